@@ -1,0 +1,53 @@
+/*
+ * alarm.h - a time limit for system calls that have none: msgrcv(2), msgsnd(2),
+ * fcntl(F_SETLKW).
+ *
+ * What ends such a call is a signal: it returns EINTR.  The trap is the signal
+ * that comes a moment too early, after the last look at the clock and before
+ * the call; then the call waits for ever.  So the timer goes on ticking, every
+ * few ms, until it is told to stop.
+ *
+ *      do {
+ *          err = alarm_arm(&a, deadline);
+ *          if (err == 0)
+ *              err = msgrcv(...) == -1 ? -errno : 0;
+ *          alarm_rest(&a);
+ *      } while (err == -EINTR && ...);
+ *
+ * Setting the timer costs a system call, so it stays set after a call that
+ * succeeded: it may interrupt a later one once, and alarm_arm() then sets it
+ * anew.  With timeouts of seconds that is one call in thousands.  If it fires
+ * while nobody waits, its handler turns it off.
+ *
+ * The signal is SIGRTMAX, for the thread that arms it.
+ */
+#ifndef ALARM_H
+#define ALARM_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+struct alarm {
+    bool exists;
+    timer_t timer;
+    pthread_t thread;       /* the one it interrupts */
+    volatile int64_t fires; /* ns, CLOCK_MONOTONIC; NO_DEADLINE: not set */
+    volatile sig_atomic_t waiting; /* between alarm_arm() and alarm_rest() */
+};
+
+/* Sees to it that this thread is interrupted soon after deadline (clock.h).
+ * 0; -ETIMEDOUT if it has passed; -EAGAIN, -ENOMEM: no timer to be had.
+ * A struct alarm of zeros is ready for use. */
+int alarm_arm(struct alarm *a, int64_t deadline);
+
+/* The wait is over.  No system call. */
+void alarm_rest(struct alarm *a);
+
+/* To be called by the thread that armed it, or when that one has ended.
+ * Removes the timer.  Harmless if there is none. */
+void alarm_free(struct alarm *a);
+
+#endif

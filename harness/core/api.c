@@ -1,0 +1,221 @@
+/* api.c - the method table, and its values to bytes and back. */
+#define _GNU_SOURCE /* fmemopen */
+#include "api.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* The table.  Each list of fields becomes an array of its own. */
+#define REQUEST WIRE_REQUEST
+#define NOTICE  WIRE_NOTICE
+#define NONE
+#define A(type, name) {API_##type, #name},
+#define METHOD(number, name, kind, evidence, args, results, doc) \
+    {number, \
+     #name, \
+     kind, \
+     evidence, \
+     (const struct api_field[]){args{API_END, NULL}}, \
+     (const struct api_field[]){results{API_END, NULL}}, \
+     doc},
+
+const struct api_method api_methods[] = {
+#include "api.def"
+    {.name = NULL},
+};
+
+const size_t api_method_count = sizeof api_methods / sizeof *api_methods - 1;
+
+const struct api_field api_error_fields[] = {
+    {API_I32, "errno"}, {API_STRING, "message"}, {API_END, NULL}};
+
+const struct api_method *
+api_by_number(uint16_t number)
+{
+    for (size_t i = 0; i < api_method_count; i++)
+        if (api_methods[i].number == number)
+            return &api_methods[i];
+    return NULL;
+}
+
+const struct api_method *
+api_by_name(const char *name)
+{
+    for (size_t i = 0; i < api_method_count; i++)
+        if (strcmp(api_methods[i].name, name) == 0)
+            return &api_methods[i];
+    return NULL;
+}
+
+/* Bytes that a value of this type takes, without the text of a STRING. */
+static size_t
+fixed_size(enum api_type type)
+{
+    static const size_t size[] = {
+        [API_U32] = 4,    [API_U64] = 8,   [API_I32] = 4, [API_I64] = 8,
+        [API_STRING] = 2, [API_BYTES] = 4, [API_FD] = 0,
+    };
+
+    return size[type];
+}
+
+static int
+has_nul(const char *at, size_t len)
+{
+    return len > 0 && memchr(at, '\0', len) != NULL;
+}
+
+ssize_t
+api_encode(const struct api_field *fields, const struct api_value *values,
+           void *buf, size_t cap)
+{
+    uint8_t *p = buf;
+
+    for (; fields->type != API_END; fields++, values++) {
+        size_t left = cap - (size_t)(p - (uint8_t *)buf);
+        size_t size = fixed_size(fields->type);
+
+        if (left < size)
+            return -EMSGSIZE;
+        switch (fields->type) {
+        case API_U32:
+        case API_I32:
+            put32(p, values->u32);
+            break;
+        case API_U64:
+        case API_I64:
+            put64(p, values->u64);
+            break;
+        case API_STRING:
+            if (values->len > UINT16_MAX || has_nul(values->at, values->len))
+                return -EINVAL;
+            put16(p, (uint16_t)values->len);
+            break;
+        case API_BYTES:
+            if (values->len > UINT32_MAX)
+                return -EMSGSIZE;
+            put32(p, (uint32_t)values->len);
+            break;
+        case API_FD:
+        case API_END:
+            break;
+        }
+        p += size;
+        if (fields->type == API_STRING || fields->type == API_BYTES) {
+            if (left - size < values->len)
+                return -EMSGSIZE;
+            if (values->len > 0 && values->at != (char *)p)
+                memmove(p, values->at, values->len); /* may overlap: scratch */
+            p += values->len;
+        }
+    }
+    return p - (uint8_t *)buf;
+}
+
+int
+api_decode(const struct api_field *fields, const void *buf, size_t len, int fd,
+           struct api_value *values)
+{
+    const uint8_t *p = buf;
+    size_t left = len;
+
+    for (; fields->type != API_END; fields++, values++) {
+        size_t size = fixed_size(fields->type);
+
+        *values = (struct api_value){.u64 = 0};
+        if (left < size)
+            return -EBADMSG;
+        switch (fields->type) {
+        case API_U32:
+        case API_I32:
+            values->u32 = get32(p);
+            break;
+        case API_U64:
+        case API_I64:
+            values->u64 = get64(p);
+            break;
+        case API_STRING:
+            values->len = get16(p);
+            break;
+        case API_BYTES:
+            values->len = get32(p);
+            break;
+        case API_FD:
+            values->fd = fd;
+            break;
+        case API_END:
+            break;
+        }
+        p += size;
+        left -= size;
+        if (fields->type == API_STRING || fields->type == API_BYTES) {
+            if (left < values->len)
+                return -EBADMSG;
+            values->at = (const char *)p;
+            if (fields->type == API_STRING && has_nul(values->at, values->len))
+                return -EBADMSG;
+            p += values->len;
+            left -= values->len;
+        }
+    }
+    return left == 0 ? 0 : -EBADMSG;
+}
+
+static const char *
+type_name(enum api_type type)
+{
+    static const char *const name[] = {
+        [API_END] = "",        [API_U32] = "u32",       [API_U64] = "u64",
+        [API_I32] = "i32",     [API_I64] = "i64",       [API_STRING] = "string",
+        [API_BYTES] = "bytes", [API_FD] = "descriptor",
+    };
+
+    return name[type];
+}
+
+static void
+print_fields(FILE *out, const struct api_field *fields)
+{
+    for (const struct api_field *f = fields; f->type != API_END; f++)
+        fprintf(out, "%s%s: %s", f == fields ? "" : ", ", f->name,
+                type_name(f->type));
+}
+
+void
+api_signature(const struct api_method *m, char *buf, size_t size)
+{
+    FILE *out = fmemopen(buf, size, "w");
+
+    buf[0] = '\0';
+    if (out == NULL)
+        return;
+    fprintf(out, "%s(", m->name);
+    print_fields(out, m->args);
+    fputs(")", out);
+    if (m->kind == WIRE_REQUEST) {
+        fputs(" -> ", out);
+        if (m->results->type == API_END)
+            fputs("nothing", out);
+        print_fields(out, m->results);
+    }
+    fclose(out);
+    buf[size - 1] = '\0';
+}
+
+const char *
+api_status_name(uint32_t status)
+{
+    static const char *const name[] = {
+        [WIRE_OK] = "ok",
+        [WIRE_OS_ERROR] = "the system refused",
+        [WIRE_DENIED] = "denied",
+        [WIRE_NO_METHOD] = "no such method",
+        [WIRE_BAD_ARGS] = "bad arguments",
+        [WIRE_BAD_VERSION] = "another version of the protocol",
+        [WIRE_TOO_LARGE] = "too large for this mechanism",
+    };
+
+    if (status >= sizeof name / sizeof *name)
+        return "unknown status";
+    return name[status];
+}

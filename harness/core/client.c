@@ -1,0 +1,177 @@
+/* client.c - the client's side of the protocol over any mechanism. */
+#define _GNU_SOURCE /* getrandom */
+#include "client.h"
+
+#include "clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+/* How long to wait for the reply on a lossy mechanism before asking again. */
+#define RETRY_AFTER (50 * NS_PER_MS)
+
+int
+client_open(struct client *c, const struct ipc_mechanism *m, const char *where)
+{
+    int err;
+
+    *c = (struct client){.m = m};
+    err = m->limits(&c->limits);
+    if (err != 0)
+        return err;
+    /* Ids must not repeat, not even after a restart of the client: the server
+     * remembers recent ones to carry out a repeated request only once. */
+    if (getrandom(&c->next_id, sizeof c->next_id, 0) != sizeof c->next_id)
+        return -errno;
+    c->state = calloc(1, m->client_size);
+    c->buf = malloc(c->limits.max_msg);
+    err = -ENOMEM;
+    if (c->state == NULL || c->buf == NULL)
+        goto free_memory;
+    err = m->open(c->state, where);
+    if (err != 0)
+        goto free_memory;
+    return 0;
+
+free_memory:
+    free(c->buf);
+    free(c->state);
+    return err;
+}
+
+void
+client_close(struct client *c)
+{
+    c->m->close(c->state);
+    free(c->buf);
+    free(c->state);
+}
+
+static int
+send_as(struct client *c, const struct api_method *method,
+        const struct api_value *args, uint64_t id, int64_t timeout_ns)
+{
+    struct ipc_message msg = {
+        .buf = c->buf, .cap = c->limits.max_msg, .fd = -1};
+    struct wire_header h = {
+        .kind = c->m->caps & IPC_ONEWAY ? WIRE_NOTICE : method->kind,
+        .method = method->number,
+        .id = id,
+    };
+    ssize_t n = api_encode(method->args, args, c->buf + WIRE_HEADER,
+                           c->limits.max_msg - WIRE_HEADER);
+
+    if (n < 0)
+        return (int)n;
+    h.length = (uint32_t)n;
+    wire_encode(&h, c->buf);
+    msg.len = WIRE_HEADER + (size_t)n;
+    return c->m->send(c->state, &msg, timeout_ns);
+}
+
+int
+client_send(struct client *c, const struct api_method *method,
+            const struct api_value *args, uint64_t *id, int64_t timeout_ns)
+{
+    if (id != NULL)
+        *id = c->next_id;
+    return send_as(c, method, args, c->next_id++, timeout_ns);
+}
+
+/* Turns a received message into a reply.  -EPROTO if it is not one. */
+static int
+parse(const struct ipc_message *msg, struct reply *r)
+{
+    const struct api_method *method;
+    const struct api_field *fields;
+    struct api_value error[2];
+    struct wire_header h;
+    const uint8_t *payload = (const uint8_t *)msg->buf + WIRE_HEADER;
+
+    *r = (struct reply){.fd = msg->fd};
+    if (wire_decode(msg->buf, msg->len, msg->fd != -1, &h) != 0 ||
+        h.kind != WIRE_REPLY)
+        goto refuse;
+    r->id = h.id;
+    r->method = h.method;
+    r->status = h.status;
+    if (r->status != WIRE_OK) {
+        if (api_decode(api_error_fields, payload, h.length, -1, error) != 0)
+            goto refuse;
+        r->os_error = error[0].i32;
+        r->message = error[1];
+        return 0;
+    }
+    method = api_by_number(h.method);
+    if (method == NULL)
+        goto refuse;
+    fields = method->results;
+    if (api_decode(fields, payload, h.length, msg->fd, r->results) != 0)
+        goto refuse;
+    return 0;
+
+refuse:
+    if (msg->fd != -1)
+        close(msg->fd);
+    r->fd = -1;
+    return -EPROTO;
+}
+
+int
+client_recv(struct client *c, struct reply *r, int64_t timeout_ns)
+{
+    struct ipc_message msg = {
+        .buf = c->buf, .cap = c->limits.max_msg, .fd = -1};
+    int64_t deadline = deadline_in(timeout_ns);
+    int err;
+
+    if (c->turn != NULL)
+        c->turn(c->server);
+    do
+        err = c->m->recv(c->state, &msg, time_left(deadline));
+    while (err == -EINTR && (c->stop == NULL || !*c->stop));
+    if (err != 0)
+        return err;
+    return parse(&msg, r);
+}
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+int
+client_call(struct client *c, const struct api_method *method,
+            const struct api_value *args, struct reply *r, int64_t timeout_ns)
+{
+    const bool lossy = (c->m->caps & IPC_LOSSY) != 0;
+    int64_t deadline = deadline_in(timeout_ns), patience = deadline;
+    uint64_t id = c->next_id++;
+    int err;
+
+    *r = (struct reply){.fd = -1};
+again:
+    err = send_as(c, method, args, id, time_left(deadline));
+    if (err != 0)
+        return err;
+    if (method->kind == WIRE_NOTICE || (c->m->caps & IPC_ONEWAY) != 0) {
+        if (c->turn != NULL)
+            c->turn(c->server);
+        return 0;
+    }
+    if (lossy)
+        patience = earlier(deadline, now_ns() + RETRY_AFTER);
+    /* Replies with another id are answers to calls that timed out. */
+    do {
+        if (r->fd != -1)
+            close(r->fd);
+        err = client_recv(c, r, time_left(patience));
+    } while (err == 0 && r->id != id);
+    if (err == -ETIMEDOUT && lossy && time_left(deadline) != 0)
+        goto again;
+    return err;
+}

@@ -1,0 +1,67 @@
+/*
+ * client.h - the client's side of the protocol over any mechanism: encode,
+ * send, receive, match the id.
+ */
+#ifndef CLIENT_H
+#define CLIENT_H
+
+#include "api.h"
+#include "ipc.h"
+
+#include <signal.h>
+#include <stdbool.h>
+
+struct client {
+    const struct ipc_mechanism *m;
+    struct ipc_limits limits;
+    void *state;  /* the mechanism's */
+    uint8_t *buf; /* limits.max_msg bytes, for one message either way */
+    uint64_t next_id;
+
+    /* Set, it ends a wait: client_call() and client_recv() return -EINTR
+     * when a signal has made it non-zero.  NULL: signals are waited out. */
+    const volatile sig_atomic_t *stop;
+
+    /* IPC_CALLED only: lets the server have its turn. */
+    void (*turn)(void *server);
+    void *server;
+};
+
+/* A reply.  What it points to stays valid until the client's next call. */
+struct reply {
+    uint64_t id;
+    uint16_t method;
+    uint32_t status;                          /* enum wire_status */
+    struct api_value results[API_MAX_FIELDS]; /* when status is WIRE_OK */
+    int os_error;                             /* otherwise; 0 = none */
+    struct api_value message;                 /* otherwise; a STRING */
+    int fd; /* a received descriptor, or -1; the caller closes it */
+};
+
+/* Opens m at where (ipc.h, open()); errors are open()'s, and -ENOMEM. */
+int client_open(struct client *c, const struct ipc_mechanism *m,
+                const char *where);
+void client_close(struct client *c);
+
+/*
+ * Sends a request or notice and waits for the reply (a notice, or any message
+ * on an IPC_ONEWAY mechanism, has none: then r->status is WIRE_OK at once).  On
+ * an IPC_LOSSY mechanism it repeats the request, under the same id, until the
+ * time is up.
+ *   0           there is a reply; look at r->status
+ *   -EMSGSIZE   the arguments do not fit this mechanism
+ *   -EINVAL     an argument cannot be encoded (api_encode())
+ *   -ETIMEDOUT, -EPIPE, -EINTR, -EBUSY  as in ipc.h
+ *   -EPROTO     the server's answer is not of our protocol
+ */
+int client_call(struct client *c, const struct api_method *method,
+                const struct api_value *args, struct reply *r,
+                int64_t timeout_ns);
+
+/* The two halves, for pipelining.  Errors as above; *id (may be NULL) is the
+ * id that the reply will carry. */
+int client_send(struct client *c, const struct api_method *method,
+                const struct api_value *args, uint64_t *id, int64_t timeout_ns);
+int client_recv(struct client *c, struct reply *r, int64_t timeout_ns);
+
+#endif

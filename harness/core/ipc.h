@@ -1,0 +1,223 @@
+/*
+ * ipc.h - the mechanism interface: what every variant of every IPC mechanism
+ * implements, and all that the rest of the harness knows about it.
+ *
+ *      client process                              server process
+ *      open(where)                                 create(name)
+ *      send(request)  ---- the mechanism ---->     next(&request)
+ *      recv(reply)    <--- the mechanism -----     reply(&request, &reply)
+ *      close()                                     destroy()
+ *
+ * The verbs block, up to a timeout.  The server receives from whoever comes
+ * next and answers to a token, so that a mechanism without connections (a
+ * queue, a FIFO, a slot in shared memory) need not pretend to have them.
+ *
+ * Rules for all of them
+ *  - Return 0, or a negative errno.  Never print, never exit.
+ *  - A timeout is in nanoseconds of CLOCK_MONOTONIC; 0 = do not wait;
+ *    negative = wait for ever.  Time up: -ETIMEDOUT, never early.
+ *  - "The peer is gone", in whatever way the kernel says it: -EPIPE.
+ *  - A message that does not fit: -EMSGSIZE, before any byte is written.
+ *  - One thread at a time per object (a server, or a client).
+ *  - The program ignores SIGPIPE.
+ *  - Every descriptor is close-on-exec.
+ */
+#ifndef IPC_H
+#define IPC_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The largest message the harness ever sends, in bytes: 1 MiB of payload plus
+ * room for the header and the lengths.  A mechanism without a limit of its own
+ * (a stream) reports this as max_msg. */
+#define IPC_MAX_MSG (1024 * 1024 + 64)
+
+/* How long open() may take before it gives up, in ns. */
+#define IPC_OPEN_TIMEOUT INT64_C(2000000000)
+
+/* How many clients a daemon variant serves at once; one more is refused. */
+#define IPC_MAX_CLIENTS 64
+
+/* How the server knows who asks.  Compare with >=. */
+enum ipc_evidence {
+    IPC_CLAIMED,  /* K0  the request says so */
+    IPC_INFERRED, /* K1  looked up after the fact: racy */
+    IPC_OWNER, /* K2  owns the reply object, and echoed the nonce left in it */
+    IPC_PEER,  /* K3  kernel's word for the connection, or real uid at exec */
+    IPC_STAMPED, /* K4  kernel's word on this very message */
+};
+
+/* What a variant can and cannot do.  Every one is checked by an experiment in
+ * harness/test/conformance.c, for those that declare it and for those that do
+ * not. */
+enum ipc_caps {
+    IPC_SPAWNED = 1 << 0,    /* the client forks and execs its server */
+    IPC_BOUNDARIES = 1 << 1, /* the kernel keeps messages apart */
+    IPC_PIPELINED = 1 << 2,  /* a client may send again before it receives */
+    IPC_POLLABLE = 1 << 3,   /* pollfd() gives a descriptor for poll(2) */
+    IPC_PASSES_FD = 1 << 4,  /* a descriptor can travel with a message */
+    IPC_SPINS = 1 << 5,      /* waiting burns a core */
+    IPC_PERSISTS = 1 << 6,   /* a crash leaves something for sweep() */
+    IPC_ONEWAY = 1 << 7,     /* no way back: requests only */
+    IPC_LOSSY = 1 << 8,      /* a message may vanish; the caller retries */
+    IPC_TRUSTING = 1 << 9,   /* a hostile peer can corrupt the server */
+    IPC_REMOTE = 1 << 10,    /* also works between hosts */
+    IPC_INPROCESS = 1 << 11, /* baseline: both sides in one process */
+    IPC_CALLED = 1 << 12,    /* baseline: the server runs when called, in the
+                              * client's own thread; nobody ever waits */
+};
+
+/* Who asks, as the server knows it.  -1 means "not known" and is never turned
+ * into a number that is allowed anything; above all not into 0. */
+struct ipc_peer {
+    pid_t pid; /* a name for messages, never an identity */
+    uid_t uid;
+    gid_t gid;
+    enum ipc_evidence evidence;
+    const char *address; /* where the answer goes, for people to read:
+                          * "127.0.0.1:41234"; NULL: the mechanism has none.
+                          * The mechanism's, good until reply(). */
+};
+
+#define IPC_PEER_UNKNOWN \
+    ((struct ipc_peer){.pid = -1, .uid = (uid_t)-1, .gid = (gid_t)-1})
+
+/*
+ * A message: one frame of the protocol (wire.h), header and payload.
+ *
+ * buf, cap   the caller's buffer and its size in bytes; the mechanism never
+ *            keeps the pointer.  To receive, cap is at least max_msg.
+ * len        bytes to send, or bytes received.
+ * fd         a descriptor that travels along, or -1.  Sending does not close
+ *            it; a received one belongs to the receiver.  A mechanism without
+ *            IPC_PASSES_FD refuses to send one: -EOPNOTSUPP.
+ */
+struct ipc_message {
+    void *buf;
+    size_t cap, len;
+    int fd;
+};
+
+struct ipc_request {
+    struct ipc_message msg;
+    struct ipc_peer peer;
+    uint64_t reply_to; /* the mechanism's own token for its client */
+};
+
+/* Asked of the running kernel, not compiled in. */
+struct ipc_limits {
+    size_t max_msg;        /* bytes, header included */
+    unsigned max_inflight; /* messages of that size one client may have under
+                            * way before send() waits; at least 1 */
+    unsigned max_clients;  /* at once */
+};
+
+struct ipc_mechanism {
+    const char *name;    /* "msgq/sysv-types": directory, slash, variant */
+    const char *summary; /* one line, for `ipcbench list` */
+    const char *proof;   /* how the server knows who asks, one line */
+    const char *wire;    /* what a client in another language must do before,
+                          * after and around the frames: a paragraph of the
+                          * protocol page */
+    unsigned caps;
+    enum ipc_evidence evidence;      /* the best that next() ever reports */
+    size_t server_size, client_size; /* the caller allocates both, zeroed */
+
+    /* NULL, or gives the reason why this cannot run here, or NULL when it
+     * can.  A variant that cannot run is listed with its reason. */
+    const char *(*unavailable)(void);
+
+    int (*limits)(struct ipc_limits *);
+
+    /* -- server ----------------------------------------------------------
+     *
+     * create()  makes the objects that clients will look for.
+     *   name    for a daemon, the endpoint's path (rundir.h).  The caller
+     *           holds the lock on that name (endpoint_lock()), so whatever
+     *           stands there is a leftover and is replaced; what belongs to
+     *           somebody else is refused with -EPERM.
+     *           A spawned server ignores it: its channel is already open as
+     *           descriptors 0 and 1.
+     *   On failure everything is undone, and destroy() is not called.
+     *
+     * next()    waits for a request from any client and fills in *req: the
+     *           message (into the caller's buffer), the peer, the token.
+     *           It serves clients fairly: it starts looking after the last
+     *           one served.  It also does the joining and leaving of
+     *           clients, and drops one that breaks the rules; none of that
+     *           is reported.
+     *   -EINTR  a signal came; the loop decides.
+     *   -EPIPE  spawned only: the one client is gone.
+     *
+     * reply()   answers.  msg == NULL means: this client broke the rules, cut
+     *           it off.  Never waits for a client: one that does not collect
+     *           its replies is dropped.
+     *   -EPIPE  that client is gone; the server lives on.
+     *
+     * pollfd()  a descriptor for poll(2): readable when something has come.
+     *           next() may read ahead, so call it with timeout 0 until it
+     *           says -ETIMEDOUT before you poll again.  NULL unless
+     *           IPC_POLLABLE.
+     *
+     * destroy() removes every object and closes every descriptor. */
+    int (*create)(void *srv, const char *name);
+    int (*next)(void *srv, struct ipc_request *req, int64_t timeout_ns);
+    int (*reply)(void *srv, const struct ipc_request *req,
+                 const struct ipc_message *msg);
+    int (*pollfd)(void *srv);
+    void (*destroy)(void *srv);
+
+    /* -- client ----------------------------------------------------------
+     *
+     * open()    joins the server.  Takes at most IPC_OPEN_TIMEOUT.
+     *   where   for a daemon, the endpoint's path; for a spawned variant, the
+     *           server program to exec as `where --stdio -m NAME`.
+     *   -ENOENT, -ECONNREFUSED  no server there
+     *   -EACCES, -EPERM         the server, or what stands in its place, is
+     *                           not to be used by this user, or not trusted
+     *   -ETIMEDOUT              there is one, but it let us wait
+     *   -EAGAIN                 it is full: IPC_MAX_CLIENTS
+     *   On failure everything is undone, and close() is not called.
+     *
+     * send()    A variant that is not IPC_PIPELINED holds one message at a time:
+     *           -EBUSY while a reply is due.  Once recv() has timed out, the
+     *           caller has given that reply up, and send() first waits for it
+     *           to come and throws it away.  Signals do not interrupt it.  If the time is
+     *           up in the middle of a message the connection is of no more
+     *           use: -ETIMEDOUT now, -EPIPE from then on.
+     *
+     * recv()    the next reply.  -EINTR: a signal came before a reply did;
+     *           nothing is lost, call again.
+     *
+     * close()   leaves, removes what open() made, reaps a spawned server. */
+    int (*open)(void *cli, const char *where);
+    int (*send)(void *cli, const struct ipc_message *msg, int64_t timeout_ns);
+    int (*recv)(void *cli, struct ipc_message *msg, int64_t timeout_ns);
+    void (*close)(void *cli);
+
+    /* Removes what a killed server left under this name; the caller holds
+     * the lock on it, so nobody is using it.  1 = removed something, 0 = there
+     * was nothing.  NULL unless IPC_PERSISTS. */
+    int (*sweep)(const char *name);
+};
+
+/* Every mechanism of this build, ended by NULL.  The file that holds it,
+ * build/.../registry.c, is written by make from the module.mk files. */
+extern const struct ipc_mechanism *const ipc_registry[];
+
+/* The mechanism called name, or NULL. */
+const struct ipc_mechanism *ipc_find(const char *name);
+
+/* NULL when m can run here, otherwise the reason why not. */
+const char *ipc_unavailable(const struct ipc_mechanism *m);
+
+/* "K0" ... "K4" */
+const char *ipc_evidence_name(enum ipc_evidence e);
+
+/* One capability as a word; mask must be a single bit.  NULL past the last:
+ * for (i = 0; ipc_cap_name(1u << i); i++) goes through them all. */
+const char *ipc_cap_name(unsigned mask);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * owner.h - who owns this object?  Evidence K2.
+ *
+ * A mechanism that does not tell the server who sent a message can still tell
+ * who *made* an object.  So the client makes a reply object that only it can
+ * read, and the server (1) checks that object's owner, then (2) leaves a
+ * random number in it, the nonce, and believes only requests that carry it.
+ *
+ * Step 1 alone is the classic technique (APUE 15.11, "client-server
+ * properties"), and it is not enough: it proves who made the reply object, not
+ * who wrote the request that names it.  Anybody can write "my reply FIFO is
+ * Alice's".  Only Alice can read what the server then puts there.
+ *
+ * Compiled with -DIPC_NAIVE both steps believe whatever they are told.  Only
+ * the tests do that, to see their attacks succeed once.
+ */
+#ifndef OWNER_H
+#define OWNER_H
+
+#include "ipc.h"
+
+#include <stdbool.h>
+#include <sys/ipc.h>
+
+#define NONCE_SIZE 16 /* bytes; not to be guessed */
+
+/* How old a reply object may be, in seconds: the client has just made it.
+ * Hygiene, not proof; the owner can set most time stamps. */
+#define OWNER_MAX_AGE 30
+
+/*
+ * Checks the object behind fd (which may be O_PATH): of this type (S_IFIFO
+ * ...), mode 0600, one name only, just made, and owned by the uid that the
+ * request claims.  Fills in *peer: K2, uid, gid; the pid stays unknown.
+ *   -EPERM  it is not such an object; *peer is IPC_PEER_UNKNOWN
+ */
+int owner_check_fd(int fd, mode_t type, uid_t claimed, struct ipc_peer *peer);
+
+/* The same for a System V object: its creator (cuid; the owner, uid, can be
+ * given away by IPC_SET, even to root) and its last change. */
+int owner_check_perm(const struct ipc_perm *perm, time_t changed, uid_t claimed,
+                     struct ipc_peer *peer);
+
+/* Fresh random bytes, by getrandom(2). */
+int nonce_make(uint8_t nonce[NONCE_SIZE]);
+
+/* Compares in a time that does not tell where they differ. */
+bool nonce_equal(const uint8_t a[NONCE_SIZE], const uint8_t b[NONCE_SIZE]);
+
+#endif

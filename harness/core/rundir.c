@@ -1,0 +1,281 @@
+/* rundir.c - where things are. */
+#define _GNU_SOURCE /* F_OFD_SETLK, O_CLOEXEC, secure_getenv */
+#include "rundir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* snprintf() that fails instead of cutting a path short. */
+static int __attribute__((format(printf, 3, 4)))
+path_printf(char *path, size_t size, const char *format, ...)
+{
+    va_list args;
+    int len;
+
+    va_start(args, format);
+    len = vsnprintf(path, size, format, args);
+    va_end(args);
+    return len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
+}
+
+int
+rundir_default(char dir[ENDPOINT_SIZE])
+{
+    /* A set-user-ID server does not let its caller's environment say where
+     * its files are. */
+    const char *given = secure_getenv("IPCLAB_DIR");
+    const char *xdg = secure_getenv("XDG_RUNTIME_DIR");
+
+    if (given != NULL && *given != '\0')
+        return path_printf(dir, ENDPOINT_SIZE, "%s", given);
+    if (geteuid() == 0)
+        return path_printf(dir, ENDPOINT_SIZE, "/run/ipclab");
+    if (xdg != NULL && *xdg == '/')
+        return path_printf(dir, ENDPOINT_SIZE, "%s/ipclab", xdg);
+    return path_printf(dir, ENDPOINT_SIZE, "/tmp/ipclab-%ju",
+                       (uintmax_t)geteuid());
+}
+
+int
+rundir_make(const char *dir)
+{
+    struct stat st;
+    int made = 1;
+
+    /* 0755: other users must get in to reach the endpoints.  Set by chmod,
+     * whatever the umask; but only if it is ours. */
+    if (mkdir(dir, 0700) == -1) {
+        if (errno != EEXIST)
+            return -errno;
+        made = 0;
+    } else if (chmod(dir, 0755) == -1) {
+        return -errno;
+    }
+    if (lstat(dir, &st) == -1)
+        return -errno;
+    if (!S_ISDIR(st.st_mode))
+        return -ENOTDIR;
+    if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return -EPERM;
+    return made;
+}
+
+int
+endpoint_name(const struct ipc_mechanism *m, const char *dir,
+              char name[ENDPOINT_SIZE])
+{
+    int err = path_printf(name, ENDPOINT_SIZE, "%s/%s", dir, m->name);
+    char *slash = strrchr(name, '/');
+
+    /* Room for ".lock" must be left too. */
+    if (err != 0 || strlen(name) + strlen(".lock") >= ENDPOINT_SIZE)
+        return -ENAMETOOLONG;
+    *slash = '-';
+    return 0;
+}
+
+int
+endpoint_file(const char *name, const char *suffix, char path[ENDPOINT_SIZE])
+{
+    return path_printf(path, ENDPOINT_SIZE, "%s%s", name, suffix);
+}
+
+int
+endpoint_flat(const char *name, char flat[ENDPOINT_SIZE])
+{
+    uint32_t hash = UINT32_C(2166136261); /* FNV-1a, 32 bits */
+    const char *last = strrchr(name, '/');
+
+    for (const char *p = name; *p != '\0'; p++)
+        hash = (hash ^ (uint8_t)*p) * UINT32_C(16777619);
+    return path_printf(flat, ENDPOINT_SIZE, "/ipclab-%08" PRIx32 "-%s", hash,
+                       last != NULL ? last + 1 : name);
+}
+
+static int
+read_pid(int fd, pid_t *pid)
+{
+    char text[32];
+    ssize_t n = pread(fd, text, sizeof text - 1, 0);
+
+    *pid = -1;
+    if (n <= 0)
+        return -ENOENT;
+    text[n] = '\0';
+    *pid = (pid_t)strtol(text, NULL, 10);
+    return 0;
+}
+
+int
+endpoint_lock(const char *name, pid_t *holder)
+{
+    /* An open file description lock: unlike the older record lock it is not
+     * lost when some other part of the program closes the same file. */
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    char path[ENDPOINT_SIZE];
+    struct stat ours, theirs;
+    int err = endpoint_file(name, ".lock", path);
+    int fd;
+
+    if (err != 0)
+        return err;
+again:
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd == -1)
+        return -errno;
+    if (fcntl(fd, F_OFD_SETLK, &lock) == -1) {
+        err = errno == EAGAIN || errno == EACCES ? -EEXIST : -errno;
+        if (holder != NULL)
+            read_pid(fd, holder);
+        goto close_file;
+    }
+    /* The last holder unlinked the file before it let go; if that happened
+     * between our open and our lock, we hold a file nobody else will find. */
+    if (fstat(fd, &ours) == -1) {
+        err = -errno;
+        goto close_file;
+    }
+    if (stat(path, &theirs) == -1 || ours.st_ino != theirs.st_ino) {
+        close(fd);
+        goto again;
+    }
+    if (ftruncate(fd, 0) == -1 ||
+        dprintf(fd, "%jd\n", (intmax_t)getpid()) < 0) {
+        err = -errno;
+        goto close_file;
+    }
+    return fd;
+
+close_file:
+    close(fd);
+    return err;
+}
+
+void
+endpoint_unlock(const char *name, int lock)
+{
+    char path[ENDPOINT_SIZE];
+
+    if (endpoint_file(name, ".lock", path) == 0)
+        unlink(path);
+    close(lock);
+}
+
+int
+endpoint_trusted(const char *name, uid_t object_owner)
+{
+    char path[ENDPOINT_SIZE];
+    struct stat st;
+    int err = path_printf(path, sizeof path, "%s", name);
+
+    if (err != 0)
+        return err;
+    if (stat(dirname(path), &st) == -1)
+        return -errno;
+    if (st.st_uid != object_owner || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return -EPERM;
+    return 0;
+}
+
+int
+life_make(const char *name)
+{
+    char path[ENDPOINT_SIZE];
+    int fd, err = endpoint_file(name, ".life", path);
+
+    if (err != 0)
+        return err;
+    life_sweep(name);
+    if (mkfifo(path, 0600) == -1)
+        return -errno;
+    /* Both ends, so that this does not wait for a reader: fifo(7). */
+    fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd == -1) {
+        err = -errno;
+        goto remove_fifo;
+    }
+    /* Now that there is a writer; and never for writing: a client that held a
+     * write end would keep the dead alive. */
+    if (fchmod(fd, 0644) == -1) {
+        err = -errno;
+        goto close_fifo;
+    }
+    return fd;
+
+close_fifo:
+    close(fd);
+remove_fifo:
+    unlink(path);
+    return err;
+}
+
+int
+life_watch(const char *name)
+{
+    char path[ENDPOINT_SIZE];
+    struct stat st;
+    int fd, err = endpoint_file(name, ".life", path);
+
+    if (err != 0)
+        return err;
+    /* O_NONBLOCK: do not wait for a writer, there may be none any more. */
+    fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+    if (fd == -1)
+        return -errno;
+    if (fstat(fd, &st) == -1)
+        err = -errno;
+    else if (!S_ISFIFO(st.st_mode))
+        err = -EPERM;
+    else
+        err = endpoint_trusted(name, st.st_uid);
+    /* poll(2) reports a hang-up only to those who saw the writer; who comes
+     * later must be turned away here. */
+    if (err == 0 && life_check(fd) != 0)
+        err = -ECONNREFUSED;
+    if (err == 0)
+        return fd;
+    close(fd);
+    return err;
+}
+
+int
+life_check(int life)
+{
+    char byte;
+
+    /* No byte ever comes: end of file (0) without a writer, else EAGAIN. */
+    return read(life, &byte, 1) == 0 ? -EPIPE : 0;
+}
+
+int
+life_sweep(const char *name)
+{
+    char path[ENDPOINT_SIZE];
+
+    return endpoint_file(name, ".life", path) == 0 && unlink(path) == 0;
+}
+
+int
+program_path(const char *program, char *path, size_t size)
+{
+    const char *given = secure_getenv("IPCLAB_BIN");
+    char self[PATH_MAX];
+    ssize_t n;
+
+    if (given != NULL && *given != '\0')
+        return path_printf(path, size, "%s/%s", given, program);
+    n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n == -1)
+        return -errno;
+    self[n] = '\0';
+    return path_printf(path, size, "%s/%s", dirname(self), program);
+}

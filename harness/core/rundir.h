@@ -1,0 +1,116 @@
+/*
+ * rundir.h - where things are: the run directory, the endpoints in it, the
+ * programs.
+ *
+ *      /run/ipclab/                    the run directory (rundir_default)
+ *          fifo-perclient              an endpoint: what clients look for
+ *          fifo-perclient.lock         held by its server (endpoint_lock)
+ *          shm-futex.life              open in its server (life_make)
+ *          fifo-perclient.d/ ...       whatever else the mechanism needs,
+ *                                      under the same name
+ */
+#ifndef RUNDIR_H
+#define RUNDIR_H
+
+#include "ipc.h"
+
+/* A socket's path has 108 bytes (unix(7), sun_path), so no endpoint's path may
+ * be longer. */
+#define ENDPOINT_SIZE 108
+
+/* $IPCLAB_DIR; else /run/ipclab for root; else $XDG_RUNTIME_DIR/ipclab; else
+ * /tmp/ipclab-UID.  -ENAMETOOLONG. */
+int rundir_default(char dir[ENDPOINT_SIZE]);
+
+/*
+ * Makes the run directory if need be and checks that nobody else can put
+ * things into it: owned by this user, not writable by group or others.
+ *   1 it was made, 0 it was there
+ *   -EPERM    it exists and is not so
+ *   -ENOTDIR  it exists and is not a directory
+ */
+int rundir_make(const char *dir);
+
+/* The endpoint's path: DIR/fifo-perclient.  -ENAMETOOLONG. */
+int endpoint_name(const struct ipc_mechanism *m, const char *dir,
+                  char name[ENDPOINT_SIZE]);
+
+/* name with a suffix: ".lock", ".d".  -ENAMETOOLONG. */
+int endpoint_file(const char *name, const char *suffix,
+                  char path[ENDPOINT_SIZE]);
+
+/*
+ * The name for an object that does not live in a directory (POSIX queues,
+ * shared memory, semaphores): "/ipclab-HASH-msgq-posix", the same for the same
+ * endpoint, different for endpoints of the same name in two run directories.
+ */
+int endpoint_flat(const char *name, char flat[ENDPOINT_SIZE]);
+
+/*
+ * Locks the endpoint for one server: an open file description lock on
+ * NAME.lock, which the kernel drops when the holder dies, however it dies.
+ * Returns the descriptor to hold on to, or
+ *   -EEXIST  a server lives there; its pid is in *holder (if not NULL)
+ */
+int endpoint_lock(const char *name, pid_t *holder);
+void endpoint_unlock(const char *name, int lock);
+
+/*
+ * May a client use what it found at this endpoint?  Only if the object belongs
+ * to the owner of the run directory and nobody else may write there; otherwise
+ * somebody may have put it there to catch requests.  0, or -EPERM.
+ */
+int endpoint_trusted(const char *name, uid_t object_owner);
+
+/*
+ * Is the server alive?  For mechanisms where nobody tells a waiting client:
+ * a queue, a semaphore or a shared page outlives the process that served it,
+ * and the client would wait for ever.
+ *
+ * The server holds both ends of a FIFO, NAME.life, open; nobody ever writes a
+ * byte.  Clients open it for reading.  When the server dies, however it dies,
+ * the kernel closes its end, and every reader finds the end of file.  (Not by
+ * a lock: whoever may look at a lock may also take it for reading, and so keep
+ * the next server from starting.)
+ *
+ *      server  create():  s->life = life_make(name);       first of all
+ *              destroy(): close(s->life); life_sweep(name);  last
+ *              sweep():   removed |= life_sweep(name);
+ *      client  open():    c->life = life_watch(where);     first of all
+ *              recv(), and send() where it can block:
+ *                  for (;;) {
+ *                      alive = life_check(c->life);
+ *                      if (try, or wait at most LIFE_LOOK) return 0;
+ *                      if (alive != 0) return alive;       look, then try:
+ *                  }                   the last reply may have come before
+ *              close():   close(c->life);
+ *
+ * Who waits in poll(2) adds {.fd = c->life, .events = 0}: POLLHUP, at once.
+ * The FIFO is a new one for every server, so a client of the last one never
+ * takes the next one for its own.
+ */
+#define LIFE_LOOK INT64_C(20000000) /* ns between two looks: 50 a second */
+
+/* Server: makes NAME.life, in place of a leftover; the endpoint is locked.
+ * A descriptor. */
+int life_make(const char *name);
+
+/* Removes the name.  1 = it was there, 0 = it was not. */
+int life_sweep(const char *name);
+
+/* Client: a descriptor, or -ENOENT, -ECONNREFUSED: no server; -EPERM: not
+ * the run directory's owner's. */
+int life_watch(const char *name);
+
+/* Client: 0, or -EPIPE: the server is dead.  One system call. */
+int life_check(int life);
+
+/* The address a mechanism that reaches other hosts listens at, "ADDRESS" or
+ * "ADDRESS:PORT": an environment variable, set by ipcd --listen. */
+#define LISTEN_VARIABLE "IPCLAB_LISTEN"
+
+/* The path of one of our own programs: in $IPCLAB_BIN, else beside the running
+ * one.  -ENAMETOOLONG. */
+int program_path(const char *program, char *path, size_t size);
+
+#endif

@@ -1,0 +1,478 @@
+/*
+ * ipcd.c - the server.
+ *
+ *   ipcd -m socket/stream -m fifo/perclient     a daemon, one thread for each
+ *   ipcd --stdio -m pipe/coprocess              started by its client
+ *
+ * As a daemon the main thread makes every endpoint, starts a thread for each
+ * and then only waits for a signal.  The threads are blocked in whatever their
+ * mechanism blocks in; what gets them out is a signal too (WAKE), because that
+ * is the one thing that interrupts every system call there is.
+ */
+#define _GNU_SOURCE /* pthread_tryjoin_np */
+#include "core/clock.h"
+#include "core/rundir.h"
+#include "server/confine.h"
+#include "server/service.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define WAKE          SIGUSR1
+#define MAX_ENDPOINTS 64
+
+struct endpoint {
+    const struct ipc_mechanism *m;
+    char name[ENDPOINT_SIZE];
+    int lock;
+    void *srv;
+    struct service service;
+    pthread_t thread;
+    int result; /* of service_run() */
+};
+
+static struct endpoint endpoints[MAX_ENDPOINTS];
+static size_t endpoint_count;
+static atomic_int stop;
+
+static struct options {
+    char dir[ENDPOINT_SIZE];
+    int ready_fd;
+    bool stdio, sweep, has_dir;
+} options = {.ready_fd = -1};
+
+static void
+complain(const char *who, const char *what, int err)
+{
+    fprintf(stderr, "ipcd: %s: %s: %s\n", who, what, strerror(-err));
+}
+
+/* -- command line ----------------------------------------------------------- */
+
+enum { KEY_STDIO = 256, KEY_READY_FD, KEY_RUN_DIR, KEY_LISTEN, KEY_SWEEP };
+
+static const struct argp_option option_list[] = {
+    {"mechanism", 'm', "NAME", 0,
+     "serve this mechanism; may be repeated (`ipcbench list` names them)", 0},
+    {"run-dir", KEY_RUN_DIR, "DIR", 0,
+     "where the endpoints are (default: $IPCLAB_DIR, /run/ipclab for root, "
+     "$XDG_RUNTIME_DIR/ipclab)",
+     0},
+    {"stdio", KEY_STDIO, NULL, 0,
+     "speak on descriptors 0 and 1: the form a client starts; fit to be "
+     "installed set-user-ID",
+     0},
+    {"ready-fd", KEY_READY_FD, "FD", 0,
+     "write a byte to FD and close it when clients can connect", 0},
+    {"listen", KEY_LISTEN, "ADDRESS[:PORT]", 0,
+     "for mechanisms that reach other hosts (default: 127.0.0.1, a port the "
+     "kernel chooses)",
+     0},
+    {"sweep", KEY_SWEEP, NULL, 0,
+     "remove what a killed server left in the run directory, and exit", 0},
+    {0},
+};
+
+static void
+add_mechanism(struct argp_state *state, const char *name)
+{
+    const struct ipc_mechanism *m = ipc_find(name);
+
+    if (m == NULL)
+        argp_error(state,
+                   "no mechanism is called '%s'; `ipcbench list` names "
+                   "those there are",
+                   name);
+    else if (m->caps & IPC_INPROCESS)
+        argp_error(state,
+                   "%s is a baseline inside one process; it cannot be "
+                   "served",
+                   name);
+    else if (endpoint_count == MAX_ENDPOINTS)
+        argp_error(state, "at most %d mechanisms", MAX_ENDPOINTS);
+    else
+        endpoints[endpoint_count++].m = m;
+}
+
+static error_t
+parse_option(int key, char *arg, struct argp_state *state)
+{
+    char *end;
+    long fd;
+
+    switch (key) {
+    case 'm':
+        add_mechanism(state, arg);
+        return 0;
+    case KEY_STDIO:
+        options.stdio = true;
+        return 0;
+    case KEY_LISTEN: /* for the mechanism: rundir.h, LISTEN_VARIABLE */
+        setenv(LISTEN_VARIABLE, arg, 1);
+        return 0;
+    case KEY_SWEEP:
+        options.sweep = true;
+        return 0;
+    case KEY_READY_FD:
+        fd = strtol(arg, &end, 10);
+        if (*arg == '\0' || *end != '\0' || fd < 3 || fd > INT32_MAX)
+            argp_error(state, "--ready-fd=%s: a descriptor number above 2",
+                       arg);
+        options.ready_fd = (int)fd;
+        return 0;
+    case KEY_RUN_DIR:
+        if (strlen(arg) >= sizeof options.dir)
+            argp_error(state, "--run-dir: at most %zu bytes",
+                       sizeof options.dir - 1);
+        else
+            strcpy(options.dir, arg);
+        options.has_dir = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "'%s' is too much; mechanisms go with -m", arg);
+        return 0;
+    case ARGP_KEY_END:
+        if (endpoint_count == 0 && !options.sweep)
+            argp_error(state, "which mechanism? Say -m NAME; `ipcbench list` "
+                              "names them");
+        if (options.stdio && endpoint_count != 1)
+            argp_error(state, "--stdio serves exactly one mechanism");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void
+print_version(FILE *out, struct argp_state *state)
+{
+    (void)state;
+    fprintf(out, "ipcd of ipclab, protocol %d\n", WIRE_VERSION);
+}
+
+/* -- one endpoint ------------------------------------------------------------ */
+
+/* Makes the server's state and its service.  The name must be locked. */
+static int
+create(struct endpoint *e)
+{
+    int err;
+
+    e->srv = calloc(1, e->m->server_size);
+    if (e->srv == NULL)
+        return -ENOMEM;
+    err = e->m->create(e->srv, e->name);
+    if (err != 0)
+        goto free_state;
+    err = service_init(&e->service, e->m, e->srv, &stop);
+    if (err != 0)
+        goto destroy;
+    return 0;
+
+destroy:
+    e->m->destroy(e->srv);
+free_state:
+    free(e->srv);
+    return err;
+}
+
+static void
+destroy(struct endpoint *e)
+{
+    service_free(&e->service);
+    e->m->destroy(e->srv);
+    free(e->srv);
+}
+
+static int
+open_endpoint(struct endpoint *e)
+{
+    const char *why = ipc_unavailable(e->m);
+    pid_t holder = -1;
+    int err;
+
+    if (e->m->caps & IPC_SPAWNED) {
+        fprintf(stderr,
+                "ipcd: %s is started by its client, no daemon is "
+                "needed: try `ipcctl -m %s whoami`\n",
+                e->m->name, e->m->name);
+        return -EINVAL;
+    }
+    if (why != NULL) {
+        fprintf(stderr, "ipcd: %s cannot run here: %s\n", e->m->name, why);
+        return -ENOTSUP;
+    }
+    err = endpoint_name(e->m, options.dir, e->name);
+    if (err != 0) {
+        complain(options.dir, "the path is too long for a socket", err);
+        return err;
+    }
+    e->lock = endpoint_lock(e->name, &holder);
+    if (e->lock == -EEXIST) {
+        fprintf(stderr,
+                "ipcd: %s: another ipcd serves it here (pid %jd); stop that "
+                "one or use another --run-dir\n",
+                e->name, (intmax_t)holder);
+        return -EEXIST;
+    }
+    if (e->lock < 0) {
+        complain(e->name, "cannot lock", e->lock);
+        return e->lock;
+    }
+    err = create(e);
+    if (err != 0) {
+        complain(e->m->name, e->name, err);
+        endpoint_unlock(e->name, e->lock);
+    }
+    return err;
+}
+
+static void
+close_endpoint(struct endpoint *e)
+{
+    destroy(e);
+    endpoint_unlock(e->name, e->lock);
+}
+
+static void *
+run_endpoint(void *arg)
+{
+    struct endpoint *e = arg;
+
+    e->result = service_run(&e->service);
+    if (!stop)
+        kill(getpid(), SIGTERM); /* it failed; do not go on half */
+    return NULL;
+}
+
+/* -- the daemon --------------------------------------------------------------- */
+
+static void
+wake(int signal_number)
+{
+    (void)signal_number; /* only has to interrupt */
+}
+
+/* Signals that end the program are blocked in every thread and taken by the
+ * main one with sigwait(3): no handler, no race. */
+static int
+prepare_signals(sigset_t *ending)
+{
+    struct sigaction sa = {.sa_handler = wake}; /* without SA_RESTART */
+
+    sigemptyset(ending);
+    sigaddset(ending, SIGTERM);
+    sigaddset(ending, SIGINT);
+    sigaddset(ending, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, ending, NULL) == -1 ||
+        sigaction(WAKE, &sa, NULL) == -1 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+        return -errno;
+    return 0;
+}
+
+/* A signal that comes just before the thread blocks is lost; so it is sent
+ * again until the thread has gone. */
+static void
+join(struct endpoint *e)
+{
+    const struct timespec soon = {.tv_nsec = 2 * NS_PER_MS};
+
+    pthread_kill(e->thread, WAKE);
+    while (pthread_tryjoin_np(e->thread, NULL) == EBUSY) {
+        nanosleep(&soon, NULL);
+        pthread_kill(e->thread, WAKE);
+    }
+}
+
+static int
+announce(void)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < endpoint_count; i++)
+        fprintf(stderr, "ipcd: serving %s at %s\n", endpoints[i].m->name,
+                endpoints[i].name);
+    if (options.ready_fd != -1) {
+        if (write(options.ready_fd, "", 1) == -1)
+            err = -errno;
+        close(options.ready_fd);
+    }
+    return err;
+}
+
+static int
+serve(void)
+{
+    sigset_t ending;
+    size_t running = 0;
+    int got, err = prepare_signals(&ending);
+
+    for (; err == 0 && running < endpoint_count; running++) {
+        struct endpoint *e = &endpoints[running];
+
+        err = -pthread_create(&e->thread, NULL, run_endpoint, e);
+        if (err != 0)
+            break;
+    }
+    if (err == 0)
+        err = announce();
+    if (err == 0)
+        sigwait(&ending, &got);
+    stop = 1;
+    for (size_t i = 0; i < running; i++) {
+        join(&endpoints[i]);
+        if (endpoints[i].result != 0) {
+            complain(endpoints[i].m->name, "stopped", endpoints[i].result);
+            err = endpoints[i].result;
+        }
+    }
+    return err;
+}
+
+static int
+run_daemon(void)
+{
+    int made = rundir_make(options.dir), err = 0;
+    size_t opened;
+
+    if (made < 0) {
+        complain(options.dir,
+                 made == -EPERM ? "must be yours and writable by nobody else"
+                                : "cannot use it as run directory",
+                 made);
+        return EXIT_FAILURE;
+    }
+    for (opened = 0; opened < endpoint_count; opened++) {
+        err = open_endpoint(&endpoints[opened]);
+        if (err != 0)
+            break;
+    }
+    if (err == 0)
+        err = serve();
+    while (opened > 0)
+        close_endpoint(&endpoints[--opened]);
+    if (made == 1)
+        rmdir(options.dir);
+    return err == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* -- the spawned form ---------------------------------------------------------- */
+
+static void
+end(int signal_number)
+{
+    (void)signal_number;
+    stop = 1;
+}
+
+static int
+run_stdio(void)
+{
+    struct sigaction sa = {.sa_handler = end};
+    struct endpoint *e = &endpoints[0];
+    int err;
+
+    if (!(e->m->caps & IPC_SPAWNED)) {
+        fprintf(stderr, "ipcd: %s needs a daemon; leave out --stdio\n",
+                e->m->name);
+        return EX_USAGE;
+    }
+    sigaction(SIGTERM, &sa, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    err = create(e);
+    if (err == 0) {
+        err = service_run(&e->service);
+        destroy(e);
+    }
+    if (err != 0)
+        complain(e->m->name, "stopped", err);
+    return err == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* -- sweeping -------------------------------------------------------------------- */
+
+static int
+run_sweep(void)
+{
+    int removed = 0;
+
+    if (access(options.dir, F_OK) == -1) {
+        printf("ipcd: nothing to sweep: there is no %s\n", options.dir);
+        return EXIT_SUCCESS;
+    }
+    for (size_t i = 0; ipc_registry[i] != NULL; i++) {
+        const struct ipc_mechanism *m = ipc_registry[i];
+        char name[ENDPOINT_SIZE], path[ENDPOINT_SIZE];
+        bool crashed;
+        int lock, swept;
+
+        if (m->caps & (IPC_SPAWNED | IPC_INPROCESS) ||
+            endpoint_name(m, options.dir, name) != 0 ||
+            endpoint_file(name, ".lock", path) != 0)
+            continue;
+        crashed = access(path, F_OK) == 0;
+        lock = endpoint_lock(name, NULL);
+        if (lock < 0) {
+            printf("ipcd: %s: %s\n", name,
+                   lock == -EEXIST ? "is being served, left alone"
+                                   : strerror(-lock));
+            continue;
+        }
+        swept = m->sweep != NULL ? m->sweep(name) : 0;
+        endpoint_unlock(name, lock);
+        if (swept < 0)
+            complain(name, "cannot sweep", swept);
+        if (swept > 0 || crashed)
+            printf("ipcd: removed what was left of %s\n", name);
+        removed += swept > 0 || crashed;
+    }
+    if (removed == 0)
+        printf("ipcd: nothing to sweep in %s\n", options.dir);
+    rmdir(options.dir); /* stays if anything else is in it */
+    return EXIT_SUCCESS;
+}
+
+int
+main(int argc, char **argv)
+{
+    static const struct argp argp = {
+        option_list,
+        parse_option,
+        NULL,
+        "Serves the ipclab protocol over the IPC mechanisms named.",
+        NULL,
+        NULL,
+        NULL};
+    /* AT_SECURE: the kernel says that we have more rights than our caller. */
+    bool elevated = getauxval(AT_SECURE) != 0;
+
+    if (elevated && confine_inherited() != 0)
+        return EX_OSERR;
+    if (argc < 1)
+        return EX_USAGE;
+    argp_program_version_hook = print_version;
+    argp_err_exit_status = EX_USAGE;
+    argp_parse(&argp, argc, argv, 0, NULL, NULL);
+    if (elevated && !options.stdio) {
+        fputs("ipcd: installed set-user-ID it only serves --stdio\n", stderr);
+        return EX_USAGE;
+    }
+    if (options.stdio)
+        return run_stdio();
+    if (!options.has_dir && rundir_default(options.dir) != 0) {
+        fputs("ipcd: the run directory's path is too long; use --run-dir\n",
+              stderr);
+        return EX_USAGE;
+    }
+    return options.sweep ? run_sweep() : run_daemon();
+}

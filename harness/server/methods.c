@@ -1,0 +1,308 @@
+/* methods.c - what the methods of api.def do: one do_NAME for each. */
+#define _GNU_SOURCE /* clock_nanosleep's flags come with it */
+#include "core/clock.h"
+#include "server/open_as.h"
+#include "server/service.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SLEEP_MAX 1000 /* ms */
+
+static uint32_t
+do_hello(struct call *c)
+{
+    int n = snprintf((char *)c->scratch, c->room, "Hello %.*s",
+                     (int)c->args[0].len, c->args[0].at);
+
+    if (n < 0 || (size_t)n >= c->room)
+        return call_fail(c, WIRE_TOO_LARGE, EMSGSIZE, "the name is too long");
+    c->results[0].at = (char *)c->scratch;
+    c->results[0].len = (size_t)n;
+    return WIRE_OK;
+}
+
+static struct api_value
+text(const char *s)
+{
+    return (struct api_value){.at = s, .len = strlen(s)};
+}
+
+/* The conversions keep "not known": (uid_t)-1 becomes -1, not 4294967295. */
+static uint32_t
+do_whoami(struct call *c)
+{
+    const struct ipc_peer *p = &c->peer;
+
+    c->results[0] = text(c->service->m->name);
+    c->results[1].i64 = p->pid;
+    c->results[2].i64 = p->uid == (uid_t)-1 ? -1 : (int64_t)p->uid;
+    c->results[3].i64 = p->gid == (gid_t)-1 ? -1 : (int64_t)p->gid;
+    c->results[4] = text(ipc_evidence_name(p->evidence));
+    c->results[5] = text(c->service->m->proof);
+    c->results[6] = text(p->address != NULL ? p->address : "");
+    return WIRE_OK;
+}
+
+static uint32_t
+do_echo(struct call *c)
+{
+    c->results[0] = c->args[0];
+    return WIRE_OK;
+}
+
+static uint32_t
+do_sink(struct call *c)
+{
+    (void)c;
+    return WIRE_OK;
+}
+
+static uint32_t
+do_source(struct call *c)
+{
+    size_t count = c->args[0].u32;
+
+    if (count > c->room)
+        return call_fail(c, WIRE_TOO_LARGE, EMSGSIZE, "at most %zu bytes here",
+                         c->room);
+    for (size_t i = 0; i < count; i++)
+        c->scratch[i] = (uint8_t)i;
+    c->results[0].at = (char *)c->scratch;
+    c->results[0].len = count;
+    return WIRE_OK;
+}
+
+static uint32_t
+do_describe(struct call *c)
+{
+    static _Thread_local char signature[256];
+    uint32_t index = c->args[0].u32;
+
+    if (index >= api_method_count)
+        return call_fail(c, WIRE_BAD_ARGS, 0, "index must be less than %zu",
+                         api_method_count);
+    api_signature(&api_methods[index], signature, sizeof signature);
+    c->results[0].u32 = (uint32_t)api_method_count;
+    c->results[1].u32 = api_methods[index].number;
+    c->results[2] = text(signature);
+    c->results[3] = text(api_methods[index].doc);
+    return WIRE_OK;
+}
+
+static uint32_t
+do_stats(struct call *c)
+{
+    c->results[0].u64 = c->service->requests;
+    c->results[1].u64 = c->service->notices;
+    c->results[2].u64 = c->service->refused;
+    c->results[3].u64 = c->service->malformed;
+    return WIRE_OK;
+}
+
+static uint32_t
+do_sleep(struct call *c)
+{
+    struct timespec until;
+
+    if (c->args[0].u32 > SLEEP_MAX)
+        return call_fail(c, WIRE_BAD_ARGS, 0, "ms must be at most %d",
+                         SLEEP_MAX);
+    until = ns_to_timespec(now_ns() + c->args[0].u32 * NS_PER_MS);
+    while (!*c->service->stop && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME,
+                                                 &until, NULL) == EINTR)
+        continue;
+    return WIRE_OK;
+}
+
+/* -- files ----------------------------------------------------------------- */
+
+/* Opens args[0] as the caller; -1 when it failed and c says why. */
+static int
+open_argument(struct call *c, uint32_t *status)
+{
+    char path[PATH_MAX];
+    size_t len = c->args[0].len;
+    int fd;
+
+    if (len == 0 || len >= sizeof path) {
+        *status = call_fail(c, WIRE_BAD_ARGS, 0, "path: 1 to %zu bytes",
+                            sizeof path - 1);
+        return -1;
+    }
+    memcpy(path, c->args[0].at, len);
+    path[len] = '\0';
+    fd = open_as(&c->peer, path);
+    if (fd >= 0)
+        return fd;
+    *status = call_fail(c, WIRE_OS_ERROR, -fd, "%.100s: %s", path,
+                        fd == -EINVAL  ? "give an absolute path"
+                        : fd == -ENXIO ? "not a regular file"
+                                       : strerror(-fd));
+    return -1;
+}
+
+static uint32_t
+do_read_file(struct call *c)
+{
+    const size_t eof_flag = 4; /* bytes of the second result */
+    size_t count = c->args[2].u32;
+    uint32_t status = WIRE_OK;
+    int fd = open_argument(c, &status);
+    ssize_t n;
+
+    if (fd == -1)
+        return status;
+    if (c->args[1].u64 > INT64_MAX) {
+        close(fd);
+        return call_fail(c, WIRE_BAD_ARGS, 0, "offset is too large");
+    }
+    if (count > c->room - eof_flag)
+        count = c->room - eof_flag;
+    n = pread(fd, c->scratch, count, (off_t)c->args[1].u64);
+    if (n == -1)
+        status =
+            call_fail(c, WIRE_OS_ERROR, errno, "pread: %s", strerror(errno));
+    close(fd);
+    if (n == -1)
+        return status;
+    c->results[0].at = (char *)c->scratch;
+    c->results[0].len = (size_t)n;
+    c->results[1].u32 = count > 0 && n == 0;
+    return WIRE_OK;
+}
+
+static uint32_t
+do_open_file(struct call *c)
+{
+    uint32_t status = WIRE_OK;
+
+    if (!(c->service->m->caps & IPC_PASSES_FD))
+        return call_fail(c, WIRE_OS_ERROR, EOPNOTSUPP,
+                         "no descriptor can travel by %s; use read_file",
+                         c->service->m->name);
+    c->fd = open_argument(c, &status);
+    return status;
+}
+
+/* -- counters --------------------------------------------------------------
+ *
+ * A client that got no answer asks again, under the same id, and must not be
+ * counted twice.  So the value that an id led to is remembered, for the last
+ * RECENT of them; (uid, id) names a request, and nobody has another's uid. */
+
+#define COUNTERS 256
+#define RECENT   1024
+#define KEY_MAX  64 /* bytes */
+
+struct counter {
+    uid_t uid;
+    size_t len;
+    char key[KEY_MAX];
+    int64_t value;
+};
+
+struct done {
+    bool used;
+    uid_t uid;
+    uint64_t id;
+    int64_t value;
+};
+
+static pthread_mutex_t counters_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct counter counters[COUNTERS];
+static struct done recent[RECENT];
+static size_t counter_count, next_done;
+
+static struct counter *
+find_counter(uid_t uid, const struct api_value *key)
+{
+    struct counter *k;
+
+    for (k = counters; k < counters + counter_count; k++)
+        if (k->uid == uid && k->len == key->len &&
+            memcmp(k->key, key->at, key->len) == 0)
+            return k;
+    if (counter_count == COUNTERS)
+        return NULL;
+    counter_count++;
+    *k = (struct counter){.uid = uid, .len = key->len};
+    memcpy(k->key, key->at, key->len);
+    return k;
+}
+
+static uint32_t
+add_once(struct call *c)
+{
+    struct counter *k;
+    int64_t value;
+
+    for (size_t i = 0; i < RECENT; i++)
+        if (recent[i].used && recent[i].uid == c->peer.uid &&
+            recent[i].id == c->id) {
+            c->results[0].i64 = recent[i].value;
+            return WIRE_OK;
+        }
+    k = find_counter(c->peer.uid, &c->args[0]);
+    if (k == NULL)
+        return call_fail(c, WIRE_OS_ERROR, ENOSPC, "there are %d counters",
+                         COUNTERS);
+    if (__builtin_add_overflow(k->value, c->args[1].i64, &value))
+        return call_fail(c, WIRE_OS_ERROR, EOVERFLOW, "the counter is full");
+    k->value = value;
+    c->results[0].i64 = value;
+    recent[next_done] = (struct done){
+        .used = true, .uid = c->peer.uid, .id = c->id, .value = k->value};
+    next_done = (next_done + 1) % RECENT;
+    return WIRE_OK;
+}
+
+static uint32_t
+do_counter_add(struct call *c)
+{
+    uint32_t status;
+
+    if (c->args[0].len == 0 || c->args[0].len > KEY_MAX)
+        return call_fail(c, WIRE_BAD_ARGS, 0, "key: 1 to %d bytes", KEY_MAX);
+    pthread_mutex_lock(&counters_lock);
+    status = add_once(c);
+    pthread_mutex_unlock(&counters_lock);
+    return status;
+}
+
+/* A spawned server belongs to its client.  A daemon's other endpoints are told
+ * by the signal that would tell them anyway. */
+static uint32_t
+do_shutdown(struct call *c)
+{
+    if (!(c->service->m->caps & IPC_SPAWNED) && c->peer.uid != 0 &&
+        c->peer.uid != geteuid())
+        return call_fail(c, WIRE_DENIED, EPERM,
+                         "shutdown is for root and for uid %ju",
+                         (uintmax_t)geteuid());
+    *c->service->stop = 1;
+    if (!(c->service->m->caps & IPC_INPROCESS))
+        kill(getpid(), SIGTERM);
+    return WIRE_OK;
+}
+
+method_function
+method_find(uint16_t number)
+{
+    switch (number) {
+#define METHOD(num, name, kind, evidence, args, results, doc) \
+    case num: \
+        return do_##name;
+#include "core/api.def"
+#undef METHOD
+    default:
+        return NULL;
+    }
+}

@@ -1,0 +1,209 @@
+/* service.c - the one dispatcher. */
+#include "server/service.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int
+service_init(struct service *s, const struct ipc_mechanism *m, void *srv,
+             atomic_int *stop)
+{
+    int err;
+
+    *s = (struct service){.m = m, .srv = srv, .stop = stop};
+    err = m->limits(&s->limits);
+    if (err != 0)
+        return err;
+    s->in = malloc(s->limits.max_msg);
+    s->out = malloc(s->limits.max_msg);
+    if (s->in == NULL || s->out == NULL) {
+        service_free(s);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+void
+service_free(struct service *s)
+{
+    free(s->in);
+    free(s->out);
+    s->in = s->out = NULL;
+}
+
+uint32_t
+call_fail(struct call *c, uint32_t status, int os_error, const char *format,
+          ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(c->message, sizeof c->message, format, args);
+    va_end(args);
+    c->os_error = os_error;
+    return status;
+}
+
+/* Sends what the call came to.  A result that does not fit this mechanism
+ * becomes an error that says so; that one always fits. */
+static int
+answer(struct service *s, const struct ipc_request *req, struct call *c,
+       uint32_t status)
+{
+    uint8_t *payload = s->out + WIRE_HEADER;
+    size_t room = s->limits.max_msg - WIRE_HEADER;
+    struct wire_header h = {
+        .kind = WIRE_REPLY, .method = c->method->number, .id = c->id};
+    struct ipc_message msg = {.buf = s->out, .fd = -1};
+    ssize_t n = -EMSGSIZE;
+
+    if (status == WIRE_OK) {
+        n = api_encode(c->method->results, c->results, payload, room);
+        if (n < 0)
+            status = call_fail(c, WIRE_TOO_LARGE, EMSGSIZE,
+                               "the result does not fit: %s carries at most "
+                               "%zu bytes a message",
+                               s->m->name, s->limits.max_msg);
+    }
+    if (status != WIRE_OK) {
+        struct api_value error[] = {
+            {.i32 = c->os_error},
+            {.at = c->message, .len = strlen(c->message)},
+        };
+
+        if (error[1].len > room - 6) /* 6: the two lengths before it */
+            error[1].len = room - 6;
+        n = api_encode(api_error_fields, error, payload, room);
+        s->refused++;
+    } else if (c->fd != -1) {
+        msg.fd = c->fd;
+        h.nfds = 1;
+    }
+    h.status = status;
+    h.length = (uint32_t)n;
+    wire_encode(&h, s->out);
+    msg.len = WIRE_HEADER + (size_t)n;
+    return s->m->reply(s->srv, req, &msg);
+}
+
+/* Rights before arguments: who may not call a method does not get to know what
+ * it thinks of the arguments. */
+static uint32_t
+carry_out(struct service *s, struct call *c, const uint8_t *payload, size_t len)
+{
+    const struct ipc_mechanism *m = s->m;
+    const struct api_method *method = c->method;
+
+    if (c->peer.evidence < method->evidence)
+        return call_fail(c, WIRE_DENIED, 0, "%s needs evidence %s, %s gives %s",
+                         method->name, ipc_evidence_name(method->evidence),
+                         m->name, ipc_evidence_name(c->peer.evidence));
+    if (method->evidence > IPC_CLAIMED && (m->caps & IPC_TRUSTING) &&
+        c->peer.uid != geteuid())
+        return call_fail(c, WIRE_DENIED, 0,
+                         "%s trusts its peers: %s only for uid %ju there",
+                         m->name, method->name, (uintmax_t)geteuid());
+    if (api_decode(method->args, payload, len, -1, c->args) != 0)
+        return call_fail(c, WIRE_BAD_ARGS, 0,
+                         "the arguments of %s do not decode", method->name);
+    return method_find(method->number)(c);
+}
+
+static int
+dispatch(struct service *s, const struct ipc_request *req,
+         const struct wire_header *h)
+{
+    static const struct api_field none = {.type = API_END};
+    struct api_method unknown = {
+        .number = h->method, .args = &none, .results = &none};
+    struct call c = {
+        .service = s,
+        .peer = req->peer,
+        .id = h->id,
+        .method = api_by_number(h->method),
+        .fd = -1,
+        /* where the first BYTES of a reply end up: api_encode() */
+        .scratch = s->out + WIRE_HEADER + 4,
+        .room = s->limits.max_msg - WIRE_HEADER - 4,
+    };
+    uint32_t status;
+    int err = 0;
+
+    if (c.method != NULL) {
+        status =
+            carry_out(s, &c, (uint8_t *)req->msg.buf + WIRE_HEADER, h->length);
+    } else {
+        c.method = &unknown;
+        status = call_fail(&c, WIRE_NO_METHOD, 0, "there is no method %u",
+                           h->method);
+    }
+    if (h->kind == WIRE_NOTICE) {
+        s->notices++;
+        s->refused += status != WIRE_OK;
+    } else {
+        s->requests++;
+        err = answer(s, req, &c, status);
+    }
+    if (c.fd != -1)
+        close(c.fd);
+    /* A client that is gone is no news to the server. */
+    return err == -EPIPE ? 0 : err;
+}
+
+/* An unknown version gets one error that names ours; then, like everything
+ * malformed, it costs its sender the connection. */
+static void
+refuse(struct service *s, const struct ipc_request *req,
+       const struct wire_header *h, int why)
+{
+    static const struct api_field none = {.type = API_END};
+    struct api_method any = {.results = &none};
+    struct call c = {.id = h->id, .method = &any, .fd = -1};
+
+    s->malformed++;
+    if (why == -EPROTONOSUPPORT && h->kind == WIRE_REQUEST)
+        answer(s, req, &c,
+               call_fail(&c, WIRE_BAD_VERSION, 0,
+                         "this server speaks version %d", WIRE_VERSION));
+    s->m->reply(s->srv, req, NULL);
+}
+
+int
+service_step(struct service *s, int64_t timeout_ns)
+{
+    struct ipc_request req = {
+        .msg = {.buf = s->in, .cap = s->limits.max_msg, .fd = -1},
+        .peer = IPC_PEER_UNKNOWN,
+    };
+    struct wire_header h = {.id = 0};
+    int err = s->m->next(s->srv, &req, timeout_ns);
+
+    if (err != 0)
+        return err;
+    err = wire_decode(req.msg.buf, req.msg.len, req.msg.fd != -1, &h);
+    if (err == 0 && (h.kind == WIRE_REPLY || req.msg.fd != -1))
+        err = -EBADMSG; /* our own reply come back, or an unwanted gift */
+    if (req.msg.fd != -1)
+        close(req.msg.fd);
+    if (err != 0) {
+        refuse(s, &req, &h, err);
+        return 0;
+    }
+    return dispatch(s, &req, &h);
+}
+
+int
+service_run(struct service *s)
+{
+    int err = 0;
+
+    while (!*s->stop && (err == 0 || err == -EINTR))
+        err = service_step(s, -1);
+    if (err == -EINTR || (err == -EPIPE && (s->m->caps & IPC_SPAWNED)))
+        err = 0;
+    return err;
+}

@@ -1,0 +1,67 @@
+/*
+ * service.h - the one dispatcher: takes requests from any mechanism, checks
+ * them against the method table and the caller's evidence, carries them out
+ * and replies.  No mechanism knows the methods, no method knows the mechanism.
+ */
+#ifndef SERVICE_H
+#define SERVICE_H
+
+#include "core/api.h"
+#include "core/ipc.h"
+
+#include <stdatomic.h>
+
+/* One endpoint: a mechanism's server and what the service needs beside it.
+ * One thread runs it. */
+struct service {
+    const struct ipc_mechanism *m;
+    void *srv; /* the mechanism's server, created by the caller */
+    struct ipc_limits limits;
+    uint8_t *in, *out; /* limits.max_msg bytes each */
+    atomic_int *stop;  /* set by whoever ends the program, and by shutdown */
+    uint64_t requests, notices, refused, malformed; /* stats */
+};
+
+/* 0 or -ENOMEM.  m's server is made by the caller, before or after. */
+int service_init(struct service *s, const struct ipc_mechanism *m, void *srv,
+                 atomic_int *stop);
+void service_free(struct service *s);
+
+/* One next(), the work, one reply().  0, or what next() returned. */
+int service_step(struct service *s, int64_t timeout_ns);
+
+/* Steps until *stop is set: 0.  A spawned server whose client is gone: 0.
+ * Anything else that ends it: -errno. */
+int service_run(struct service *s);
+
+/* -- for methods.c ------------------------------------------------------- */
+
+/* A call being carried out.  The method fills in results (STRING and BYTES may
+ * point to anything that lives until the reply is sent, or to scratch) or
+ * fails with one of the functions below. */
+struct call {
+    struct service *service;
+    struct ipc_peer peer;
+    uint64_t id;
+    const struct api_method *method;
+    struct api_value args[API_MAX_FIELDS];
+    struct api_value results[API_MAX_FIELDS];
+    int fd;           /* to travel with the reply; closed after; -1 */
+    uint8_t *scratch; /* room for bytes in the reply's own buffer, so that */
+    size_t room;      /* large results are not copied: room bytes */
+    int os_error;
+    char message[160]; /* the reason, when it failed */
+};
+
+/* A method returns a wire_status. */
+typedef uint32_t (*method_function)(struct call *c);
+
+/* Fails: status, errno (0 = none) and a message for the user. */
+uint32_t call_fail(struct call *c, uint32_t status, int os_error,
+                   const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* The function for a method: one do_NAME per line of api.def. */
+method_function method_find(uint16_t number);
+
+#endif
