@@ -1,0 +1,440 @@
+/*
+ * actors.c - those who act in a test (test.h): children in lock step, programs,
+ * servers, clients.
+ */
+#define _GNU_SOURCE /* pipe2, memfd_create, memmem, setgroups, setresuid */
+#include "test.h"
+
+#include "core/rundir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* -- other processes ------------------------------------------------------- */
+
+static void
+become(uid_t uid)
+{
+    if (uid == geteuid())
+        return;
+    ck_assert_int_eq(setgroups(0, NULL), 0);
+    ck_assert_int_eq(setresgid(uid, uid, uid), 0);
+    ck_assert_int_eq(setresuid(uid, uid, uid), 0);
+    /* Such a change takes /proc/self away from the process; one that logged
+     * in as that user has it. */
+    ck_assert_int_eq(prctl(PR_SET_DUMPABLE, 1), 0);
+}
+
+void
+child_start(struct child *c, uid_t uid, child_function *f, void *arg)
+{
+    int up[2], down[2];
+
+    ck_assert_int_eq(pipe2(up, O_CLOEXEC), 0);
+    ck_assert_int_eq(pipe2(down, O_CLOEXEC), 0);
+    c->pid = fork();
+    ck_assert_int_ne(c->pid, -1);
+    if (c->pid == 0) {
+        struct child self = {.pid = getpid(), .in = down[0], .out = up[1]};
+
+        close_descriptors(&self);
+        become(uid);
+        f(&self, arg);
+        fflush(NULL);
+        _exit(EXIT_SUCCESS);
+    }
+    close(up[1]);
+    close(down[0]);
+    c->in = up[0];
+    c->out = down[1];
+}
+
+void
+child_step(struct child *self)
+{
+    char byte = 0;
+
+    ck_assert_int_eq(write(self->out, &byte, 1), 1);
+    ck_assert_msg(read(self->in, &byte, 1) == 1, "the parent did not go on");
+}
+
+void
+child_wait(struct child *c)
+{
+    char byte;
+    ssize_t n;
+
+    do
+        n = read(c->in, &byte, 1);
+    while (n == -1 && errno == EINTR);
+    if (n != 1)
+        child_end(c); /* says why, if the child did */
+    ck_assert_msg(n == 1, "the child ended before this step");
+}
+
+void
+child_go(struct child *c)
+{
+    ck_assert_int_eq(write(c->out, "", 1), 1);
+}
+
+static int
+child_status(struct child *c)
+{
+    int status;
+
+    close(c->out);
+    while (waitpid(c->pid, &status, 0) == -1)
+        ck_assert_int_eq(errno, EINTR);
+    close(c->in);
+    return status;
+}
+
+void
+child_end(struct child *c)
+{
+    int status = child_status(c);
+
+    ck_assert_msg(!WIFSIGNALED(status), "the child died of signal %d",
+                  WTERMSIG(status));
+    /* Its ck_assert has told Check what and where; ours is to fail. */
+    if (WEXITSTATUS(status) != EXIT_SUCCESS)
+        _exit(EXIT_FAILURE);
+}
+
+void
+child_kill(struct child *c)
+{
+    ck_assert_int_eq(kill(c->pid, SIGKILL), 0);
+    ck_assert_int_eq(WTERMSIG(child_status(c)), SIGKILL);
+}
+
+struct call_as {
+    void (*f)(void *);
+    void *arg;
+};
+
+static void
+call_as(struct child *self, void *arg)
+{
+    const struct call_as *call = arg;
+
+    (void)self;
+    call->f(call->arg);
+}
+
+void
+run_as(uid_t uid, void (*f)(void *arg), void *arg)
+{
+    struct call_as call = {f, arg};
+    struct child c;
+
+    child_start(&c, uid, call_as, &call);
+    child_end(&c);
+}
+
+void
+children_end(void)
+{
+    while (waitpid(-1, NULL, 0) != -1 || errno == EINTR)
+        continue;
+    ck_assert_int_eq(errno, ECHILD);
+}
+
+#define MAX_ARGS 32
+
+static void
+read_back(int fd, char *text, size_t size)
+{
+    ssize_t n = pread(fd, text, size - 1, 0);
+
+    text[n < 0 ? 0 : n] = '\0';
+    close(fd);
+}
+
+void
+run_program(struct output *o, const char *program, ...)
+{
+    int out = memfd_create("out", MFD_CLOEXEC);
+    int err = memfd_create("err", MFD_CLOEXEC);
+    char path[PATH_MAX], *argv[MAX_ARGS] = {strdup(program)};
+    va_list args;
+    pid_t pid;
+
+    ck_assert(out != -1 && err != -1);
+    ck_assert_int_eq(program_path(program, path, sizeof path), 0);
+    va_start(args, program);
+    for (int i = 1; i < MAX_ARGS; i++) {
+        const char *arg = va_arg(args, const char *);
+
+        if (arg == NULL)
+            break;
+        argv[i] = strdup(arg);
+    }
+    va_end(args);
+    pid = fork();
+    ck_assert_int_ne(pid, -1);
+    if (pid == 0) {
+        setenv("IPCLAB_DIR", run_dir, 1);
+        dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
+        dup2(out, STDOUT_FILENO);
+        dup2(err, STDERR_FILENO);
+        execv(path, argv);
+        perror(path);
+        _exit(127);
+    }
+    while (waitpid(pid, &o->status, 0) == -1)
+        ck_assert_int_eq(errno, EINTR);
+    o->status = WIFEXITED(o->status) ? WEXITSTATUS(o->status)
+                                     : 128 + WTERMSIG(o->status);
+    read_back(out, o->out, sizeof o->out);
+    read_back(err, o->err, sizeof o->err);
+    for (int i = 0; argv[i] != NULL; i++)
+        free(argv[i]);
+}
+
+/* -- servers --------------------------------------------------------------- */
+
+static void
+start(struct host *h, const struct ipc_mechanism *m, const char *program)
+{
+    struct host_options options = {.ipcd = program, .cpu = -1};
+    int err = host_start(h, m, run_dir, &options);
+
+    ck_assert_msg(err == 0, "no server of %s: %s", m->name, strerror(-err));
+}
+
+void
+server_start(struct host *h, const struct ipc_mechanism *m)
+{
+    start(h, m, NULL);
+}
+
+static void
+copy_server(const char *to, gid_t group)
+{
+    char from[PATH_MAX];
+    struct stat st;
+    int in, out;
+    ssize_t n;
+
+    ck_assert_int_eq(program_path("ipcd", from, sizeof from), 0);
+    in = open(from, O_RDONLY | O_CLOEXEC);
+    ck_assert_msg(in != -1, "%s: %s", from, strerror(errno));
+    ck_assert_int_eq(fstat(in, &st), 0);
+    out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+    ck_assert_msg(out != -1, "%s: %s", to, strerror(errno));
+    do
+        n = sendfile(out, in, NULL, (size_t)st.st_size);
+    while (n > 0);
+    ck_assert_int_eq(n, 0);
+    /* Nobody else may run it: a sanitizer's environment variables would let
+     * them write root's files. */
+    ck_assert_int_eq(fchown(out, geteuid(), group), 0);
+    ck_assert_int_eq(fchmod(out, 04750), 0);
+    close(in);
+    close(out);
+}
+
+void
+server_start_for(struct host *h, const struct ipc_mechanism *m, uid_t uid)
+{
+    char copy[ENDPOINT_SIZE];
+
+    if (!(m->caps & IPC_SPAWNED) || uid == geteuid()) {
+        server_start(h, m);
+        return;
+    }
+    snprintf(copy, sizeof copy, "%s/ipcd-%u", check_dir, (unsigned)uid);
+    if (access(copy, F_OK) == -1)
+        copy_server(copy, uid);
+    start(h, m, copy);
+}
+
+void
+server_stop(struct host *h)
+{
+    int status = host_stop(h);
+
+    ck_assert_msg(!WIFSIGNALED(status), "%s: the server died of signal %d",
+                  h->m->name, WTERMSIG(status));
+    ck_assert_msg(WEXITSTATUS(status) == 0, "%s: the server ended with %d",
+                  h->m->name, WEXITSTATUS(status));
+}
+
+void
+server_kill(struct host *h)
+{
+    int status;
+
+    ck_assert_int_gt(h->pid, 0);
+    ck_assert_int_eq(kill(h->pid, SIGKILL), 0);
+    status = host_stop(h);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/* Is this process a child of ours that runs `... --stdio ...`? */
+static bool
+is_spawned(const char *pid)
+{
+    char path[64], text[512];
+    const char *after;
+    int fd, ppid;
+    ssize_t n;
+
+    snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n < 0 ? 0 : n] = '\0';
+    after = strrchr(text, ')'); /* the name may hold anything: proc(5) */
+    if (after == NULL || sscanf(after, ") %*c %d", &ppid) != 1 ||
+        ppid != getpid())
+        return false;
+    snprintf(path, sizeof path, "/proc/%.20s/cmdline", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    n = read(fd, text, sizeof text);
+    close(fd);
+    return n > 0 && memmem(text, (size_t)n, "--stdio", 8) != NULL;
+}
+
+pid_t
+server_pid(const struct host *h)
+{
+    struct dirent *e;
+    pid_t pid = -1;
+    DIR *dir;
+
+    if (!(h->m->caps & IPC_SPAWNED))
+        return h->pid;
+    dir = opendir("/proc");
+    ck_assert_ptr_nonnull(dir);
+    while ((e = readdir(dir)) != NULL)
+        if (atoi(e->d_name) > 0 && is_spawned(e->d_name))
+            pid = atoi(e->d_name);
+    closedir(dir);
+    ck_assert_msg(pid > 0, "%s: no spawned server", h->m->name);
+    return pid;
+}
+
+/* -- clients --------------------------------------------------------------- */
+
+void
+client_start(struct host *h, struct client *c)
+{
+    int err = host_client(h, c);
+
+    ck_assert_msg(err == 0, "%s: open: %s", h->m->name, strerror(-err));
+}
+
+void
+expect_call(struct client *c, const char *method, const struct api_value *args,
+            uint32_t status, struct reply *r)
+{
+    int err = client_call(c, api_by_name(method), args, r, PATIENCE);
+
+    ck_assert_msg(err == 0, "%s: %s: %s", c->m->name, method, strerror(-err));
+    ck_assert_msg(
+        r->status == status, "%s: %s: status %s, not %s (%.*s)", c->m->name,
+        method, api_status_name(r->status), api_status_name(status),
+        r->status == WIRE_OK ? 0 : (int)r->message.len, r->message.at);
+}
+
+void
+expect_echo(struct client *c, size_t size)
+{
+    uint8_t *data = malloc(size + 1);
+    struct api_value arg = bytes_value(data, size);
+    struct reply r;
+
+    ck_assert_ptr_nonnull(data);
+    /* Different for each process and size. */
+    for (size_t i = 0; i < size; i++)
+        data[i] = (uint8_t)(i * 31 + size + (size_t)getpid());
+    expect_call(c, "echo", &arg, WIRE_OK, &r);
+    ck_assert_uint_eq(r.results[0].len, size);
+    ck_assert_msg(size == 0 || memcmp(r.results[0].at, data, size) == 0,
+                  "%s: %zu bytes came back changed", c->m->name, size);
+    free(data);
+}
+
+void
+expect_cut_off(struct client *c)
+{
+    struct reply r;
+    int err;
+
+    do
+        err = client_recv(c, &r, PATIENCE);
+    while (err == 0 || err == -EPROTO);
+    ck_assert_msg(err == -EPIPE, "%s: not cut off, but %s", c->m->name,
+                  strerror(-err));
+}
+
+size_t
+echo_room(const struct client *c)
+{
+    return c->limits.max_msg - WIRE_HEADER - sizeof(uint32_t);
+}
+
+struct api_value
+string_value(const char *s)
+{
+    return bytes_value(s, strlen(s));
+}
+
+struct api_value
+bytes_value(const void *p, size_t n)
+{
+    return (struct api_value){.at = p, .len = n};
+}
+
+int
+value_is(const struct api_value *v, const char *s)
+{
+    return v->len == strlen(s) && memcmp(v->at, s, v->len) == 0;
+}
+
+size_t
+raw_frame(uint8_t *buf, uint16_t method, uint64_t id, const void *payload,
+          size_t size)
+{
+    const struct wire_header h = {.kind = WIRE_REQUEST,
+                                  .method = method,
+                                  .length = (uint32_t)size,
+                                  .id = id};
+
+    wire_encode(&h, buf);
+    if (size > 0)
+        memcpy(buf + WIRE_HEADER, payload, size);
+    return WIRE_HEADER + size;
+}
+
+int
+raw_send(struct client *c, const void *bytes, size_t len, int fd)
+{
+    struct ipc_message msg = {.cap = len, .len = len, .fd = fd};
+    void *copy = malloc(len + 1);
+    int err;
+
+    ck_assert_ptr_nonnull(copy);
+    memcpy(copy, bytes, len);
+    msg.buf = copy;
+    err = c->m->send(c->state, &msg, PATIENCE);
+    free(copy);
+    return err;
+}

@@ -1,0 +1,52 @@
+/*
+ * main.c - the test program: every suite in one runner.
+ *
+ *      build/release/check                  all of them (make check)
+ *      CK_RUN_CASE=fifo/perclient ...       one mechanism
+ *      CK_RUN_SUITE=ctl ...                 one suite
+ *      CK_FORK=no CK_RUN_CASE=... gdb ...   in one process, for a debugger
+ *
+ * It also is a server: `check --stdio -m NAME` is what the test of
+ * IPC_POLLABLE has spawned.
+ */
+#include "test.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int
+main(int argc, char **argv)
+{
+    SRunner *runner;
+    int failed;
+
+    signal(SIGPIPE, SIG_IGN);
+    if (argc == 4 && strcmp(argv[1], "--stdio") == 0)
+        return polled_stdio_server(argv[3]);
+    if (argc != 1) {
+        fprintf(stderr, "check takes no arguments; CK_RUN_CASE=NAME in the "
+                        "environment picks one mechanism\n");
+        return 64;
+    }
+    fixture_begin();
+    runner = srunner_create(NULL);
+    for (size_t i = 0; suites[i] != NULL; i++)
+        srunner_add_suite(runner, suites[i]());
+    srunner_run_all(runner, CK_SILENT);
+    failed = srunner_ntests_failed(runner);
+    if (failed > 0) {
+        print_said();
+        srunner_print(runner, CK_NORMAL);
+    }
+    print_not_run();
+    if (srunner_ntests_run(runner) == 0) {
+        failed = 1;
+        fprintf(stderr, "nothing was run: no suite or case of that name\n");
+    }
+    srunner_print(runner, CK_MINIMAL); /* the last line is Check's summary */
+    srunner_free(runner);
+    fixture_end();
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,160 @@
+/* subject.c - the mechanism that a conformance test is about. */
+#define _GNU_SOURCE /* sigaction, setitimer */
+#include "test/subject.h"
+
+#include "core/rundir.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+
+const struct ipc_mechanism *subject;
+struct host server;
+struct client client;
+
+void
+begin_alone(int i)
+{
+    subject = ipc_registry[i];
+    server_start(&server, subject);
+}
+
+void
+begin(int i)
+{
+    begin_alone(i);
+    client_start(&server, &client);
+}
+
+void
+end(void)
+{
+    client_close(&client);
+    server_stop(&server);
+}
+
+bool
+has(unsigned caps)
+{
+    return (subject->caps & caps) == caps;
+}
+
+void
+add(TCase *tc, int i, const TTest *test, unsigned all_of, unsigned none_of)
+{
+    const struct ipc_mechanism *m = ipc_registry[i];
+
+    if ((m->caps & all_of) == all_of && (m->caps & none_of) == 0)
+        add_loop_test_if(tc, need_mechanism(m), test, i);
+}
+
+uint64_t
+send_request(struct client *c, const char *method, struct api_value arg)
+{
+    uint64_t id;
+    int err = client_send(c, api_by_name(method), &arg, &id, PATIENCE);
+
+    ck_assert_msg(err == 0, "%s: send: %s", subject->name, strerror(-err));
+    return id;
+}
+
+void
+expect_reply(struct client *c, uint64_t id)
+{
+    struct reply r;
+    int err = client_recv(c, &r, PATIENCE);
+
+    ck_assert_msg(err == 0, "%s: no reply: %s", subject->name, strerror(-err));
+    ck_assert_uint_eq(r.id, id);
+    ck_assert_uint_eq(r.status, WIRE_OK);
+}
+
+void
+signal_server(int number)
+{
+    if (!has(IPC_INPROCESS))
+        ck_assert_int_eq(kill(server_pid(&server), number), 0);
+}
+
+void
+kill_server(void)
+{
+    if (has(IPC_SPAWNED))
+        signal_server(SIGKILL);
+    else
+        server_kill(&server);
+}
+
+static int
+lock_endpoint(char name[ENDPOINT_SIZE])
+{
+    int lock;
+
+    ck_assert_int_eq(endpoint_name(subject, run_dir, name), 0);
+    lock = endpoint_lock(name, NULL);
+    ck_assert_int_ge(lock, 0);
+    return lock;
+}
+
+void
+sweep_up(void)
+{
+    char name[ENDPOINT_SIZE];
+    int lock = lock_endpoint(name);
+
+    if (subject->sweep != NULL)
+        subject->sweep(name);
+    endpoint_unlock(name, lock);
+}
+
+volatile sig_atomic_t signals_seen;
+static volatile pid_t to_kill;
+
+static void
+on_alarm(int number)
+{
+    (void)number;
+    signals_seen++;
+    if (to_kill > 0)
+        kill(to_kill, SIGKILL);
+}
+
+void
+begin_signals(int64_t interval, pid_t victim)
+{
+    struct sigaction action = {.sa_handler = on_alarm}; /* no SA_RESTART */
+    const struct timeval t = {.tv_usec = interval / 1000};
+
+    to_kill = victim;
+    ck_assert_int_eq(sigaction(SIGALRM, &action, NULL), 0);
+    ck_assert_int_eq(setitimer(ITIMER_REAL, &(struct itimerval){t, t}, NULL),
+                     0);
+}
+
+void
+end_signals(void)
+{
+    ck_assert_int_eq(setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL), 0);
+}
+
+void
+local_begin(struct local *l, int i)
+{
+    subject = ipc_registry[i];
+    *l = (struct local){.srv = calloc(1, subject->server_size)};
+    ck_assert_ptr_nonnull(l->srv);
+    l->lock = lock_endpoint(l->name);
+    ck_assert_int_eq(subject->create(l->srv, l->name), 0);
+    ck_assert_int_eq(service_init(&l->service, subject, l->srv, &l->stop), 0);
+}
+
+void
+local_end(struct local *l)
+{
+    service_free(&l->service);
+    subject->destroy(l->srv);
+    free(l->srv);
+    endpoint_unlock(l->name, l->lock);
+}

@@ -1,0 +1,203 @@
+/*
+ * test.h - what every test uses.  The test program is one srunner (Check)
+ * that holds every suite; each test runs in a process of its own, and finds
+ *
+ *      run_dir            an empty run directory of its own
+ *      a namespace        as root: an IPC and a mount namespace of its own,
+ *                         so no System V id, POSIX queue or /dev/shm name of
+ *                         anybody else is there
+ *
+ * and when it returns, fails if it left a descriptor, a process, a System V
+ * object, a POSIX queue, a name in /dev/shm or a file in run_dir.  A test
+ * that crashed is cleaned up behind.
+ *
+ *      START_TEST(a_property_said_as_a_sentence)
+ *      {
+ *          struct host server;
+ *          struct client c;
+ *
+ *          server_start(&server, ipc_find("fifo/perclient"));
+ *          client_start(&server, &c);
+ *          expect_echo(&c, 100);
+ *          client_close(&c);
+ *          server_stop(&server);
+ *      }
+ *      END_TEST
+ *
+ *      Suite *
+ *      test_fifo(void)
+ *      {
+ *          Suite *s = suite_create("fifo");
+ *          TCase *tc = test_case(s, "fifo/perclient");
+ *
+ *          tcase_add_test(tc, a_property_said_as_a_sentence);
+ *          add_test_if(tc, need_root(), another_that_needs_two_users);
+ *          return s;
+ *      }
+ *
+ * There is no sleeping: processes wait for each other by child_step().  And
+ * no threshold on a time, but the lower bound of a timeout.
+ */
+#ifndef TEST_H
+#define TEST_H
+
+#include "core/api.h"
+#include "core/client.h"
+#include "core/host.h"
+#include "core/ipc.h"
+#include "core/wire.h"
+
+#include <check.h>
+
+/* How long anything may take before it counts as hanging, in ns.  Long, since
+ * the machine may be busy and a sanitizer slow; Check ends the whole test
+ * after TEST_TIMEOUT seconds. */
+#define PATIENCE     INT64_C(20000000000)
+#define TEST_TIMEOUT 60
+
+/* -- making suites --------------------------------------------------------- */
+
+/* Every suite, ended by NULL; written by make from the module.mk files. */
+extern Suite *(*const suites[])(void);
+
+/* A case of s with the fixture described above.  Named after the mechanism it
+ * tests, if it tests one: CK_RUN_CASE picks by that name. */
+TCase *test_case(Suite *s, const char *name);
+
+/* Adds test when reason is NULL; otherwise counts it as not run.  The reason
+ * continues "7 checks ...": "need root (a second uid)". */
+void add_test_if(TCase *tc, const char *reason, const TTest *test);
+
+/* The same for one round of a loop test, which finds i in its _i. */
+void add_loop_test_if(TCase *tc, const char *reason, const TTest *test, int i);
+
+/* Reasons, or NULL. */
+const char *need_root(void);
+const char *need_source(void); /* the checkout, readable */
+const char *need_mechanism(const struct ipc_mechanism *m);
+
+/* The top of the checkout, or NULL. */
+const char *source_dir(void);
+
+/* -- what is there --------------------------------------------------------- */
+
+extern char run_dir[ENDPOINT_SIZE];
+extern char check_dir[]; /* for the whole run; run_dir is in it */
+
+/* The kernel's objects and files that have come since the test began, one a
+ * line; "" for none.  Lock files (rundir.h) are not counted: they remain
+ * after a kill, and the next server takes them over.  The text is good until
+ * the next call. */
+const char *objects_left(void);
+
+/* Descriptors that the process has open. */
+int open_descriptors(pid_t pid);
+
+/* -- other processes ------------------------------------------------------- */
+
+/*
+ * A child in lock step with its parent:
+ *
+ *      parent                        child
+ *      child_start(&c, uid, f, arg)  f(self, arg) begins
+ *      child_wait(&c)   <----------  child_step(self): "here I am", waits
+ *      ... looks, kills a server ...
+ *      child_go(&c)     ---------->  goes on
+ *      child_end(&c)                 f returns
+ *
+ * The child runs as uid and gid uid, without other groups (geteuid(): as it
+ * is), and has none of the descriptors that the parent opened in this test.  A
+ * ck_assert that fails in it fails the test.
+ */
+struct child {
+    pid_t pid;
+    int in, out;
+};
+
+typedef void child_function(struct child *self, void *arg);
+
+void child_start(struct child *c, uid_t uid, child_function *f, void *arg);
+void child_step(struct child *self);
+void child_wait(struct child *c);
+void child_go(struct child *c);
+void child_end(struct child *c);
+void child_kill(struct child *c); /* SIGKILL, reaped */
+
+/* Two strangers; they need no line in passwd(5). */
+#define ALICE 10001
+#define BOB   10002
+
+/* A child from beginning to end: f(arg) as that user. */
+void run_as(uid_t uid, void (*f)(void *arg), void *arg);
+
+/* Waits until no child is left, not even an orphan of one that was killed (the
+ * test's process adopts them). */
+void children_end(void);
+
+/* A program of this build, run to its end: run_program(&o, "ipcctl", "-m",
+ * "fifo/perclient", "hello", "World", NULL), with $IPCLAB_DIR = run_dir. */
+struct output {
+    int status;        /* exit status, or 128 + signal */
+    char out[1 << 16]; /* standard output, NUL-terminated */
+    char err[1 << 14];
+};
+
+void run_program(struct output *o, const char *program, ...);
+
+/* -- servers --------------------------------------------------------------- */
+
+/* A server of m in run_dir, ready (host.h). */
+void server_start(struct host *h, const struct ipc_mechanism *m);
+
+/* One that clients under this uid can use.  For a spawned variant that is a
+ * set-user-ID copy, outside the checkout, which that user's group may run. */
+void server_start_for(struct host *h, const struct ipc_mechanism *m, uid_t uid);
+void server_stop(struct host *h); /* fails unless it ends in peace */
+void server_kill(struct host *h); /* SIGKILL, reaped; daemons only */
+
+/* Its process: the daemon, or the one that this process's open() spawned. */
+pid_t server_pid(const struct host *h);
+
+/* -- clients --------------------------------------------------------------- */
+
+void client_start(struct host *h, struct client *c); /* host_client() */
+
+/* A call that must come back with this status. */
+void expect_call(struct client *c, const char *method,
+                 const struct api_value *args, uint32_t status,
+                 struct reply *r);
+
+/* The server is well: it returns size bytes as they were. */
+void expect_echo(struct client *c, size_t size);
+
+/* Nothing may be said to this client any more: it is cut off. */
+void expect_cut_off(struct client *c);
+
+/* The most bytes that echo can carry. */
+size_t echo_room(const struct client *c);
+
+struct api_value string_value(const char *s);
+struct api_value bytes_value(const void *p, size_t n);
+int value_is(const struct api_value *v, const char *s);
+
+/* Below the client: a frame as bytes, and bytes as a message.  raw_frame()
+ * returns the length of what it put into buf (WIRE_HEADER + size). */
+size_t raw_frame(uint8_t *buf, uint16_t method, uint64_t id,
+                 const void *payload, size_t size);
+int raw_send(struct client *c, const void *bytes, size_t len, int fd);
+
+/* -- the rest of the test program ------------------------------------------ */
+
+/* What the test has opened so far, but not the child's own pipes. */
+void close_descriptors(const struct child *keep);
+
+/* main.c calls these around the run. */
+void fixture_begin(void);
+void fixture_end(void);
+void print_said(void); /* by failed tests and their programs, on stderr */
+void print_not_run(void);
+
+/* conformance.c: `check --stdio -m NAME` */
+int polled_stdio_server(const char *mechanism);
+
+#endif

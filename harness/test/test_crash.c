@@ -1,0 +1,444 @@
+/*
+ * test_crash.c - every mechanism among other processes: those that die at the
+ * worst moment, those that are too many, too fast or too lazy.  What happens
+ * to one of them is not to be felt by the others.
+ *
+ *      killed              then
+ *      a client            its server serves the others, and forgets it
+ *      a daemon            -EPIPE for its clients; the next one takes over
+ *                          what it left, sweep() removes it
+ *      a client with a     the server ends by itself
+ *      server of its own
+ */
+#define _GNU_SOURCE /* kill */
+#include "test/subject.h"
+
+#include "core/clock.h"
+#include "core/rundir.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+Suite *test_crash(void);
+
+/* -- death ------------------------------------------------------------------- */
+
+enum moment { AFTER_OPEN, AFTER_SEND, HALFWAY, MOMENTS };
+
+static void
+vanish(struct child *self, void *arg)
+{
+    uint8_t frame[WIRE_HEADER + 1000] = {0};
+    struct client c;
+
+    client_start(&server, &c);
+    switch (*(enum moment *)arg) {
+    case AFTER_SEND:
+        send_request(&c, "hello", string_value("World"));
+        break;
+    case HALFWAY: /* a header that announces more than there is */
+        raw_frame(frame, API_echo, 1, frame + WIRE_HEADER, 1000);
+        ck_assert_int_eq(raw_send(&c, frame, WIRE_HEADER + 500, -1), 0);
+        break;
+    case AFTER_OPEN:
+    case MOMENTS:
+        break;
+    }
+    child_step(self); /* never comes back */
+}
+
+START_TEST(a_client_may_vanish_at_any_moment)
+{
+    struct child c;
+    struct client next;
+    int most;
+
+    begin(_i);
+    client_start(&server, &next);
+    most = has(IPC_SPAWNED) ? 0 : open_descriptors(server.pid);
+    client_close(&next);
+    for (enum moment moment = AFTER_OPEN; moment < MOMENTS; moment++) {
+        child_start(&c, geteuid(), vanish, &moment);
+        child_wait(&c);
+        child_kill(&c);
+        expect_echo(&client, 100);
+        client_start(&server, &next);
+        expect_echo(&next, 100);
+        client_close(&next);
+    }
+    /* The server keeps nothing of them.  When it notices that one has gone is
+     * its own business, but at the latest when the next one comes.  (A spawned
+     * one has only ever had this one client.) */
+    do {
+        client_start(&server, &next);
+        client_close(&next);
+    } while (!has(IPC_SPAWNED) && open_descriptors(server.pid) > most);
+    end();
+    children_end(); /* the servers that the vanished clients spawned */
+}
+END_TEST
+
+START_TEST(a_killed_server_is_a_broken_pipe)
+{
+    struct reply r;
+
+    begin(_i);
+    send_request(&client, "sleep", (struct api_value){.u32 = 1000});
+    kill_server();
+    ck_assert_int_eq(client_recv(&client, &r, PATIENCE), -EPIPE);
+    ck_assert_int_eq(
+        client_call(&client, api_by_name("whoami"), NULL, &r, PATIENCE),
+        -EPIPE);
+    client_close(&client);
+    sweep_up();
+}
+END_TEST
+
+START_TEST(a_server_killed_during_the_wait_wakes_its_client)
+{
+    struct reply r;
+
+    begin(_i);
+    send_request(&client, "sleep", (struct api_value){.u32 = 1000});
+    signal_server(SIGSTOP); /* it will not answer, only die */
+    begin_signals(20 * NS_PER_MS, server_pid(&server));
+    ck_assert_int_eq(client_recv(&client, &r, PATIENCE), -EPIPE);
+    end_signals();
+    client_close(&client);
+    if (!has(IPC_SPAWNED))
+        server_kill(&server);
+    sweep_up();
+}
+END_TEST
+
+static void
+open_and_stay(struct child *self, void *arg)
+{
+    (void)arg;
+    client_start(&server, &client);
+    expect_echo(&client, 100);
+    child_step(self);
+}
+
+/* With a client that dies too, since the living would clear up theirs. */
+static void
+kill_everybody(void)
+{
+    struct child c;
+
+    child_start(&c, geteuid(), open_and_stay, NULL);
+    child_wait(&c);
+    if (!has(IPC_SPAWNED))
+        server_kill(&server);
+    child_kill(&c);
+    children_end();
+}
+
+START_TEST(a_crash_leaves_what_the_table_says_and_sweep_removes_it)
+{
+    char name[ENDPOINT_SIZE];
+    int lock;
+
+    begin_alone(_i);
+    kill_everybody();
+    ck_assert_msg((objects_left()[0] != '\0') == has(IPC_PERSISTS),
+                  "%s %s persists, but left: %s", subject->name,
+                  has(IPC_PERSISTS) ? "declares" : "does not declare",
+                  objects_left());
+    if (!has(IPC_SPAWNED)) { /* the next server takes the leftovers' place */
+        server_start(&server, subject);
+        client_start(&server, &client);
+        expect_echo(&client, 100);
+        client_close(&client);
+        kill_everybody();
+    }
+    ck_assert_int_eq(endpoint_name(subject, run_dir, name), 0);
+    lock = endpoint_lock(name, NULL);
+    ck_assert_int_ge(lock, 0);
+    if (subject->sweep != NULL) {
+        ck_assert_int_eq(subject->sweep(name), 1);
+        ck_assert_int_eq(subject->sweep(name), 0);
+    }
+    ck_assert_str_eq(objects_left(), "");
+    endpoint_unlock(name, lock);
+}
+END_TEST
+
+START_TEST(a_restarted_server_is_a_new_one)
+{
+    struct reply r;
+
+    begin(_i);
+    expect_echo(&client, 100);
+    server_stop(&server); /* in peace, although a client is there */
+    server_start(&server, subject);
+    ck_assert_int_eq(
+        client_call(&client, api_by_name("whoami"), NULL, &r, PATIENCE),
+        -EPIPE);
+    client_close(&client);
+    client_start(&server, &client);
+    expect_echo(&client, 100);
+    end();
+}
+END_TEST
+
+START_TEST(an_endpoint_has_one_server)
+{
+    const struct host_options quiet = {.cpu = -1, .quiet = 1};
+    struct host second;
+
+    begin(_i);
+    ck_assert_int_eq(host_start(&second, subject, run_dir, &quiet), -ECHILD);
+    expect_echo(&client, 100);
+    end();
+}
+END_TEST
+
+START_TEST(where_no_server_is_nobody_answers)
+{
+    char name[ENDPOINT_SIZE];
+    int err;
+
+    subject = ipc_registry[_i];
+    /* For a spawned variant this is a program that is not there. */
+    ck_assert_int_eq(endpoint_name(subject, run_dir, name), 0);
+    err = client_open(&client, subject, name);
+    ck_assert_msg(err == -ENOENT || err == -ECONNREFUSED, "%s: open: %s",
+                  subject->name, strerror(-err));
+}
+END_TEST
+
+START_TEST(a_spawned_server_is_a_child_of_its_client_and_ends_with_it)
+{
+    pid_t pid;
+
+    begin(_i);
+    pid = server_pid(&server);
+    client_close(&client);
+    ck_assert_int_eq(kill(pid, 0), -1);
+    ck_assert_int_eq(errno, ESRCH);
+    server_stop(&server);
+}
+END_TEST
+
+/* -- many clients ------------------------------------------------------------ */
+
+static void
+talk(struct child *self, void *arg)
+{
+    struct client c;
+    size_t most;
+
+    (void)arg;
+    client_start(&server, &c);
+    most = echo_room(&c) < 5000 ? echo_room(&c) : 5000;
+    child_step(self);
+    for (size_t i = 0; i < 150; i++)
+        expect_echo(&c, (i * 37 + (size_t)self->pid) % (most + 1));
+    client_close(&c);
+}
+
+START_TEST(four_clients_never_get_each_others_replies)
+{
+    struct child c[4];
+
+    begin_alone(_i);
+    for (size_t i = 0; i < 4; i++)
+        child_start(&c[i], geteuid(), talk, NULL);
+    for (size_t i = 0; i < 4; i++)
+        child_wait(&c[i]);
+    for (size_t i = 0; i < 4; i++)
+        child_go(&c[i]);
+    for (size_t i = 0; i < 4; i++)
+        child_end(&c[i]);
+    server_stop(&server);
+}
+END_TEST
+
+struct asker {
+    const struct local *server;
+    const char *who; /* one letter */
+    unsigned ahead;  /* requests under way at once */
+};
+
+/* Opens; sends all it may; then one more for each reply. */
+static void
+ask(struct child *self, void *arg)
+{
+    const struct asker *a = arg;
+    struct client c;
+    struct reply r;
+
+    ck_assert_int_eq(client_open(&c, subject, a->server->name), 0);
+    child_step(self);
+    for (unsigned i = 0; i < a->ahead; i++)
+        send_request(&c, "echo", string_value(a->who));
+    for (;;) {
+        child_step(self);
+        ck_assert_int_eq(client_recv(&c, &r, PATIENCE), 0);
+        send_request(&c, "echo", string_value(a->who));
+    }
+}
+
+/* Opening takes a server that takes part. */
+static void
+serve_until_ready(struct local *l, struct child *c)
+{
+    struct pollfd p = {.fd = c->in, .events = POLLIN};
+
+    while (poll(&p, 1, 0) == 0) {
+        int err = service_step(&l->service, NS_PER_MS);
+
+        ck_assert(err == 0 || err == -ETIMEDOUT || err == -EINTR);
+    }
+    child_wait(c);
+}
+
+/* How many small requests one client can have under way: a stream holds at
+ * least a page of them, 4096 bytes (pipe(7), PIPE_BUF). */
+static unsigned
+flood_size(const struct ipc_limits *limits)
+{
+    unsigned n = has(IPC_BOUNDARIES) ? limits->max_inflight : 16;
+
+    if (!has(IPC_PIPELINED))
+        return 1;
+    return n < 16 ? n : 16;
+}
+
+START_TEST(who_floods_the_server_does_not_starve_the_others)
+{
+    struct local l;
+    struct asker flooder = {&l, "A", 0}, patient = {&l, "B", 1};
+    struct child a, b;
+    unsigned served = 0;
+
+    local_begin(&l, _i);
+    flooder.ahead = flood_size(&l.service.limits);
+    child_start(&a, geteuid(), ask, &flooder);
+    serve_until_ready(&l, &a);
+    child_start(&b, geteuid(), ask, &patient);
+    serve_until_ready(&l, &b);
+    child_go(&a);
+    child_wait(&a); /* A's requests are there ... */
+    child_go(&b);
+    child_wait(&b); /* ... and then B's one, and A puts in another for each
+                     * that it gets answered.  Those came after B's. */
+    for (;;) {
+        ck_assert_int_eq(service_step(&l.service, PATIENCE), 0);
+        if (l.service.in[WIRE_HEADER + sizeof(uint32_t)] == 'B')
+            break;
+        ck_assert_msg(++served <= flooder.ahead,
+                      "%s: %u of A's served, and B still waits", subject->name,
+                      served);
+        child_go(&a);
+        child_wait(&a);
+    }
+    child_kill(&a);
+    child_kill(&b);
+    local_end(&l);
+    if (subject->sweep != NULL)
+        subject->sweep(l.name); /* what the two would have removed themselves */
+}
+END_TEST
+
+/* Refused by open(), or where nothing can be said that early, by being cut off
+ * at once. */
+static bool
+is_refused(struct client *c)
+{
+    int err = host_client(&server, c);
+    struct reply r;
+
+    if (err == 0) {
+        err = client_call(c, api_by_name("whoami"), NULL, &r, PATIENCE);
+        if (err == 0)
+            return false;
+        client_close(c);
+    }
+    ck_assert_msg(err == -EAGAIN || err == -ETIMEDOUT || err == -EPIPE,
+                  "%s: one client too many: %s", subject->name, strerror(-err));
+    return true;
+}
+
+START_TEST(one_client_too_many_is_refused_and_hurts_nobody)
+{
+    struct client *c;
+    unsigned n;
+
+    begin(_i);
+    n = client.limits.max_clients - 1;
+    c = calloc(n + 1, sizeof *c);
+    ck_assert_ptr_nonnull(c);
+    for (unsigned i = 0; i < n; i++) {
+        client_start(&server, &c[i]);
+        expect_echo(&c[i], 10);
+    }
+    ck_assert(is_refused(&c[n]));
+    for (unsigned i = 0; i < n; i++)
+        expect_echo(&c[i], 10);
+    expect_echo(&client, 100);
+    client_close(&c[0]);
+    /* The server may hear the knock before it sees the empty chair. */
+    while (is_refused(&c[0]))
+        expect_echo(&client, 100);
+    for (unsigned i = 0; i < n; i++)
+        client_close(&c[i]);
+    free(c);
+    end();
+}
+END_TEST
+
+START_TEST(who_does_not_collect_replies_keeps_nobody_waiting)
+{
+    struct client lazy;
+    struct api_value count;
+    int err = 0;
+
+    begin(_i);
+    client_start(&server, &lazy);
+    count.u32 = (uint32_t)echo_room(&lazy);
+    /* Far more than any buffer on the way back holds. */
+    for (unsigned i = 0; i < 500 && err == 0; i++)
+        err = client_send(&lazy, api_by_name("source"), &count, NULL, 0);
+    ck_assert(err == 0 || err == -ETIMEDOUT || err == -EPIPE);
+    expect_echo(&client, 100);
+    client_close(&lazy);
+    end();
+}
+END_TEST
+
+/* -- the suite --------------------------------------------------------------- */
+
+Suite *
+test_crash(void)
+{
+    Suite *s = suite_create("crash");
+
+    for (int i = 0; ipc_registry[i] != NULL; i++) {
+        TCase *tc = test_case(s, ipc_registry[i]->name);
+
+        add(tc, i, a_client_may_vanish_at_any_moment, 0, ALONE);
+        add(tc, i, a_killed_server_is_a_broken_pipe, 0, ALONE);
+        add(tc, i, a_server_killed_during_the_wait_wakes_its_client, 0, ALONE);
+        add(tc, i, a_crash_leaves_what_the_table_says_and_sweep_removes_it, 0,
+            ALONE);
+        add(tc, i, a_restarted_server_is_a_new_one, 0, PRIVATE);
+        add(tc, i, an_endpoint_has_one_server, 0, PRIVATE);
+        add(tc, i, where_no_server_is_nobody_answers, 0, IPC_INPROCESS);
+        add(tc, i, a_spawned_server_is_a_child_of_its_client_and_ends_with_it,
+            IPC_SPAWNED, 0);
+
+        add(tc, i, four_clients_never_get_each_others_replies, 0, ALONE);
+        add(tc, i, who_floods_the_server_does_not_starve_the_others, 0,
+            PRIVATE);
+        add(tc, i, one_client_too_many_is_refused_and_hurts_nobody, 0, PRIVATE);
+        add(tc, i, who_does_not_collect_replies_keeps_nobody_waiting,
+            IPC_PIPELINED, PRIVATE);
+    }
+    return s;
+}

@@ -1,0 +1,447 @@
+/*
+ * test_ctl.c - ipcctl and ipcd as a user meets them: what they print, how they
+ * end, what they leave.
+ *
+ * Exit status of ipcctl: 0 ok, 1 the server said no, 2 could not talk to it,
+ * 64 usage (sysexits.h).
+ */
+#define _GNU_SOURCE /* strcasestr */
+#include "test/test.h"
+
+#include "core/rundir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+Suite *test_ctl(void);
+
+static struct output o;
+
+/* The program ended with this status, and on one of its outputs said these
+ * words.  A reason goes to standard error, a result to standard output. */
+#define expect(wanted, text) \
+    do { \
+        const char *said = (wanted) == 0 ? o.out : o.err; \
+        ck_assert_msg(o.status == (wanted), "exit status %d: %s%s", o.status, \
+                      o.out, o.err); \
+        ck_assert_msg(strstr(said, (text)) != NULL, "'%s' is not in: %s", \
+                      (text), said); \
+        ck_assert_msg((wanted) == 0 || o.out[0] == '\0', \
+                      "a failure, and a result: %s", o.out); \
+    } while (0)
+
+#define ipcctl(...) run_program(&o, "ipcctl", __VA_ARGS__, NULL)
+#define ipcd(...)   run_program(&o, "ipcd", __VA_ARGS__, NULL)
+
+/* The first of each shape; every build has them. */
+static const struct ipc_mechanism *
+with_caps(unsigned all_of, unsigned none_of)
+{
+    for (size_t i = 0; ipc_registry[i] != NULL; i++)
+        if ((ipc_registry[i]->caps & all_of) == all_of &&
+            (ipc_registry[i]->caps & none_of) == 0 &&
+            ipc_registry[i]->evidence >= IPC_OWNER &&
+            ipc_unavailable(ipc_registry[i]) == NULL)
+            return ipc_registry[i];
+    ck_abort_msg("no such mechanism in this build");
+    return NULL;
+}
+
+static const struct ipc_mechanism *
+a_daemon(void)
+{
+    return with_caps(0, IPC_SPAWNED | IPC_INPROCESS | IPC_ONEWAY);
+}
+
+static const struct ipc_mechanism *
+a_spawned(void)
+{
+    return with_caps(IPC_SPAWNED, IPC_ONEWAY);
+}
+
+/* -- ipcctl ------------------------------------------------------------------ */
+
+START_TEST(ipcctl_calls_and_prints)
+{
+    struct host server;
+    const char *name = a_daemon()->name;
+
+    server_start(&server, a_daemon());
+    ipcctl("-m", name, "hello", "World");
+    expect(0, "Hello World\n");
+    ipcctl("-m", name, "hello", "name=World");
+    expect(0, "Hello World\n");
+    ipcctl("-m", name, "counter_add", "delta=-3", "key=k");
+    expect(0, "-3\n");
+    ipcctl("-m", name, "counter_add", "k", "-3"); /* not an option */
+    expect(0, "-6\n");
+    ipcctl("-m", name, "echo", "as it is");
+    expect(0, "as it is");
+    ck_assert_str_eq(o.out, "as it is");
+    ipcctl("-m", name, "stats");
+    expect(0, "requests=5\n");
+    server_stop(&server);
+    ipcctl("-m", a_spawned()->name, "hello", "World");
+    expect(0, "Hello World\n");
+}
+END_TEST
+
+START_TEST(ipcctl_whoami_says_what_the_server_thinks)
+{
+    char line[64];
+    struct host server;
+
+    server_start(&server, a_daemon());
+    ipcctl("-m", a_daemon()->name, "whoami");
+    expect(0, "evidence=K");
+    snprintf(line, sizeof line, "mechanism=%s\n", a_daemon()->name);
+    expect(0, line);
+    snprintf(line, sizeof line, "uid=%u\n", (unsigned)geteuid());
+    expect(0, line);
+    snprintf(line, sizeof line, "gid=%u\n", (unsigned)getegid());
+    expect(0, line);
+    server_stop(&server);
+}
+END_TEST
+
+START_TEST(ipcctl_describes_with_and_without_a_server)
+{
+    struct host server;
+    struct output own;
+
+    ipcctl("describe");
+    for (const struct api_method *m = api_methods; m->name != NULL; m++)
+        expect(0, m->name);
+    own = o;
+    server_start(&server, a_daemon());
+    ipcctl("-m", a_daemon()->name, "describe");
+    expect(0, "hello(name: string) -> greeting: string");
+    ck_assert_str_eq(o.out, own.out); /* of the same build */
+    ipcctl("-m", a_daemon()->name, "describe", "0");
+    expect(0, "number=1\n");
+    server_stop(&server);
+    ipcctl("describe", "--page");
+    expect(0, "# The protocol");
+}
+END_TEST
+
+START_TEST(ipcctl_reads_a_file)
+{
+    char path[ENDPOINT_SIZE], arg[ENDPOINT_SIZE + 8];
+    struct host server;
+    FILE *f;
+
+    snprintf(path, sizeof path, "%.80s/file", run_dir);
+    f = fopen(path, "we");
+    ck_assert_ptr_nonnull(f);
+    fputs("contents\n", f);
+    fclose(f);
+    server_start(&server, a_daemon());
+    snprintf(arg, sizeof arg, "path=%s", path);
+    ipcctl("-m", a_daemon()->name, "read_file", arg, "offset=3", "count=100");
+    expect(0, "tents\n");
+    ck_assert_str_eq(o.out, "tents\n");
+    snprintf(arg, sizeof arg, "@%s", path); /* an argument from a file */
+    ipcctl("-m", a_daemon()->name, "echo", arg);
+    expect(0, "contents\n");
+    ipcctl("-m", a_daemon()->name, "read_file", "/no/such", "0", "1");
+    expect(1, "ENOENT");
+    server_stop(&server);
+    unlink(path);
+}
+END_TEST
+
+START_TEST(what_the_server_refuses_is_1)
+{
+    struct host server;
+    const char *name = a_daemon()->name;
+
+    server_start(&server, a_daemon());
+    ipcctl("-m", name, "sleep", "1001");
+    expect(1, "ms must be at most 1000");
+    ipcctl("-m", name, "read_file", "not/absolute", "0", "1");
+    expect(1, "absolute");
+    server_stop(&server);
+}
+END_TEST
+
+START_TEST(whom_one_cannot_talk_to_is_2)
+{
+    const char *name = a_daemon()->name;
+    struct host server;
+
+    ipcctl("-m", name, "whoami");
+    expect(2, "no server at");
+    expect(2, "ipcd -m");
+    ipcctl("-m", a_spawned()->name, "--server=/no/such", "whoami");
+    expect(2, "--server");
+    server_start(&server, a_daemon());
+    ipcctl("-m", name, "-t", "0.05", "sleep", "1000");
+    expect(2, "no answer within the time");
+    /* From now on anybody could have put it there. */
+    ck_assert_int_eq(chmod(run_dir, 0777), 0);
+    ipcctl("-m", name, "whoami");
+    expect(2, "cannot be trusted");
+    server_stop(&server);
+}
+END_TEST
+
+/* Each says what was wrong and what to do. */
+START_TEST(bad_usage_of_ipcctl_is_64)
+{
+    static const struct {
+        const char *argv[6], *says;
+    } cases[] = {
+        {{NULL}, "which method?"},
+        {{"-m", "no/such", "hello"}, "no mechanism is called 'no/such'"},
+        {{"-m", "null/call", "hello", "x"}, "null/call"},
+        {{"hello", "World"}, "by which mechanism?"},
+        {{"no_such_method"}, "there is no method 'no_such_method'"},
+        {{"-m", "socket/stream", "hello"}, "name is missing"},
+        {{"-m", "socket/stream", "hello", "a", "b"}, "one argument too many"},
+        {{"-m", "socket/stream", "hello", "name=a", "name=b"}, "given twice"},
+        {{"-m", "socket/stream", "sleep", "soon"}, "not a whole number"},
+        {{"-m", "socket/stream", "sleep", "-1"}, "out of range"},
+        {{"-m", "socket/stream", "sleep", "4294967296"}, "out of range"},
+        {{"-m", "socket/stream", "source", ""}, "not a whole number"},
+        {{"-m", "socket/stream", "echo", "@/no/such"}, "/no/such"},
+        {{"-t", "soon", "hello", "x"}, "--timeout=soon"},
+        {{"--no-such-option"}, "no-such-option"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *const *a = cases[i].argv;
+
+        run_program(&o, "ipcctl", a[0], a[1], a[2], a[3], a[4], NULL);
+        expect(64, cases[i].says);
+    }
+}
+END_TEST
+
+START_TEST(help_and_version_are_there)
+{
+    ipcctl("--help");
+    expect(0, "METHOD");
+    expect(0, "Exit status: 0 ok, 1");
+    ipcctl("--version");
+    expect(0, "ipclab");
+    ipcd("--help");
+    expect(0, "--stdio");
+    ipcd("--version");
+    expect(0, "ipclab");
+}
+END_TEST
+
+START_TEST(a_terminal_is_not_at_the_mercy_of_what_comes_back)
+{
+    ipcctl("-m", a_spawned()->name, "hello", "\033[2J");
+    expect(0, "\\x1b[2J");
+}
+END_TEST
+
+/* -- ipcd -------------------------------------------------------------------- */
+
+START_TEST(bad_usage_of_ipcd_is_64)
+{
+    ipcd("-m", "no/such");
+    expect(64, "no mechanism is called 'no/such'");
+    run_program(&o, "ipcd", NULL);
+    expect(64, "which mechanism?");
+    ipcd("-m", "null/call");
+    expect(64, "baseline");
+    ipcd("--stdio", "-m", a_daemon()->name);
+    expect(64, "leave out --stdio");
+    ipcd("--stdio", "-m", a_spawned()->name, "-m", a_spawned()->name);
+    expect(64, "exactly one");
+    ipcd("-m", a_daemon()->name, "rubbish");
+    expect(64, "rubbish");
+    ipcd("-m", a_daemon()->name, "--ready-fd=1");
+    expect(64, "--ready-fd=1");
+}
+END_TEST
+
+START_TEST(ipcd_says_why_it_does_not_start)
+{
+    struct host server;
+
+    ipcd("-m", a_spawned()->name);
+    expect(1, "no daemon is needed");
+    ipcd("-m", a_daemon()->name, "--run-dir=/no/such/dir");
+    expect(1, "/no/such/dir");
+    server_start(&server, a_daemon());
+    ipcd("-m", a_daemon()->name);
+    expect(1, "another ipcd serves it");
+    server_stop(&server);
+    ck_assert_int_eq(chmod(run_dir, 0777), 0);
+    ipcd("-m", a_daemon()->name);
+    expect(1, "writable by nobody else");
+    ck_assert_int_eq(chmod(run_dir, 0755), 0);
+}
+END_TEST
+
+/* Two mechanisms, one process; started by hand, as a user would. */
+static pid_t
+start_two(const char *first, const char *second, const char *dir)
+{
+    char program[PATH_MAX], fd[16], byte;
+    int ready[2];
+    pid_t pid;
+
+    ck_assert_int_eq(program_path("ipcd", program, sizeof program), 0);
+    ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
+    pid = fork();
+    ck_assert_int_ne(pid, -1);
+    if (pid == 0) {
+        int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+        dup2(null, STDERR_FILENO);
+        fcntl(ready[1], F_SETFD, 0);
+        snprintf(fd, sizeof fd, "%d", ready[1]);
+        execl(program, "ipcd", "-m", first, "-m", second, "--run-dir", dir,
+              "--ready-fd", fd, (char *)NULL);
+        _exit(127);
+    }
+    close(ready[1]);
+    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    return pid;
+}
+
+static int
+wait_status(pid_t pid)
+{
+    int status;
+
+    while (waitpid(pid, &status, 0) == -1)
+        ck_assert_int_eq(errno, EINTR);
+    return status;
+}
+
+START_TEST(one_ipcd_serves_several_and_sigterm_leaves_nothing)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    char dir[ENDPOINT_SIZE], option[ENDPOINT_SIZE + 16];
+    const char *first = "fifo/perclient", *second = "socket/stream";
+    struct stat st;
+    pid_t pid;
+
+    snprintf(dir, sizeof dir, "%.80s/sub", run_dir); /* ipcd makes it */
+    snprintf(option, sizeof option, "--run-dir=%s", dir);
+    pid = start_two(first, second, dir);
+    ipcctl("-m", first, option, "hello", "A");
+    expect(0, "Hello A\n");
+    ipcctl("-m", second, option, "hello", "B");
+    expect(0, "Hello B\n");
+    ck_assert_int_eq(kill(pid, signals[_i]), 0);
+    ck_assert_int_eq(wait_status(pid), 0);
+    ck_assert_int_eq(stat(dir, &st), -1);
+    ck_assert_str_eq(objects_left(), "");
+}
+END_TEST
+
+START_TEST(shutdown_ends_the_whole_daemon)
+{
+    char dir[ENDPOINT_SIZE], option[ENDPOINT_SIZE + 16];
+    pid_t pid;
+
+    snprintf(dir, sizeof dir, "%.80s/sub", run_dir);
+    snprintf(option, sizeof option, "--run-dir=%s", dir);
+    pid = start_two("fifo/perclient", "socket/stream", dir);
+    ipcctl("-m", "fifo/perclient", option, "shutdown");
+    expect(0, "");
+    ck_assert_int_eq(wait_status(pid), 0);
+}
+END_TEST
+
+static void
+try_shutdown(void *where)
+{
+    struct client c;
+    struct reply r;
+
+    ck_assert_int_eq(client_open(&c, a_daemon(), where), 0);
+    expect_call(&c, "shutdown", NULL, WIRE_DENIED, &r);
+    expect_echo(&c, 10);
+    client_close(&c);
+}
+
+START_TEST(shutdown_is_not_for_everybody)
+{
+    struct host server;
+
+    server_start(&server, a_daemon());
+    run_as(ALICE, try_shutdown, server.where);
+    server_stop(&server);
+}
+END_TEST
+
+START_TEST(one_endpoint_that_cannot_be_takes_back_the_others)
+{
+    struct host server;
+
+    server_start(&server, ipc_find("fifo/perclient"));
+    ipcd("-m", "socket/stream", "-m", "fifo/perclient");
+    expect(1, "fifo");
+    ck_assert_ptr_null(strstr(objects_left(), "socket"));
+    ipcctl("-m", "fifo/perclient", "hello", "World");
+    expect(0, "Hello World"); /* the one that was there is well */
+    server_stop(&server);
+}
+END_TEST
+
+START_TEST(ipcd_sweeps_what_the_killed_left_and_not_what_lives)
+{
+    struct host dead, alive;
+
+    server_start(&dead, ipc_find("fifo/perclient"));
+    server_start(&alive, ipc_find("socket/stream"));
+    server_kill(&dead);
+    ck_assert_str_ne(objects_left(), "");
+    ipcd("--sweep");
+    expect(0, "is being served, left alone");
+    expect(0, "removed what was left of");
+    ipcctl("-m", "socket/stream", "hello", "World");
+    expect(0, "Hello World");
+    server_stop(&alive);
+    ipcd("--sweep");
+    expect(0, "nothing to sweep");
+    ck_assert_int_eq(rmdir(run_dir) == 0 || errno == ENOENT, 1);
+    ck_assert_int_eq(mkdir(run_dir, 0755), 0); /* teardown wants it */
+}
+END_TEST
+
+Suite *
+test_ctl(void)
+{
+    Suite *s = suite_create("ctl");
+    TCase *tc = test_case(s, "ipcctl");
+
+    tcase_add_test(tc, ipcctl_calls_and_prints);
+    tcase_add_test(tc, ipcctl_whoami_says_what_the_server_thinks);
+    tcase_add_test(tc, ipcctl_describes_with_and_without_a_server);
+    tcase_add_test(tc, ipcctl_reads_a_file);
+    tcase_add_test(tc, what_the_server_refuses_is_1);
+    tcase_add_test(tc, whom_one_cannot_talk_to_is_2);
+    tcase_add_test(tc, bad_usage_of_ipcctl_is_64);
+    tcase_add_test(tc, help_and_version_are_there);
+    tcase_add_test(tc, a_terminal_is_not_at_the_mercy_of_what_comes_back);
+
+    tc = test_case(s, "ipcd");
+    tcase_add_test(tc, bad_usage_of_ipcd_is_64);
+    tcase_add_test(tc, ipcd_says_why_it_does_not_start);
+    tcase_add_loop_test(tc, one_ipcd_serves_several_and_sigterm_leaves_nothing,
+                        0, 3);
+    tcase_add_test(tc, shutdown_ends_the_whole_daemon);
+    add_test_if(tc, need_root(), shutdown_is_not_for_everybody);
+    tcase_add_test(tc, one_endpoint_that_cannot_be_takes_back_the_others);
+    tcase_add_test(tc, ipcd_sweeps_what_the_killed_left_and_not_what_lives);
+    return s;
+}
