@@ -1,0 +1,308 @@
+/*
+ * coprocess.c - two half-duplex pipes to a server that the client starts.
+ *
+ *      client                                      server: fork, exec
+ *      to_server[1]  ---- requests, a pipe ---->   0
+ *      from_server[0] <--- replies, a pipe ----    1
+ *
+ * The one idea: nobody else can hold the other ends, so the server needs no
+ * name, no permissions and no way to tell clients apart.  If the server
+ * program is set-user-ID it gets its owner's rights by the exec, and the real
+ * uid it keeps is its client's: the kernel's word, evidence K3.
+ *
+ * A pipe is a stream of bytes: where a message ends only its header tells
+ * (core/frames.h).  pipe/packet.c lets the kernel keep them apart.
+ */
+#define _GNU_SOURCE /* pipe2 */
+#include "core/clock.h"
+#include "core/frames.h"
+#include "core/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+struct server {
+    struct frames in;
+    struct ipc_peer peer; /* the only one there will ever be */
+    bool client_gone;
+};
+
+struct client_end {
+    int to_server, from_server; /* both O_NONBLOCK */
+    struct frames in;
+    pid_t pid;
+    bool broken; /* a message was left half written */
+};
+
+/* -- wire: bytes through a pipe ---------------------------------------------- */
+
+/* One read(2) into the frames. */
+static int
+read_some(int fd, struct frames *in)
+{
+    size_t room;
+    void *to = frames_space(in, &room);
+    ssize_t n;
+
+    if (to == NULL)
+        return -ENOMEM;
+    n = read(fd, to, room);
+    if (n == -1)
+        return -errno;
+    if (n == 0) /* every write end is closed: the peer is gone */
+        return -EPIPE;
+    frames_add(in, (size_t)n);
+    return 0;
+}
+
+/* -- server --------------------------------------------------------------------- */
+
+static int
+coprocess_create(void *srv, const char *name)
+{
+    struct server *s = srv;
+
+    (void)name;
+    frames_init(&s->in);
+    /* Who started us.  Real ids survive the exec of a set-user-ID program.
+     * The parent's pid is only a name: it may have died already. */
+    s->peer = (struct ipc_peer){.pid = getppid(),
+                                .uid = getuid(),
+                                .gid = getgid(),
+                                .evidence = IPC_PEER};
+    return 0;
+}
+
+static int
+coprocess_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
+{
+    struct server *s = srv;
+    int64_t deadline = deadline_in(timeout_ns);
+    int got, err;
+
+    while (!s->client_gone && (got = frames_take(&s->in, &req->msg)) == 0) {
+        /* With no time limit read(2) itself waits: a system call less. */
+        if (timeout_ns >= 0) {
+            err = wait_for(STDIN_FILENO, POLLIN, deadline);
+            if (err != 0)
+                return err;
+        }
+        err = read_some(STDIN_FILENO, &s->in);
+        if (err != 0)
+            return err;
+    }
+    if (s->client_gone || got < 0)
+        return -EPIPE; /* nonsense from the only client: the end */
+    req->peer = s->peer;
+    req->reply_to = 0;
+    return 0;
+}
+
+static int
+coprocess_reply(void *srv, const struct ipc_request *req,
+                const struct ipc_message *msg)
+{
+    struct server *s = srv;
+    const uint8_t *from;
+    ssize_t n;
+
+    (void)req;
+    if (msg == NULL) {
+        s->client_gone = true;
+        return 0;
+    }
+    if (msg->fd != -1)
+        return -EOPNOTSUPP;
+    /* Waiting for the client is no danger here: there is no other. */
+    from = msg->buf;
+    for (size_t done = 0; done < msg->len; done += (size_t)n) {
+        n = write(STDOUT_FILENO, from + done, msg->len - done);
+        if (n == -1 && errno != EINTR)
+            return -errno; /* EPIPE: nobody holds the read end any more */
+        if (n == -1)
+            n = 0;
+    }
+    return 0;
+}
+
+static int
+coprocess_pollfd(void *srv)
+{
+    (void)srv;
+    return STDIN_FILENO;
+}
+
+static void
+coprocess_destroy(void *srv)
+{
+    struct server *s = srv;
+
+    frames_free(&s->in);
+}
+
+/* -- client --------------------------------------------------------------------- */
+
+static int
+coprocess_open(void *cli, const char *where)
+{
+    struct client_end *c = cli;
+    int requests[2], replies[2], err;
+
+    if (pipe2(requests, O_CLOEXEC) == -1)
+        return -errno;
+    if (pipe2(replies, O_CLOEXEC) == -1) {
+        err = -errno;
+        goto close_requests;
+    }
+    err =
+        spawn_server(where, "pipe/coprocess", requests[0], replies[1], &c->pid);
+    if (err != 0)
+        goto close_replies;
+    /* The server's ends must be open in the server only: as long as we hold
+     * one, neither side ever sees the end of file that says "gone". */
+    close(requests[0]);
+    close(replies[1]);
+    c->to_server = requests[1];
+    c->from_server = replies[0];
+    c->broken = false;
+    frames_init(&c->in);
+    /* Our ends only; the server's are open file descriptions of their own. */
+    if (fcntl(c->to_server, F_SETFL, O_NONBLOCK) == -1 ||
+        fcntl(c->from_server, F_SETFL, O_NONBLOCK) == -1) {
+        err = -errno;
+        close(c->to_server);
+        close(c->from_server);
+        spawn_reap(c->pid);
+        return err;
+    }
+    return 0;
+
+close_replies:
+    close(replies[0]);
+    close(replies[1]);
+close_requests:
+    close(requests[0]);
+    close(requests[1]);
+    return err;
+}
+
+/* The pipe is full.  Waits for room, and meanwhile takes in replies: a server
+ * that cannot get rid of a reply reads no requests, and if we in turn did not
+ * read because we wait to write, both would wait for ever. */
+static int
+make_room(struct client_end *c, int64_t deadline)
+{
+    struct pollfd p[] = {
+        {.fd = c->to_server, .events = POLLOUT},
+        {.fd = c->from_server, .events = POLLIN},
+    };
+    int err = poll_until(p, 2, deadline);
+
+    if (err != 0)
+        return err == -EINTR ? 0 : err;
+    if (p[1].revents & POLLIN) {
+        err = read_some(c->from_server, &c->in);
+        return err == -EAGAIN ? 0 : err;
+    }
+    return 0;
+}
+
+static int
+coprocess_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
+{
+    struct client_end *c = cli;
+    int64_t deadline = deadline_in(timeout_ns);
+    const uint8_t *from = msg->buf;
+    size_t done = 0;
+
+    if (msg->len > IPC_MAX_MSG)
+        return -EMSGSIZE;
+    if (msg->fd != -1)
+        return -EOPNOTSUPP;
+    if (c->broken)
+        return -EPIPE;
+    while (done < msg->len) {
+        ssize_t n = write(c->to_server, from + done, msg->len - done);
+        int err = n == -1 ? -errno : 0;
+
+        if (n > 0)
+            done += (size_t)n;
+        if (err == -EAGAIN)
+            err = make_room(c, deadline);
+        if (err != 0 && err != -EINTR) {
+            c->broken = done > 0;
+            return err;
+        }
+    }
+    return 0;
+}
+
+static int
+coprocess_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
+{
+    struct client_end *c = cli;
+    int64_t deadline = deadline_in(timeout_ns);
+    int got, err;
+
+    msg->fd = -1;
+    while ((got = frames_take(&c->in, msg)) == 0) {
+        err = wait_for(c->from_server, POLLIN, deadline);
+        if (err == 0)
+            err = read_some(c->from_server, &c->in);
+        if (err != 0 && err != -EAGAIN)
+            return err;
+    }
+    return got < 0 ? -EPIPE : 0;
+}
+
+static void
+coprocess_close(void *cli)
+{
+    struct client_end *c = cli;
+
+    close(c->to_server);
+    close(c->from_server);
+    frames_free(&c->in);
+    spawn_reap(c->pid);
+}
+
+/* -- limits, table -------------------------------------------------------------- */
+
+static int
+coprocess_limits(struct ipc_limits *l)
+{
+    /* A pipe holds 65536 bytes, pipe(7); but send() takes replies in while it
+     * waits, and a message may be larger than the pipe. */
+    *l = (struct ipc_limits){
+        .max_msg = IPC_MAX_MSG, .max_inflight = 1, .max_clients = 1};
+    return 0;
+}
+
+const struct ipc_mechanism pipe_coprocess = {
+    .name = "pipe/coprocess",
+    .summary = "two pipes to a (set-user-ID) server the client forks and execs",
+    .proof = "the real uid the server was exec'd with",
+    .wire =
+        "Make two pipes, fork, and exec the server with the read end of the "
+        "first as\ndescriptor 0 and the write end of the second as descriptor "
+        "1; close those two\nends in the client. Write requests to the first, "
+        "read replies from the second:\nframes one after the other. Close both "
+        "to end the server, and wait for it.",
+    .caps = IPC_SPAWNED | IPC_PIPELINED | IPC_POLLABLE,
+    .evidence = IPC_PEER,
+    .server_size = sizeof(struct server),
+    .client_size = sizeof(struct client_end),
+    .limits = coprocess_limits,
+    .create = coprocess_create,
+    .next = coprocess_next,
+    .reply = coprocess_reply,
+    .pollfd = coprocess_pollfd,
+    .destroy = coprocess_destroy,
+    .open = coprocess_open,
+    .send = coprocess_send,
+    .recv = coprocess_recv,
+    .close = coprocess_close,
+};

@@ -1,0 +1,194 @@
+/*
+ * test_pipe.c - what only a pipe does, and what a set-user-ID server does with
+ * what it inherits.
+ */
+#define _GNU_SOURCE /* pipe2, O_DIRECT */
+#include "test/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+Suite *test_pipe(void);
+
+/* -- facts ------------------------------------------------------------------------ */
+
+START_TEST(a_pipe_is_bytes_and_a_packet_pipe_is_messages)
+{
+    char bytes[PIPE_BUF];
+    int p[2];
+
+    ck_assert_int_eq(pipe2(p, O_CLOEXEC), 0);
+    ck_assert_int_eq(write(p[1], "one", 3), 3);
+    ck_assert_int_eq(write(p[1], "two", 3), 3);
+    ck_assert_int_eq(read(p[0], bytes, sizeof bytes), 6);
+    close(p[0]);
+    close(p[1]);
+    ck_assert_int_eq(pipe2(p, O_CLOEXEC | O_DIRECT), 0);
+    ck_assert_int_eq(write(p[1], "one", 3), 3);
+    ck_assert_int_eq(write(p[1], "two", 3), 3);
+    ck_assert_int_eq(read(p[0], bytes, sizeof bytes), 3);
+    /* And what does not fit the buffer is lost: one byte of three. */
+    ck_assert_int_eq(read(p[0], bytes, 1), 1);
+    ck_assert_int_eq(fcntl(p[0], F_SETFL, O_NONBLOCK), 0);
+    ck_assert_int_eq(read(p[0], bytes, 1), -1);
+    ck_assert_int_eq(errno, EAGAIN);
+    close(p[0]);
+    close(p[1]);
+}
+END_TEST
+
+START_TEST(there_is_no_end_of_file_while_anybody_holds_a_write_end)
+{
+    int p[2], forgotten;
+    char byte;
+
+    ck_assert_int_eq(pipe2(p, O_CLOEXEC | O_NONBLOCK), 0);
+    forgotten = dup(p[1]); /* as a child does that closes too little */
+    close(p[1]);
+    ck_assert_int_eq(read(p[0], &byte, 1), -1);
+    ck_assert_int_eq(errno, EAGAIN); /* it would wait for ever */
+    close(forgotten);
+    ck_assert_int_eq(read(p[0], &byte, 1), 0);
+    close(p[0]);
+}
+END_TEST
+
+START_TEST(writing_to_nobody_is_a_broken_pipe)
+{
+    int p[2];
+
+    ck_assert_int_eq(pipe2(p, O_CLOEXEC), 0);
+    close(p[0]);
+    ck_assert_int_eq(write(p[1], "", 1), -1); /* SIGPIPE is ignored here */
+    ck_assert_int_eq(errno, EPIPE);
+    close(p[1]);
+}
+END_TEST
+
+/* Both sides first write, then read: with more than a pipe holds both wait for
+ * ever.  Not ours: send() takes replies in while it waits for room. */
+START_TEST(who_only_asks_and_never_listens_is_not_stuck)
+{
+    const struct api_method *source = api_by_name("source");
+    struct api_value count = {.u32 = 1000};
+    const int requests = 4000; /* 36 bytes each: two pipes full of them */
+    struct host server;
+    struct client c;
+    struct reply r;
+    uint64_t id;
+
+    server_start(&server, ipc_find("pipe/coprocess"));
+    client_start(&server, &c);
+    for (int i = 0; i < requests; i++)
+        ck_assert_int_eq(client_send(&c, source, &count, &id, PATIENCE), 0);
+    for (int i = 0; i < requests; i++) {
+        ck_assert_int_eq(client_recv(&c, &r, PATIENCE), 0);
+        ck_assert_uint_eq(r.results[0].len, 1000);
+    }
+    ck_assert_uint_eq(r.id, id);
+    client_close(&c);
+    server_stop(&server);
+}
+END_TEST
+
+/* -- the set-user-ID server ------------------------------------------------------- */
+
+struct inheritance {
+    struct host *server;
+    pid_t pid; /* of the server that Alice's client started */
+};
+
+/* Alice starts it and leaves it all that a hostile parent can leave. */
+static void
+alice(struct child *self, void *arg)
+{
+    struct inheritance *i = arg;
+    struct client c;
+    struct reply r;
+    int leak;
+
+    umask(0777);
+    leak = open("/dev/zero", O_RDONLY);
+    ck_assert_int_ne(dup2(leak, 42), -1); /* without close-on-exec */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);
+    client_start(i->server, &c);
+    i->pid = server_pid(i->server);
+    expect_call(&c, "whoami", NULL, WIRE_OK, &r);
+    ck_assert_int_eq(r.results[2].i64, ALICE);
+    ck_assert_int_eq(r.results[3].i64, ALICE);
+    ck_assert(value_is(&r.results[4], "K3"));
+    child_step(self);
+    client_close(&c);
+    close(leak);
+    close(42);
+}
+
+static void
+read_proc(pid_t pid, const char *file, char *text, size_t size)
+{
+    char path[64];
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
+    f = fopen(path, "re");
+    ck_assert_msg(f != NULL, "%s", path);
+    text[fread(text, 1, size - 1, f)] = '\0';
+    fclose(f);
+}
+
+START_TEST(a_set_user_id_server_knows_its_client_and_keeps_nothing_of_it)
+{
+    const struct ipc_mechanism *m = ipc_registry[_i];
+    struct inheritance *i = mmap(NULL, sizeof *i, PROT_READ | PROT_WRITE,
+                                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    char text[8192], expect[64];
+    struct host server;
+    struct child a;
+
+    ck_assert(i != MAP_FAILED);
+    server_start_for(&server, m, ALICE);
+    i->server = &server;
+    child_start(&a, ALICE, alice, i);
+    child_wait(&a);
+    /* Real uid: Alice.  Effective and saved: root. */
+    read_proc(i->pid, "status", text, sizeof text);
+    snprintf(expect, sizeof expect, "Uid:\t%d\t0\t0", ALICE);
+    ck_assert_msg(strstr(text, expect) != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "Umask:\t0077") != NULL, "%s", text);
+    snprintf(text, sizeof text, "/proc/%d/fd/42", (int)i->pid);
+    ck_assert_int_eq(access(text, F_OK), -1);
+    child_go(&a);
+    child_end(&a);
+    server_stop(&server);
+}
+END_TEST
+
+Suite *
+test_pipe(void)
+{
+    Suite *s = suite_create("pipe");
+    TCase *tc = test_case(s, "pipe/coprocess");
+
+    tcase_add_test(tc, a_pipe_is_bytes_and_a_packet_pipe_is_messages);
+    tcase_add_test(tc, there_is_no_end_of_file_while_anybody_holds_a_write_end);
+    tcase_add_test(tc, writing_to_nobody_is_a_broken_pipe);
+    tcase_add_test(tc, who_only_asks_and_never_listens_is_not_stuck);
+    for (int i = 0; ipc_registry[i] != NULL; i++)
+        if (strncmp(ipc_registry[i]->name, "pipe/", 5) == 0)
+            add_loop_test_if(
+                test_case(s, ipc_registry[i]->name), need_root(),
+                a_set_user_id_server_knows_its_client_and_keeps_nothing_of_it,
+                i);
+    return s;
+}
