@@ -1,0 +1,93 @@
+/* reply_fifo.c - a client's own FIFO for replies, and whose it is. */
+#define _GNU_SOURCE /* O_PATH, getrandom */
+#include "reply_fifo.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int
+reply_fifo_make(const char *dir, struct reply_fifo *id, char *path, size_t size)
+{
+    int fd, err;
+
+    id->pid = (uint32_t)getpid();
+    if (getrandom(&id->serial, sizeof id->serial, 0) != sizeof id->serial)
+        return -errno;
+    snprintf(path, size, "%s/%u.%u", dir, id->pid, id->serial);
+    if (mkfifo(path, 0600) == -1)
+        return -errno;
+    /* Now, because the server's open(2) for writing needs a reader. */
+    fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    /* A umask of 0777 has made it 0000. */
+    if (fd == -1 || fchmod(fd, 0600) == -1) {
+        err = -errno;
+        unlink(path);
+        if (fd != -1)
+            close(fd);
+        return err;
+    }
+    return fd;
+}
+
+/* Writing cannot wait, and 16 bytes are written whole or not at all. */
+static int
+leave_nonce(int fd, uint8_t nonce[NONCE_SIZE])
+{
+    int err = nonce_make(nonce);
+
+    if (err == 0 && write(fd, nonce, NONCE_SIZE) != NONCE_SIZE)
+        err = -errno;
+    return err;
+}
+
+int
+reply_fifo_check(int dir, const struct reply_fifo *id, uid_t claimed,
+                 uint8_t nonce[NONCE_SIZE], struct ipc_peer *peer)
+{
+    char name[32], again[32];
+    int path_fd, fd, err;
+
+    /* O_PATH does not open the FIFO yet, it takes hold of the inode: so what
+     * is checked is what is opened.  O_NOFOLLOW: a symbolic link here could
+     * lead to any file that root may write. */
+    snprintf(name, sizeof name, "%u.%u", id->pid, id->serial);
+    path_fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (path_fd == -1)
+        return -errno;
+    err = owner_check_fd(path_fd, S_IFIFO, claimed, peer);
+    if (err != 0) {
+        close(path_fd);
+        return err;
+    }
+    /* O_NONBLOCK: nobody reading there is ENXIO instead of waiting for ever;
+     * and later, a full FIFO is its owner's loss, not everybody's. */
+    snprintf(again, sizeof again, "/proc/self/fd/%d", path_fd);
+    fd = open(again, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    err = fd == -1 ? -errno : leave_nonce(fd, nonce);
+    close(path_fd);
+    if (err == 0)
+        return fd;
+    if (fd != -1)
+        close(fd);
+    return err;
+}
+
+int
+reply_fifo_remove_all(const char *dir)
+{
+    DIR *d = opendir(dir);
+    struct dirent *entry;
+
+    if (d == NULL)
+        return errno == ENOENT ? 0 : -errno;
+    while ((entry = readdir(d)) != NULL)
+        if (unlinkat(dirfd(d), entry->d_name, 0) == -1)
+            unlinkat(dirfd(d), entry->d_name, AT_REMOVEDIR);
+    closedir(d);
+    return rmdir(dir) == -1 ? -errno : 1;
+}
