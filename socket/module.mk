@@ -1,0 +1,3 @@
+MECHANISMS += socket_stream
+SRC        += socket/stream.c
+TESTS      += socket/test_socket.c
