@@ -1,3 +1,3 @@
-MECHANISMS += fifo_perclient
-SRC        += fifo/perclient.c fifo/reply_fifo.c
+MECHANISMS += fifo_perclient fifo_oneway
+SRC        += fifo/perclient.c fifo/oneway.c fifo/reply_fifo.c fifo/request_fifo.c
 TESTS      += fifo/test_fifo.c

@@ -23,6 +23,7 @@
 #include "core/rundir.h"
 #include "core/wire.h"
 #include "reply_fifo.h"
+#include "request_fifo.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,8 +48,8 @@ struct server {
     int fd;  /* the request FIFO */
     int dir; /* NAME.d */
     struct session sessions[IPC_MAX_CLIENTS];
-    uint8_t in[16 * PIPE_BUF]; /* what the FIFO can hold: pipe(7) */
-    size_t start, end;         /* not yet looked at */
+    uint8_t in[FIFO_CAPACITY];
+    size_t start, end; /* not yet looked at */
 };
 
 struct client_end {
@@ -92,21 +93,19 @@ static int
 perclient_sweep(const char *name)
 {
     char dir_name[ENDPOINT_SIZE];
-    int fifo = unlink(name) == 0;
+    int fifo = request_fifo_remove(name), dir;
     int err = endpoint_file(name, ".d", dir_name);
 
-    if (err == 0)
-        err = reply_fifo_remove_all(dir_name);
-    return err < 0 ? err : fifo || err;
+    if (fifo < 0 || err != 0)
+        return fifo < 0 ? fifo : err;
+    dir = reply_fifo_remove_all(dir_name);
+    return dir < 0 ? dir : fifo || dir;
 }
 
 static int
 perclient_create(void *srv, const char *name)
 {
     struct server *s = srv;
-    /* Only root can open other users' 0600 reply FIFOs, so only root invites
-     * them.  Sticky: nobody removes or renames another's (inode(7)). */
-    bool everybody = geteuid() == 0;
     int err = perclient_sweep(name);
 
     if (err < 0)
@@ -115,37 +114,23 @@ perclient_create(void *srv, const char *name)
     endpoint_file(name, ".d", s->dir_name);
     if (mkdir(s->dir_name, 0700) == -1)
         return -errno;
-    if (mkfifo(name, 0600) == -1) {
-        err = -errno;
-        goto remove_directory;
-    }
     s->dir = open(s->dir_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->dir == -1) {
         err = -errno;
-        goto remove_fifo;
+        goto remove_directory;
     }
-    /* O_RDWR: with a write end of our own we never see the end of file that
-     * the last client's leaving would otherwise be, again and again.  Linux
-     * allows it, POSIX leaves it undefined: fifo(7). */
-    s->fd = open(name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    if (s->fd == -1) {
+    /* Only root can open other users' 0600 FIFOs, so only root invites them.
+     * Sticky: nobody removes or renames another's, inode(7). */
+    if (geteuid() == 0 && fchmod(s->dir, 01777) == -1) {
         err = -errno;
         goto close_directory;
     }
-    /* Now, when all is ready; and by fchmod(2), which no umask changes. */
-    if (everybody &&
-        (fchmod(s->dir, 01777) == -1 || fchmod(s->fd, 0622) == -1)) {
-        err = -errno;
-        goto close_fifo;
-    }
-    return 0;
-
-close_fifo:
-    close(s->fd);
+    s->fd = request_fifo_make(name); /* last: now clients find everything */
+    if (s->fd >= 0)
+        return 0;
+    err = s->fd;
 close_directory:
     close(s->dir);
-remove_fifo:
-    unlink(name);
 remove_directory:
     rmdir(s->dir_name);
     return err;
@@ -323,46 +308,6 @@ perclient_destroy(void *srv)
 
 /* -- client --------------------------------------------------------------------- */
 
-/* Opens the request FIFO, if it is the server's. */
-static int
-open_requests(const char *where)
-{
-    struct stat st;
-    int err = 0;
-    /* O_NONBLOCK: no reader, no server: ENXIO, instead of waiting for one. */
-    int fd = open(where, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
-
-    if (fd == -1)
-        return errno == ENXIO ? -ECONNREFUSED : -errno;
-    if (fstat(fd, &st) == -1)
-        err = -errno;
-    else if (!S_ISFIFO(st.st_mode))
-        err = -EPERM;
-    else
-        err = endpoint_trusted(where, st.st_uid);
-    if (err == 0)
-        return fd;
-    close(fd);
-    return err;
-}
-
-/* Sends one record: all or nothing. */
-static int
-write_record(int fd, const uint8_t *record, size_t len, int64_t deadline)
-{
-    while (write(fd, record, len) == -1) {
-        int err = -errno;
-
-        /* Writable means room for PIPE_BUF bytes: pipe(7).  Another client may
-         * be faster, then we wait again. */
-        if (err == -EAGAIN)
-            err = wait_for(fd, POLLOUT, deadline);
-        if (err != 0 && err != -EINTR)
-            return err;
-    }
-    return 0;
-}
-
 /* Announces the reply FIFO and waits for the nonce in it. */
 static int
 announce(struct client_end *c, const struct reply_fifo *id)
@@ -372,7 +317,7 @@ announce(struct client_end *c, const struct reply_fifo *id)
 
     put_prefix(c->record, JOIN, JOIN_LEN, id);
     put32(c->record + PREFIX, geteuid());
-    err = write_record(c->requests, c->record, JOIN_LEN, deadline);
+    err = request_fifo_write(c->requests, c->record, JOIN_LEN, deadline);
     if (err != 0)
         return err;
     do
@@ -396,7 +341,7 @@ perclient_open(void *cli, const char *where)
 
     if (err != 0)
         return err;
-    c->requests = open_requests(where);
+    c->requests = request_fifo_open(where);
     if (c->requests < 0)
         return c->requests;
     c->replies = reply_fifo_make(dir, &id, path, sizeof path);
@@ -429,7 +374,8 @@ perclient_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
         return -EOPNOTSUPP;
     put16(c->record + 4, (uint16_t)len);
     memcpy(c->record + PREFIX, msg->buf, msg->len);
-    return write_record(c->requests, c->record, len, deadline_in(timeout_ns));
+    return request_fifo_write(c->requests, c->record, len,
+                              deadline_in(timeout_ns));
 }
 
 static int

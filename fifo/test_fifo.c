@@ -9,6 +9,7 @@
 #include "test/test.h"
 
 #include "core/owner.h"
+#include "server/service.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -449,6 +450,126 @@ START_TEST(a_server_of_ones_own_invites_nobody_else)
 }
 END_TEST
 
+/* -- fifo/oneway -------------------------------------------------------------------- */
+
+struct spooler {
+    const struct ipc_mechanism *m;
+    char name[ENDPOINT_SIZE];
+    atomic_int stop;
+    struct service service;
+};
+
+static void
+open_spooler(struct spooler *s)
+{
+    s->m = ipc_find("fifo/oneway");
+    ck_assert_int_eq(endpoint_name(s->m, run_dir, s->name), 0);
+    ck_assert_int_eq(
+        service_init(&s->service, s->m, calloc(1, s->m->server_size), &s->stop),
+        0);
+    ck_assert_int_eq(s->m->create(s->service.srv, s->name), 0);
+}
+
+static void
+close_spooler(struct spooler *s)
+{
+    s->m->destroy(s->service.srv);
+    free(s->service.srv);
+    service_free(&s->service);
+}
+
+static void
+submit(void *arg)
+{
+    struct spooler *s = arg;
+    struct api_value job;
+    struct client c;
+    struct reply r;
+
+    ck_assert_int_eq(client_open(&c, s->m, s->name), 0);
+    job = bytes_value(c.buf, echo_room(&c));
+    for (int i = 0; i < 10; i++)
+        ck_assert_int_eq(
+            client_call(&c, api_by_name("sink"), &job, &r, PATIENCE), 0);
+    job = string_value("Bob");
+    ck_assert_int_eq(client_call(&c, api_by_name("hello"), &job, &r, PATIENCE),
+                     0);
+    ck_assert_int_eq(
+        client_call(&c, api_by_name("shutdown"), &job, &r, PATIENCE), 0);
+    ck_assert_int_eq(client_recv(&c, &r, 0), -EOPNOTSUPP);
+    client_close(&c);
+}
+
+START_TEST(jobs_go_in_and_nobody_has_rights)
+{
+    struct spooler s = {.stop = 0};
+
+    open_spooler(&s);
+    run_as(need_root() == NULL ? BOB : geteuid(), submit, &s);
+    while (service_step(&s.service, 0) == 0)
+        continue;
+    ck_assert_uint_eq(s.service.notices, 12);
+    ck_assert_uint_eq(s.service.requests, 0);
+    ck_assert_uint_eq(s.service.refused, 1); /* shutdown, without evidence */
+    ck_assert_int_eq(s.stop, 0);
+    close_spooler(&s);
+}
+END_TEST
+
+/* What an honest client writes is whole at once; so what is not whole is no
+ * record, and swallows nothing. */
+START_TEST(a_forged_length_swallows_no_job)
+{
+    struct spooler s = {.stop = 0};
+    struct client c;
+    uint8_t greedy[8] = "FIFO";
+    int fd;
+
+    open_spooler(&s);
+    ck_assert_int_eq(client_open(&c, s.m, s.name), 0);
+    fd = open(s.name, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    put16(greedy + 4, PIPE_BUF);
+    for (uint64_t i = 1; i <= 100; i++) {
+        struct api_value job = bytes_value("job", 3);
+        struct reply r;
+
+        ck_assert_int_eq(write(fd, greedy, sizeof greedy), 8);
+        if (i % 2 == 0) /* alone in the FIFO, or before a job */
+            ck_assert_int_eq(service_step(&s.service, 0), -ETIMEDOUT);
+        ck_assert_int_eq(write(fd, "ten bytes!", 10), 10);
+        ck_assert_int_eq(
+            client_call(&c, api_by_name("sink"), &job, &r, PATIENCE), 0);
+        ck_assert_int_eq(service_step(&s.service, 0), 0);
+        ck_assert_uint_eq(s.service.notices, i);
+    }
+    close(fd);
+    client_close(&c);
+    close_spooler(&s);
+}
+END_TEST
+
+START_TEST(a_job_for_a_dead_spooler_is_a_broken_pipe)
+{
+    struct api_value job = bytes_value("job", 3);
+    struct host server;
+    struct client c;
+    struct reply r;
+    int lock;
+
+    server_start(&server, ipc_find("fifo/oneway"));
+    client_start(&server, &c);
+    server_kill(&server);
+    ck_assert_int_eq(client_call(&c, api_by_name("sink"), &job, &r, PATIENCE),
+                     -EPIPE);
+    lock = endpoint_lock(server.where, NULL);
+    ck_assert_int_ge(lock, 0);
+    ck_assert_int_eq(server.m->sweep(server.where), 1);
+    ck_assert_int_eq(server.m->sweep(server.where), 0);
+    endpoint_unlock(server.where, lock);
+    client_close(&c);
+}
+END_TEST
+
 Suite *
 test_fifo(void)
 {
@@ -468,5 +589,10 @@ test_fifo(void)
     add_test_if(tc, need_root(), a_symbolic_link_leads_nowhere);
     add_test_if(tc, need_root(),
                 a_client_uses_only_what_the_directorys_owner_put_there);
+
+    tc = test_case(s, "fifo/oneway");
+    tcase_add_test(tc, jobs_go_in_and_nobody_has_rights);
+    tcase_add_test(tc, a_forged_length_swallows_no_job);
+    tcase_add_test(tc, a_job_for_a_dead_spooler_is_a_broken_pipe);
     return s;
 }

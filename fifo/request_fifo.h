@@ -1,0 +1,36 @@
+/*
+ * request_fifo.h - the FIFO with the well-known name, into which every client
+ * writes its requests: each with a single write(2) of at most PIPE_BUF bytes,
+ * which the kernel never mixes with another one's (pipe(7)).
+ */
+#ifndef REQUEST_FIFO_H
+#define REQUEST_FIFO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a FIFO holds, in bytes, unless somebody has changed it: pipe(7). */
+#define FIFO_CAPACITY 65536
+
+/* -- server --
+ *
+ * Makes the FIFO in place of a leftover, open to everybody for writing if the
+ * server is root, otherwise to its own user only.  A descriptor or -errno. */
+int request_fifo_make(const char *name);
+
+/* Removes the name.  1 = it was there, 0 = it was not. */
+int request_fifo_remove(const char *name);
+
+/* -- client --
+ *
+ * Opens it, if it is the right one.  A descriptor, non-blocking, or
+ *   -ENOENT, -ECONNREFUSED  no server
+ *   -EPERM                  not the run directory's owner's */
+int request_fifo_open(const char *where);
+
+/* Writes one record, all or nothing, until deadline (clock.h).  -EPIPE: the
+ * server has gone. */
+int request_fifo_write(int fd, const void *record, size_t len,
+                       int64_t deadline);
+
+#endif
