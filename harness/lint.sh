@@ -17,7 +17,7 @@ linter() {
         echo "  $tool: ok"
     else
         echo "  $tool:"
-        echo "$found" | grep -Ev '^[0-9]+ warnings?( and [0-9]+ errors?)? generated'
+        echo "$found" | grep -aEv '^[0-9]+ warnings?( and [0-9]+ errors?)? generated'
         status=1
     fi
 }
