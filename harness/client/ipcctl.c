@@ -542,6 +542,8 @@ main(int argc, char **argv)
     argp_program_version_hook = print_version;
     argp_err_exit_status = EX_USAGE;
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, NULL);
+    if (options.words == NULL) /* cannot be: ARGP_KEY_NO_ARGS */
+        return EX_SOFTWARE;
     method = api_by_name(options.words[0]);
     if (method == NULL)
         usage("there is no method '%s'; `ipcctl describe` lists them",

@@ -120,12 +120,11 @@ refuse:
     return -EPROTO;
 }
 
-int
-client_recv(struct client *c, struct reply *r, int64_t timeout_ns)
+static int
+recv_until(struct client *c, struct reply *r, int64_t deadline)
 {
     struct ipc_message msg = {
         .buf = c->buf, .cap = c->limits.max_msg, .fd = -1};
-    int64_t deadline = deadline_in(timeout_ns);
     int err;
 
     if (c->turn != NULL)
@@ -136,6 +135,12 @@ client_recv(struct client *c, struct reply *r, int64_t timeout_ns)
     if (err != 0)
         return err;
     return parse(&msg, r);
+}
+
+int
+client_recv(struct client *c, struct reply *r, int64_t timeout_ns)
+{
+    return recv_until(c, r, deadline_in(timeout_ns));
 }
 
 static int64_t
@@ -169,7 +174,8 @@ again:
     do {
         if (r->fd != -1)
             close(r->fd);
-        err = client_recv(c, r, time_left(patience));
+        r->fd = -1;
+        err = recv_until(c, r, patience);
     } while (err == 0 && r->id != id);
     if (err == -ETIMEDOUT && lossy && time_left(deadline) != 0)
         goto again;

@@ -12,7 +12,7 @@
 #define FIRST_SIZE 8192
 
 /* What a client may gather that sends on and on and takes no reply. */
-#define MOST (16 * IPC_MAX_MSG)
+#define MOST ((size_t)16 * IPC_MAX_MSG)
 
 void
 frames_init(struct frames *f)

@@ -111,7 +111,7 @@ struct ipc_limits {
     size_t max_msg;        /* bytes, header included */
     unsigned max_inflight; /* messages of that size one client may have under
                             * way before send() waits; at least 1 */
-    unsigned max_clients;  /* at once */
+    unsigned max_clients;  /* at once; IPC_LOSSY: nobody counts them */
 };
 
 struct ipc_mechanism {

@@ -382,6 +382,8 @@ run_stdio(void)
     struct endpoint *e = &endpoints[0];
     int err;
 
+    if (e->m == NULL) /* cannot be: parse_option() wants exactly one */
+        return EX_SOFTWARE;
     if (!(e->m->caps & IPC_SPAWNED)) {
         fprintf(stderr, "ipcd: %s needs a daemon; leave out --stdio\n",
                 e->m->name);
