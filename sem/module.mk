@@ -1,0 +1,3 @@
+MECHANISMS += sem_values sem_mailbox
+SRC        += sem/sets.c sem/hall.c sem/values.c sem/box.c sem/mailbox.c
+TESTS      += sem/test_sem.c sem/test_hall.c
