@@ -545,7 +545,8 @@ START_TEST(an_idle_server_sleeps_unless_it_spins)
 END_TEST
 
 /* The server as an event loop would run it: next() is called only when poll(2)
- * says so, and may not wait; but until there is nothing more (ipc.h, pollfd()).  Ends when stop becomes readable. */
+ * says so, and may not wait; but then until there is nothing more, for it may
+ * have read ahead (ipc.h, pollfd()).  Ends when stop becomes readable. */
 static int
 serve_polled(struct service *s, int stop)
 {

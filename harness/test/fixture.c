@@ -13,7 +13,7 @@
  * Check forks for each test, and the checked fixture runs in the test's own
  * process; so the namespaces made here are that test's alone.
  */
-#define _GNU_SOURCE /* unshare, nftw */
+#define _GNU_SOURCE /* unshare, nftw, pipe2 */
 #include "test.h"
 
 #include "core/rundir.h"
@@ -327,24 +327,57 @@ hide_progress(void)
         fputs("\r\033[K", stderr);
 }
 
-void
-fixture_begin(void)
+static int running[2]; /* a pipe, open for writing in all but the janitor */
+static pid_t janitor;
+
+/* However this program ends, also by kill -9: when nobody of it is left, the
+ * janitor reads the end of file and clears up. */
+static void
+wait_and_clear_up(void)
+{
+    char byte;
+
+    setsid(); /* the terminal's ^C is not for us */
+    close(running[1]);
+    (void)!read(running[0], &byte, 1);
+    clean_up();
+    nftw(check_dir, remove_entry, 8, FTW_PHYS | FTW_DEPTH);
+    _exit(EXIT_SUCCESS);
+}
+
+/* Makes the directory.  -1: errno says why not. */
+static int
+make_check_dir(void)
 {
     char path[sizeof check_dir + sizeof "/said"];
 
-    if (mkdtemp(check_dir) == NULL || chmod(check_dir, 0755) == -1) {
+    if (mkdtemp(check_dir) == NULL || chmod(check_dir, 0755) == -1)
+        return -1;
+    snprintf(run_dir, sizeof run_dir, "%s/run", check_dir);
+    snprintf(mqueue_dir, sizeof mqueue_dir, "%s/mqueue", check_dir);
+    snprintf(path, sizeof path, "%s/said", check_dir);
+    said = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    return said == -1 ? -1 : mkdir(mqueue_dir, 0700);
+}
+
+void
+fixture_begin(void)
+{
+    if (make_check_dir() == -1 || pipe2(running, O_CLOEXEC) == -1 ||
+        (janitor = fork()) == -1) {
         perror(check_dir);
         exit(EXIT_FAILURE);
     }
-    snprintf(run_dir, sizeof run_dir, "%s/run", check_dir);
-    snprintf(mqueue_dir, sizeof mqueue_dir, "%s/mqueue", check_dir);
-    mkdir(mqueue_dir, 0700);
-    snprintf(path, sizeof path, "%s/said", check_dir);
-    said = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (said == -1) {
-        perror(path);
-        exit(EXIT_FAILURE);
-    }
+    if (janitor == 0)
+        wait_and_clear_up();
+    close(running[0]);
+}
+
+void
+fixture_end(void)
+{
+    close(running[1]);
+    waitpid(janitor, NULL, 0);
 }
 
 void
@@ -355,13 +388,6 @@ print_said(void)
 
     for (off_t at = 0; (n = pread(said, buf, sizeof buf, at)) > 0; at += n)
         fwrite(buf, 1, (size_t)n, stdout);
-}
-
-void
-fixture_end(void)
-{
-    clean_up();
-    nftw(check_dir, remove_entry, 8, FTW_PHYS | FTW_DEPTH);
 }
 
 /* -- making suites --------------------------------------------------------- */

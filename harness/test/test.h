@@ -52,8 +52,8 @@
 /* How long anything may take before it counts as hanging, in ns.  Long, since
  * the machine may be busy and a sanitizer slow; Check ends the whole test
  * after TEST_TIMEOUT seconds. */
-#define PATIENCE     INT64_C(20000000000)
-#define TEST_TIMEOUT 60
+#define PATIENCE     INT64_C(10000000000)
+#define TEST_TIMEOUT 30
 
 /* -- making suites --------------------------------------------------------- */
 

@@ -1,0 +1,264 @@
+/*
+ * chart_panels.c - small multiples, for round trips and for streams by size:
+ * one panel per mechanism, all the others in grey behind it, so that every
+ * panel is a comparison and no line has to be looked up in a key.
+ */
+#include "bench/charts.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#define PANEL_WIDTH  250 /* pixels */
+#define PANEL_HEIGHT 200
+#define TOP          60
+#define BOTTOM       75
+#define LEFT         85
+#define LARGEST      1048576 /* bytes */
+
+/* The panels, and one more for the key. */
+static int
+panels(const struct chart *c)
+{
+    return (int)c->mechanisms.n + 1;
+}
+
+static int
+columns(const struct chart *c)
+{
+    int n = panels(c);
+
+    return n <= 3 ? n : n <= 8 ? (n + 1) / 2 : 4;
+}
+
+static int
+lines(const struct chart *c)
+{
+    return (panels(c) + columns(c) - 1) / columns(c);
+}
+
+static void
+prepare(struct chart *c, const char *kind)
+{
+    chart_leave_out(c, kind);
+    c->width = LEFT + PANEL_WIDTH * columns(c) + 20;
+    c->height = TOP + PANEL_HEIGHT * lines(c) + BOTTOM + chart_small_print(c);
+}
+
+/* -- data ----------------------------------------------------------------------- */
+
+static bool
+belongs(const struct line *l, const char *mechanism, const char *placement,
+        const char *kind)
+{
+    return l->used > 0 && l->copy == 0 && strcmp(l->kind, kind) == 0 &&
+           strcmp(l->mechanism, mechanism) == 0 &&
+           strcmp(l->placement, placement) == 0;
+}
+
+/* us for round trips, GB/s for streams. */
+static double
+value(const struct line *l)
+{
+    return strcmp(l->kind, ROW_RTT) == 0 ? l->p50_ns / 1e3
+                                         : l->bytes_per_second / 1e9;
+}
+
+/* The curve of a mechanism at a placement, ended by an empty line, which lifts
+ * the pen. */
+static void
+curve(struct chart *c, const char *mechanism, size_t placement,
+      const char *kind)
+{
+    for (size_t i = 0; i < c->s->n; i++) { /* sorted by size */
+        const struct line *l = &c->s->lines[i];
+
+        if (belongs(l, mechanism, c->placements.name[placement], kind))
+            fprintf(c->f, "%ld %g\n", l->size, value(l));
+    }
+    fputc('\n', c->f);
+}
+
+static void
+data(struct chart *c, const char *kind, const char *floor)
+{
+    fputs("$all << EOD\n", c->f);
+    for (size_t i = 0; i < c->mechanisms.n; i++)
+        for (size_t j = 0; j < c->placements.n; j++)
+            curve(c, c->mechanisms.name[i], j, kind);
+    fputs("EOD\n$floor << EOD\n", c->f);
+    curve(c, floor, 0, kind);
+    fputs("NaN NaN\nEOD\n", c->f);
+    for (size_t i = 0; i < c->mechanisms.n; i++)
+        for (size_t j = 0; j < c->placements.n; j++) {
+            fprintf(c->f, "$m%zup%zu << EOD\n", i, j);
+            curve(c, c->mechanisms.name[i], j, kind);
+            fputs("NaN NaN\nEOD\n", c->f);
+        }
+}
+
+/* -- panels ----------------------------------------------------------------------- */
+
+/* The largest size measured, the best value, and whether messages were sent
+ * one by one. */
+static void
+extremes(const struct chart *c, const char *mechanism, const char *kind,
+         long *most, double *best, bool *one_by_one)
+{
+    *most = 0;
+    *best = 0;
+    *one_by_one = false;
+    for (size_t i = 0; i < c->s->n; i++) {
+        const struct line *l = &c->s->lines[i];
+
+        for (size_t j = 0; j < c->placements.n; j++) {
+            if (!belongs(l, mechanism, c->placements.name[j], kind))
+                continue;
+            *best = value(l) > *best ? value(l) : *best;
+            *most = l->size > *most ? l->size : *most;
+            *one_by_one = strcmp(l->mode, ROW_ONE_BY_ONE) == 0;
+        }
+    }
+}
+
+/* The name, with how far a stream came; and in the corners that the curves
+ * leave free, why they end early and what kind of stream it is. */
+static void
+headline(struct chart *c, const char *mechanism, const char *kind)
+{
+    bool rtt = strcmp(kind, ROW_RTT) == 0, one_by_one;
+    char label[64], title[128];
+    double best;
+    long most;
+
+    extremes(c, mechanism, kind, &most, &best, &one_by_one);
+    chart_label(mechanism, label);
+    if (rtt)
+        snprintf(title, sizeof title, "%s", label);
+    else
+        snprintf(title, sizeof title, "%s: up to %.3g GB/s", label, best);
+    fputs("set title ", c->f);
+    chart_text(c->f, title);
+    fputs(" offset 0,-0.6\n", c->f);
+    if (most < LARGEST)
+        fprintf(c->f,
+                "set label 'carries %ld B at most' at graph %s textcolor "
+                "'#555555'\n",
+                most, rtt ? "0.04, graph 0.92 left" : "0.96, graph 0.08 right");
+    if (one_by_one)
+        fputs("set label 'one by one, acknowledged' at graph 0.04, graph 0.92 "
+              "left textcolor '#555555'\n",
+              c->f);
+}
+
+/* The axes are the same in all, and written only on the left and below. */
+static void
+panel(struct chart *c, size_t i, const char *kind)
+{
+    size_t across = (size_t)columns(c);
+
+    headline(c, c->mechanisms.name[i], kind);
+    chart_tics(c, 'y', kind, i % across == 0);
+    fprintf(c->f, "set xtics (%s)\n",
+            i + across >= c->mechanisms.n
+                ? "'64' 64, '1K' 1024, '4K' 4096, '64K' 65536, '1M' 1048576"
+                : "'' 64, '' 1024, '' 4096, '' 65536, '' 1048576");
+    fputs("plot $all with lines linecolor '#d0d0d0' notitle, "
+          "$floor with lines dashtype 2 linecolor '#000000' notitle",
+          c->f);
+    for (size_t j = 0; j < c->placements.n; j++) {
+        size_t style = chart_style(c->placements.name[j]);
+
+        fprintf(c->f,
+                ", $m%zup%zu with linespoints pointtype %d pointsize 0.9 "
+                "linewidth 1.5 linecolor '%s' notitle",
+                i, j, chart_shape(style), chart_colour(style));
+    }
+    fputc('\n', c->f);
+    fputs("unset label\n", c->f);
+}
+
+/* The last panel has no axes: it is the key of all. */
+static void
+key(struct chart *c, const char *floor_title)
+{
+    fputs("set title ''\nunset border\nunset tics\nunset grid\n"
+          "set key inside center center Left reverse\n"
+          "plot ",
+          c->f);
+    for (size_t j = 0; j < c->placements.n; j++) {
+        size_t style = chart_style(c->placements.name[j]);
+
+        fprintf(c->f,
+                "NaN with linespoints pointtype %d linewidth 1.5 linecolor "
+                "'%s' title '%s', ",
+                chart_shape(style), chart_colour(style), c->placements.name[j]);
+    }
+    fprintf(c->f,
+            "NaN with lines dashtype 2 linecolor '#000000' title '%s, %s', "
+            "NaN with lines linecolor '#d0d0d0' title 'all the others'\n",
+            floor_title, c->placements.name[0]);
+}
+
+static void
+draw(struct chart *c, const char *kind, const char *floor,
+     const char *floor_title)
+{
+    double w = c->width, h = c->height;
+
+    data(c, kind, floor);
+    fprintf(c->f,
+            "set multiplot layout %d,%d margins screen %g,%g,%g,%g spacing "
+            "screen %g,%g\n"
+            "set logscale xy\n"
+            "unset mxtics\n"
+            "unset mytics\n"
+            "set tics nomirror\n"
+            "set grid linetype 1 linecolor '#eeeeee'\n"
+            "stats $all using 2 name 'A' nooutput\n"
+            "stats $floor using 2 name 'B' nooutput\n"
+            "low(a, b) = a < b ? a : b\n"
+            "high(a, b) = a > b ? a : b\n"
+            "set yrange [low(A_min, B_min)*0.6:high(A_max, B_max)*10]\n"
+            "set xrange [40:1700000]\n",
+            lines(c), columns(c), LEFT / w, 1 - 15 / w,
+            (BOTTOM + chart_small_print(c)) / h, 1 - TOP / h, 12 / w, 32 / h);
+    for (size_t i = 0; i < c->mechanisms.n; i++)
+        panel(c, i, kind);
+    key(c, floor_title);
+    fputs("unset multiplot\n", c->f);
+}
+
+/* -- the two charts ---------------------------------------------------------------- */
+
+static void
+prepare_sizes(struct chart *c)
+{
+    prepare(c, ROW_RTT);
+}
+
+static void
+draw_sizes(struct chart *c)
+{
+    chart_title(c, "Round trip over the size of the message in bytes: both "
+                   "scales logarithmic, lower is faster");
+    draw(c, ROW_RTT, FLOOR_PIPE, "floor: a bare pipe");
+}
+
+const struct chart_type chart_sizes = {"sizes", prepare_sizes, draw_sizes};
+
+static void
+prepare_throughput(struct chart *c)
+{
+    prepare(c, ROW_STREAM);
+}
+
+static void
+draw_throughput(struct chart *c)
+{
+    chart_title(c, "One way, rate over the size of the message in bytes: both "
+                   "scales logarithmic, higher is faster");
+    draw(c, ROW_STREAM, FLOOR_MEMCPY, "ceiling: memcpy");
+}
+
+const struct chart_type chart_throughput = {"throughput", prepare_throughput,
+                                            draw_throughput};

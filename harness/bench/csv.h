@@ -1,0 +1,54 @@
+/*
+ * csv.h - C structures as lines of a CSV file and back, by a table of columns.
+ *
+ * Columns are found by their name in the first line, so a file written by an
+ * older version, with fewer columns or in another order, can still be read.
+ */
+#ifndef CSV_H
+#define CSV_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+enum csv_type {
+    CSV_TEXT,   /* char[size], NUL-terminated */
+    CSV_LONG,   /* long */
+    CSV_DOUBLE, /* double; NAN, not known, is an empty field */
+};
+
+struct csv_column {
+    const char *name; /* NULL ends the table */
+    enum csv_type type;
+    size_t offset, size; /* within the structure, bytes */
+};
+
+#define CSV_COLUMN(structure, member, kind) \
+    { \
+        .name = #member, .type = (kind), \
+        .offset = offsetof(structure, member), \
+        .size = sizeof(((structure *)NULL)->member) \
+    }
+
+#define CSV_MAX_COLUMNS 64
+
+/* Both return 0 or -errno: what the stream said. */
+int csv_write_header(FILE *f, const struct csv_column *columns);
+int csv_write(FILE *f, const struct csv_column *columns, const void *record);
+
+struct csv_reader {
+    FILE *f;
+    unsigned line; /* the last one read, for messages */
+    size_t n;
+    const struct csv_column *column[CSV_MAX_COLUMNS]; /* NULL: unknown */
+};
+
+/* Reads the first line.  -EBADMSG if it is not one of ours. */
+int csv_open(struct csv_reader *r, FILE *f, const struct csv_column *columns);
+
+/* 1: *record is filled in, columns that the file lacks untouched; 0: the end,
+ * also in the middle of a line, which is how a killed run's file ends;
+ * -EBADMSG: line r->line has another number of fields, or a number that is
+ * none; -errno. */
+int csv_read(struct csv_reader *r, void *record);
+
+#endif

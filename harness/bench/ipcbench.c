@@ -1,0 +1,276 @@
+/*
+ * ipcbench.c - the comparison.
+ *
+ *   ipcbench list            what there is
+ *   ipcbench run             measure it: tables, charts, results/latest
+ *   ipcbench report DIR      the tables and charts of an earlier run
+ */
+#define _GNU_SOURCE /* getrandom, program_invocation_short_name */
+#include "bench/list.h"
+#include "bench/report.h"
+#include "bench/run.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sysexits.h>
+
+const char *argp_program_version = "ipcbench (ipclab) 1.0";
+
+#define MOST_NAMES 64
+
+static struct options {
+    struct run_options run;
+    const char *mechanisms[MOST_NAMES + 1], *placements[MOST_NAMES + 1];
+    const char *dir; /* report */
+    bool csv;        /* list */
+} options = {.run.plan.rounds = 9};
+
+enum {
+    KEY_BUDGET = 256,
+    KEY_ROUNDS,
+    KEY_SEED,
+    KEY_OUT,
+    KEY_PLACEMENT,
+    KEY_CSV
+};
+
+/* -- arguments --------------------------------------------------------------- */
+
+static void
+add_name(struct argp_state *state, const char **names, const char *name)
+{
+    size_t n = 0;
+
+    while (names[n] != NULL)
+        n++;
+    if (n == MOST_NAMES)
+        argp_error(state, "at most %d names", MOST_NAMES);
+    names[n] = name;
+}
+
+/* A number from lo to hi, or the program ends. */
+static double
+number(struct argp_state *state, const char *option, const char *text,
+       double lo, double hi)
+{
+    char *end;
+    double v = strtod(text, &end);
+
+    if (end == text || *end != '\0' || !(v >= lo && v <= hi))
+        argp_error(state, "%s takes a number from %g to %g, not `%s'", option,
+                   lo, hi, text);
+    return v;
+}
+
+static uint64_t
+seed(struct argp_state *state, const char *text)
+{
+    char *end;
+    uint64_t v;
+
+    errno = 0;
+    v = strtoull(text, &end, 10);
+    if (end == text || *end != '\0' || errno != 0 || *text == '-')
+        argp_error(state, "--seed takes a whole number, not `%s'", text);
+    return v;
+}
+
+/* -- run ------------------------------------------------------------------------- */
+
+static const struct argp_option run_list[] = {
+    {"mechanism", 'm', "NAME", 0,
+     "only this one (pipe/packet) or all of this directory (pipe); may be "
+     "repeated",
+     0},
+    {"placement", KEY_PLACEMENT, "NAME", 0,
+     "one-cpu, two-cpu-awake (needs root), two-cpu or free; may be repeated "
+     "(default: one-cpu, and two-cpu-awake where possible, else two-cpu)",
+     0},
+    {"budget", KEY_BUDGET, "SECONDS", 0,
+     "how long the run may take (default: 5 for each mechanism, at most 90)",
+     0},
+    {"rounds", KEY_ROUNDS, "N", 0,
+     "how often each cell is measured (default: 9)", 0},
+    {"seed", KEY_SEED, "N", 0, "the order of the cells (default: random)", 0},
+    {"out", KEY_OUT, "DIR", 0,
+     "put the run's directory there (default: results in the source tree, "
+     "elsewhere ipclab-results)",
+     0},
+    {0},
+};
+
+static error_t
+parse_run(int key, char *arg, struct argp_state *state)
+{
+    struct run_options *o = &options.run;
+
+    switch (key) {
+    case 'm':
+        add_name(state, options.mechanisms, arg);
+        return 0;
+    case KEY_PLACEMENT:
+        add_name(state, options.placements, arg);
+        return 0;
+    case KEY_BUDGET:
+        o->plan.budget = number(state, "--budget", arg, 0.1, 86400);
+        return 0;
+    case KEY_ROUNDS:
+        o->plan.rounds = (long)number(state, "--rounds", arg, 1, 1000);
+        return 0;
+    case KEY_SEED:
+        o->seed = seed(state, arg);
+        return 0;
+    case KEY_OUT:
+        o->out = arg;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state,
+                   "run takes no argument `%s'; a mechanism is chosen "
+                   "with -m %s",
+                   arg, arg);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp run_argp = {
+    .options = run_list,
+    .parser = parse_run,
+    .doc = "Measures every mechanism: round trips, sizes, throughput; prints "
+           "the tables and draws the charts.",
+};
+
+static int
+do_run(void)
+{
+    options.run.plan.mechanisms = options.mechanisms;
+    options.run.plan.placements = options.placements;
+    return run(&options.run);
+}
+
+/* -- list ------------------------------------------------------------------------- */
+
+static const struct argp_option list_list[] = {
+    {"csv", KEY_CSV, NULL, 0, "as CSV, one mechanism a line", 0}, {0}};
+
+static error_t
+parse_list(int key, char *arg, struct argp_state *state)
+{
+    if (key == ARGP_KEY_ARG)
+        argp_error(state, "list takes no argument `%s'", arg);
+    if (key != KEY_CSV)
+        return ARGP_ERR_UNKNOWN;
+    options.csv = true;
+    return 0;
+}
+
+static const struct argp list_argp = {
+    .options = list_list,
+    .parser = parse_list,
+    .doc = "Lists every mechanism: what it can do, what it proves about its "
+           "caller, its limits on this kernel.",
+};
+
+static int
+do_list(void)
+{
+    int err = list(stdout, options.csv);
+
+    if (err == 0)
+        return EX_OK;
+    fprintf(stderr, "ipcbench: writing the list: %s\n", strerror(-err));
+    return EX_IOERR;
+}
+
+/* -- report ------------------------------------------------------------------------- */
+
+static error_t
+parse_report(int key, char *arg, struct argp_state *state)
+{
+    if (key == ARGP_KEY_ARG && state->arg_num == 0) {
+        options.dir = arg;
+        return 0;
+    }
+    if (key == ARGP_KEY_ARG)
+        argp_error(state, "one directory only, not `%s' as well", arg);
+    if (key == ARGP_KEY_END && options.dir == NULL)
+        argp_error(state, "which run? give its directory, such as "
+                          "results/latest");
+    return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp report_argp = {
+    .parser = parse_report,
+    .args_doc = "DIR",
+    .doc = "Prints the tables and draws the charts of the run in DIR again, "
+           "from its cells.csv.",
+};
+
+static int
+do_report(void)
+{
+    return report(options.dir, false);
+}
+
+/* -- verbs --------------------------------------------------------------------------- */
+
+static const struct verb {
+    const char *name, *title;
+    const struct argp *argp;
+    int (*act)(void);
+} verbs[] = {
+    {"list", "ipcbench list", &list_argp, do_list},
+    {"run", "ipcbench run", &run_argp, do_run},
+    {"report", "ipcbench report", &report_argp, do_report},
+    {.name = NULL},
+};
+
+static const struct verb *verb;
+
+/* The first word is the verb; what follows is its own business. */
+static error_t
+parse_verb(int key, char *arg, struct argp_state *state)
+{
+    char **rest;
+
+    if (key == ARGP_KEY_NO_ARGS)
+        argp_error(state, "what to do? list, run or report DIR");
+    if (key != ARGP_KEY_ARG)
+        return ARGP_ERR_UNKNOWN;
+    for (verb = verbs; verb->name != NULL; verb++)
+        if (strcmp(verb->name, arg) == 0)
+            break;
+    if (verb->name == NULL)
+        argp_error(state,
+                   "there is no verb `%s'; there are list, run and "
+                   "report",
+                   arg);
+    rest = &state->argv[state->next - 1];
+    rest[0] = program_invocation_short_name = (char *)(uintptr_t)verb->title;
+    argp_parse(verb->argp, state->argc - state->next + 1, rest, 0, NULL, NULL);
+    state->next = state->argc;
+    return 0;
+}
+
+static const struct argp argp = {
+    .parser = parse_verb,
+    .args_doc = "list\nrun\nreport DIR",
+    .doc = "Compares the mechanisms of inter-process communication on this "
+           "machine.\v`ipcbench VERB --help` tells the options of each.  "
+           "Results go into results/, or ipclab-results/ outside the source "
+           "tree.",
+};
+
+int
+main(int argc, char **argv)
+{
+    argp_err_exit_status = EX_USAGE;
+    if (getrandom(&options.run.seed, 4, 0) != 4) /* four: easier to retype */
+        options.run.seed = 1;
+    argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, NULL);
+    return verb != NULL ? verb->act() : EX_USAGE;
+}

@@ -1,0 +1,130 @@
+/* lines.c - finding things among the lines of a summary, and writing them. */
+#include "bench/summary.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+void
+summary_free(struct summary *s)
+{
+    free(s->lines);
+    *s = (struct summary){.lines = NULL};
+}
+
+int
+summary_write(const struct summary *s, const char *dir)
+{
+    char path[RECORD_PATH];
+    int err = record_path(dir, "summary.csv", path);
+    FILE *f;
+
+    if (err != 0)
+        return err;
+    f = fopen(path, "we");
+    if (f == NULL)
+        return -errno;
+    err = csv_write_header(f, line_columns);
+    for (size_t i = 0; err == 0 && i < s->n; i++)
+        err = csv_write(f, line_columns, &s->lines[i]);
+    if (fclose(f) == EOF && err == 0)
+        err = -errno;
+    return err;
+}
+
+static const struct line *
+find_copy(const struct summary *s, const char *mechanism, const char *placement,
+          const char *kind, long size, long copy)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const struct line *l = &s->lines[i];
+
+        if (l->size == size && l->copy == copy &&
+            strcmp(l->mechanism, mechanism) == 0 &&
+            strcmp(l->placement, placement) == 0 && strcmp(l->kind, kind) == 0)
+            return l;
+    }
+    return NULL;
+}
+
+const struct line *
+summary_find(const struct summary *s, const char *mechanism,
+             const char *placement, const char *kind, long size)
+{
+    return find_copy(s, mechanism, placement, kind, size, 0);
+}
+
+const char *
+summary_why_not(const struct summary *s, const char *mechanism,
+                const char *placement, const char *kind, long size)
+{
+    const char *reason = NULL;
+
+    for (size_t i = 0; i < s->n; i++) {
+        const struct line *l = &s->lines[i];
+        bool absent = strcmp(l->status, ROW_ABSENT) == 0;
+
+        if (strcmp(l->mechanism, mechanism) != 0)
+            continue;
+        /* A reason without a kind, or a placement, is one for all of them. */
+        if (l->kind[0] != '\0' && strcmp(l->kind, kind) != 0)
+            continue;
+        if (l->placement[0] != '\0' && placement != NULL &&
+            strcmp(l->placement, placement) != 0)
+            continue;
+        if (!absent && size != -1 && l->size != size)
+            continue;
+        if (l->used > 0)
+            return NULL;
+        reason = l->reason;
+    }
+    return reason;
+}
+
+double
+summary_noise(const struct summary *s, const char *placement, const char **who)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const struct line *b = &s->lines[i], *a;
+
+        if (b->copy != 1 || strcmp(b->placement, placement) != 0)
+            continue;
+        a = find_copy(s, b->mechanism, placement, b->kind, b->size, 0);
+        *who = b->mechanism;
+        /* By way of the floor, because that is how results are compared. */
+        if (a != NULL && !isnan(a->ratio) && !isnan(b->ratio))
+            return b->ratio / a->ratio - 1;
+    }
+    return NAN;
+}
+
+/* -- names ----------------------------------------------------------------------- */
+
+static void
+add_name(struct names *names, const char *name)
+{
+    for (size_t i = 0; i < names->n; i++)
+        if (strcmp(names->name[i], name) == 0)
+            return;
+    if (name[0] != '\0' && names->n < sizeof names->name / sizeof *names->name)
+        names->name[names->n++] = name;
+}
+
+void
+summary_mechanisms(const struct summary *s, struct names *names)
+{
+    names->n = 0;
+    for (size_t i = 0; i < s->n; i++)
+        if (strncmp(s->lines[i].mechanism, "floor/", 6) != 0)
+            add_name(names, s->lines[i].mechanism);
+}
+
+void
+summary_placements(const struct summary *s, struct names *names)
+{
+    names->n = 0;
+    for (size_t i = 0; i < s->n; i++)
+        add_name(names, s->lines[i].placement);
+}

@@ -1,0 +1,131 @@
+/* list.c - every mechanism of this build. */
+#include "bench/list.h"
+
+#include "bench/csv.h"
+#include "core/ipc.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#define WIDTH  100
+#define INDENT 4
+
+/* A mechanism as a line of the CSV file. */
+struct entry {
+    char name[40], summary[160], capabilities[200], evidence[4], proof[160];
+    long max_msg, max_inflight, max_clients;
+    char unavailable[160]; /* empty: it can run here */
+};
+
+#define TEXT(member) CSV_COLUMN(struct entry, member, CSV_TEXT)
+#define LONG(member) CSV_COLUMN(struct entry, member, CSV_LONG)
+
+static const struct csv_column columns[] = {
+    TEXT(name),        TEXT(summary),  TEXT(capabilities), TEXT(evidence),
+    TEXT(proof),       LONG(max_msg),  LONG(max_inflight), LONG(max_clients),
+    TEXT(unavailable), {.name = NULL},
+};
+
+static void
+append(char *to, size_t size, const char *what)
+{
+    size_t n = strlen(to);
+
+    snprintf(to + n, size - n, "%s%s", n > 0 ? " " : "", what);
+}
+
+static struct entry
+describe(const struct ipc_mechanism *m)
+{
+    struct entry e = {.max_msg = 0};
+    struct ipc_limits l = {.max_msg = 0};
+    const char *reason = ipc_unavailable(m);
+    int err = m->limits(&l);
+
+    snprintf(e.name, sizeof e.name, "%s", m->name);
+    snprintf(e.summary, sizeof e.summary, "%s", m->summary);
+    snprintf(e.proof, sizeof e.proof, "%s", m->proof);
+    snprintf(e.evidence, sizeof e.evidence, "%s",
+             ipc_evidence_name(m->evidence));
+    for (unsigned i = 0; ipc_cap_name(1u << i) != NULL; i++)
+        if (m->caps & (1u << i))
+            append(e.capabilities, sizeof e.capabilities,
+                   ipc_cap_name(1u << i));
+    e.max_msg = (long)l.max_msg;
+    e.max_inflight = (long)l.max_inflight;
+    e.max_clients = (long)l.max_clients;
+    if (reason != NULL)
+        snprintf(e.unavailable, sizeof e.unavailable, "%s", reason);
+    else if (err != 0)
+        snprintf(e.unavailable, sizeof e.unavailable, "limits: %s",
+                 strerror(-err));
+    return e;
+}
+
+/* -- text ---------------------------------------------------------------------- */
+
+/* Prints text, indented, broken between words. */
+static void
+paragraph(FILE *f, const char *text)
+{
+    size_t column = 0;
+
+    while (*text != '\0') {
+        size_t word = strcspn(text, " ");
+
+        if (column > 0 && column + 1 + word > WIDTH) {
+            fputc('\n', f);
+            column = 0;
+        }
+        fprintf(f, "%*s%.*s", column > 0 ? 1 : INDENT, "", (int)word, text);
+        column += (column > 0 ? 1 : INDENT) + word;
+        text += word + (text[word] == ' ');
+    }
+    fputc('\n', f);
+}
+
+static void
+print_entry(FILE *f, const struct entry *e)
+{
+    char text[600];
+
+    fprintf(f, "%s\n", e->name);
+    paragraph(f, e->summary);
+    if (e->unavailable[0] != '\0') {
+        snprintf(text, sizeof text, "CANNOT RUN HERE: %s", e->unavailable);
+        paragraph(f, text);
+    }
+    snprintf(text, sizeof text, "can: %s",
+             e->capabilities[0] != '\0' ? e->capabilities : "nothing special");
+    paragraph(f, text);
+    snprintf(text, sizeof text, "knows its caller: %s, %s", e->evidence,
+             e->proof);
+    paragraph(f, text);
+    snprintf(text, sizeof text,
+             "limits: %ld bytes a message, %ld under way, %ld client%s",
+             e->max_msg, e->max_inflight, e->max_clients,
+             e->max_clients == 1 ? "" : "s");
+    paragraph(f, text);
+}
+
+int
+list(FILE *f, bool csv)
+{
+    int err = csv ? csv_write_header(f, columns) : 0;
+
+    for (size_t i = 0; err == 0 && ipc_registry[i] != NULL; i++) {
+        struct entry e = describe(ipc_registry[i]);
+
+        if (csv)
+            err = csv_write(f, columns, &e);
+        else
+            print_entry(f, &e);
+    }
+    if (!csv && err == 0)
+        fprintf(f, "\nEvidence: K0 claimed by the request, K1 looked up after "
+                   "the fact, K2 owns the reply object,\nK3 the kernel's word "
+                   "for the connection, K4 the kernel's word for every "
+                   "message.\n");
+    return fflush(f) == EOF && err == 0 ? -errno : err;
+}

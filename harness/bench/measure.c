@@ -1,0 +1,290 @@
+/* measure.c - one cell, measured once. */
+#define _GNU_SOURCE /* clock_gettime */
+#include "bench/measure.h"
+
+#include "core/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* -- round trips --------------------------------------------------------------- */
+
+struct trip {
+    struct client *client;
+    const struct api_method *method;
+    struct api_value arg;
+};
+
+static int
+one_trip(void *arg)
+{
+    struct trip *t = arg;
+    struct reply r;
+    int err = client_call(t->client, t->method, &t->arg, &r, SESSION_TIMEOUT);
+
+    if (err != 0)
+        return err;
+    if (r.status != WIRE_OK || r.results[0].len != t->arg.len)
+        return -EPROTO;
+    return 0;
+}
+
+static int
+rtt(struct bench *b, struct cell *c, struct row *r, struct session *s)
+{
+    struct trip t = {
+        .client = &s->client,
+        .method = api_by_number(API_echo),
+        .arg = {.at = (const char *)b->data, .len = c->size},
+    };
+    int err = session_verify(s, b->data, c->size, 1);
+
+    if (err == 0)
+        err = measure_loop(b, c, r, s->server, one_trip, &t);
+    if (err == 0)
+        err = session_verify(s, b->data, c->size, 2);
+    return err;
+}
+
+/* -- one way ------------------------------------------------------------------- */
+
+static int
+one_notice(void *arg)
+{
+    struct trip *t = arg;
+
+    return client_send(t->client, t->method, &t->arg, NULL, SESSION_TIMEOUT);
+}
+
+static int
+one_acknowledged(void *arg)
+{
+    struct trip *t = arg;
+    struct reply r;
+    int err = client_call(t->client, t->method, &t->arg, &r, SESSION_TIMEOUT);
+
+    return err == 0 && r.status != WIRE_OK ? -EPROTO : err;
+}
+
+/* A mechanism that holds one message at a time gets an empty reply to each;
+ * the others are sent to as fast as they take it.  IPC_CALLED: client_send()
+ * would leave the message lying, client_call() gives the server its turn. */
+static bool
+one_by_one(const struct ipc_mechanism *m)
+{
+    return !(m->caps & IPC_PIPELINED);
+}
+
+/* Messages until the time is up, then the barrier: the time ends when the
+ * server says that it has had them all. */
+static int
+timed_stream(struct bench *b, struct trip *t, struct session *s, struct row *r)
+{
+    int (*op)(void *) = one_by_one(s->host.m) ? one_acknowledged : one_notice;
+    long batch = 65536 / (long)(t->arg.len + 1024) + 1; /* per clock read */
+    uint64_t before, after;
+    int err = session_notices(s, &before);
+    int64_t from = now_ns(), to = from, until = from + b->cell_ns;
+
+    for (r->n = 0; err == 0 && to < until; to = now_ns()) {
+        for (long i = 0; err == 0 && i < batch; i++)
+            err = *b->stop ? -EINTR : op(t);
+        r->n += batch;
+    }
+    if (err == 0 && op == one_notice)
+        err = session_notices(s, &after);
+    if (err != 0)
+        return err;
+    r->seconds = (double)(now_ns() - from) / 1e9;
+    if (op == one_acknowledged)
+        return 0;
+    if ((long)(after - before) != r->n && !(s->host.m->caps & IPC_LOSSY))
+        return -EBADMSG;
+    r->n = (long)(after - before); /* what arrived is what counts */
+    return 0;
+}
+
+static int
+stream(struct bench *b, struct cell *c, struct row *r, struct session *s)
+{
+    struct trip t = {
+        .client = &s->client,
+        .method = api_by_number(API_sink),
+        .arg = {.at = (const char *)b->data, .len = c->size},
+    };
+    struct api_method asked = *t.method;
+    struct cost from[2], to[2];
+    int64_t fastest;
+    int err = session_verify(s, b->data, c->size, 1);
+
+    if (one_by_one(c->m)) {
+        asked.kind = WIRE_REQUEST; /* the same method, but answered */
+        t.method = &asked;
+    }
+    strcpy(r->mode, one_by_one(c->m) ? ROW_ONE_BY_ONE : ROW_PIPELINED);
+    if (err == 0)
+        err = measure_warm_up(
+            b, one_by_one(c->m) ? one_acknowledged : one_notice, &t, &fastest);
+    cost_read(s->server, &from[0], &from[1]);
+    if (err == 0)
+        err = timed_stream(b, &t, s, r);
+    cost_read(s->server, &to[0], &to[1]);
+    if (err == 0)
+        err = session_verify(s, b->data, c->size, 2);
+    if (err != 0)
+        return err;
+    r->mean_ns = r->seconds * 1e9 / (double)r->n;
+    r->per_second = (double)r->n / r->seconds;
+    r->bytes_per_second = r->per_second * (double)c->size;
+    measure_cost(r, from, to);
+    return 0;
+}
+
+/* -- cells ----------------------------------------------------------------------- */
+
+static int
+in_session(struct bench *b, struct cell *c, struct row *r,
+           int (*inner)(struct bench *, struct cell *, struct row *,
+                        struct session *))
+{
+    struct session_options o = {
+        .dir = b->dir,
+        .server_cpu = c->placement->server,
+        .quiet = true,
+        .stop = b->stop,
+    };
+    struct session s;
+    int err = session_open(&s, c->m, &o, r->reason, sizeof r->reason);
+    int closed;
+
+    if (err != 0)
+        return err;
+    err = inner(b, c, r, &s);
+    closed = session_close(&s, r->reason, sizeof r->reason);
+    return err != 0 ? err : closed;
+}
+
+int
+measure_rtt(struct bench *b, struct cell *c, struct row *r)
+{
+    return in_session(b, c, r, rtt);
+}
+
+int
+measure_stream(struct bench *b, struct cell *c, struct row *r)
+{
+    return in_session(b, c, r, stream);
+}
+
+/* Was the cell left alone?  These rules look at CPU time and at switches only,
+ * and were fixed before anybody looked at a latency.  Comparisons with NAN are
+ * false: what is not known does not speak against a cell. */
+static const char *
+disturbed(const struct cell *c, const struct row *r)
+{
+    double allowed = 0.005 + 2 / (double)r->n; /* preemptions per operation */
+
+    if (c->m != NULL && (c->m->caps & IPC_SPINS) &&
+        (r->client_cpu < 0.95 || r->server_cpu < 0.95))
+        return "a spinning side did not have its CPU to itself";
+    if (c->placement->together && r->client_cpu + r->server_cpu < 0.93)
+        return "the two sides did not have the CPU to themselves";
+    if (!c->placement->together &&
+        (r->client_involuntary > allowed || r->server_involuntary > allowed))
+        return "preempted too often";
+    return NULL;
+}
+
+static void
+explain(int err, char *reason, size_t size)
+{
+    if (err == 0 || reason[0] != '\0')
+        return;
+    snprintf(reason, size, "%s",
+             err == -EBADMSG ? "other bytes came back than were sent"
+                             : strerror(-err));
+}
+
+int
+measure_cell(struct bench *b, struct cell *c, long round, struct row *r)
+{
+    const char *why;
+    int err;
+
+    *r = row_empty();
+    r->round = round;
+    r->size = (long)c->size;
+    r->copy = c->copy;
+    snprintf(r->mechanism, sizeof r->mechanism, "%s", c->name);
+    snprintf(r->placement, sizeof r->placement, "%s", c->placement->name);
+    snprintf(r->kind, sizeof r->kind, "%s", c->kind);
+    err = placement_enter(c->placement);
+    if (err == 0)
+        err = c->measure(b, c, r);
+    placement_leave();
+    if (err == -EINTR || *b->stop)
+        return -EINTR;
+    why = err == 0 ? disturbed(c, r) : NULL;
+    strcpy(r->status, err != 0 ? ROW_FAILED : why ? ROW_REJECTED : ROW_OK);
+    explain(err, r->reason, sizeof r->reason);
+    if (why != NULL)
+        snprintf(r->reason, sizeof r->reason, "%s", why);
+    c->given_up = err != 0;
+    return 0;
+}
+
+/* -- before the rounds ------------------------------------------------------------- */
+
+static int
+check(struct bench *b, struct session *s)
+{
+    const struct ipc_mechanism *m = s->host.m;
+    struct api_value arg = {.at = (const char *)b->data, .len = 64};
+    size_t largest = session_largest(m);
+    uint64_t before, after;
+    int err;
+
+    if (m->caps & IPC_ONEWAY)
+        return client_send(&s->client, api_by_number(API_sink), &arg, NULL,
+                           SESSION_TIMEOUT);
+    err = session_verify(s, b->data, 1, 1);
+    if (err == 0)
+        err = session_verify(s, b->data, largest, 2);
+    if (err == 0)
+        err = session_notices(s, &before);
+    if (err != 0 || !(m->caps & IPC_PIPELINED))
+        return err;
+    err = client_send(&s->client, api_by_number(API_sink), &arg, NULL,
+                      SESSION_TIMEOUT);
+    if (err == 0)
+        err = session_notices(s, &after);
+    if (err == 0 && after != before + 1 && !(m->caps & IPC_LOSSY))
+        err = -EBADMSG;
+    return err;
+}
+
+int
+measure_check(struct bench *b, const struct ipc_mechanism *m, int64_t *ns,
+              char *reason, size_t size)
+{
+    struct session_options o = {
+        .dir = b->dir, .server_cpu = -1, .quiet = true, .stop = b->stop};
+    int64_t start = now_ns();
+    struct session s;
+    int closed, err = session_open(&s, m, &o, reason, size);
+
+    if (err == -ECHILD) { /* again, to let it say why */
+        o.quiet = false;
+        err = session_open(&s, m, &o, reason, size);
+    }
+    if (err != 0)
+        return err;
+    err = check(b, &s);
+    closed = session_close(&s, reason, size);
+    if (err == 0)
+        err = closed;
+    *ns = now_ns() - start;
+    explain(err, reason, size);
+    return err;
+}

@@ -1,0 +1,260 @@
+/* record.c - the directory of results, and the raw rows in it. */
+#define _GNU_SOURCE /* gethostname, symlink, asprintf's kin */
+#include "bench/record.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TEXT(member) CSV_COLUMN(struct row, member, CSV_TEXT)
+#define LONG(member) CSV_COLUMN(struct row, member, CSV_LONG)
+#define REAL(member) CSV_COLUMN(struct row, member, CSV_DOUBLE)
+
+const struct csv_column row_columns[] = {
+    LONG(round),
+    TEXT(mechanism),
+    TEXT(placement),
+    TEXT(kind),
+    TEXT(mode),
+    LONG(size),
+    LONG(copy),
+    TEXT(status),
+    LONG(n),
+    LONG(batch),
+    REAL(seconds),
+    REAL(mean_ns),
+    REAL(min_ns),
+    REAL(p50_ns),
+    REAL(p99_ns),
+    REAL(max_ns),
+    REAL(per_second),
+    REAL(bytes_per_second),
+    REAL(client_voluntary),
+    REAL(client_involuntary),
+    REAL(server_voluntary),
+    REAL(server_involuntary),
+    REAL(client_cpu),
+    REAL(server_cpu),
+    TEXT(reason),
+    {.name = NULL},
+};
+
+struct row
+row_empty(void)
+{
+    struct row r = {.batch = 1};
+
+    for (const struct csv_column *c = row_columns; c->name != NULL; c++)
+        if (c->type == CSV_DOUBLE)
+            memcpy((char *)&r + c->offset, &(double){NAN}, sizeof(double));
+    return r;
+}
+
+/* -- the directory ----------------------------------------------------------- */
+
+static int
+is_there(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+/* "20251122T095300Z-host", and "-2" and so on if there is one already. */
+static int
+name_run(struct record *rec, int attempt)
+{
+    char host[65] = "", stamp[32];
+    time_t now = time(NULL);
+    struct tm utc;
+    int n;
+
+    gethostname(host, sizeof host - 1);
+    for (char *p = host; *p != '\0'; p++)
+        if (!isalnum((unsigned char)*p) && *p != '.' && *p != '-')
+            *p = '_';
+    gmtime_r(&now, &utc);
+    strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
+    n = snprintf(rec->name, sizeof rec->name, "%s-%s", stamp,
+                 host[0] != '\0' ? host : "host");
+    if (attempt > 1)
+        snprintf(rec->name + n, sizeof rec->name - (size_t)n, "-%d", attempt);
+    return record_path(rec->parent, rec->name, rec->dir);
+}
+
+static int
+make_directory(struct record *rec)
+{
+    int err;
+
+    if (mkdir(rec->parent, 0777) == -1 && errno != EEXIST)
+        return -errno;
+    for (int attempt = 1; attempt < 100; attempt++) {
+        err = name_run(rec, attempt);
+        if (err != 0)
+            return err;
+        if (mkdir(rec->dir, 0777) == 0)
+            return 0;
+        if (errno != EEXIST)
+            return -errno;
+    }
+    return -EEXIST;
+}
+
+static int
+mark_incomplete(const char *dir)
+{
+    char path[RECORD_PATH];
+    int err = record_path(dir, "INCOMPLETE", path);
+    FILE *f;
+
+    if (err != 0)
+        return err;
+    f = fopen(path, "we");
+    if (f == NULL)
+        return -errno;
+    fputs("This run did not come to its end: it is still going on, or it was "
+          "stopped.\nWhat it measured until then is in cells.csv; "
+          "`ipcbench report` draws that.\n",
+          f);
+    return fclose(f) == EOF ? -errno : 0;
+}
+
+int
+record_open(struct record *rec, const char *parent)
+{
+    char path[RECORD_PATH];
+    int err;
+
+    *rec = (struct record){.cells = NULL};
+    if (parent == NULL)
+        parent = is_there("results") || is_there("harness/core/ipc.h")
+                     ? "results"
+                     : "ipclab-results";
+    if ((size_t)snprintf(rec->parent, sizeof rec->parent, "%s", parent) >=
+        sizeof rec->parent)
+        return -ENAMETOOLONG;
+    err = make_directory(rec);
+    if (err == 0)
+        err = mark_incomplete(rec->dir);
+    if (err == 0)
+        err = record_path(rec->dir, "cells.csv", path);
+    if (err != 0)
+        return err;
+    rec->cells = fopen(path, "we");
+    if (rec->cells == NULL)
+        return -errno;
+    err = csv_write_header(rec->cells, row_columns);
+    return err != 0 ? err : record_flush(rec);
+}
+
+int
+record_row(struct record *rec, const struct row *row)
+{
+    return csv_write(rec->cells, row_columns, row);
+}
+
+int
+record_flush(struct record *rec)
+{
+    return fflush(rec->cells) == EOF ? -errno : 0;
+}
+
+int
+record_close(struct record *rec)
+{
+    FILE *f = rec->cells;
+
+    rec->cells = NULL;
+    return f != NULL && fclose(f) == EOF ? -errno : 0;
+}
+
+int
+record_complete(const struct record *rec)
+{
+    char mark[RECORD_PATH], latest[RECORD_PATH], fresh[RECORD_PATH];
+    int err = record_path(rec->dir, "INCOMPLETE", mark);
+
+    if (err == 0)
+        err = record_path(rec->parent, "latest", latest);
+    if (err == 0)
+        err = record_path(rec->parent, ".latest", fresh);
+    if (err != 0)
+        return err;
+    /* Made beside and renamed over: latest always points at something. */
+    unlink(fresh);
+    if (symlink(rec->name, fresh) == -1 || rename(fresh, latest) == -1 ||
+        unlink(mark) == -1)
+        return -errno;
+    return 0;
+}
+
+int
+record_path(const char *dir, const char *file, char path[RECORD_PATH])
+{
+    int n = snprintf(path, RECORD_PATH, "%s/%s", dir, file);
+
+    return n < RECORD_PATH ? 0 : -ENAMETOOLONG;
+}
+
+int
+record_incomplete(const char *dir)
+{
+    char path[RECORD_PATH];
+
+    return record_path(dir, "INCOMPLETE", path) == 0 && is_there(path);
+}
+
+static int
+read_rows(struct csv_reader *r, struct row **rows, size_t *n)
+{
+    size_t room = 0;
+    int err;
+
+    do {
+        if (*n == room) {
+            struct row *more;
+
+            room = room == 0 ? 256 : 2 * room;
+            more = realloc(*rows, room * sizeof **rows);
+            if (more == NULL)
+                return -ENOMEM;
+            *rows = more;
+        }
+        (*rows)[*n] = row_empty();
+        err = csv_read(r, &(*rows)[*n]);
+        *n += err == 1;
+    } while (err == 1);
+    return err;
+}
+
+int
+record_read(const char *dir, struct row **rows, size_t *n, unsigned *bad)
+{
+    char path[RECORD_PATH];
+    struct csv_reader r;
+    int err = record_path(dir, "cells.csv", path);
+    FILE *f;
+
+    *rows = NULL;
+    *n = 0;
+    *bad = 1;
+    if (err != 0)
+        return err;
+    f = fopen(path, "re");
+    if (f == NULL)
+        return -errno;
+    err = csv_open(&r, f, row_columns);
+    if (err == 0)
+        err = read_rows(&r, rows, n);
+    *bad = r.line;
+    fclose(f);
+    if (err != 0) {
+        free(*rows);
+        *rows = NULL;
+    }
+    return err;
+}

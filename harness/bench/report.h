@@ -1,0 +1,26 @@
+/*
+ * report.h - tables and charts of a run, from its directory alone.
+ */
+#ifndef REPORT_H
+#define REPORT_H
+
+#include "bench/summary.h"
+
+#include <stdbool.h>
+
+/*
+ * Reads dir/cells.csv, writes summary.csv and the charts beside it and prints
+ * the tables.  fresh: this is the end of the run itself, so being incomplete is
+ * nothing to mention.  Prints what went wrong; an exit status.
+ */
+int report(const char *dir, bool fresh);
+
+/* The tables, at most 100 columns wide. */
+void report_tables(const struct summary *s, FILE *f);
+
+/* The charts, as SVG and PNG.  heading and date go into the small print.  0,
+ * or -errno of what stopped it; -ENOENT: there is no gnuplot. */
+int charts_draw(const struct summary *s, const char *dir, const char *heading,
+                const char *date);
+
+#endif

@@ -1,0 +1,308 @@
+/*
+ * run.c - a run: the plan is printed, every mechanism shows that it works, then
+ * the rounds.
+ *
+ *      round 1    c7 c2 floor c9 c1 ...      every cell once, in random order
+ *      round 2    c1 c9 c2 floor c7 ...      another order
+ *
+ * Randomised complete blocks: whatever slows the machine for a while slows a
+ * bit of everything instead of all of something, and two cells are compared
+ * within rounds, not across half a minute.
+ */
+#define _GNU_SOURCE /* nftw, mkdtemp */
+#include "bench/run.h"
+
+#include "bench/machine.h"
+#include "bench/report.h"
+#include "core/clock.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t stopped; /* the signal */
+
+static void
+stop(int signal)
+{
+    stopped = signal;
+}
+
+/* No SA_RESTART: what is waiting returns EINTR, cleans up and goes home. */
+static void
+catch_signals(void)
+{
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction act = {.sa_handler = stop};
+
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        sigaction(ends[i], &act, NULL);
+    act.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &act, NULL);
+}
+
+/* -- progress ---------------------------------------------------------------- */
+
+/* One line on a terminal, written over and over; nothing in a pipe. */
+static void
+progress(const struct run *r, const char *what, long i, long n)
+{
+    if (!isatty(STDERR_FILENO))
+        return;
+    if (what == NULL)
+        fprintf(stderr, "\r\033[K");
+    else
+        fprintf(stderr, "\r\033[K  %s %ld of %ld, %.0f s of about %.0f", what,
+                i, n, (double)(now_ns() - r->began) / 1e9, r->plan.budget);
+}
+
+/* -- before the rounds ----------------------------------------------------------- */
+
+/* *startup: for each mechanism, what starting and stopping its server takes,
+ * ns. */
+static int
+check_all(struct run *r, int64_t *startup)
+{
+    char reason[160];
+    int works = 0;
+
+    for (size_t i = 0; i < r->plan.mechanism_count && !stopped; i++) {
+        const struct ipc_mechanism *m = r->plan.mechanisms[i];
+
+        reason[0] = '\0';
+        progress(r, "checking mechanism", (long)i + 1,
+                 (long)r->plan.mechanism_count);
+        if (measure_check(&r->bench, m, &startup[i], reason, sizeof reason) ==
+            0)
+            works++;
+        else if (!stopped)
+            plan_drop(&r->plan, m, reason);
+    }
+    progress(r, NULL, 0, 0);
+    if (!stopped)
+        printf("Checked: %d of %zu mechanisms work: they return what they are "
+               "given, up to the largest\nmessage.\n",
+               works, r->plan.mechanism_count);
+    fflush(stdout);
+    return works;
+}
+
+static int
+prepare(struct run *r)
+{
+    int64_t *startup = calloc(r->plan.mechanism_count + 1, sizeof *startup);
+    int err = 0;
+
+    if (startup == NULL)
+        return -ENOMEM;
+    r->works = check_all(r, startup);
+    if (r->works == 0)
+        r->plan.rounds = 0; /* floors alone are of no interest */
+    for (size_t i = 0; err == 0 && i < r->plan.absent_count; i++)
+        err = record_row(&r->record, &r->plan.absent[i]);
+    r->bench.cell_ns = plan_cell_time(&r->plan, now_ns() - r->began, startup);
+    free(startup);
+    return err;
+}
+
+/* -- the rounds -------------------------------------------------------------------- */
+
+static int
+one_round(struct run *r, const size_t *order)
+{
+    struct row row;
+    int err = 0;
+
+    for (size_t i = 0; err == 0 && i < r->plan.cell_count; i++) {
+        struct cell *c = &r->plan.cells[order[i]];
+
+        if (c->given_up)
+            continue;
+        if (i % 8 == 0)
+            progress(r, "round", r->rounds + 1, r->plan.rounds);
+        err = measure_cell(&r->bench, c, r->rounds + 1, &row);
+        if (err != 0)
+            break;
+        r->measured++;
+        r->rejected += strcmp(row.status, ROW_REJECTED) == 0;
+        r->failed += strcmp(row.status, ROW_FAILED) == 0;
+        err = record_row(&r->record, &row);
+    }
+    return err != 0 ? err : record_flush(&r->record);
+}
+
+static int
+all_rounds(struct run *r)
+{
+    size_t n = r->plan.cell_count, *order = calloc(n + 1, sizeof *order);
+    struct rng rng = {.state = r->seed};
+    int err = 0;
+
+    if (order == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        order[i] = i;
+    while (err == 0 && r->rounds < r->plan.rounds) {
+        rng_shuffle(&rng, order, n);
+        err = one_round(r, order);
+        r->rounds += err == 0;
+    }
+    progress(r, NULL, 0, 0);
+    free(order);
+    return err;
+}
+
+/* -- from beginning to end ---------------------------------------------------------------- */
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    remove(path);
+    return 0;
+}
+
+static int
+measure(struct run *r)
+{
+    int err = prepare(r), written, closed;
+
+    if (err == 0 && stopped)
+        err = -EINTR;
+    if (err == 0)
+        err = all_rounds(r);
+    written = manifest_write(r); /* of a run that was stopped, too */
+    if (err == 0)
+        err = written;
+    closed = record_close(&r->record);
+    return err != 0 ? err : closed;
+}
+
+/* Memory for the messages and a directory for the servers. */
+static int
+set_up(struct run *r)
+{
+    r->bench.stop = &stopped;
+    r->bench.data = malloc(IPC_MAX_MSG);
+    r->bench.scratch = malloc(IPC_MAX_MSG);
+    strcpy(r->servers, "/tmp/ipclab-bench-XXXXXX");
+    r->bench.dir = mkdtemp(r->servers);
+    if (r->bench.dir == NULL)
+        return -errno;
+    if (r->bench.data == NULL || r->bench.scratch == NULL)
+        return -ENOMEM;
+    memset(r->bench.data, 'x', IPC_MAX_MSG); /* and touched */
+    memset(r->bench.scratch, 0, IPC_MAX_MSG);
+    r->machine = machine_describe();
+    return 0;
+}
+
+static void
+tear_down(struct run *r)
+{
+    if (r->bench.dir != NULL)
+        nftw(r->servers, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    json_decref(r->machine);
+    free(r->bench.data);
+    free(r->bench.scratch);
+    plan_free(&r->plan);
+}
+
+/* Says why a run ended early.  The exit status. */
+static int
+explain(const struct run *r, int err)
+{
+    const char *where = r->record.dir;
+
+    if (err == -EINTR && stopped) {
+        fprintf(stderr,
+                "ipcbench: stopped after %ld of %ld rounds; what there is lies "
+                "in %s, marked\nINCOMPLETE: `ipcbench report %s` draws it\n",
+                r->rounds, r->plan.rounds, r->record.dir, r->record.dir);
+        return 128 + stopped;
+    }
+    if (r->record.dir[0] == '\0')
+        where = r->record.parent;
+    else if (r->bench.dir == NULL && r->record.cells != NULL)
+        where = r->servers;
+    fprintf(stderr, "ipcbench: cannot write %s: %s\n", where, strerror(-err));
+    if (err == -EROFS || err == -EACCES || err == -ENOSPC || err == -ENOENT)
+        fprintf(stderr,
+                "choose another place for the results with --out DIR\n");
+    return EX_CANTCREAT;
+}
+
+static int
+report_and_complete(struct run *r)
+{
+    int status = report(r->record.dir, true), err;
+
+    if (status != EX_OK)
+        return status;
+    err = record_complete(&r->record);
+    if (err != 0)
+        return explain(r, err);
+    printf("\nLeft in %s (and %s/latest):\n"
+           "  cells.csv summary.csv run.json and the charts; `ipcbench report "
+           "DIR` draws them again\n",
+           r->record.dir, r->record.parent);
+    return r->works > 0 ? EX_OK : EX_UNAVAILABLE;
+}
+
+static int
+plan(struct run *r, const struct run_options *o)
+{
+    const char *who = "";
+    int err = cpus_find(&r->cpus);
+
+    if (err == 0)
+        err = plan_make(&r->plan, &o->plan, &r->cpus, &who);
+    if (err == 0)
+        return EX_OK;
+    if (err == -ENOENT)
+        fprintf(stderr,
+                "ipcbench: there is no mechanism and no placement called "
+                "`%s'; `ipcbench list` names\nthe mechanisms, `ipcbench run "
+                "--help` the placements\n",
+                who);
+    else if (err == -EOPNOTSUPP)
+        fprintf(stderr, "ipcbench: %s: %s\n", who,
+                placement_find(&r->cpus, who)->reason);
+    else
+        fprintf(stderr, "ipcbench: %s\n", strerror(-err));
+    return err == -ENOENT ? EX_USAGE : EX_UNAVAILABLE;
+}
+
+int
+run(const struct run_options *o)
+{
+    static struct run r; /* a histogram is large for a stack */
+    int status, err;
+
+    r = (struct run){.seed = o->seed, .began = now_ns()};
+    status = plan(&r, o);
+    if (status != EX_OK)
+        return status;
+    catch_signals();
+    err = record_open(&r.record, o->out);
+    if (err == 0) {
+        plan_print(&r.plan, r.record.dir, r.seed, stdout);
+        if (build_is_slow() != NULL)
+            printf("  NOTE: built %s; these numbers are about that\n",
+                   build_is_slow());
+        fflush(stdout);
+        err = set_up(&r);
+    }
+    if (err == 0)
+        err = measure(&r);
+    status = err != 0 ? explain(&r, err) : report_and_complete(&r);
+    tear_down(&r);
+    return status;
+}

@@ -1,0 +1,40 @@
+/*
+ * run.h - `ipcbench run`: plan, check, rounds, report.
+ */
+#ifndef RUN_H
+#define RUN_H
+
+#include "bench/plan.h"
+
+#include <jansson.h>
+
+struct run_options {
+    struct plan_options plan;
+    uint64_t seed;
+    const char *out; /* where the run's directory goes; NULL: results */
+};
+
+/* Prints what it does and what went wrong.  An exit status (sysexits.h), or
+ * 128 + the signal that stopped it. */
+int run(const struct run_options *o);
+
+/* -- inside -------------------------------------------------------------------- */
+
+struct run {
+    struct bench bench;
+    struct plan plan;
+    struct cpus cpus;
+    struct record record;
+    char servers[32]; /* their run directory */
+    uint64_t seed;
+    int64_t began;
+    int works;                       /* mechanisms that passed the check */
+    long rounds;                     /* done */
+    long measured, rejected, failed; /* cells, over all rounds */
+    json_t *machine;                 /* as it was when the run began */
+};
+
+/* run.json: what was measured on, by what, how.  0 or -errno. */
+int manifest_write(struct run *r);
+
+#endif

@@ -1,0 +1,158 @@
+/* stats.c - histogram, random numbers, medians and their intervals. */
+#include "bench/stats.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* -- histogram ------------------------------------------------------------ */
+
+#define SUB_BITS 7 /* log2(HISTOGRAM_SUB) */
+
+void
+histogram_clear(struct histogram *h)
+{
+    memset(h, 0, sizeof *h);
+    h->min = UINT64_MAX;
+}
+
+/* How many low bits of value its bucket does not tell apart. */
+static unsigned
+shift_of(uint64_t value)
+{
+    unsigned top = 63 - (unsigned)__builtin_clzll(value | 1);
+
+    return top > SUB_BITS ? top - SUB_BITS : 0;
+}
+
+static size_t
+bucket_of(uint64_t value)
+{
+    unsigned shift = shift_of(value);
+
+    /* value >> shift lies in 128..255 once shift > 0: the row of the power of
+     * two above, so that rows follow each other without a gap. */
+    return (size_t)shift * HISTOGRAM_SUB + (size_t)(value >> shift);
+}
+
+void
+histogram_add(struct histogram *h, uint64_t value)
+{
+    h->bucket[bucket_of(value)]++;
+    h->count++;
+    h->sum += (double)value;
+    if (value < h->min)
+        h->min = value;
+    if (value > h->max)
+        h->max = value;
+}
+
+/* The part of bucket i that lies below the rank-th of its n values, which are
+ * taken to be spread evenly. */
+static double
+value_in(size_t i, double rank, double n)
+{
+    size_t row = i / HISTOGRAM_SUB;
+    unsigned shift = row > 1 ? (unsigned)row - 1 : 0;
+    double low = ldexp((double)(i - (size_t)shift * HISTOGRAM_SUB), (int)shift);
+
+    if (shift == 0)
+        return low; /* one value wide: exact */
+    return low + ldexp(1, (int)shift) * (rank - 0.5) / n;
+}
+
+double
+histogram_quantile(const struct histogram *h, double q)
+{
+    double rank = ceil(q * (double)h->count), before = 0, v;
+
+    if (h->count == 0)
+        return 0;
+    if (rank < 1)
+        rank = 1;
+    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        if (before + h->bucket[i] >= rank) {
+            v = value_in(i, rank - before, h->bucket[i]);
+            return fmin(fmax(v, (double)h->min), (double)h->max);
+        }
+        before += h->bucket[i];
+    }
+    return (double)h->max;
+}
+
+/* -- random numbers that can be repeated ----------------------------------- */
+
+/* splitmix64 (Steele, Lea, Flood 2014): every seed is a good one. */
+uint64_t
+rng_next(struct rng *r)
+{
+    uint64_t z = r->state += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* The bias of the remainder, n / 2^64, is of no account here. */
+size_t
+rng_below(struct rng *r, size_t n)
+{
+    return (size_t)(rng_next(r) % n);
+}
+
+void
+rng_shuffle(struct rng *r, size_t *v, size_t n)
+{
+    for (size_t i = n; i > 1; i--) {
+        size_t j = rng_below(r, i), t = v[i - 1];
+
+        v[i - 1] = v[j];
+        v[j] = t;
+    }
+}
+
+/* -- over the rounds -------------------------------------------------------- */
+
+static int
+compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+double
+median(double *v, size_t n)
+{
+    if (n == 0)
+        return NAN;
+    qsort(v, n, sizeof *v, compare);
+    return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+}
+
+#define RESAMPLES   1000 /* the ends of a 95 % interval then rest on 25 each */
+#define MOST_ROUNDS 1024
+
+struct interval
+median_interval(const double *v, size_t n)
+{
+    struct rng rng = {.state = n}; /* the same data, the same interval */
+    double sample[MOST_ROUNDS], medians[RESAMPLES];
+    struct interval r;
+
+    if (n > MOST_ROUNDS)
+        n = MOST_ROUNDS;
+    if (n == 0)
+        return (struct interval){NAN, NAN, NAN};
+    memcpy(sample, v, n * sizeof *v);
+    r.mid = median(sample, n);
+    for (size_t i = 0; i < RESAMPLES; i++) {
+        for (size_t j = 0; j < n; j++)
+            sample[j] = v[rng_below(&rng, n)];
+        medians[i] = median(sample, n);
+    }
+    median(medians, RESAMPLES); /* sorts them */
+    r.lo = medians[RESAMPLES / 40];
+    r.hi = medians[RESAMPLES - 1 - RESAMPLES / 40];
+    return r;
+}

@@ -1,0 +1,311 @@
+/* summary.c - from the raw rows to one line per cell. */
+#include "bench/summary.h"
+
+#include "bench/stats.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT(member) CSV_COLUMN(struct line, member, CSV_TEXT)
+#define LONG(member) CSV_COLUMN(struct line, member, CSV_LONG)
+#define REAL(member) CSV_COLUMN(struct line, member, CSV_DOUBLE)
+
+const struct csv_column line_columns[] = {
+    TEXT(mechanism),
+    TEXT(placement),
+    TEXT(kind),
+    TEXT(mode),
+    LONG(size),
+    LONG(copy),
+    TEXT(status),
+    LONG(used),
+    LONG(rejected),
+    LONG(failed),
+    LONG(batch),
+    REAL(p50_ns),
+    REAL(p50_lo_ns),
+    REAL(p50_hi_ns),
+    REAL(p99_ns),
+    REAL(mean_ns),
+    REAL(min_ns),
+    REAL(max_ns),
+    REAL(per_second),
+    REAL(bytes_per_second),
+    REAL(bytes_lo),
+    REAL(bytes_hi),
+    REAL(ratio),
+    REAL(ratio_lo),
+    REAL(ratio_hi),
+    REAL(voluntary),
+    REAL(involuntary),
+    REAL(cpu),
+    TEXT(reason),
+    {.name = NULL},
+};
+
+/* -- groups: the rows of one cell --------------------------------------------- */
+
+static int
+same_cell(const struct row *a, const struct row *b)
+{
+    int d = strcmp(a->mechanism, b->mechanism);
+
+    if (d == 0)
+        d = strcmp(a->placement, b->placement);
+    if (d == 0)
+        d = strcmp(a->kind, b->kind);
+    if (d == 0)
+        d = (a->size > b->size) - (a->size < b->size);
+    if (d == 0)
+        d = (a->copy > b->copy) - (a->copy < b->copy);
+    return d;
+}
+
+static int
+by_cell_and_round(const void *a, const void *b)
+{
+    const struct row *x = a, *y = b;
+    int d = same_cell(x, y);
+
+    return d != 0 ? d : (x->round > y->round) - (x->round < y->round);
+}
+
+/* The end of the group that begins at from. */
+static size_t
+group_end(const struct row *rows, size_t n, size_t from)
+{
+    size_t to = from + 1;
+
+    while (to < n && same_cell(&rows[from], &rows[to]) == 0)
+        to++;
+    return to;
+}
+
+static int
+has_status(const struct row *r, const char *status)
+{
+    return strcmp(r->status, status) == 0;
+}
+
+static long
+count(const struct row *rows, size_t n, const char *status)
+{
+    long c = 0;
+
+    for (size_t i = 0; i < n; i++)
+        c += has_status(&rows[i], status);
+    return c;
+}
+
+/* The rows of a group that count are those with this status or a better one. */
+static const char *
+worst_used(const struct row *rows, size_t n)
+{
+    long ok = count(rows, n, ROW_OK);
+    long rejected = count(rows, n, ROW_REJECTED);
+
+    return ok > 0 && ok >= rejected ? ROW_OK : ROW_REJECTED;
+}
+
+static int
+is_used(const struct row *r, const char *worst)
+{
+    return has_status(r, ROW_OK) ||
+           (has_status(r, ROW_REJECTED) && strcmp(worst, ROW_REJECTED) == 0);
+}
+
+/* -- columns ----------------------------------------------------------------------- */
+
+struct group {
+    const struct row *rows;
+    size_t n;
+    const char *worst;
+    double *v; /* room for n */
+};
+
+/* One column of the rows used, without what is not known. */
+static size_t
+column(struct group *g, size_t offset)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < g->n; i++) {
+        double d;
+
+        memcpy(&d, (const char *)&g->rows[i] + offset, sizeof d);
+        if (is_used(&g->rows[i], g->worst) && !isnan(d))
+            g->v[used++] = d;
+    }
+    return used;
+}
+
+static struct interval
+interval_of(struct group *g, size_t offset)
+{
+    size_t used = column(g, offset);
+
+    return median_interval(g->v, used);
+}
+
+static double
+median_of(struct group *g, size_t offset)
+{
+    size_t used = column(g, offset);
+
+    return median(g->v, used);
+}
+
+#define INTERVAL(g, member) interval_of((g), offsetof(struct row, member))
+#define MEDIAN(g, member)   median_of((g), offsetof(struct row, member))
+
+/* -- ratios ------------------------------------------------------------------- */
+
+/* What a row is compared with: the floor of its own round, or NULL.  memcpy is
+ * measured at one placement only, where the client is. */
+static const struct row *
+floor_of(const struct row *r, const struct row *rows, size_t n)
+{
+    bool rtt = strcmp(r->kind, ROW_RTT) == 0;
+    const char *name = rtt ? FLOOR_PIPE : FLOOR_MEMCPY;
+
+    for (size_t i = 0; i < n; i++)
+        if (rows[i].round == r->round && rows[i].size == r->size &&
+            strcmp(rows[i].mechanism, name) == 0 &&
+            (!rtt || strcmp(rows[i].placement, r->placement) == 0))
+            return &rows[i];
+    return NULL;
+}
+
+static void
+fill_ratios(struct row *rows, size_t n)
+{
+    size_t from = 0, to;
+
+    /* The floors stand together, since the rows are sorted by name. */
+    while (from < n && strncmp(rows[from].mechanism, "floor/", 6) < 0)
+        from++;
+    for (to = from; to < n; to++)
+        if (strncmp(rows[to].mechanism, "floor/", 6) != 0)
+            break;
+    for (size_t i = 0; i < n; i++) {
+        struct row *r = &rows[i];
+        const struct row *f = floor_of(r, rows + from, to - from);
+
+        r->ratio = NAN;
+        if (f != NULL)
+            r->ratio = strcmp(r->kind, ROW_RTT) == 0
+                           ? r->p50_ns / f->p50_ns
+                           : r->bytes_per_second / f->bytes_per_second;
+    }
+}
+
+/* -- lines ------------------------------------------------------------------------------- */
+
+static void
+measured_line(struct group *g, struct line *l)
+{
+    struct interval p50 = INTERVAL(g, p50_ns);
+    struct interval bytes = INTERVAL(g, bytes_per_second);
+    struct interval ratio = INTERVAL(g, ratio);
+
+    l->p50_ns = p50.mid;
+    l->p50_lo_ns = p50.lo;
+    l->p50_hi_ns = p50.hi;
+    l->bytes_per_second = bytes.mid;
+    l->bytes_lo = bytes.lo;
+    l->bytes_hi = bytes.hi;
+    l->ratio = ratio.mid;
+    l->ratio_lo = ratio.lo;
+    l->ratio_hi = ratio.hi;
+    l->p99_ns = MEDIAN(g, p99_ns);
+    l->mean_ns = MEDIAN(g, mean_ns);
+    l->per_second = MEDIAN(g, per_second);
+    l->voluntary = MEDIAN(g, client_voluntary) + MEDIAN(g, server_voluntary);
+    l->involuntary =
+        MEDIAN(g, client_involuntary) + MEDIAN(g, server_involuntary);
+    l->cpu = MEDIAN(g, client_cpu) + MEDIAN(g, server_cpu);
+    for (size_t i = 0; i < g->n; i++) {
+        if (!is_used(&g->rows[i], g->worst))
+            continue;
+        l->min_ns = fmin(l->min_ns, g->rows[i].min_ns);
+        l->max_ns = fmax(l->max_ns, g->rows[i].max_ns);
+        l->batch = g->rows[i].batch;
+    }
+}
+
+static void
+identify(struct line *l, const struct row *r)
+{
+    memcpy(l->mechanism, r->mechanism, sizeof l->mechanism);
+    memcpy(l->placement, r->placement, sizeof l->placement);
+    memcpy(l->kind, r->kind, sizeof l->kind);
+    memcpy(l->mode, r->mode, sizeof l->mode);
+    l->size = r->size;
+    l->copy = r->copy;
+}
+
+/* The reason of the last row that has one. */
+static const char *
+reason_of(const struct row *rows, size_t n)
+{
+    while (n > 0 && rows[n - 1].reason[0] == '\0')
+        n--;
+    return n > 0 ? rows[n - 1].reason : "";
+}
+
+static struct line
+line_of(struct group *g)
+{
+    struct line l = {.batch = 1};
+    long ok = count(g->rows, g->n, ROW_OK);
+
+    for (const struct csv_column *c = line_columns; c->name != NULL; c++)
+        if (c->type == CSV_DOUBLE)
+            memcpy((char *)&l + c->offset, &(double){NAN}, sizeof(double));
+    identify(&l, g->rows);
+    g->worst = worst_used(g->rows, g->n);
+    l.rejected = count(g->rows, g->n, ROW_REJECTED);
+    l.failed = count(g->rows, g->n, ROW_FAILED);
+    l.used = strcmp(g->worst, ROW_OK) == 0 ? ok : ok + l.rejected;
+    snprintf(l.reason, sizeof l.reason, "%s", reason_of(g->rows, g->n));
+    if (l.used > 0) {
+        strcpy(l.status, g->worst);
+        measured_line(g, &l);
+    } else {
+        strcpy(l.status, l.failed > 0 ? ROW_FAILED : ROW_ABSENT);
+    }
+    return l;
+}
+
+int
+summarise(struct row *rows, size_t n, struct summary *s)
+{
+    struct group g = {.v = calloc(n + 1, sizeof *g.v)};
+
+    *s = (struct summary){.lines = calloc(n + 1, sizeof *s->lines)};
+    if (g.v == NULL || s->lines == NULL) {
+        free(g.v);
+        free(s->lines);
+        return -ENOMEM;
+    }
+    qsort(rows, n, sizeof *rows, by_cell_and_round);
+    fill_ratios(rows, n);
+    for (size_t from = 0; from < n; from += g.n) {
+        g.rows = rows + from;
+        g.n = group_end(rows, n, from) - from;
+        s->lines[s->n] = line_of(&g);
+        s->rejected += s->lines[s->n].rejected;
+        s->failed += s->lines[s->n].failed;
+        s->n++;
+    }
+    for (size_t i = 0; i < n; i++) {
+        s->measured += rows[i].round > 0;
+        if (rows[i].round > s->rounds)
+            s->rounds = rows[i].round;
+    }
+    free(g.v);
+    return 0;
+}

@@ -1,0 +1,79 @@
+/*
+ * summary.h - from the raw rows to one line per cell: medians over the rounds,
+ * their 95 % intervals, and the ratio to the floor of the same round.
+ */
+#ifndef SUMMARY_H
+#define SUMMARY_H
+
+#include "bench/record.h"
+
+#define FLOOR_PIPE   "floor/pipe"
+#define FLOOR_MEMCPY "floor/memcpy"
+
+struct line {
+    char mechanism[40], placement[24], kind[8], mode[16];
+    long size, copy;
+    char status[12]; /* ROW_OK, ROW_REJECTED, ROW_FAILED, ROW_ABSENT */
+    char reason[160];
+    long used, rejected, failed; /* rounds */
+    long batch;
+    /* over the rounds used: median, and the interval of the main one */
+    double p50_ns, p50_lo_ns, p50_hi_ns, p99_ns, mean_ns;
+    double min_ns, max_ns; /* of all rounds */
+    double per_second, bytes_per_second, bytes_lo, bytes_hi;
+    /* round trips: p50 / the bare pipe's; streams: bytes / memcpy's */
+    double ratio, ratio_lo, ratio_hi;
+    double voluntary, involuntary; /* switches, both sides, per operation */
+    double cpu;                    /* both sides' CPU time / time */
+};
+
+extern const struct csv_column line_columns[];
+
+struct summary {
+    struct line *lines;
+    size_t n;
+    long rounds, measured, rejected, failed; /* measured: rows in all */
+};
+
+/*
+ * Rows that were disturbed are left out as long as half of a cell's rounds
+ * remain; if not, all are used and the line's status is ROW_REJECTED.
+ * Reorders the rows.  -ENOMEM.
+ */
+int summarise(struct row *rows, size_t n, struct summary *s);
+void summary_free(struct summary *s);
+
+/* dir/summary.csv.  -errno. */
+int summary_write(const struct summary *s, const char *dir);
+
+/* The line, or NULL. */
+const struct line *summary_find(const struct summary *s, const char *mechanism,
+                                const char *placement, const char *kind,
+                                long size);
+
+/* Why nothing of this kind and size (-1: any) was measured for the mechanism at
+ * this placement (NULL: any); NULL if something was. */
+const char *summary_why_not(const struct summary *s, const char *mechanism,
+                            const char *placement, const char *kind, long size);
+
+/* By how much, 0.01 = 1 %, the second of the A/A pair differed at this
+ * placement; *who was measured twice.  NAN if there is no pair. */
+double summary_noise(const struct summary *s, const char *placement,
+                     const char **who);
+
+/* More than this is NOISY. */
+#define NOISE_LIMIT 0.03
+
+/* -- names ----------------------------------------------------------------------- */
+
+struct names {
+    const char *name[256];
+    size_t n;
+};
+
+/* Each mechanism once, floors not; and each placement once.  In the order of
+ * the run's own lines, by name. */
+void summary_mechanisms(const struct summary *s, struct names *names);
+void summary_placements(const struct summary *s, struct names *names);
+
+#endif

@@ -1,0 +1,273 @@
+/*
+ * test_ipcbench.c - the whole program: a run with a budget of a second, a
+ * report without a run, a run that is stopped.  Nothing here looks at how long
+ * anything took.
+ */
+#define _GNU_SOURCE /* mkdtemp, nftw */
+#include "test/test.h"
+
+#include "bench/record.h"
+#include "bench/summary.h"
+
+#include <dirent.h>
+#include <ftw.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Where its results go, and the run's own directory in there. */
+static char results[64], run[RECORD_PATH];
+
+static void
+make_results(void)
+{
+    strcpy(results, "/tmp/ipclab-test-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(results));
+}
+
+/* The one directory that the run has left. */
+static void
+find_run(void)
+{
+    DIR *d = opendir(results);
+    struct dirent *e;
+    int n = 0;
+
+    while ((e = readdir(d)) != NULL) {
+        if (e->d_name[0] == '.' || strcmp(e->d_name, "latest") == 0)
+            continue;
+        ck_assert_int_eq(record_path(results, e->d_name, run), 0);
+        n++;
+    }
+    closedir(d);
+    ck_assert_int_eq(n, 1);
+}
+
+static bool
+run_has(const char *file)
+{
+    char path[RECORD_PATH];
+
+    ck_assert_int_eq(record_path(run, file, path), 0);
+    return access(path, F_OK) == 0;
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static void
+remove_results(void)
+{
+    ck_assert_int_eq(nftw(results, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static struct output output;
+
+static void
+expect_rows(void)
+{
+    struct row *rows;
+    unsigned line;
+    size_t n;
+    long best = 0;
+
+    ck_assert_int_eq(record_read(run, &rows, &n, &line), 0);
+    ck_assert_uint_gt(n, 0);
+    for (size_t i = 0; i < n; i++) {
+        const struct row *r = &rows[i];
+
+        ck_assert_str_ne(r->status, ROW_FAILED);
+        if (r->round > best)
+            best = r->round;
+        if (strcmp(r->status, ROW_ABSENT) == 0) {
+            ck_assert_str_ne(r->reason, "");
+            continue;
+        }
+        ck_assert_int_gt(r->n, 0);
+        ck_assert(r->seconds > 0 && r->per_second > 0);
+        if (strcmp(r->kind, ROW_RTT) == 0)
+            ck_assert(r->min_ns <= r->p50_ns && r->p50_ns <= r->p99_ns &&
+                      r->p99_ns <= r->max_ns);
+        else
+            ck_assert(r->bytes_per_second > 0);
+    }
+    ck_assert_int_eq(best, 2); /* rounds */
+    free(rows);
+}
+
+START_TEST(a_small_run_leaves_complete_files)
+{
+    char path[RECORD_PATH], target[RECORD_PATH] = "";
+    json_t *json;
+
+    make_results();
+    run_program(&output, "ipcbench", "run", "-m", "null", "-m", "pipe",
+                "--budget=1", "--rounds=2", "--seed=5", "--out", results, NULL);
+    ck_assert_msg(output.status == 0, "%s", output.err);
+    ck_assert_ptr_nonnull(strstr(output.out, "Checked: 3 of 3"));
+    find_run();
+    expect_rows();
+    ck_assert(!record_incomplete(run));
+    ck_assert_int_eq(record_path(run, "run.json", path), 0);
+    json = json_load_file(path, 0, NULL);
+    ck_assert_ptr_nonnull(json);
+    ck_assert_int_eq(json_integer_value(
+                         json_object_get(json_object_get(json, "run"), "seed")),
+                     5);
+    json_decref(json);
+    ck_assert(run_has("summary.csv"));
+    ck_assert_int_eq(record_path(results, "latest", path), 0);
+    ck_assert_int_gt(readlink(path, target, sizeof target - 1), 0);
+    ck_assert_str_eq(target, strrchr(run, '/') + 1);
+    remove_results();
+}
+END_TEST
+
+static struct row
+row(const char *mechanism, double p50)
+{
+    struct row r = row_empty();
+
+    r.round = 1;
+    strcpy(r.mechanism, mechanism);
+    strcpy(r.placement, "one-cpu");
+    strcpy(r.kind, ROW_RTT);
+    strcpy(r.status, ROW_OK);
+    r.size = 64;
+    r.p50_ns = p50;
+    return r;
+}
+
+START_TEST(report_needs_nothing_but_the_rows)
+{
+    struct row rows[] = {
+        row("socket/stream", 8000),
+        row(FLOOR_PIPE, 4000),
+        row("gone/long-ago", 5000),
+    };
+    struct record rec;
+
+    make_results();
+    ck_assert_int_eq(record_open(&rec, results), 0);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(record_row(&rec, &rows[i]), 0);
+    ck_assert_int_eq(record_close(&rec), 0);
+    strcpy(run, rec.dir);
+    run_program(&output, "ipcbench", "report", run, NULL);
+    ck_assert_msg(output.status == 0, "%s", output.err);
+    ck_assert_ptr_nonnull(strstr(output.out, "INCOMPLETE"));
+    ck_assert_ptr_nonnull(strstr(output.out, "gone/long-ago"));
+    ck_assert_ptr_nonnull(strstr(output.out, "2.00")); /* x floor */
+    ck_assert(run_has("summary.csv"));
+    remove_results();
+}
+END_TEST
+
+START_TEST(tables_are_at_most_100_columns_wide)
+{
+    size_t width;
+
+    run_program(&output, "ipcbench", "list", NULL);
+    ck_assert_int_eq(output.status, 0);
+    for (const char *p = output.out; *p != '\0'; p += width + 1) {
+        width = strcspn(p, "\n");
+        ck_assert_msg(width <= 100, "%.*s", (int)width, p);
+    }
+    for (size_t i = 0; ipc_registry[i] != NULL; i++)
+        ck_assert_ptr_nonnull(strstr(output.out, ipc_registry[i]->name));
+}
+END_TEST
+
+/* ipcbench run, with its standard output at the other end of *from. */
+static pid_t
+start_run(int *from)
+{
+    char path[4096];
+    int out[2];
+    pid_t pid;
+
+    ck_assert_int_eq(program_path("ipcbench", path, sizeof path), 0);
+    ck_assert_int_eq(pipe(out), 0);
+    pid = fork();
+    if (pid == 0) {
+        dup2(out[1], STDOUT_FILENO);
+        close(out[0]);
+        close(out[1]);
+        freopen("/dev/null", "w", stderr);
+        execl(path, "ipcbench", "run", "--budget=60", "--out", results,
+              (char *)NULL);
+        _exit(127);
+    }
+    close(out[1]);
+    *from = out[0];
+    return pid;
+}
+
+/* The fixture sees to it that no server and no object is left behind. */
+START_TEST(a_run_that_is_stopped_cleans_up_and_says_so)
+{
+    char text[4096];
+    size_t n = 0;
+    ssize_t got;
+    int from, status;
+    pid_t pid;
+
+    make_results();
+    pid = start_run(&from);
+    do { /* until it measures */
+        got = read(from, text + n, sizeof text - 1 - n);
+        ck_assert_int_gt(got, 0);
+        n += (size_t)got;
+        text[n] = '\0';
+    } while (strstr(text, "Checked") == NULL);
+    ck_assert_int_eq(kill(pid, SIGTERM), 0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    close(from);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGTERM);
+    find_run();
+    ck_assert(record_incomplete(run));
+    remove_results();
+}
+END_TEST
+
+START_TEST(bad_usage_exits_64_and_says_what_to_do)
+{
+    run_program(&output, "ipcbench", NULL);
+    ck_assert_int_eq(output.status, 64);
+    run_program(&output, "ipcbench", "run", "--rounds=many", NULL);
+    ck_assert_int_eq(output.status, 64);
+    ck_assert_ptr_nonnull(strstr(output.err, "--rounds"));
+    run_program(&output, "ipcbench", "run", "-m", "smoke/signals", NULL);
+    ck_assert_int_eq(output.status, 64);
+    ck_assert_ptr_nonnull(strstr(output.err, "ipcbench list"));
+    run_program(&output, "ipcbench", "report", "/nowhere", NULL);
+    ck_assert_int_ne(output.status, 0);
+    ck_assert_ptr_nonnull(strstr(output.err, "/nowhere"));
+}
+END_TEST
+
+Suite *test_ipcbench(void);
+
+Suite *
+test_ipcbench(void)
+{
+    Suite *s = suite_create("ipcbench");
+    TCase *tc = test_case(s, "ipcbench");
+
+    tcase_add_test(tc, a_small_run_leaves_complete_files);
+    tcase_add_test(tc, report_needs_nothing_but_the_rows);
+    tcase_add_test(tc, tables_are_at_most_100_columns_wide);
+    tcase_add_test(tc, a_run_that_is_stopped_cleans_up_and_says_so);
+    tcase_add_test(tc, bad_usage_exits_64_and_says_what_to_do);
+    return s;
+}
