@@ -1,0 +1,447 @@
+/*
+ * bits.c - one bit at a time, in the number of a signal that has no value.
+ *
+ *      client                                    server: fork, exec
+ *      turn 0   SIGUSR1 = 0, SIGUSR2 = 1  --->   sigtimedwait(2)
+ *      sigtimedwait(2)  <-------------------     SIGUSR1 = 0, SIGUSR2 = 1
+ *      turn 1   SIGURG = 0,  SIGIO = 1    --->
+ *               <---------------------------     SIGURG = 0,  SIGIO = 1
+ *
+ * The one idea: a standard signal is pending or it is not.  A second one,
+ * whoever sent it, is lost without a trace while the first is pending.  So a
+ * signal is a channel that loses, and whoever wants to be heard needs an answer
+ * to every one of them, and says it again when none comes.  And because it may
+ * have been the *answer* that was lost, the receiver must be able to tell the
+ * same bit once more from the next bit: hence the second pair of numbers, in
+ * turns.  This is the alternating bit protocol (Bartlett, Scantlebury and
+ * Wilkinson, 1969), the ancestor of TCP's sequence numbers.
+ *
+ * The client always asks and the server always answers.  A bit of the request
+ * is answered with 0; each bit of the reply is the answer to a 0.
+ *
+ * Who sends: kill(2) has the kernel fill in si_pid (SI_USER), so every single
+ * bit carries the kernel's word for its sender: see link.h.
+ */
+#define _GNU_SOURCE /* siginfo_t */
+#include "core/clock.h"
+#include "core/wire.h"
+#include "link.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_MSG (WIRE_HEADER + 512) /* bytes; 8704 signals there and back */
+
+/* No answer for so long: it, or the question, was lost; ns.  A round trip takes
+ * some 10 us. */
+#define ASK_AGAIN (20 * NS_PER_MS)
+
+static const int bit_number[2][2] = {{SIGUSR1, SIGUSR2}, {SIGURG, SIGIO}};
+
+struct incoming {
+    uint8_t bytes[2 + MAX_MSG]; /* u16 length, and the message */
+    size_t bits;
+};
+
+struct server {
+    struct link link;
+    int turn;   /* of the last question */
+    int answer; /* to it: a signal number */
+    struct incoming in;
+    struct ipc_peer peer; /* the only one there will ever be */
+    bool client_gone;
+};
+
+struct client_end {
+    struct link link;
+    int turn;
+    int question; /* that is not yet answered; 0: none */
+    struct incoming in;
+    enum { NONE, DUE, GIVEN_UP } reply;
+    bool broken; /* a message was left half sent, or the server is gone */
+};
+
+/* -- wire: u16 length and the bytes, the least significant bit first ------------- */
+
+static bool
+turn_of(int number)
+{
+    return number == SIGURG || number == SIGIO;
+}
+
+static bool
+value_of(int number)
+{
+    return number == SIGUSR2 || number == SIGIO;
+}
+
+static size_t
+bits_in(size_t len)
+{
+    return 8 * (2 + len);
+}
+
+static bool
+bit_of(const struct ipc_message *msg, size_t i)
+{
+    const uint8_t *from = msg->buf;
+    uint8_t len[2];
+
+    put16(len, (uint16_t)msg->len);
+    return (i < 16 ? len[i / 8] : from[i / 8 - 2]) >> (i % 8) & 1;
+}
+
+/* 1: a message is whole.  0: not yet.  -EPIPE: longer than there is. */
+static int
+add_bit(struct incoming *in, bool bit)
+{
+    size_t at = in->bits / 8, i = in->bits % 8;
+
+    if (i == 0)
+        in->bytes[at] = 0;
+    in->bytes[at] = (uint8_t)(in->bytes[at] | (unsigned)bit << i);
+    in->bits++;
+    if (in->bits < 16)
+        return 0;
+    if (get16(in->bytes) > MAX_MSG)
+        return -EPIPE;
+    return in->bits == bits_in(get16(in->bytes));
+}
+
+static void
+hand_over(struct incoming *in, struct ipc_message *msg)
+{
+    msg->len = get16(in->bytes);
+    memcpy(msg->buf, in->bytes + 2, msg->len);
+    in->bits = 0;
+}
+
+/* -- a question and its answer, one bit each way --------------------------------- */
+
+/* The bit of the answer, or -errno; after that, call again with the same bit
+ * and it goes on. */
+static int
+ask(struct client_end *c, bool bit, int64_t deadline)
+{
+    if (c->question == 0) {
+        /* Whatever is pending now is late: answers to what was asked twice,
+         * other people's signals.  Nothing is on its way to us. */
+        link_drain(&c->link);
+        c->turn = !c->turn;
+        c->question = bit_number[c->turn][bit];
+    }
+    for (;;) {
+        int64_t again = now_ns() + ASK_AGAIN;
+        int err = link_send(&c->link, c->question, NULL);
+
+        if (err != 0)
+            return err;
+        do
+            err =
+                link_wait(&c->link, NULL, again < deadline ? again : deadline);
+        while (err > 0 && turn_of(err) != c->turn);
+        if (err > 0) {
+            c->question = 0;
+            return value_of(err);
+        }
+        if (err != -ETIMEDOUT || time_left(deadline) == 0)
+            return err;
+    }
+}
+
+/* The bit of the next question. */
+static int
+hear(struct server *s, int64_t deadline)
+{
+    int number, err;
+
+    for (;;) {
+        number = link_wait(&s->link, NULL, deadline);
+        if (number < 0)
+            return number;
+        if (turn_of(number) != s->turn)
+            break;
+        err = link_send(&s->link, s->answer, NULL); /* it was lost */
+        if (err != 0)
+            return err;
+    }
+    /* What is pending now was sent before this question. */
+    link_drain(&s->link);
+    s->turn = !s->turn;
+    return value_of(number);
+}
+
+static int
+answer(struct server *s, bool bit)
+{
+    s->answer = bit_number[s->turn][bit];
+    return link_send(&s->link, s->answer, NULL);
+}
+
+static void
+prepare(struct link *l)
+{
+    l->code = SI_USER;
+    sigemptyset(&l->set);
+    for (int i = 0; i < 4; i++)
+        sigaddset(&l->set, bit_number[i / 2][i % 2]);
+}
+
+/* -- server --------------------------------------------------------------------- */
+
+static int
+bits_create(void *srv, const char *name)
+{
+    struct server *s = srv;
+    int err;
+
+    (void)name;
+    prepare(&s->link);
+    err = link_accept(&s->link);
+    if (err != 0)
+        return err;
+    s->peer = (struct ipc_peer){.pid = s->link.pid,
+                                .uid = getuid(),
+                                .gid = getgid(),
+                                .evidence = IPC_PEER};
+    /* From here on a signal does not kill us any more, and the client may
+     * know.  This is the one thing that we say unasked, so it is for us to say
+     * it again until the first question comes. */
+    do {
+        err = answer(s, 0);
+        if (err == 0)
+            err = hear(s, now_ns() + ASK_AGAIN);
+    } while (err == -ETIMEDOUT);
+    return err < 0 ? err : answer(s, 0);
+}
+
+static int
+bits_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
+{
+    struct server *s = srv;
+    int64_t deadline = deadline_in(timeout_ns);
+    int bit, err, whole = 0;
+
+    if (s->client_gone)
+        return -EPIPE;
+    while (whole == 0) {
+        bit = hear(s, deadline);
+        if (bit < 0)
+            return bit;
+        whole = add_bit(&s->in, bit);
+        err = whole < 0 ? whole : answer(s, 0);
+        if (err != 0)
+            return err;
+    }
+    hand_over(&s->in, &req->msg);
+    req->peer = s->peer;
+    req->reply_to = 0;
+    return 0;
+}
+
+static int
+bits_reply(void *srv, const struct ipc_request *req,
+           const struct ipc_message *msg)
+{
+    struct server *s = srv;
+    size_t bits;
+    int err = 0;
+
+    (void)req;
+    if (msg == NULL) {
+        s->client_gone = true;
+        return 0;
+    }
+    if (msg->fd != -1)
+        return -EOPNOTSUPP;
+    /* Waiting for the client is no danger here: there is no other.  The last
+     * question says that it has heard the last bit; before that we must not
+     * go, for it might ask for that one again. */
+    bits = bits_in(msg->len);
+    for (size_t i = 0; i <= bits && err == 0; i++) {
+        err = hear(s, NO_DEADLINE);
+        if (err >= 0)
+            err = answer(s, i < bits && bit_of(msg, i));
+    }
+    return err;
+}
+
+static void
+bits_destroy(void *srv)
+{
+    (void)srv;
+}
+
+/* -- client --------------------------------------------------------------------- */
+
+static int
+bits_open(void *cli, const char *where)
+{
+    struct client_end *c = cli;
+    int64_t deadline = deadline_in(IPC_OPEN_TIMEOUT);
+    int err;
+
+    prepare(&c->link);
+    err = link_open(&c->link, where, "signals/bits", -1);
+    if (err != 0)
+        return err;
+    do
+        err = link_wait(&c->link, NULL, deadline); /* "ready" */
+    while (err == -EINTR);
+    while (err > 0 || err == -EINTR)
+        err = ask(c, 0, deadline);
+    if (err == 0)
+        return 0;
+    link_close(&c->link);
+    return err == -EPIPE ? -ECONNREFUSED : err; /* it ended at once */
+}
+
+/* Goes on where it was interrupted. */
+static int
+receive(struct client_end *c, int64_t deadline)
+{
+    int bit,
+        whole = c->in.bits >= 16 && c->in.bits == bits_in(get16(c->in.bytes));
+
+    while (whole == 0) {
+        bit = ask(c, 0, deadline);
+        if (bit < 0)
+            return bit;
+        whole = add_bit(&c->in, bit);
+    }
+    if (whole < 0)
+        return whole;
+    /* "I have it all."  By now the server may have gone: never mind. */
+    bit = ask(c, 0, deadline);
+    return bit < 0 && bit != -EPIPE ? bit : 0;
+}
+
+/* A reply that nobody wants any more comes all the same, and comes first. */
+static int
+discard_late(struct client_end *c, int64_t deadline)
+{
+    int err;
+
+    do
+        err = receive(c, deadline);
+    while (err == -EINTR);
+    if (err != 0)
+        return err;
+    c->in.bits = 0;
+    c->reply = NONE;
+    return 0;
+}
+
+static int
+bits_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
+{
+    struct client_end *c = cli;
+    int64_t deadline = deadline_in(timeout_ns);
+    int err = 0;
+
+    if (msg->len > MAX_MSG)
+        return -EMSGSIZE;
+    if (msg->fd != -1)
+        return -EOPNOTSUPP;
+    if (c->broken)
+        return -EPIPE;
+    if (c->reply == DUE)
+        return -EBUSY;
+    if (c->reply == GIVEN_UP)
+        err = discard_late(c, deadline);
+    if (err != 0)
+        return err;
+    c->broken = true; /* until it is done */
+    for (size_t i = 0; i < bits_in(msg->len); i++) {
+        do
+            err = ask(c, bit_of(msg, i), deadline);
+        while (err == -EINTR);
+        if (err < 0)
+            return err;
+    }
+    c->broken = false;
+    if (wire_wants_reply(msg))
+        c->reply = DUE;
+    return 0;
+}
+
+static int
+bits_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
+{
+    struct client_end *c = cli;
+    int64_t deadline = deadline_in(timeout_ns);
+    int err;
+
+    msg->fd = -1;
+    if (c->reply == NONE) {
+        /* Nothing is to come: there is nothing to ask for. */
+        do
+            err = link_wait(&c->link, NULL, deadline);
+        while (err > 0);
+        return err;
+    }
+    err = receive(c, deadline);
+    if (err == -ETIMEDOUT)
+        c->reply = GIVEN_UP;
+    c->broken = c->broken || err == -EPIPE;
+    if (err != 0)
+        return err;
+    hand_over(&c->in, msg);
+    c->reply = NONE;
+    return 0;
+}
+
+static void
+bits_close(void *cli)
+{
+    struct client_end *c = cli;
+
+    link_close(&c->link);
+}
+
+/* -- limits, table -------------------------------------------------------------- */
+
+static int
+bits_limits(struct ipc_limits *l)
+{
+    *l = (struct ipc_limits){
+        .max_msg = MAX_MSG, .max_inflight = 1, .max_clients = 1};
+    return 0;
+}
+
+const struct ipc_mechanism signals_bits = {
+    .name = "signals/bits",
+    .summary = "SIGUSR1 is 0, SIGUSR2 is 1, and every bit is answered",
+    .proof = "the real uid the server was exec'd with; the kernel's si_pid on "
+             "every bit",
+    .wire =
+        "Block SIGUSR1, SIGUSR2, SIGURG and SIGIO. Make a pidfd of yourself, "
+        "fork, and exec\nthe server with it as descriptors 0 and 1. All "
+        "signals are sent with kill(2): the\nserver looks at si_code (SI_USER) "
+        "and si_pid (its parent). The client asks and the\nserver answers, one "
+        "bit each, in turns: SIGUSR1 = 0 and SIGUSR2 = 1 in one,\nSIGURG = 0 "
+        "and SIGIO = 1 in the next. Wait for SIGUSR1 (ready), then ask a 0 in "
+        "the\nturn of SIGURG. Before a new question throw away what is "
+        "pending. No answer of the\nsame turn within 20 ms: ask the same "
+        "again. "
+        "To send a frame, ask its length (u16)\nand its bytes, the least "
+        "significant bit first; each is answered with 0. To\nreceive one, ask "
+        "a 0 for each bit of the same, and one more when you have it all.\nOne "
+        "request at a time. SIGHUP ends the server.",
+    .caps = IPC_SPAWNED | IPC_BOUNDARIES,
+    .evidence = IPC_PEER,
+    .server_size = sizeof(struct server),
+    .client_size = sizeof(struct client_end),
+    .unavailable = link_unavailable,
+    .limits = bits_limits,
+    .create = bits_create,
+    .next = bits_next,
+    .reply = bits_reply,
+    .destroy = bits_destroy,
+    .open = bits_open,
+    .send = bits_send,
+    .recv = bits_recv,
+    .close = bits_close,
+};

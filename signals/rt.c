@@ -1,0 +1,381 @@
+/*
+ * rt.c - the bytes of a message in queued real-time signals.
+ *
+ *      client                                    server: fork, exec
+ *      SIGRTMIN, value  -- 8 bytes each -->      sigtimedwait(2)
+ *      sigtimedwait(2)  <-- 8 bytes each --      the client's number, value
+ *
+ * The one idea: a real-time signal is a small message.  Unlike the others it
+ * is queued, one entry for each that was sent; those of one number come in the
+ * order in which they were sent; and sigqueue(3) gives it a value of the size
+ * of a pointer.  Nobody needs a handler: blocked signals stay in the queue
+ * until sigtimedwait(2) takes them.
+ *
+ * The queue has an end, RLIMIT_SIGPENDING, and all processes of the receiver's
+ * user share it; when it is full, sigqueue(3) says EAGAIN.
+ *
+ * Who sends: the kernel lets that user and root, see link.h, and that is what
+ * stands behind the evidence.  The pid in SI_QUEUE is the sender's own word.
+ * A chunk that a liar of the same uid slips in makes nonsense of a message or
+ * ends the connection, which he could also do with kill(2).
+ */
+#define _GNU_SOURCE /* siginfo_t */
+#include "core/clock.h"
+#include "core/wire.h"
+#include "link.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define MAX_MSG 4096 /* bytes: 586 signals; a page, as a pipe's packet */
+
+/* While the queue is full: nothing tells when there is room again, ns. */
+#define TRY_AGAIN (1 * NS_PER_MS)
+
+/* What a value holds of the message. */
+#define CHUNK (sizeof(union sigval) - 1)
+
+struct incoming {
+    uint8_t bytes[MAX_MSG + CHUNK];
+    size_t got, want;
+    uint8_t expected; /* number of the next chunk; 0: a message begins */
+};
+
+struct server {
+    struct link link;
+    struct incoming in;
+    struct ipc_peer peer; /* the only one there will ever be */
+    bool client_gone;
+};
+
+struct client_end {
+    struct link link;
+    struct incoming in;
+    enum { NONE, DUE, GIVEN_UP } reply;
+    bool broken; /* a message was left half sent, or the server is gone */
+};
+
+/* -- wire: a byte to count, and the next few of the message ----------------------
+ *
+ *      0           1                                       8 (4 on 32 bits)
+ *      +-----------+----------------------------------------+
+ *      | 0         | u16 length of the message, zeros       |
+ *      | 1 ... 255 | bytes of the message                   |
+ *      +-----------+----------------------------------------+
+ *
+ * After 255 comes 1.  A gap would mean that somebody else has spoken. */
+
+static uint8_t
+after(uint8_t number)
+{
+    return number == UINT8_MAX ? 1 : (uint8_t)(number + 1);
+}
+
+/* 1: a message is whole.  0: not yet.  -EPIPE: this is not our protocol. */
+static int
+add_chunk(struct incoming *in, const union sigval *value)
+{
+    uint8_t chunk[sizeof *value];
+
+    memcpy(chunk, value, sizeof chunk);
+    if (chunk[0] != in->expected)
+        return -EPIPE;
+    if (chunk[0] == 0) {
+        in->got = 0;
+        in->want = get16(chunk + 1);
+        if (in->want > MAX_MSG)
+            return -EPIPE;
+    } else {
+        memcpy(in->bytes + in->got, chunk + 1, CHUNK);
+        in->got += CHUNK;
+    }
+    in->expected = in->got < in->want ? after(chunk[0]) : 0;
+    return in->expected == 0;
+}
+
+static int
+receive(const struct link *l, struct incoming *in, int64_t deadline)
+{
+    siginfo_t info;
+    int number, whole = 0;
+
+    while (whole == 0) {
+        number = link_wait(l, &info, deadline);
+        if (number < 0)
+            return number;
+        whole = add_chunk(in, &info.si_value);
+    }
+    return whole < 0 ? whole : 0;
+}
+
+/* The queue is full.  The other side empties it if it is awake; meanwhile it
+ * may only hang up: who answers before the question is complete is not
+ * speaking our protocol. */
+static int
+wait_for_room(const struct link *l, int64_t deadline)
+{
+    int64_t soon = now_ns() + TRY_AGAIN;
+    int err = link_wait(l, NULL, soon < deadline ? soon : deadline);
+
+    if (err > 0)
+        return -EPIPE;
+    return err == -ETIMEDOUT && time_left(deadline) != 0 ? 0 : err;
+}
+
+static int
+send_chunk(const struct link *l, int number, const uint8_t *chunk,
+           int64_t deadline)
+{
+    union sigval value;
+    int err;
+
+    memcpy(&value, chunk, sizeof value);
+    while ((err = link_send(l, number, &value)) == -EAGAIN) {
+        err = wait_for_room(l, deadline);
+        if (err != 0 && err != -EINTR)
+            return err;
+    }
+    return err;
+}
+
+/* *begun: the other side has heard a part of it. */
+static int
+transmit(const struct link *l, int number, const struct ipc_message *msg,
+         int64_t deadline, bool *begun)
+{
+    uint8_t chunk[sizeof(union sigval)] = {0};
+    const uint8_t *from = msg->buf;
+    int err;
+
+    put16(chunk + 1, (uint16_t)msg->len);
+    err = send_chunk(l, number, chunk, deadline);
+    *begun = err == 0;
+    for (size_t at = 0; at < msg->len && err == 0; at += CHUNK) {
+        size_t n = msg->len - at < CHUNK ? msg->len - at : CHUNK;
+
+        chunk[0] = after(chunk[0]);
+        memcpy(chunk + 1, from + at, n);
+        err = send_chunk(l, number, chunk, deadline);
+    }
+    return err;
+}
+
+static void
+hand_over(const struct incoming *in, struct ipc_message *msg)
+{
+    memcpy(msg->buf, in->bytes, in->want);
+    msg->len = in->want;
+}
+
+/* -- server --------------------------------------------------------------------- */
+
+static int
+rt_create(void *srv, const char *name)
+{
+    const struct ipc_message ready = {.len = 0};
+    struct server *s = srv;
+    bool begun;
+    int err;
+
+    (void)name;
+    s->link.code = SI_QUEUE;
+    sigemptyset(&s->link.set);
+    err = link_accept(&s->link);
+    if (err != 0)
+        return err;
+    s->peer = (struct ipc_peer){.pid = s->link.pid,
+                                .uid = getuid(),
+                                .gid = getgid(),
+                                .evidence = IPC_PEER};
+    /* From here on a signal does not kill us any more; that is what the client
+     * has been waiting for. */
+    return transmit(&s->link, s->link.number, &ready, NO_DEADLINE, &begun);
+}
+
+static int
+rt_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
+{
+    struct server *s = srv;
+    int err;
+
+    if (s->client_gone)
+        return -EPIPE;
+    err = receive(&s->link, &s->in, deadline_in(timeout_ns));
+    if (err != 0)
+        return err;
+    hand_over(&s->in, &req->msg);
+    req->peer = s->peer;
+    req->reply_to = 0;
+    return 0;
+}
+
+static int
+rt_reply(void *srv, const struct ipc_request *req,
+         const struct ipc_message *msg)
+{
+    struct server *s = srv;
+    bool begun;
+
+    (void)req;
+    if (msg == NULL) {
+        s->client_gone = true;
+        return 0;
+    }
+    if (msg->fd != -1)
+        return -EOPNOTSUPP;
+    /* Waiting for the client is no danger here: there is no other. */
+    return transmit(&s->link, s->link.number, msg, NO_DEADLINE, &begun);
+}
+
+static void
+rt_destroy(void *srv)
+{
+    (void)srv;
+}
+
+/* -- client --------------------------------------------------------------------- */
+
+static int
+rt_open(void *cli, const char *where)
+{
+    struct client_end *c = cli;
+    int64_t deadline = deadline_in(IPC_OPEN_TIMEOUT);
+    int err;
+
+    c->link.code = SI_QUEUE;
+    sigemptyset(&c->link.set);
+    err = link_open(&c->link, where, "signals/rt", -1);
+    if (err != 0)
+        return err;
+    do
+        err = receive(&c->link, &c->in, deadline); /* "ready" */
+    while (err == -EINTR);
+    if (err == 0)
+        return 0;
+    link_close(&c->link);
+    return err == -EPIPE ? -ECONNREFUSED : err; /* it ended at once */
+}
+
+/* A reply that nobody wants any more comes all the same, and comes first. */
+static int
+discard_late(struct client_end *c, int64_t deadline)
+{
+    int err;
+
+    do
+        err = receive(&c->link, &c->in, deadline);
+    while (err == -EINTR);
+    if (err == 0)
+        c->reply = NONE;
+    return err;
+}
+
+static int
+rt_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
+{
+    struct client_end *c = cli;
+    int64_t deadline = deadline_in(timeout_ns);
+    int err = 0;
+
+    if (msg->len > MAX_MSG)
+        return -EMSGSIZE;
+    if (msg->fd != -1)
+        return -EOPNOTSUPP;
+    if (c->broken)
+        return -EPIPE;
+    if (c->reply == DUE)
+        return -EBUSY;
+    if (c->reply == GIVEN_UP)
+        err = discard_late(c, deadline);
+    if (err != 0)
+        return err;
+    err = transmit(&c->link, LINK_TO_SERVER, msg, deadline, &c->broken);
+    if (err != 0)
+        return err;
+    c->broken = false; /* begun, and done */
+    if (wire_wants_reply(msg))
+        c->reply = DUE;
+    return 0;
+}
+
+static int
+rt_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
+{
+    struct client_end *c = cli;
+    int err = receive(&c->link, &c->in, deadline_in(timeout_ns));
+
+    msg->fd = -1;
+    if (err == -ETIMEDOUT && c->reply == DUE)
+        c->reply = GIVEN_UP;
+    c->broken = c->broken || err == -EPIPE;
+    if (err != 0)
+        return err;
+    hand_over(&c->in, msg);
+    c->reply = NONE;
+    return 0;
+}
+
+static void
+rt_close(void *cli)
+{
+    struct client_end *c = cli;
+
+    link_close(&c->link);
+}
+
+/* -- limits, table -------------------------------------------------------------- */
+
+static int
+rt_limits(struct ipc_limits *l)
+{
+    *l = (struct ipc_limits){
+        .max_msg = MAX_MSG, .max_inflight = 1, .max_clients = 1};
+    return 0;
+}
+
+static const char *
+rt_unavailable(void)
+{
+    struct rlimit queue;
+
+    if (getrlimit(RLIMIT_SIGPENDING, &queue) == 0 && queue.rlim_cur == 0)
+        return "RLIMIT_SIGPENDING is 0: no signal can be queued (ulimit -i)";
+    return link_unavailable();
+}
+
+const struct ipc_mechanism signals_rt = {
+    .name = "signals/rt",
+    .summary = "queued real-time signals, a few bytes in the value of each",
+    .proof = "the real uid the server was exec'd with",
+    .wire =
+        "Choose a free real-time signal number, not SIGRTMIN, and block it. "
+        "Make a pidfd of\nyourself, store the number in it with "
+        "fcntl(F_SETSIG), fork, and exec the server\nwith that pidfd as "
+        "descriptors 0 and 1. Send SIGRTMIN, receive the number, both\nwith "
+        "sigqueue(3): the server looks at si_code (SI_QUEUE) and si_pid (its "
+        "parent).\nA message is a row of signals; the value of each is the "
+        "bytes of a pointer in\nmemory order. Byte 0 counts: 0 in the first, "
+        "then 1 to 255, and 1 again. The first\nholds the length of the frame "
+        "(u16, then zeros), the others the bytes of the\nframe. An empty "
+        "message from the server says that it is ready; send nothing\nbefore. "
+        "EAGAIN: the queue is full, try again. One request at a time. SIGHUP "
+        "ends the\nserver.",
+    .caps = IPC_SPAWNED | IPC_BOUNDARIES,
+    .evidence = IPC_PEER,
+    .server_size = sizeof(struct server),
+    .client_size = sizeof(struct client_end),
+    .unavailable = rt_unavailable,
+    .limits = rt_limits,
+    .create = rt_create,
+    .next = rt_next,
+    .reply = rt_reply,
+    .destroy = rt_destroy,
+    .open = rt_open,
+    .send = rt_send,
+    .recv = rt_recv,
+    .close = rt_close,
+};
