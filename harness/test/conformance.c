@@ -141,18 +141,15 @@ START_TEST(a_timeout_is_not_early_and_the_late_reply_goes_unheard)
     const int64_t timeout = 20 * NS_PER_MS;
     struct reply r;
     int64_t start;
-    uint64_t id;
 
     begin(_i);
-    id = send_request(&client, "sleep", (struct api_value){.u32 = 200});
+    send_request(&client, "sleep", (struct api_value){.u32 = 200});
     /* Stopped, it cannot answer in time however long we are kept waiting. */
     signal_server(SIGSTOP);
     start = now_ns();
     ck_assert_int_eq(client_recv(&client, &r, timeout), -ETIMEDOUT);
     ck_assert_int_ge(now_ns() - start, timeout);
     signal_server(SIGCONT);
-    if (!has(IPC_PIPELINED)) /* there the next send() has to wait for it */
-        expect_reply(&client, id);
     expect_echo(&client, 100);
     end();
 }
@@ -181,6 +178,7 @@ START_TEST(a_client_that_wants_to_stop_is_woken_by_a_signal)
     begin_signals(5 * NS_PER_MS, 0);
     ck_assert_int_eq(client_recv(&client, &r, PATIENCE), -EINTR);
     end_signals();
+    client.stop = NULL; /* set, it would end a slow call too */
     expect_echo(&client, 100);
     end();
 }
@@ -366,7 +364,7 @@ START_TEST(a_gift_that_nobody_asked_for_is_refused)
         expect_cut_off(&giver);
         client_close(&giver);
     }
-    while (open_descriptors(server_pid(&server)) != before)
+    while (open_descriptors(server_pid(&server)) > before)
         expect_echo(&client, 100);
     end();
 }
@@ -670,7 +668,12 @@ conformance(void)
 
         add(tc, i, the_server_knows_who_asks_as_well_as_declared, 0,
             IPC_ONEWAY);
-        if (need_root() == NULL)
+        /* A spawned server is root's by the set-user-ID bit, and only one that
+         * knows who asks may have that. */
+        if ((ipc_registry[i]->caps & IPC_SPAWNED) &&
+            ipc_registry[i]->evidence < IPC_PEER)
+            ;
+        else if (need_root() == NULL)
             add(tc, i, roots_server_knows_a_stranger_for_who_it_is, 0, ALONE);
         else if (!(ipc_registry[i]->caps & ALONE))
             add_test_if(tc, need_root(),

@@ -1,0 +1,93 @@
+/*
+ * abstract.c - an AF_UNIX stream socket with a name that is not a path.
+ *
+ *      client  connect("\0NAME") ===== connection ====  server: bind("\0NAME")
+ *
+ * The one idea: the name lives in the kernel, in the network namespace, and
+ * goes with the socket.  A crash leaves nothing, and there is nothing to
+ * unlink.  But there is no file either, so no owner, no mode and no directory:
+ * anybody may connect, and anybody may take the name while no server has it.
+ * So the client asks who called listen(2) there (SO_PEERCRED, in local_join()),
+ * and believes only the owner of the run directory.
+ *
+ * Otherwise this is stream.c: diff them.
+ */
+#define _GNU_SOURCE /* SOCK_CLOEXEC, struct ucred */
+#include "streams.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* -- server --------------------------------------------------------------- */
+
+static int
+abstract_identify(struct connection *c)
+{
+    return local_identify(c->fd, &c->peer, c->address);
+}
+
+static int
+abstract_create(void *srv, const char *name)
+{
+    struct sockaddr_un address;
+    socklen_t len = local_abstract(&address, name);
+    int listener, err;
+
+    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (listener == -1)
+        return -errno;
+    /* EADDRINUSE: a live process has the name, and not one of ours, since we
+     * hold the endpoint's lock.  There is no way to take it away. */
+    if (bind(listener, (struct sockaddr *)&address, len) == -1 ||
+        listen(listener, IPC_MAX_CLIENTS) == -1) {
+        err = -errno;
+        goto close_listener;
+    }
+    err = clients_init(srv, "", listener, abstract_identify);
+    if (err == 0)
+        return 0;
+close_listener:
+    close(listener);
+    return err;
+}
+
+/* -- client --------------------------------------------------------------- */
+
+static int
+abstract_open(void *cli, const char *where)
+{
+    struct sockaddr_un address;
+    socklen_t len = local_abstract(&address, where);
+    int fd = local_join(SOCK_STREAM, &address, len, where);
+
+    if (fd < 0)
+        return fd;
+    stream_end_init(cli, fd);
+    return 0;
+}
+
+/* -- limits, table -------------------------------------------------------- */
+
+const struct ipc_mechanism socket_abstract = {
+    .name = "socket/abstract",
+    .summary = "the same with an abstract name: no file, no permissions",
+    .proof = "SO_PEERCRED: the effective uid that called connect(2)",
+    .wire = "As socket/stream, at the abstract name `\\0DIR/socket-abstract`, "
+            "whose length in the\naddress is its own: no NUL after it. "
+            "Anybody can take the name while there is no\nserver, so do "
+            "check with SO_PEERCRED who it is.",
+    .caps = IPC_PIPELINED | IPC_POLLABLE | IPC_PASSES_FD,
+    .evidence = IPC_PEER,
+    .server_size = sizeof(struct clients),
+    .client_size = sizeof(struct stream_end),
+    .limits = streams_limits,
+    .create = abstract_create,
+    .next = streams_next,
+    .reply = clients_reply,
+    .pollfd = clients_pollfd,
+    .destroy = clients_destroy,
+    .open = abstract_open,
+    .send = streams_send,
+    .recv = streams_recv,
+    .close = streams_close,
+};

@@ -1,0 +1,198 @@
+/* ancillary.c - messages through sockets, and what travels beside them. */
+#define _GNU_SOURCE /* struct ucred, MSG_CMSG_CLOEXEC */
+#include "ancillary.h"
+
+#include "core/clock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+int
+socket_error(int error)
+{
+    switch (error) {
+    case EPIPE:        /* we send, nobody reads */
+    case ECONNRESET:   /* it left without reading what we had sent */
+    case ECONNREFUSED: /* datagrams: nobody is bound there any more */
+    case ENOTCONN:     /* the same, when we were told once already */
+    case ETIMEDOUT:    /* TCP: no sign of life for minutes */
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+        return -EPIPE;
+    default:
+        return -error;
+    }
+}
+
+ssize_t
+ancillary_send(int socket, struct iovec *data, size_t pieces, int fd)
+{
+    union { /* aligned as the header it begins with */
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {.room = {0}};
+    struct msghdr msg = {.msg_iov = data, .msg_iovlen = pieces};
+    ssize_t n;
+
+    if (fd != -1) {
+        msg.msg_control = &control;
+        msg.msg_controllen = sizeof control;
+        control.header.cmsg_level = SOL_SOCKET;
+        control.header.cmsg_type = SCM_RIGHTS;
+        control.header.cmsg_len = CMSG_LEN(sizeof fd);
+        memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+    }
+    n = sendmsg(socket, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return n == -1 ? socket_error(errno) : n;
+}
+
+void
+ancillary_discard(int fd)
+{
+    const struct linger none = {.l_onoff = 0};
+
+    /* If it is a TCP socket, its sender may have asked that close(2) wait for
+     * seconds until all is sent: SO_LINGER, socket(7).  Not in our time. */
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    close(fd);
+}
+
+static void
+take_descriptors(struct cmsghdr *h, struct ancillary *a)
+{
+    size_t count = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    unsigned char *at = CMSG_DATA(h);
+    int fd;
+
+    for (size_t i = 0; i < count; i++) {
+        memcpy(&fd, at + i * sizeof fd, sizeof fd); /* not aligned */
+        if (count == 1)
+            a->fd = fd;
+        else
+            ancillary_discard(fd);
+    }
+    a->refused = count != 1;
+}
+
+/* How many descriptors can come at once: unix(7), SCM_MAX_FD.  The sender
+ * decides how many, so there is room for all: what finds none the kernel
+ * closes for us, and in our time (ancillary_discard()). */
+#define MAX_DESCRIPTORS 253
+
+ssize_t
+ancillary_receive(int socket, struct msghdr *msg, struct ancillary *a)
+{
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(struct ucred)) +
+                  CMSG_SPACE(MAX_DESCRIPTORS * sizeof(int))];
+    } control;
+    struct msghdr m = *msg;
+    ssize_t n;
+
+    *a = (struct ancillary){.fd = -1, .who = {.uid = (uid_t)-1}};
+    m.msg_control = &control;
+    m.msg_controllen = sizeof control;
+    n = recvmsg(socket, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (n == -1)
+        return socket_error(errno);
+    msg->msg_namelen = m.msg_namelen;
+    msg->msg_flags = m.msg_flags;
+    for (struct cmsghdr *h = CMSG_FIRSTHDR(&m); h != NULL;
+         h = CMSG_NXTHDR(&m, h)) {
+        if (h->cmsg_level != SOL_SOCKET)
+            continue;
+        if (h->cmsg_type == SCM_RIGHTS)
+            take_descriptors(h, a);
+        if (h->cmsg_type == SCM_CREDENTIALS) {
+            memcpy(&a->who, CMSG_DATA(h), sizeof a->who);
+            a->stamped = true;
+        }
+    }
+    if (msg->msg_flags & MSG_CTRUNC) { /* our table of descriptors is full */
+        if (a->fd != -1)
+            ancillary_discard(a->fd);
+        a->fd = -1;
+        a->refused = true;
+    }
+    return n;
+}
+
+/* -- records -------------------------------------------------------------- */
+
+int
+record_send(int socket, struct iovec *data, size_t pieces, int fd,
+            int64_t deadline)
+{
+    for (;;) {
+        ssize_t n = ancillary_send(socket, data, pieces, fd);
+        int err = n < 0 ? (int)n : 0;
+
+        if (n >= 0)
+            return 0; /* whole, or not at all */
+        if (err == -EAGAIN)
+            err = wait_for(socket, POLLOUT, deadline);
+        if (err != 0 && err != -EINTR)
+            return err;
+    }
+}
+
+int
+record_receive(int socket, struct ipc_message *msg, int64_t deadline)
+{
+    struct iovec data = {.iov_base = msg->buf, .iov_len = msg->cap};
+    struct msghdr m = {.msg_iov = &data, .msg_iovlen = 1};
+    struct ancillary a;
+    ssize_t n;
+
+    msg->fd = -1;
+    do {
+        int err = wait_for(socket, POLLIN, deadline);
+
+        if (err != 0)
+            return err;
+        n = ancillary_receive(socket, &m, &a);
+    } while (n == -EAGAIN);
+    if (n < 0)
+        return (int)n;
+    if (n == 0 || a.refused) /* the end; our servers send no empty records */
+        return -EPIPE;
+    msg->len = (size_t)n;
+    msg->fd = a.fd;
+    return 0;
+}
+
+/* The kernel takes a record whole or not at all, up to the sender's buffer less
+ * 32 bytes: unix_dgram_sendmsg().  Anybody may ask for a buffer as large as
+ * net.core.wmem_max, and gets twice that: socket(7), SO_SNDBUF. */
+int
+record_widen(int socket)
+{
+    const int size = IPC_MAX_MSG;
+
+    return setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof size) == -1
+               ? -errno
+               : 0;
+}
+
+int
+record_max(size_t *size)
+{
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), buffer, err;
+    socklen_t len = sizeof buffer;
+
+    if (fd == -1)
+        return -errno;
+    err = record_widen(fd);
+    if (err == 0 && getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, &len) == -1)
+        err = -errno;
+    close(fd);
+    if (err != 0)
+        return err;
+    *size = (size_t)buffer - 32;
+    if (*size > IPC_MAX_MSG)
+        *size = IPC_MAX_MSG;
+    return 0;
+}

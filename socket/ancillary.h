@@ -1,0 +1,52 @@
+/*
+ * ancillary.h - messages through sockets that do not wait, and what can travel
+ * beside their bytes: descriptors and the sender's ids (ancillary data,
+ * cmsg(3), unix(7)).
+ */
+#ifndef ANCILLARY_H
+#define ANCILLARY_H
+
+#include "core/ipc.h"
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+/* Our errno for "it did not work": -EPIPE if it says in any way that the peer
+ * is gone, else -error. */
+int socket_error(int error);
+
+/* sendmsg(2) that does not wait.  fd (or -1) travels beside the first byte.
+ * Bytes sent, or -errno. */
+ssize_t ancillary_send(int socket, struct iovec *data, size_t pieces, int fd);
+
+/* What came beside the bytes. */
+struct ancillary {
+    int fd;           /* a descriptor, the receiver's now; or -1 */
+    bool refused;     /* more than one, or they did not fit; all closed */
+    bool stamped;     /* who is valid; SO_PASSCRED asks for it */
+    struct ucred who; /* the process that sent this message */
+};
+
+/* recvmsg(2) that does not wait, with room for everything that may come beside
+ * the bytes.  msg says where they go.  Bytes received, or -errno. */
+ssize_t ancillary_receive(int socket, struct msghdr *msg, struct ancillary *a);
+
+/* Closes a descriptor that a stranger sent. */
+void ancillary_discard(int fd);
+
+/* -- records: messages that the kernel keeps apart ------------------------ */
+
+/* Sends one, waiting for room until the deadline (core/clock.h).  0 or -errno;
+ * signals do not interrupt it. */
+int record_send(int socket, struct iovec *data, size_t pieces, int fd,
+                int64_t deadline);
+
+/* Receives one from a server: recv() of ipc.h. */
+int record_receive(int socket, struct ipc_message *msg, int64_t deadline);
+
+/* Makes a socket take records as large as it can be made to, and says how
+ * large that is. */
+int record_widen(int socket);
+int record_max(size_t *size);
+
+#endif

@@ -1,0 +1,232 @@
+/* clients.c - the clients of a server that has connections. */
+#define _GNU_SOURCE /* epoll_pwait2, struct ucred */
+#include "clients.h"
+
+#include "ancillary.h"
+#include "core/clock.h"
+#include "welcome.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LISTENER UINT64_MAX /* epoll's id of it; others: index of connection */
+
+static int
+watch(struct clients *s, int op, int fd, uint32_t events, uint64_t id)
+{
+    struct epoll_event e = {.events = events, .data.u64 = id};
+
+    return epoll_ctl(s->epoll, op, fd, &e) == -1 ? -errno : 0;
+}
+
+static int
+watch_client(struct clients *s, int op, struct connection *c, uint32_t events)
+{
+    return watch(s, op, c->fd, events, (uint64_t)(c - s->connections));
+}
+
+int
+clients_init(struct clients *s, const char *name, int listener,
+             identify_function *identify)
+{
+    int err;
+
+    strcpy(s->name, name);
+    s->listener = listener;
+    s->identify = identify;
+    s->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (s->epoll == -1)
+        return -errno;
+    s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (s->spare == -1) {
+        err = -errno;
+        goto close_epoll;
+    }
+    err = watch(s, EPOLL_CTL_ADD, listener, EPOLLIN, LISTENER);
+    if (err == 0)
+        return 0;
+    close(s->spare);
+close_epoll:
+    close(s->epoll);
+    return err;
+}
+
+void
+clients_drop(struct clients *s, struct connection *c)
+{
+    /* close(2) would take it out of epoll's set only if nobody else has the
+     * same open file: a child that another thread forks has, for a moment. */
+    epoll_ctl(s->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+    close(c->fd);
+    frames_free(&c->in);
+    free(c->out);
+    *c = (struct connection){.fd = 0};
+}
+
+/* Puts a socket among the connections: identifies and welcomes. */
+static int
+add_client(struct clients *s, int fd)
+{
+    struct connection *c = s->connections;
+    int err;
+
+    while (c < s->connections + IPC_MAX_CLIENTS && c->fd != 0)
+        c++;
+    if (c == s->connections + IPC_MAX_CLIENTS)
+        return -EAGAIN;
+    *c = (struct connection){.fd = fd};
+    frames_init(&c->in);
+    err = s->identify(c);
+    if (err == 0)
+        err = watch_client(s, EPOLL_CTL_ADD, c, EPOLLIN);
+    if (err == 0)
+        err = welcome_say(fd);
+    if (err != 0) {
+        *c = (struct connection){.fd = 0};
+        return err;
+    }
+    if (s->used <= (size_t)(c - s->connections))
+        s->used = (size_t)(c - s->connections) + 1;
+    return 0;
+}
+
+/* Whoever is not taken reads an end of file where the welcome should be. */
+static void
+accept_client(struct clients *s)
+{
+    int fd = welcome_accept(s->listener, &s->spare);
+
+    if (fd != -1 && add_client(s, fd) != 0)
+        close(fd);
+}
+
+/* Sends more of a reply that waits.  When it is out, requests are read again
+ * from this client. */
+static void
+send_rest(struct clients *s, struct connection *c)
+{
+    struct iovec rest = {.iov_base = c->out + c->out_start,
+                         .iov_len = c->out_end - c->out_start};
+    ssize_t n = ancillary_send(c->fd, &rest, 1, -1);
+
+    if (n < 0 && n != -EAGAIN && n != -EINTR) {
+        clients_drop(s, c);
+        return;
+    }
+    if (n > 0)
+        c->out_start += (size_t)n;
+    if (c->out_start < c->out_end)
+        return;
+    free(c->out);
+    c->out = NULL;
+    if (watch_client(s, EPOLL_CTL_MOD, c, EPOLLIN) != 0)
+        clients_drop(s, c);
+}
+
+/* The connection that this event says is readable, or NULL. */
+static struct connection *
+attend(struct clients *s, const struct epoll_event *e)
+{
+    struct connection *c = &s->connections[e->data.u64 % IPC_MAX_CLIENTS];
+
+    if (e->data.u64 == LISTENER) {
+        accept_client(s);
+        return NULL;
+    }
+    if (c->fd == 0) /* dropped since epoll_wait() */
+        return NULL;
+    if (c->out != NULL) {
+        send_rest(s, c);
+        return NULL;
+    }
+    return c; /* EPOLLIN; or EPOLLHUP, EPOLLERR: reading will say what it is */
+}
+
+int
+clients_wait(struct clients *s, int64_t deadline, struct connection **readable)
+{
+    if (s->ready_next == s->ready_count) {
+        struct timespec left = ns_to_timespec(time_left(deadline));
+
+        s->ready_next = s->ready_count = 0;
+        /* epoll_wait(2) would count in ms, and round. */
+        int n = epoll_pwait2(s->epoll, s->ready, IPC_MAX_CLIENTS,
+                             deadline == NO_DEADLINE ? NULL : &left, NULL);
+        if (n == -1)
+            return -errno;
+        if (n == 0)
+            return -ETIMEDOUT;
+        s->ready_count = n;
+    }
+    *readable = attend(s, &s->ready[s->ready_next++]);
+    return 0;
+}
+
+/* Keeps the rest of a reply, and waits for room instead of for requests. */
+static int
+keep_rest(struct clients *s, struct connection *c, const uint8_t *rest,
+          size_t len)
+{
+    c->out = malloc(len);
+    if (c->out == NULL)
+        return -ENOMEM;
+    memcpy(c->out, rest, len);
+    c->out_start = 0;
+    c->out_end = len;
+    return watch_client(s, EPOLL_CTL_MOD, c, EPOLLOUT);
+}
+
+int
+clients_reply(void *srv, const struct ipc_request *req,
+              const struct ipc_message *msg)
+{
+    struct clients *s = srv;
+    struct connection *c = &s->connections[req->reply_to];
+    struct iovec data;
+    ssize_t n;
+
+    if (c->fd == 0)
+        return -EPIPE;
+    if (msg == NULL) {
+        clients_drop(s, c);
+        return 0;
+    }
+    data = (struct iovec){.iov_base = msg->buf, .iov_len = msg->len};
+    do
+        n = ancillary_send(c->fd, &data, 1, msg->fd);
+    while (n == -EINTR);
+    if (n == -EAGAIN && msg->fd == -1)
+        n = 0;
+    if (n < 0 ||
+        ((size_t)n < msg->len && keep_rest(s, c, (const uint8_t *)msg->buf + n,
+                                           msg->len - (size_t)n) != 0)) {
+        clients_drop(s, c);
+        return -EPIPE;
+    }
+    return 0;
+}
+
+int
+clients_pollfd(void *srv)
+{
+    return ((struct clients *)srv)->epoll;
+}
+
+void
+clients_destroy(void *srv)
+{
+    struct clients *s = srv;
+
+    for (size_t i = 0; i < s->used; i++)
+        if (s->connections[i].fd != 0)
+            clients_drop(s, &s->connections[i]);
+    if (s->spare != -1)
+        close(s->spare);
+    close(s->epoll);
+    close(s->listener);
+    if (s->name[0] != '\0')
+        unlink(s->name);
+}

@@ -1,0 +1,71 @@
+/*
+ * clients.h - the clients of a server that has connections: a table of them,
+ * one epoll(7) set over all, and replies that wait until they are collected.
+ *
+ *      listener ---accept---> connections[0]   in: bytes, not yet a message
+ *                             connections[1]   out: the rest of a reply
+ *      epoll_wait over all    ...
+ *
+ * What a client does is its own business only: one that does not collect its
+ * reply is not read from until it has, one that goes frees its place, one too
+ * many is turned away.
+ *
+ * struct clients is the whole server of stream.c, seqpacket.c and others: their
+ * tables point to these functions.
+ */
+#ifndef CLIENTS_H
+#define CLIENTS_H
+
+#include "core/frames.h"
+#include "local.h"
+
+#include <sys/epoll.h>
+
+struct connection {
+    int fd; /* 0: free */
+    struct ipc_peer peer;
+    char address[ADDRESS_SIZE]; /* peer.address */
+    uint32_t inode;             /* TCP: the client's socket (tcp.c) */
+    struct frames in;           /* a stream's */
+    uint8_t *out; /* the rest of a reply that the socket had no room for */
+    size_t out_start, out_end;
+};
+
+/* Fills in who that is, peer and address; not 0: he is turned away. */
+typedef int identify_function(struct connection *c);
+
+struct clients {
+    char name[ENDPOINT_SIZE]; /* the endpoint's file, if it has one; else "" */
+    int listener, epoll;
+    int spare; /* a descriptor to give up when there are no more */
+    identify_function *identify;
+    struct connection connections[IPC_MAX_CLIENTS];
+    size_t used; /* those from here on never were */
+    size_t last; /* index of the connection served last */
+    struct epoll_event ready[IPC_MAX_CLIENTS];
+    int ready_count, ready_next; /* those not yet looked at */
+};
+
+/* Takes the listener over, if it succeeds; and the file. */
+int clients_init(struct clients *s, const char *name, int listener,
+                 identify_function *identify);
+
+/* reply(), pollfd() and destroy() of ipc.h. */
+int clients_reply(void *srv, const struct ipc_request *req,
+                  const struct ipc_message *msg);
+int clients_pollfd(void *srv);
+void clients_destroy(void *srv);
+
+/*
+ * Waits until something happens.  0: *readable is a connection that has
+ * something to read; or NULL, when it was something else: a new client was
+ * taken or turned away, the rest of a reply was sent.
+ *   -ETIMEDOUT, -EINTR
+ */
+int clients_wait(struct clients *s, int64_t deadline,
+                 struct connection **readable);
+
+/* Cuts the client off. */
+void clients_drop(struct clients *s, struct connection *c);
+
+#endif

@@ -1,0 +1,176 @@
+/* local.c - AF_UNIX sockets: addresses, joining a server, who is there. */
+#define _GNU_SOURCE /* struct ucred */
+#include "local.h"
+
+#include "core/clock.h"
+#include "welcome.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* -- addresses ------------------------------------------------------------ */
+
+#define PATH_AT offsetof(struct sockaddr_un, sun_path)
+
+socklen_t
+local_path(struct sockaddr_un *address, const char *path)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    strcpy(address->sun_path, path); /* ENDPOINT_SIZE is its size */
+    return sizeof *address;
+}
+
+/* A name that begins with a NUL is not in the file system.  Its length counts,
+ * or the zeros behind it would be part of it: unix(7). */
+socklen_t
+local_abstract(struct sockaddr_un *address, const char *name)
+{
+    size_t len = strlen(name);
+
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    memcpy(address->sun_path + 1, name, len);
+    return (socklen_t)(PATH_AT + 1 + len);
+}
+
+/* The owner of the name chose its bytes: only what can be printed goes on. */
+void
+local_text(const struct sockaddr_un *address, socklen_t len,
+           char text[ADDRESS_SIZE])
+{
+    size_t n = len > PATH_AT ? len - PATH_AT : 0;
+
+    strcpy(text, "unnamed");
+    if (n == 0 || n > sizeof address->sun_path)
+        return;
+    if (address->sun_path[0] != '\0')
+        n = strnlen(address->sun_path, n);
+    for (size_t i = 0; i < n; i++) {
+        char ch = address->sun_path[i];
+
+        text[i] = '?';
+        if (ch > ' ' && ch <= '~')
+            text[i] = ch;
+    }
+    if (address->sun_path[0] == '\0')
+        text[0] = '@';
+    text[n] = '\0';
+}
+
+int
+local_bind(int socket, const char *path)
+{
+    struct sockaddr_un address;
+    socklen_t len = local_path(&address, path);
+
+    /* A dead server's socket file stays, and bind(2) would say EADDRINUSE. */
+    if (unlink(path) == -1 && errno != ENOENT)
+        return -errno;
+    /* The mode of the socket file is what the socket's was when bound, less
+     * the umask: so there is no moment when others could connect too early. */
+    if (fchmod(socket, 0600) == -1 ||
+        bind(socket, (struct sockaddr *)&address, len) == -1)
+        return -errno;
+    return 0;
+}
+
+int
+local_sweep(const char *name)
+{
+    if (unlink(name) == -1)
+        return errno == ENOENT ? 0 : -errno;
+    return 1;
+}
+
+/* -- who is there --------------------------------------------------------- */
+
+/* What the kernel says instead of a uid that has no number in our user
+ * namespace, and instead of a sender that it did not look at: user_namespaces
+ * (7), overflowuid. */
+#define OVERFLOW_UID 65534
+
+struct ipc_peer
+local_peer(const struct ucred *who, enum ipc_evidence evidence)
+{
+    if (who->pid <= 0 || who->uid == (uid_t)-1 || who->uid == OVERFLOW_UID)
+        return IPC_PEER_UNKNOWN;
+    return (struct ipc_peer){.pid = who->pid,
+                             .uid = who->uid,
+                             .gid = who->gid,
+                             .evidence = evidence};
+}
+
+int
+local_identify(int socket, struct ipc_peer *peer, char address[ADDRESS_SIZE])
+{
+    struct sockaddr_un from;
+    socklen_t len = sizeof from;
+    struct ucred who;
+    socklen_t who_len = sizeof who;
+
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &who, &who_len) == -1 ||
+        getpeername(socket, (struct sockaddr *)&from, &len) == -1)
+        return -errno;
+    *peer = local_peer(&who, IPC_PEER);
+    local_text(&from, len, address);
+    peer->address = address;
+    return 0;
+}
+
+/* connect(2) waits only while the queue of those who want in is full, as long
+ * as SO_SNDTIMEO says: socket(7).  poll(2) cannot wait for that. */
+static int
+connect_until(int socket, const struct sockaddr_un *address, socklen_t len,
+              int64_t deadline)
+{
+    int err;
+
+    do {
+        /* 0 would be for ever; less than a microsecond is 0. */
+        struct timespec left = ns_to_timespec(time_left(deadline) + 1000);
+        struct timeval limit = {.tv_sec = left.tv_sec,
+                                .tv_usec = left.tv_nsec / 1000};
+
+        if (setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) ==
+            -1)
+            return -errno;
+        err = connect(socket, (const struct sockaddr *)address, len) == -1
+                  ? -errno
+                  : 0;
+    } while (err == -EINTR);
+    return err == -EAGAIN ? -ETIMEDOUT : err;
+}
+
+/* The server is who called listen(2) there; is it the right one? */
+static int
+check_server(int socket, const char *where)
+{
+    struct ucred server;
+    socklen_t len = sizeof server;
+
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &server, &len) == -1)
+        return -errno;
+    return endpoint_trusted(where, server.uid);
+}
+
+int
+local_join(int type, const struct sockaddr_un *address, socklen_t len,
+           const char *where)
+{
+    int64_t deadline = deadline_in(IPC_OPEN_TIMEOUT);
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0), err;
+
+    if (fd == -1)
+        return -errno;
+    err = connect_until(fd, address, len, deadline);
+    if (err == 0)
+        err = check_server(fd, where);
+    if (err == 0)
+        err = welcome_wait(fd, deadline);
+    if (err == 0)
+        return fd;
+    close(fd);
+    return err;
+}

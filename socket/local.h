@@ -1,0 +1,54 @@
+/*
+ * local.h - AF_UNIX sockets: addresses, joining a server, and who is at the
+ * other end.
+ */
+#ifndef LOCAL_H
+#define LOCAL_H
+
+#include "core/ipc.h"
+#include "core/rundir.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+/* An address as text: '@' and a name of 107 bytes, or a path, and the NUL. */
+#define ADDRESS_SIZE (ENDPOINT_SIZE + 1)
+
+/* -- addresses ------------------------------------------------------------ */
+
+/* The address of a path, or of an abstract name.  Returns its length. */
+socklen_t local_path(struct sockaddr_un *address, const char *path);
+socklen_t local_abstract(struct sockaddr_un *address, const char *name);
+
+/* "/run/x", "@name", or "unnamed", as a socket is that nobody bound. */
+void local_text(const struct sockaddr_un *address, socklen_t len,
+                char text[ADDRESS_SIZE]);
+
+/* Binds to a path, in the place of a leftover, with mode 0600: nobody else can
+ * connect before the caller has said chmod(path, 0666). */
+int local_bind(int socket, const char *path);
+
+/* sweep() of ipc.h, where the endpoint's file is all that a crash leaves. */
+int local_sweep(const char *name);
+
+/* -- who is there --------------------------------------------------------- */
+
+/* What the kernel said, as a peer.  Nobody, if it said "not known" in one of
+ * its ways. */
+struct ipc_peer local_peer(const struct ucred *who, enum ipc_evidence evidence);
+
+/* Who called connect(2), by effective uid, fixed at that moment; and the
+ * address that he had bound, if any. */
+int local_identify(int socket, struct ipc_peer *peer,
+                   char address[ADDRESS_SIZE]);
+
+/*
+ * Joins a server that listens at this address: connects, checks that it
+ * belongs to the owner of the endpoint `where`, and waits for its welcome.
+ * Takes at most IPC_OPEN_TIMEOUT.  Returns the socket, or the errors of open()
+ * in ipc.h.
+ */
+int local_join(int type, const struct sockaddr_un *address, socklen_t len,
+               const char *where);
+
+#endif

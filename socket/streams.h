@@ -1,0 +1,45 @@
+/*
+ * streams.h - messages through stream sockets, AF_UNIX or TCP: what they have
+ * in common once the two sides are connected.
+ *
+ * A stream does not keep messages apart: where one ends only its header tells
+ * (core/frames.h).  A descriptor does not keep to its message either: it comes
+ * with the last bytes that one recvmsg(2) returns, and earlier ones of them may
+ * belong to an earlier message.
+ */
+#ifndef STREAMS_H
+#define STREAMS_H
+
+#include "clients.h"
+
+#include <stdbool.h>
+
+/* -- client --------------------------------------------------------------- */
+
+struct stream_end {
+    int fd;
+    int gift; /* a descriptor that came, for a message not yet taken; or -1 */
+    struct frames in;
+    bool broken; /* a message was left half written */
+};
+
+void stream_end_init(struct stream_end *e, int fd);
+
+/* send(), recv() and close() of ipc.h, for a struct stream_end. */
+int streams_send(void *end, const struct ipc_message *msg, int64_t timeout_ns);
+int streams_recv(void *end, struct ipc_message *msg, int64_t timeout_ns);
+void streams_close(void *end);
+
+/* One recvmsg(2) into the frames, of at_most bytes.  A descriptor that came
+ * goes to *gift; if it cannot, or nobody is there any more: -EPIPE. */
+int stream_read(int fd, struct frames *in, size_t at_most, int *gift);
+
+/* -- server --------------------------------------------------------------- */
+
+/* next() of ipc.h, for a struct clients. */
+int streams_next(void *srv, struct ipc_request *req, int64_t timeout_ns);
+
+/* The limits of all of them. */
+int streams_limits(struct ipc_limits *l);
+
+#endif

@@ -1,0 +1,396 @@
+/*
+ * test_socket_tcp.c - what TCP does, what our server makes of a client that it
+ * has to look up, and our client of a port that anybody may take.
+ *
+ * An attack is also run against the naive way of doing it, where it must
+ * succeed; otherwise its failure would prove nothing.
+ */
+#define _GNU_SOURCE /* accept4, unshare, struct ucred */
+#include "test/test.h"
+
+#include "inet.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+Suite *test_socket_tcp(void);
+
+static void
+expect_error(ssize_t result, int error)
+{
+    ck_assert_int_eq(result, -1);
+    ck_assert_str_eq(strerror(errno), strerror(error));
+}
+
+static struct sockaddr_in
+server_address(const char *where)
+{
+    struct sockaddr_in at;
+
+    ck_assert_int_eq(inet_find(where, &at), 0);
+    return at;
+}
+
+/* -- TCP, as it is -------------------------------------------------------- */
+
+static int
+tcp_listener(struct sockaddr_in *at)
+{
+    socklen_t len = sizeof *at;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    *at = (struct sockaddr_in){.sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)at, len), 0);
+    ck_assert_int_eq(listen(fd, 1), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)at, &len), 0);
+    return fd;
+}
+
+START_TEST(the_first_write_to_a_dead_tcp_peer_succeeds)
+{
+    struct sockaddr_in at;
+    int listener = tcp_listener(&at), server;
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct pollfd p = {.fd = client};
+
+    ck_assert_int_eq(connect(client, (struct sockaddr *)&at, sizeof at), 0);
+    server = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    close(server);
+    ck_assert_int_eq(write(client, "x", 1), 1); /* to whom? */
+    ck_assert_int_eq(poll(&p, 1, -1), 1);       /* the answer is a reset */
+    expect_error(write(client, "x", 1), EPIPE);
+    close(client);
+    close(listener);
+}
+END_TEST
+
+START_TEST(a_connect_that_does_not_wait_ends_in_poll)
+{
+    struct sockaddr_in at;
+    int listener = tcp_listener(&at), error = -1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    socklen_t len = sizeof error;
+
+    expect_error(connect(fd, (struct sockaddr *)&at, sizeof at), EINPROGRESS);
+    ck_assert_int_eq(poll(&p, 1, -1), 1);
+    ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+    ck_assert_int_eq(error, 0);
+    close(fd);
+    close(listener);
+    /* And where nobody listens. */
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    expect_error(connect(fd, (struct sockaddr *)&at, sizeof at), EINPROGRESS);
+    p.fd = fd;
+    ck_assert_int_eq(poll(&p, 1, -1), 1);
+    ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+    ck_assert_int_eq(error, ECONNREFUSED);
+    close(fd);
+}
+END_TEST
+
+/* -- who is asking? ------------------------------------------------------- */
+
+/* What a client does beside asking; and what family its socket is of. */
+enum manner { STAYS, HANGS_UP, MAPPED };
+
+struct asker {
+    char where[ENDPOINT_SIZE];
+    enum manner manner;
+};
+
+/* A connection to an IPv4 address by an IPv6 socket, "v4-mapped". */
+static int
+connect_mapped(const struct sockaddr_in *at)
+{
+    struct sockaddr_in6 mapped = {.sin6_family = AF_INET6,
+                                  .sin6_port = at->sin_port};
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    mapped.sin6_addr.s6_addr[10] = mapped.sin6_addr.s6_addr[11] = 0xff;
+    memcpy(mapped.sin6_addr.s6_addr + 12, &at->sin_addr, 4);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&mapped, sizeof mapped), 0);
+    return fd;
+}
+
+static void
+ask_who_i_am(struct child *self, void *arg)
+{
+    const struct asker *a = arg;
+    struct sockaddr_in at = server_address(a->where);
+    uint8_t frame[WIRE_HEADER];
+    int fd;
+
+    if (a->manner == MAPPED) {
+        fd = connect_mapped(&at);
+    } else {
+        fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        ck_assert_int_eq(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    }
+    child_step(self); /* the server takes the connection ... */
+    ck_assert_int_eq(read(fd, frame, 1), 1);
+    raw_frame(frame, API_whoami, 1, NULL, 0);
+    ck_assert_int_eq(write(fd, frame, sizeof frame), sizeof frame);
+    if (a->manner == HANGS_UP)
+        close(fd);
+    child_step(self); /* ... and reads from it */
+}
+
+/* What a server does that believes /proc/net/tcp: the uid in the line whose
+ * local address is the client's.  -1: there is no such line. */
+static long
+uid_in_proc(const char *asker, unsigned *state)
+{
+    unsigned port = (unsigned)atoi(strchr(asker, ':') + 1), at;
+    FILE *in = fopen("/proc/net/tcp", "re");
+    char line[512];
+    long uid, found = -1;
+
+    ck_assert_ptr_nonnull(in);
+    while (found == -1 && fgets(line, sizeof line, in) != NULL)
+        if (sscanf(line, " %*d: %*8x:%4x %*8x:%*4x %x %*x:%*x %*x:%*x %*x %ld",
+                   &at, state, &uid) == 3 &&
+            at == port)
+            found = uid;
+    fclose(in);
+    return found;
+}
+
+/* Its close(2) is complete when the FIN is acknowledged, which may take the
+ * kernel a moment. */
+static long
+naive_lookup(const char *asker)
+{
+    unsigned state = 0;
+    long uid;
+
+    do
+        uid = uid_in_proc(asker, &state);
+    while (state == TCP_FIN_WAIT1);
+    return uid;
+}
+
+static struct ipc_peer
+who_asks(uid_t uid, enum manner manner, long *naive)
+{
+    const struct ipc_mechanism *m = ipc_find("socket/tcp");
+    struct asker asker = {.manner = manner};
+    struct ipc_request req;
+    struct child c;
+    void *srv = calloc(1, m->server_size);
+
+    req.msg =
+        (struct ipc_message){.buf = malloc(IPC_MAX_MSG), .cap = IPC_MAX_MSG};
+    ck_assert(srv != NULL && req.msg.buf != NULL);
+    ck_assert_int_eq(endpoint_name(m, run_dir, asker.where), 0);
+    ck_assert_int_eq(m->create(srv, asker.where), 0);
+    child_start(&c, uid, ask_who_i_am, &asker);
+    child_wait(&c);
+    ck_assert_int_eq(m->next(srv, &req, 0), -ETIMEDOUT);
+    child_go(&c);
+    child_wait(&c);
+    ck_assert_int_eq(m->next(srv, &req, PATIENCE), 0);
+    ck_assert_ptr_nonnull(req.peer.address);
+    *naive = naive_lookup(req.peer.address);
+    child_go(&c);
+    child_end(&c);
+    m->destroy(srv);
+    free(req.msg.buf);
+    free(srv);
+    return req.peer;
+}
+
+START_TEST(tcp_looks_up_who_is_at_the_other_end)
+{
+    long naive;
+    struct ipc_peer peer = who_asks(ALICE, STAYS, &naive);
+
+    ck_assert_int_eq(naive, ALICE);
+    ck_assert_uint_eq(peer.uid, ALICE);
+    ck_assert_int_eq(peer.evidence, IPC_INFERRED);
+    ck_assert(peer.pid == -1 && peer.gid == (gid_t)-1);
+}
+END_TEST
+
+START_TEST(who_asks_and_hangs_up_is_nobody_and_not_root)
+{
+    long naive;
+    struct ipc_peer peer = who_asks(ALICE, HANGS_UP, &naive);
+
+    ck_assert_int_eq(naive, 0); /* the attack succeeds there */
+    ck_assert_uint_eq(peer.uid, (uid_t)-1);
+    ck_assert_int_eq(peer.evidence, IPC_CLAIMED);
+}
+END_TEST
+
+START_TEST(a_client_with_an_ipv6_socket_is_found_as_well)
+{
+    long naive;
+    struct ipc_peer peer = who_asks(ALICE, MAPPED, &naive);
+
+    ck_assert_int_eq(naive, -1); /* it is in /proc/net/tcp6 */
+    ck_assert_uint_eq(peer.uid, ALICE);
+}
+END_TEST
+
+START_TEST(so_peercred_of_a_tcp_socket_knows_nobody)
+{
+    struct sockaddr_in at;
+    struct ucred who = {.uid = 0};
+    socklen_t len = sizeof who;
+    int listener = tcp_listener(&at);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len), 0);
+    ck_assert_uint_eq(who.uid, (uid_t)-1);
+    close(fd);
+    close(listener);
+}
+END_TEST
+
+/* -- whose port is it? ---------------------------------------------------- */
+
+struct squatter {
+    struct sockaddr_in at;
+    int type;
+};
+
+/* Speaks the protocol as far as the welcome. */
+static void
+take_the_port(struct child *self, void *arg)
+{
+    const struct squatter *s = arg;
+    struct sockaddr_in from;
+    socklen_t len = sizeof from;
+    int fd = socket(AF_INET, s->type | SOCK_CLOEXEC, 0), client;
+    char byte = '?';
+
+    ck_assert_int_eq(bind(fd, (const struct sockaddr *)&s->at, sizeof s->at),
+                     0);
+    if (s->type == SOCK_STREAM)
+        ck_assert_int_eq(listen(fd, 1), 0);
+    child_step(self);
+    if (s->type == SOCK_STREAM) {
+        client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+        ck_assert_int_eq(write(client, "+", 1), 1);
+        ck_assert_int_eq(read(client, &byte, 1), 0); /* not a word from him */
+    } else {
+        ck_assert_int_eq(
+            recvfrom(fd, &byte, 1, 0, (struct sockaddr *)&from, &len), 1);
+        ck_assert_int_eq(sendto(fd, "+", 1, 0, (struct sockaddr *)&from, len),
+                         1);
+    }
+}
+
+static void
+expect_refusal(const char *mechanism, int type)
+{
+    const struct ipc_mechanism *m = ipc_find(mechanism);
+    struct squatter squatter = {.type = type};
+    struct host dead;
+    struct child c;
+    struct client victim;
+    int lock;
+
+    server_start(&dead, m);
+    squatter.at = server_address(dead.where);
+    server_kill(&dead);
+    child_start(&c, ALICE, take_the_port, &squatter);
+    child_wait(&c);
+    child_go(&c);
+    ck_assert_int_eq(client_open(&victim, m, dead.where), -EPERM);
+    child_end(&c);
+    lock = endpoint_lock(dead.where, NULL);
+    ck_assert_int_eq(m->sweep(dead.where), 1);
+    endpoint_unlock(dead.where, lock);
+}
+
+START_TEST(a_dead_servers_port_in_strange_hands_is_refused)
+{
+    expect_refusal("socket/tcp", SOCK_STREAM);
+    expect_refusal("socket/udp", SOCK_DGRAM);
+}
+END_TEST
+
+/* -- one's own port ------------------------------------------------------- */
+
+/* A network of one's own, where the kernel has only one port to choose from:
+ * the one where a server was. */
+static void
+enter_tiny_network(void)
+{
+    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    FILE *range;
+    int fd;
+
+    ck_assert_int_eq(unshare(CLONE_NEWNET), 0);
+    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(ioctl(fd, SIOCSIFFLAGS, &lo), 0);
+    close(fd);
+    range = fopen("/proc/sys/net/ipv4/ip_local_port_range", "we");
+    ck_assert_ptr_nonnull(range);
+    fprintf(range, "40000 40000\n");
+    ck_assert_int_eq(fclose(range), 0);
+}
+
+static void
+call_oneself(void *arg)
+{
+    static const char where[] = "127.0.0.1:40000";
+    struct sockaddr_in at;
+    struct client c;
+    int naive;
+
+    (void)arg;
+
+    enter_tiny_network();
+    ck_assert_int_eq(inet_find(where, &at), 0);
+    naive = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(connect(naive, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(write(naive, "x", 1), 1);
+    ck_assert_int_eq(read(naive, &(char){0}, 1), 1); /* its own word */
+    close(naive);
+
+    enter_tiny_network();
+    ck_assert_int_eq(client_open(&c, ipc_find("socket/tcp"), where),
+                     -ECONNREFUSED);
+}
+
+START_TEST(a_client_that_reaches_itself_has_reached_nobody)
+{
+    run_as(geteuid(), call_oneself, NULL);
+}
+END_TEST
+
+/* -- the suite ------------------------------------------------------------ */
+
+Suite *
+test_socket_tcp(void)
+{
+    Suite *s = suite_create("socket_tcp");
+    TCase *tc = test_case(s, "socket/tcp");
+    const char *no_net = inet_unavailable();
+    const char *no_root = no_net != NULL ? no_net : need_root();
+
+    add_test_if(tc, no_net, the_first_write_to_a_dead_tcp_peer_succeeds);
+    add_test_if(tc, no_net, a_connect_that_does_not_wait_ends_in_poll);
+    add_test_if(tc, no_net, so_peercred_of_a_tcp_socket_knows_nobody);
+    add_test_if(tc, no_root, tcp_looks_up_who_is_at_the_other_end);
+    add_test_if(tc, no_root, who_asks_and_hangs_up_is_nobody_and_not_root);
+    add_test_if(tc, no_root, a_client_with_an_ipv6_socket_is_found_as_well);
+    add_test_if(tc, no_root, a_dead_servers_port_in_strange_hands_is_refused);
+    add_test_if(tc, no_root, a_client_that_reaches_itself_has_reached_nobody);
+    return s;
+}

@@ -1,0 +1,58 @@
+/* welcome.c - a server takes a client, or turns it away. */
+#define _GNU_SOURCE /* accept4 */
+#include "welcome.h"
+
+#include "ancillary.h"
+#include "core/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+int
+welcome_accept(int listener, int *spare)
+{
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+    if (fd != -1 || (errno != EMFILE && errno != ENFILE))
+        return fd;
+    /* Our table of descriptors is full, and whoever waits keeps the listener
+     * readable: we would spin.  So there is one to spare. */
+    if (*spare != -1)
+        close(*spare);
+    fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    if (fd != -1)
+        close(fd);
+    *spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return -1;
+}
+
+int
+welcome_say(int socket)
+{
+    const char byte = WELCOME;
+
+    return send(socket, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1 ? 0
+                                                                    : -EPIPE;
+}
+
+int
+welcome_wait(int socket, int64_t deadline)
+{
+    char byte;
+    ssize_t n;
+    int err;
+
+    do
+        err = wait_for(socket, POLLIN, deadline);
+    while (err == -EINTR);
+    if (err != 0)
+        return err;
+    n = recv(socket, &byte, 1, MSG_DONTWAIT);
+    if (n == 0 || (n == -1 && socket_error(errno) == -EPIPE))
+        return -EAGAIN;
+    if (n == -1)
+        return -errno;
+    return byte == WELCOME ? 0 : -EPERM;
+}
