@@ -111,6 +111,8 @@ format: ## let clang-format put every file in order
 	@clang-format -i $$(git ls-files '*.[ch]')
 sweep: $O/ipcd ## remove what a killed server left
 	@$O/ipcd --sweep
+	@for d in /tmp/ipclab-*/ /tmp/ipclab-*/run/; do \
+	    if [ -O "$$d" ]; then $O/ipcd --sweep --run-dir "$${d%/}"; fi; done
 install: all ## into PREFIX=/usr/local (DESTDIR is honoured)
 	@install -d $(DESTDIR)$(PREFIX)/bin
 	@install $O/ipcd $O/ipcctl $O/ipcbench $(DESTDIR)$(PREFIX)/bin
