@@ -69,7 +69,7 @@ add_sizes(struct plan *p, struct cell c, const size_t *sizes)
 
     for (; err == 0 && *sizes != 0; before = *sizes++) {
         c.size = *sizes <= largest ? *sizes : largest;
-        if (c.size > before)
+        if (c.size > before + before / 8) /* or it would tell nothing new */
             err = add_cell(p, c);
         if (*sizes > largest)
             break;

@@ -51,13 +51,20 @@ sort_rows(struct chart *c)
         }
 }
 
+/* A chart of one row has no room for its own frame. */
+static double
+rows_shown(const struct chart *c)
+{
+    return c->mechanisms.n > 3 ? (double)c->mechanisms.n : 3;
+}
+
 static void
 prepare(struct chart *c)
 {
     chart_leave_out(c, ROW_RTT);
     sort_rows(c);
     c->width = 900;
-    c->height = TOP + 18 * (int)c->placements.n + ROW * (int)c->mechanisms.n +
+    c->height = TOP + 18 * (int)c->placements.n + (int)(ROW * rows_shown(c)) +
                 BOTTOM + chart_small_print(c);
 }
 
@@ -136,9 +143,11 @@ plot(struct chart *c)
 static void
 numbers(struct chart *c)
 {
+    fputs("set label 'median, us' at graph 1.02, graph 1 offset 0, 1.8\n",
+          c->f);
     for (size_t i = 0; i < c->placements.n; i++) {
         size_t style = chart_style(c->placements.name[i]);
-        double x = 1.09 + 0.1 * (double)i;
+        double x = 1.1 + 0.1 * (double)i;
 
         fprintf(c->f,
                 "set label '' at graph %g, graph 1.0 offset 0, 1 point "
@@ -161,6 +170,24 @@ numbers(struct chart *c)
     }
 }
 
+/* From the fastest to the slowest, floors and intervals included. */
+static void
+set_range(struct chart *c)
+{
+    double low = INFINITY, high = 0;
+
+    for (size_t i = 0; i < c->s->n; i++) {
+        const struct line *l = &c->s->lines[i];
+
+        if (l->used == 0 || l->size != SIZE || strcmp(l->kind, ROW_RTT) != 0)
+            continue;
+        low = fmin(low, l->p50_lo_ns / 1e3);
+        high = fmax(high, l->p50_hi_ns / 1e3);
+    }
+    if (high > 0)
+        fprintf(c->f, "set xrange [%g:%g]\n", low / 1.5, high * 1.5);
+}
+
 static void
 draw(struct chart *c)
 {
@@ -177,7 +204,6 @@ draw(struct chart *c)
             "maxrows %zu\n"
             "set logscale x\n"
             "set xlabel 'logarithmic scale; further left is faster'\n"
-            "set label 'us' at graph 1.02, screen %g left\n"
             "set grid xtics ytics linetype 1 linecolor '#e0e0e0'\n"
             "set border 1\n"
             "set tics nomirror\n"
@@ -186,11 +212,12 @@ draw(struct chart *c)
             "set bmargin at screen %g\n"
             "set tmargin at screen %g\n"
             "set rmargin at screen %g\n",
-            1 - 30 / h, c->placements.n, (double)c->mechanisms.n - 0.5,
+            1 - 30 / h, c->placements.n, rows_shown(c) - 0.5,
             (BOTTOM + chart_small_print(c)) / h,
             1 - (TOP + 18 * (double)c->placements.n) / h,
-            0.97 - 0.07 * (double)c->placements.n);
+            0.965 - 0.07 * (double)c->placements.n);
     chart_tics(c, 'x', ROW_RTT, true);
+    set_range(c);
     numbers(c);
     rows(c);
     floors(c);

@@ -13,6 +13,7 @@
 #define TOP          60
 #define BOTTOM       75
 #define LEFT         85
+#define TITLE_WIDTH  850
 #define LARGEST      1048576 /* bytes */
 
 /* The panels, and one more for the key. */
@@ -41,6 +42,8 @@ prepare(struct chart *c, const char *kind)
 {
     chart_leave_out(c, kind);
     c->width = LEFT + PANEL_WIDTH * columns(c) + 20;
+    if (c->width < TITLE_WIDTH)
+        c->width = TITLE_WIDTH;
     c->height = TOP + PANEL_HEIGHT * lines(c) + BOTTOM + chart_small_print(c);
 }
 
@@ -120,13 +123,27 @@ extremes(const struct chart *c, const char *mechanism, const char *kind,
     }
 }
 
+/* GB/s in a unit that suits it. */
+static const char *
+rate(double gb_per_second, char buf[32])
+{
+    static const char *const units[] = {"B/s", "kB/s", "MB/s", "GB/s"};
+    double v = gb_per_second * 1e9;
+    size_t i = 0;
+
+    for (; v >= 1000 && i < 3; i++)
+        v /= 1000;
+    snprintf(buf, 32, "%.3g %s", v, units[i]);
+    return buf;
+}
+
 /* The name, with how far a stream came; and in the corners that the curves
  * leave free, why they end early and what kind of stream it is. */
 static void
 headline(struct chart *c, const char *mechanism, const char *kind)
 {
     bool rtt = strcmp(kind, ROW_RTT) == 0, one_by_one;
-    char label[64], title[128];
+    char label[64], title[128], number[32];
     double best;
     long most;
 
@@ -135,13 +152,13 @@ headline(struct chart *c, const char *mechanism, const char *kind)
     if (rtt)
         snprintf(title, sizeof title, "%s", label);
     else
-        snprintf(title, sizeof title, "%s: up to %.3g GB/s", label, best);
+        snprintf(title, sizeof title, "%s, %s", label, rate(best, number));
     fputs("set title ", c->f);
     chart_text(c->f, title);
     fputs(" offset 0,-0.6\n", c->f);
     if (most < LARGEST)
         fprintf(c->f,
-                "set label 'carries %ld B at most' at graph %s textcolor "
+                "set label 'carries up to %ld B' at graph %s textcolor "
                 "'#555555'\n",
                 most, rtt ? "0.04, graph 0.92 left" : "0.96, graph 0.08 right");
     if (one_by_one)
@@ -218,7 +235,7 @@ draw(struct chart *c, const char *kind, const char *floor,
             "stats $floor using 2 name 'B' nooutput\n"
             "low(a, b) = a < b ? a : b\n"
             "high(a, b) = a > b ? a : b\n"
-            "set yrange [low(A_min, B_min)*0.6:high(A_max, B_max)*10]\n"
+            "set yrange [low(A_min, B_min)*0.6:high(A_max, B_max)*20]\n"
             "set xrange [40:1700000]\n",
             lines(c), columns(c), LEFT / w, 1 - 15 / w,
             (BOTTOM + chart_small_print(c)) / h, 1 - TOP / h, 12 / w, 32 / h);
@@ -255,8 +272,8 @@ prepare_throughput(struct chart *c)
 static void
 draw_throughput(struct chart *c)
 {
-    chart_title(c, "One way, rate over the size of the message in bytes: both "
-                   "scales logarithmic, higher is faster");
+    chart_title(c, "One way: rate over the size of the message in bytes, both "
+                   "scales logarithmic, higher is faster (in words: the best)");
     draw(c, ROW_STREAM, FLOOR_MEMCPY, "ceiling: memcpy");
 }
 

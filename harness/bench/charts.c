@@ -82,12 +82,12 @@ chart_title(const struct chart *c, const char *title)
 void
 chart_tics(const struct chart *c, char axis, const char *kind, bool words)
 {
-    static const char *const times[] = {"10 ns",  "100 ns", "1 us",   "10 us",
-                                        "100 us", "1 ms",   "10 ms",  "100 ms",
+    static const char *const times[] = {"10 ns",  "100 ns", "1 us",  "10 us",
+                                        "100 us", "1 ms",   "10 ms", "100 ms",
                                         "1 s",    NULL};
     static const char *const rates[] = {
-        "10 kB/s",  "100 kB/s", "1 MB/s",  "10 MB/s",  "100 MB/s",
-        "1 GB/s",   "10 GB/s",  "100 GB/s", "1 TB/s",  NULL};
+        "10 kB/s", "100 kB/s", "1 MB/s",   "10 MB/s", "100 MB/s",
+        "1 GB/s",  "10 GB/s",  "100 GB/s", "1 TB/s",  NULL};
     bool rtt = strcmp(kind, ROW_RTT) == 0;
     const char *const *names = rtt ? times : rates;
     int power = rtt ? -2 : -5; /* of the first, in us or GB/s */

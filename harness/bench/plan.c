@@ -154,18 +154,36 @@ plan_drop(struct plan *p, const struct ipc_mechanism *m, const char *reason)
 
 /* -- time --------------------------------------------------------------------- */
 
+static int64_t
+at_least(double ns)
+{
+    return ns > (double)CELL_LEAST ? (int64_t)ns : CELL_LEAST;
+}
+
 int64_t
 plan_cell_time(const struct plan *p, int64_t spent, const int64_t *startup)
 {
     double left = p->budget * (double)NS_PER_SEC - (double)spent;
-    double rounds = (double)p->rounds, ns;
+    double rounds = (double)p->rounds;
 
     for (size_t i = 0; i < p->cell_count; i++)
         for (size_t j = 0; j < p->mechanism_count; j++)
             if (p->cells[i].m == p->mechanisms[j])
                 left -= rounds * (double)startup[j];
-    ns = left / rounds / (double)p->cell_count;
-    return ns > (double)CELL_LEAST ? (int64_t)ns : CELL_LEAST;
+    return at_least(left / rounds / (double)p->cell_count);
+}
+
+int64_t
+plan_next_cell_time(const struct plan *p, int64_t cell_ns, int64_t spent,
+                    int64_t round_ns, long rounds_left)
+{
+    double cells = (double)p->cell_count;
+    double overhead = (double)round_ns - cells * (double)cell_ns;
+    double left = p->budget * (double)NS_PER_SEC - (double)spent;
+
+    if (rounds_left < 1)
+        return cell_ns;
+    return at_least((left / (double)rounds_left - overhead) / cells);
 }
 
 /* -- printing ------------------------------------------------------------------- */

@@ -47,6 +47,10 @@ int plan_drop(struct plan *p, const struct ipc_mechanism *m,
 int64_t plan_cell_time(const struct plan *p, int64_t spent,
                        const int64_t *startup);
 
+/* The same for the rounds left, once it is known what a round really takes. */
+int64_t plan_next_cell_time(const struct plan *p, int64_t cell_ns,
+                            int64_t spent, int64_t round_ns, long rounds_left);
+
 void plan_print(const struct plan *p, const char *dir, uint64_t seed, FILE *f);
 
 /* "64 B", "4 KiB", "4060 B", in SIZE_NAME bytes. */

@@ -38,8 +38,8 @@ struct row {
     char placement[24];
     char kind[8];
     char mode[16]; /* of a stream: ROW_PIPELINED, ROW_ONE_BY_ONE */
-    long size; /* payload, bytes */
-    long copy; /* 1: the second of the A/A pair */
+    long size;     /* payload, bytes */
+    long copy;     /* 1: the second of the A/A pair */
     char status[12], reason[160];
     long n, batch;  /* operations; how many per time stamp */
     double seconds; /* for all n */

@@ -141,6 +141,7 @@ all_rounds(struct run *r)
 {
     size_t n = r->plan.cell_count, *order = calloc(n + 1, sizeof *order);
     struct rng rng = {.state = r->seed};
+    int64_t start;
     int err = 0;
 
     if (order == NULL)
@@ -148,9 +149,15 @@ all_rounds(struct run *r)
     for (size_t i = 0; i < n; i++)
         order[i] = i;
     while (err == 0 && r->rounds < r->plan.rounds) {
+        start = now_ns();
         rng_shuffle(&rng, order, n);
         err = one_round(r, order);
-        r->rounds += err == 0;
+        if (err != 0)
+            break;
+        r->rounds++;
+        r->bench.cell_ns =
+            plan_next_cell_time(&r->plan, r->bench.cell_ns, now_ns() - r->began,
+                                now_ns() - start, r->plan.rounds - r->rounds);
     }
     progress(r, NULL, 0, 0);
     free(order);
