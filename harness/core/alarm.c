@@ -21,25 +21,29 @@ tick(int signal_number, siginfo_t *info, void *context)
 {
     static const struct itimerspec off;
     struct alarm *a = info->si_value.sival_ptr;
+    int err = errno;
 
     (void)signal_number, (void)context;
     if (info->si_code != SI_TIMER || a->waiting)
         return;
     timer_settime(a->timer, 0, &off, NULL);
     a->fires = NO_DEADLINE;
+    errno = err; /* the timer may just have been deleted: EINVAL */
 }
 
 static int
 make_timer(struct alarm *a)
 {
+    int number = a->restart ? SIGRTMAX - 1 : SIGRTMAX;
     struct sigevent e = {.sigev_notify = SIGEV_THREAD_ID,
-                         .sigev_signo = SIGRTMAX,
+                         .sigev_signo = number,
                          .sigev_value.sival_ptr = a};
-    /* Without SA_RESTART. */
-    struct sigaction sa = {.sa_sigaction = tick, .sa_flags = SA_SIGINFO};
+    struct sigaction sa = {.sa_sigaction = tick,
+                           .sa_flags =
+                               SA_SIGINFO | (a->restart ? SA_RESTART : 0)};
 
     e.sigev_notify_thread_id = gettid();
-    if (sigaction(SIGRTMAX, &sa, NULL) == -1 ||
+    if (sigaction(number, &sa, NULL) == -1 ||
         timer_create(CLOCK_MONOTONIC, &e, &a->timer) == -1)
         return -errno;
     a->exists = true;
@@ -86,5 +90,5 @@ alarm_free(struct alarm *a)
 {
     if (a->exists)
         timer_delete(a->timer);
-    *a = (struct alarm){.exists = false};
+    *a = (struct alarm){.restart = a->restart};
 }

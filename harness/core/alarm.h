@@ -19,7 +19,9 @@
  * anew.  With timeouts of seconds that is one call in thousands.  If it fires
  * while nobody waits, its handler turns it off.
  *
- * The signal is SIGRTMAX, for the thread that arms it.
+ * The signal is SIGRTMAX, for the thread that arms it; or SIGRTMAX - 1, which
+ * interrupts only what no signal handler leaves running (signal(7)): msgrcv(2),
+ * semop(2), but not the read(2) that the thread may have gone on to.
  */
 #ifndef ALARM_H
 #define ALARM_H
@@ -31,6 +33,7 @@
 #include <time.h>
 
 struct alarm {
+    bool restart; /* to be set before the first use: SA_RESTART will do */
     bool exists;
     timer_t timer;
     pthread_t thread;       /* the one it interrupts */

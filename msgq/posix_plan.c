@@ -1,0 +1,104 @@
+/* posix_plan.c - how large and how deep POSIX queues can be here. */
+#define _GNU_SOURCE /* O_CLOEXEC, RLIMIT_MSGQUEUE */
+#include "posix_plan.h"
+
+#include "core/ipc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <mqueue.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define REPLIES  5   /* deep; the request queue twice that: its default, 10 */
+#define OVERHEAD 128 /* bytes a message, about what the kernel adds */
+#define SHARES   16  /* for at least so many queues it must do */
+#define LEAST    600 /* bytes that a message must hold: the harness's wish */
+
+static unsigned long
+tunable(const char *name, unsigned long otherwise)
+{
+    char path[64];
+    unsigned long value = otherwise;
+    FILE *in;
+
+    snprintf(path, sizeof path, "/proc/sys/fs/mqueue/%s", name);
+    in = fopen(path, "re");
+    if (in == NULL)
+        return otherwise;
+    if (fscanf(in, "%lu", &value) != 1)
+        value = otherwise;
+    fclose(in);
+    return value;
+}
+
+static size_t
+smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+int
+posix_plan(struct posix_plan *p)
+{
+    struct rlimit limit;
+    size_t room, queue;
+
+    if (getrlimit(RLIMIT_MSGQUEUE, &limit) == -1)
+        return -errno;
+    room = smaller(limit.rlim_cur, (size_t)1 << 30);
+    /* Without /proc: the defaults of mq_overview(7). */
+    p->requests = (long)smaller(tunable("msg_max", 10), 2L * REPLIES);
+    p->replies = (p->requests + 1) / 2;
+    queue = room / SHARES;
+    p->size = smaller(tunable("msgsize_max", 8192), IPC_MAX_MSG);
+    p->size = smaller(p->size + OVERHEAD, queue / (size_t)p->replies);
+    if (p->size < OVERHEAD + LEAST)
+        return -EMFILE; /* as mq_open(3) would say */
+    /* Two parts are the request queue's, and one is for who is turned away. */
+    p->clients = (unsigned)smaller(room / ((size_t)p->replies * p->size) - 3,
+                                   IPC_MAX_CLIENTS);
+    p->size -= OVERHEAD;
+    return 0;
+}
+
+const char *
+posix_unavailable(void)
+{
+    char queue_name[64];
+    struct mq_attr attr = {0};
+    struct posix_plan p;
+    mqd_t queue = -1;
+    int err = posix_plan(&p);
+
+    if (err == 0) {
+        snprintf(queue_name, sizeof queue_name, "/ipclab-probe-%d",
+                 (int)getpid());
+        attr.mq_maxmsg = p.replies;
+        attr.mq_msgsize = (long)p.size;
+        queue = mq_open(queue_name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600,
+                        &attr);
+        err = queue == -1 ? -errno : 0;
+    }
+    if (queue != -1) {
+        mq_unlink(queue_name);
+        mq_close(queue);
+    }
+    switch (-err) {
+    case 0:
+        return NULL;
+    case EMFILE:
+        return "EMFILE: this user's queues are used up (ulimit -q)";
+    case ENOSPC:
+        return "ENOSPC: all queues are taken (sysctl fs.mqueue.queues_max)";
+    case ENOSYS:
+        return "ENOSYS: this kernel has no POSIX queues (CONFIG_POSIX_MQUEUE)";
+    case EPERM:
+    case EACCES:
+        return "EPERM: mq_open(3) is forbidden here (a seccomp filter?)";
+    default:
+        return strerror(-err);
+    }
+}
