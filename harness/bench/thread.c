@@ -23,6 +23,10 @@ static struct slot {
     pthread_cond_t full, empty;
 } request, answer;
 
+struct server {
+    struct ipc_peer peer; /* ourselves */
+};
+
 struct client_state {
     enum { NONE, DUE, GIVEN_UP } reply;
     uint8_t late[IPC_MAX_MSG]; /* where an unwanted reply goes */
@@ -95,8 +99,13 @@ thread_limits(struct ipc_limits *l)
 static int
 thread_create(void *srv, const char *name)
 {
-    (void)srv;
+    struct server *s = srv;
+
     (void)name;
+    s->peer = (struct ipc_peer){.pid = getpid(),
+                                .uid = getuid(),
+                                .gid = getgid(),
+                                .evidence = IPC_PEER};
     request.len = answer.len = 0;
     pthread_cond_init(&request.full, NULL);
     pthread_cond_init(&request.empty, NULL);
@@ -109,11 +118,7 @@ thread_create(void *srv, const char *name)
 static int
 thread_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 {
-    (void)srv;
-    req->peer = (struct ipc_peer){.pid = getpid(),
-                                  .uid = getuid(),
-                                  .gid = getgid(),
-                                  .evidence = IPC_PEER};
+    req->peer = ((struct server *)srv)->peer;
     return take(&request, &req->msg, timeout_ns);
 }
 
@@ -198,7 +203,7 @@ const struct ipc_mechanism thread_queue = {
     .wire = "inside one program only",
     .caps = IPC_INPROCESS,
     .evidence = IPC_PEER,
-    .server_size = 1,
+    .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_state),
     .limits = thread_limits,
     .create = thread_create,

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,6 +40,7 @@ exec_daemon(const struct host *h, int ready)
 
     snprintf(fd, sizeof fd, "%d", ready);
     fcntl(ready, F_SETFD, 0); /* this one is meant to survive the exec */
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* and we are not to survive our host */
     pin(h->options.cpu);
     if (h->options.quiet) {
         null = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -78,7 +80,8 @@ start_daemon(struct host *h)
     close(ready[0]);
     if (n == 1)
         return 0;
-    waitpid(h->pid, NULL, 0);
+    while (waitpid(h->pid, NULL, 0) == -1 && errno == EINTR)
+        continue;
     h->pid = 0;
     return -ECHILD;
 }

@@ -67,9 +67,13 @@ void
 child_step(struct child *self)
 {
     char byte = 0;
+    ssize_t n;
 
     ck_assert_int_eq(write(self->out, &byte, 1), 1);
-    ck_assert_msg(read(self->in, &byte, 1) == 1, "the parent did not go on");
+    do
+        n = read(self->in, &byte, 1);
+    while (n == -1 && errno == EINTR);
+    ck_assert_msg(n == 1, "the parent did not go on");
 }
 
 void

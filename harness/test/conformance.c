@@ -293,6 +293,41 @@ add_to_counter(struct client *c, uint64_t id, int64_t expected)
     ck_assert_int_eq(r.results[0].i64, expected);
 }
 
+static void
+ask_among_others(struct child *self, void *arg)
+{
+    struct client c;
+
+    (void)arg;
+    client_start(&server, &c);
+    child_step(self); /* all eight are in */
+    for (size_t i = 0; i < 20; i++) {
+        expect_whoami(&c);
+        expect_echo(&c, 1 + (i * 7) % 100);
+    }
+    child_step(self);
+    client_close(&c);
+}
+
+START_TEST(eight_users_at_once_are_told_apart)
+{
+    struct child c[8];
+
+    begin_alone(_i);
+    for (uid_t i = 0; i < 8; i++)
+        child_start(&c[i], ALICE + i, ask_among_others, NULL);
+    for (int step = 0; step < 2; step++) {
+        for (size_t i = 0; i < 8; i++)
+            child_wait(&c[i]);
+        for (size_t i = 0; i < 8; i++)
+            child_go(&c[i]);
+    }
+    for (size_t i = 0; i < 8; i++)
+        child_end(&c[i]);
+    server_stop(&server);
+}
+END_TEST
+
 START_TEST(a_request_sent_twice_counts_once)
 {
     begin(_i);
@@ -638,6 +673,14 @@ END_TEST
 
 /* -- the suite --------------------------------------------------------------- */
 
+/* A spawned server is root's by the set-user-ID bit, and only one that knows
+ * who asks may have that. */
+static bool
+has_roots_form(const struct ipc_mechanism *m)
+{
+    return !(m->caps & IPC_SPAWNED) || m->evidence >= IPC_PEER;
+}
+
 Suite *
 conformance(void)
 {
@@ -668,16 +711,18 @@ conformance(void)
 
         add(tc, i, the_server_knows_who_asks_as_well_as_declared, 0,
             IPC_ONEWAY);
-        /* A spawned server is root's by the set-user-ID bit, and only one that
-         * knows who asks may have that. */
-        if ((ipc_registry[i]->caps & IPC_SPAWNED) &&
-            ipc_registry[i]->evidence < IPC_PEER)
-            ;
-        else if (need_root() == NULL)
+        if (has_roots_form(ipc_registry[i]) && need_root() == NULL)
             add(tc, i, roots_server_knows_a_stranger_for_who_it_is, 0, ALONE);
-        else if (!(ipc_registry[i]->caps & ALONE))
+        else if (has_roots_form(ipc_registry[i]) &&
+                 !(ipc_registry[i]->caps & ALONE))
             add_test_if(tc, need_root(),
                         roots_server_knows_a_stranger_for_who_it_is);
+        if (!(ipc_registry[i]->caps & PRIVATE)) /* a daemon */
+            add_loop_test_if(tc,
+                             need_root() != NULL
+                                 ? need_root()
+                                 : need_mechanism(ipc_registry[i]),
+                             eight_users_at_once_are_told_apart, i);
         add(tc, i, a_request_sent_twice_counts_once, 0, IPC_ONEWAY);
         add(tc, i, an_open_file_travels_or_is_refused, 0, IPC_ONEWAY);
         add(tc, i, a_gift_that_nobody_asked_for_is_refused, 0, ALONE);
