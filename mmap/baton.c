@@ -1,0 +1,115 @@
+/* baton.c - two processes take turns, by record locks alone. */
+#define _GNU_SOURCE /* F_OFD_SETLK, memfd_create */
+#include "baton.h"
+
+#include "core/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define BYTES 3
+
+/* F_OFD_SETLK, _SETLKW or _GETLK for the byte of this turn.  0 or -errno. */
+static int
+lock(int fd, int command, short type, uint64_t turn)
+{
+    struct flock l = {.l_type = type,
+                      .l_whence = SEEK_SET,
+                      .l_start = (off_t)(turn % BYTES),
+                      .l_len = 1};
+
+    if (fcntl(fd, command, &l) == -1)
+        return errno == EACCES ? -EAGAIN : -errno; /* POSIX allows either */
+    return command == F_OFD_GETLK && l.l_type == F_UNLCK ? -EPIPE : 0;
+}
+
+int
+baton_first(struct baton *b, int fd)
+{
+    int err = lock(fd, F_OFD_SETLK, F_WRLCK, 0);
+
+    if (err == 0)
+        err = lock(fd, F_OFD_SETLK, F_WRLCK, 2);
+    *b = (struct baton){.fd = fd};
+    return err;
+}
+
+int
+baton_second(struct baton *b, int fd)
+{
+    int err = lock(fd, F_OFD_SETLK, F_WRLCK, 1);
+
+    *b = (struct baton){.fd = fd};
+    return err != 0 ? err : lock(fd, F_OFD_GETLK, F_WRLCK, 0);
+}
+
+int
+baton_pass(struct baton *b)
+{
+    /* Never waits. */
+    int err = lock(b->fd, F_OFD_SETLK, F_UNLCK, b->turn);
+
+    b->turn++;
+    return err;
+}
+
+int
+baton_try(struct baton *b)
+{
+    int err = lock(b->fd, F_OFD_SETLK, F_WRLCK, b->turn);
+
+    b->turn += err == 0;
+    return err;
+}
+
+static int
+wait_for_byte(int fd, uint64_t turn, struct alarm *a, int64_t deadline)
+{
+    int err = alarm_arm(a, deadline);
+
+    if (err == -ETIMEDOUT) { /* one look is free */
+        err = lock(fd, F_OFD_SETLK, F_WRLCK, turn);
+        return err == -EAGAIN ? -ETIMEDOUT : err;
+    }
+    if (err == 0)
+        err = lock(fd, F_OFD_SETLKW, F_WRLCK, turn);
+    alarm_rest(a);
+    return err == -EINTR && time_left(deadline) == 0 ? -ETIMEDOUT : err;
+}
+
+int
+baton_wait(struct baton *b, struct alarm *a, int64_t deadline)
+{
+    int err = wait_for_byte(b->fd, b->turn, a, deadline);
+
+    b->turn += err == 0;
+    return err;
+}
+
+int
+baton_watch(const struct baton *b, struct alarm *a, int64_t deadline)
+{
+    /* He lets go of it after his next turn, and he will not have one. */
+    return wait_for_byte(b->fd, b->turn + 1, a, deadline);
+}
+
+const char *
+baton_unavailable(void)
+{
+    static char reason[128];
+    int fd = memfd_create("baton", MFD_CLOEXEC);
+    int err = fd == -1 ? -errno : lock(fd, F_OFD_SETLK, F_WRLCK, 0);
+
+    if (fd != -1)
+        close(fd);
+    if (err == 0)
+        return NULL;
+    snprintf(reason, sizeof reason,
+             "no open file description locks (F_OFD_SETLK): %s",
+             strerror(-err));
+    return reason;
+}

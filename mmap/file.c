@@ -1,0 +1,82 @@
+/*
+ * file.c - the rings of shm/futex in files of the run directory.
+ *
+ *      NAME                the board, made by the server
+ *      NAME.d/PID.SERIAL   a client's place, made by the client, until both
+ *                          have mapped it
+ *
+ * The one idea: a shared mapping of a file is shared memory.  Both processes
+ * have the very same pages of the page cache in front of them; read(2) and
+ * write(2) would show the same bytes; no msync(2) is needed for that, ever.
+ * POSIX shared memory is nothing else: shm_open(3) is open(2) in a file system
+ * that has no disk.  So this file is about names, and everything else is in
+ * shm/rings.c; in time and in bytes the two are the same, until the kernel
+ * thinks of writing the pages to the disk (on a tmpfs it never does).
+ */
+#include "../shm/rings.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+static int
+file_names(const char *endpoint, struct meet_names *n)
+{
+    int err = endpoint_file(endpoint, "", n->board);
+
+    if (err == 0)
+        err = endpoint_file(endpoint, ".d", n->dir);
+    if (err == 0)
+        err = endpoint_file(n->dir, "/", n->base);
+    n->prefix = "";
+    return err;
+}
+
+static int
+file_open(const char *name, int flags, mode_t mode)
+{
+    return open(name, flags, mode);
+}
+
+static const struct meet_store files = {
+    .names = file_names, .open = file_open, .unlink = unlink, .own_dir = true};
+
+static int
+file_create(void *srv, const char *name)
+{
+    return rings_create(srv, name, &files, &futex_waiting);
+}
+
+static int
+file_open_place(void *cli, const char *where)
+{
+    return rings_open(cli, where, &files, &futex_waiting);
+}
+
+static int
+file_sweep(const char *name)
+{
+    return meet_sweep(&files, name);
+}
+
+const struct ipc_mechanism mmap_file = {
+    .name = "mmap/file",
+    .summary = "the rings of shm/futex in a shared mapping of a regular file",
+    .proof = "owner of the file the request lies in, and the nonce in it",
+    .wire = "As shm/futex, in files: the board is `DIR/mmap-file`, a place is\n"
+            "`DIR/mmap-file.d/PID.SERIAL`.",
+    .caps = IPC_BOUNDARIES | IPC_PIPELINED | IPC_PERSISTS,
+    .evidence = IPC_OWNER,
+    .server_size = sizeof(struct rings_server),
+    .client_size = sizeof(struct rings_client),
+    .limits = rings_limits,
+    .create = file_create,
+    .next = rings_next,
+    .reply = rings_reply,
+    .destroy = rings_destroy,
+    .open = file_open_place,
+    .send = rings_send,
+    .recv = rings_recv,
+    .close = rings_close,
+    .sweep = file_sweep,
+};

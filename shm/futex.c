@@ -1,0 +1,276 @@
+/*
+ * futex.c - rings in POSIX shared memory; who waits spins a little, then sleeps
+ * in the kernel.
+ *
+ *      client                                    server
+ *      put the request            1              "I sleep": bell odd      a
+ *      is the bell odd?           2              is there really nothing? b
+ *      yes: FUTEX_WAKE            3              FUTEX_WAIT               c
+ *
+ * The one idea: shared memory needs no system call, but waiting for it does.
+ * So the one who waits says so in shared memory first, and the other one makes
+ * the call only for somebody who sleeps.
+ *
+ * That is a race which must not be lost: (1, 2) and (a, b) are each a store and
+ * then a load of what the other stored, and if both loads came before both
+ * stores (as processors like to do), the request would lie there and everybody
+ * would sleep.  Four seq_cst operations cannot do that (Dekker's algorithm
+ * rests on the same): either 2 sees the odd bell, or b sees the request.
+ *
+ * A sleep and a wake cost some microseconds, or fifty if the processor went to
+ * sleep too.  Spinning that long first is worth while only if the other side
+ * can get something done meanwhile, that is, if it runs on another processor:
+ * so each one says where it runs.
+ */
+#define _GNU_SOURCE /* sched_getcpu */
+#include "core/clock.h"
+#include "pause.h"
+#include "rings.h"
+
+#include <errno.h>
+#include <sched.h>
+
+/* How long to spin, ns: about what falling asleep and being woken costs on two
+ * CPUs of a virtual machine.  Who spins that long never pays more than twice
+ * the better of the two (Karlin et al., 1990). */
+#define SPIN INT64_C(50000)
+
+/* How often to ring for a server that is about to fall asleep. */
+#define RINGS 1000
+
+/* -- waiting: server ------------------------------------------------------------ */
+
+/* Is there anybody to spin for?  A client on this very CPU cannot do anything
+ * as long as we are on it. */
+static bool
+client_elsewhere(const struct rings_server *s)
+{
+    uint32_t here = (uint32_t)sched_getcpu();
+
+    for (unsigned i = 0; i < s->meet.top; i++) {
+        const struct rings_place *p = s->meet.places[i].memory;
+
+        if (p != NULL && s->meet.guests[i].admitted &&
+            atomic_load_explicit(&p->cpu, memory_order_relaxed) != here)
+            return true;
+    }
+    return false;
+}
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int
+futex_server(struct rings_server *s, int64_t deadline)
+{
+    struct rings_board *board = s->meet.board;
+    int64_t now = now_ns(), until = earlier(deadline, now + SPIN);
+    uint32_t bell = atomic_load_explicit(&board->bell, memory_order_relaxed);
+    int err = -EAGAIN;
+
+    if (client_elsewhere(s))
+        while (now < until) {
+            for (int i = 0; i < 32; i++) {
+                if (rings_server_ready(s))
+                    return 0;
+                spin_pause();
+            }
+            now = now_ns();
+        }
+    /* Clients ring for whatever may happen, so there is nothing to wake up for
+     * by oneself; only a newcomer that knocked just after the last look at the
+     * newcomers waits for the next one. */
+    until = deadline;
+    if (s->knocked)
+        until = earlier(deadline, s->meet.next_scan);
+    /* Pairs with the load in wake_server(). */
+    atomic_store(&board->bell, bell + 1);
+    /* Clients may not write on the board, so nothing changes the bell between
+     * this look and the wait: they go on ringing until somebody wakes. */
+    if (rings_server_ready(s))
+        err = 0;
+    else if (until > now)
+        err = futex_wait(&board->bell, bell + 1, until);
+    atomic_store(&board->bell, bell + 2);
+    if (rings_server_ready(s))
+        return 0;
+    if (err == -EINTR)
+        return err;
+    s->knocked = s->knocked || err == 0;
+    return time_left(deadline) == 0 ? -ETIMEDOUT : -EAGAIN;
+}
+
+static void
+wake_server(struct rings_client *c)
+{
+    const struct rings_board *board = c->meet.board;
+    /* Pairs with the store in futex_server(), after the request's. */
+    uint32_t bell = atomic_load(&board->bell);
+
+    if (bell % 2 == 0 || bell == c->rung)
+        return;
+    /* 0 woken: it has said that it will sleep, but does not yet.  (If it is
+     * kept from doing so for long, knock() tries again.) */
+    for (int i = 0; i < RINGS && atomic_load(&board->bell) == bell; i++) {
+        if (futex_wake(&board->bell) > 0) {
+            c->rung = bell;
+            return;
+        }
+        sched_yield();
+    }
+}
+
+/* -- waiting: client ------------------------------------------------------------ */
+
+static int
+futex_client(struct rings_client *c, size_t room, int64_t deadline)
+{
+    const uint32_t reason = room == 0 ? FOR_REPLY : FOR_ROOM;
+    const struct rings_board *board = c->meet.board;
+    struct rings_place *p = c->meet.place;
+    int64_t now = now_ns(), until = earlier(deadline, now + SPIN);
+    int err = -EAGAIN;
+
+    if (atomic_load_explicit(&board->cpu, memory_order_relaxed) !=
+        (uint32_t)sched_getcpu())
+        while (now < until) {
+            for (int i = 0; i < 32; i++) {
+                if (rings_client_ready(c, room))
+                    return 0;
+                spin_pause();
+            }
+            now = now_ns();
+        }
+    until = earlier(deadline, now + MEET_SLICE);
+    /* Pairs with the load in wake_client(). */
+    atomic_store(&p->sleeps, reason);
+    if (rings_client_ready(c, room))
+        err = 0;
+    else if (until > now)
+        err = futex_wait(&p->sleeps, reason, until);
+    atomic_store_explicit(&p->sleeps, AWAKE, memory_order_relaxed);
+    if (err == -EINTR)
+        return err;
+    if (rings_client_ready(c, room))
+        return 0;
+    if (time_left(deadline) == 0)
+        return -ETIMEDOUT;
+    return err == -ETIMEDOUT ? -EAGAIN : 0;
+}
+
+static void
+wake_client(struct rings_place *p, bool for_room)
+{
+    /* Pairs with the store in futex_client(), after the reply's (or after the
+     * ring's head, for room). */
+    uint32_t reason = atomic_load(&p->sleeps);
+
+    if (reason == AWAKE || (for_room && reason != FOR_ROOM))
+        return;
+    /* It changes the word, so one that is about to wait on it does not. */
+    atomic_store(&p->sleeps, AWAKE);
+    futex_wake(&p->sleeps);
+}
+
+const struct rings_waiting futex_waiting = {
+    .publish = memory_order_seq_cst,
+    .server = futex_server,
+    .client = futex_client,
+    .wake_server = wake_server,
+    .wake_client = wake_client,
+};
+
+/* -- the mechanism -------------------------------------------------------------- */
+
+static int
+futex_create(void *srv, const char *name)
+{
+    return rings_create(srv, name, &meet_shm, &futex_waiting);
+}
+
+static int
+futex_open(void *cli, const char *where)
+{
+    return rings_open(cli, where, &meet_shm, &futex_waiting);
+}
+
+static int
+futex_sweep(const char *name)
+{
+    return meet_sweep(&meet_shm, name);
+}
+
+const struct ipc_mechanism shm_futex = {
+    .name = "shm/futex",
+    .summary = "rings in POSIX shared memory; spins a little, then a futex",
+    .proof = "owner of the memory the request lies in, and the nonce in it",
+    .wire =
+        "`/ipclab-HASH-shm-futex`, shm_open(3), is the board: read-only, 8 "
+        "bytes. HASH is the\n32-bit FNV-1a of DIR/shm-futex, 8 hexadecimal "
+        "digits. All integers are 32 bits, in the\nmachine's own byte order; "
+        "those that both sides use are loaded and stored\natomically, "
+        "sequentially consistent.\n"
+        "\n"
+        "| board | |\n"
+        "|---|---|\n"
+        "| 0 | bell: odd, the server sleeps on it (futex) |\n"
+        "| 4 | cpu: where the server was last seen |\n"
+        "\n"
+        "The server holds a write lock (F_OFD_SETLK) on the board; no lock, no "
+        "server. Choose a\nrandom 32-bit SERIAL and make the object "
+        "`/ipclab-HASH-shm-futex.PID.SERIAL` (decimal),\nmode 0600, 524544 "
+        "bytes, all zero; hold a write lock (F_OFD_SETLK) on it as long as "
+        "you\nlive.\n"
+        "\n"
+        "| place | |\n"
+        "|---|---|\n"
+        "| 0 | ready: store the bytes `S` `H` `M` `1` here when the rest is "
+        "there |\n"
+        "| 4 | your effective uid |\n"
+        "| 8 | verdict, by the server (futex): 0 not yet, 1 welcome, 2 full, 3 "
+        "over |\n"
+        "| 12 | answered: store 1 here when the answer is there |\n"
+        "| 16 | nonce, 16 bytes, by the server |\n"
+        "| 32 | answer, 16 bytes: copy the nonce here when you are welcome |\n"
+        "| 64 | sleeps: 1, you sleep on it (futex) for a reply; 2, for room; "
+        "0, "
+        "you are awake |\n"
+        "| 68 | cpu: where you were last seen |\n"
+        "| 128 | ring of requests: you write |\n"
+        "| 262336 | ring of replies: you read |\n"
+        "\n"
+        "A ring is its head, and from offset 64 on 262144 bytes. At a multiple "
+        "of 64 there stands\na word, and 8 bytes after the word's beginning "
+        "the frame: 0, nothing yet; 0x80000000 |\nlength, a frame; 1, it "
+        "stands at the beginning of the ring, for here it would not fit;\n2, "
+        "good-bye. The next word is at the next multiple of 64 behind the "
+        "frame. The writer\nstores 0 there first, then the frame, last the "
+        "word. The reader stores in head how many\nbytes of the ring it has "
+        "left behind since the beginning, modulo 2^32; the writer never\ngets "
+        "further ahead of that than 262144 - 64.\n"
+        "\n"
+        "The server looks for places when it is woken, so ring until there is "
+        "a verdict. After\nstoring something for the server load the bell; if "
+        "it is odd, "
+        "FUTEX_WAKE on it\n(a read-only mapping will do), again and again "
+        "until somebody is woken or the bell has\nchanged. To wait, store the "
+        "reason in sleeps, look once more, then FUTEX_WAIT.",
+    .caps = IPC_BOUNDARIES | IPC_PIPELINED | IPC_PERSISTS,
+    .evidence = IPC_OWNER,
+    .server_size = sizeof(struct rings_server),
+    .client_size = sizeof(struct rings_client),
+    .unavailable = meet_shm_unavailable,
+    .limits = rings_limits,
+    .create = futex_create,
+    .next = rings_next,
+    .reply = rings_reply,
+    .destroy = rings_destroy,
+    .open = futex_open,
+    .send = rings_send,
+    .recv = rings_recv,
+    .close = rings_close,
+    .sweep = futex_sweep,
+};

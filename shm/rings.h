@@ -1,0 +1,104 @@
+/*
+ * rings.h - the protocol over two rings per client, whatever the memory is and
+ * however one waits: shm/futex, shm/spin and mmap/file are this, with one of
+ * two kinds of memory (meet.h) and one of two ways to wait (below).
+ *
+ *      the board, 0644, everybody reads       a client's place, 0600
+ *      +-------------------+                  +-------------------------+
+ *      | bell: odd = the   |                  | head: uid, nonce (meet) |
+ *      |   server sleeps   |                  | cpu, sleeps             |
+ *      | cpu: it runs there|                  | ring of requests  --->  |
+ *      +-------------------+                  | ring of replies   <---  |
+ *                                             +-------------------------+
+ */
+#ifndef SHM_RINGS_H
+#define SHM_RINGS_H
+
+#include "meet.h"
+#include "ring.h"
+
+#include <assert.h>
+
+struct rings_board {
+    _Atomic uint32_t bell; /* odd: the server is asleep on it */
+    _Atomic uint32_t cpu;  /* where the server was last seen */
+};
+
+/* What a client waits for when it sleeps. */
+enum { AWAKE, FOR_REPLY, FOR_ROOM };
+
+struct rings_place {
+    struct meet_head head;
+    alignas(CACHE_LINE) _Atomic uint32_t sleeps; /* the client; enum above */
+    _Atomic uint32_t cpu; /* where the client was last seen */
+    struct ring requests, replies;
+};
+
+/* What PROTOCOL.md says. */
+static_assert(sizeof(struct rings_board) == 8, "board");
+static_assert(offsetof(struct rings_place, sleeps) == 64, "sleeps");
+static_assert(offsetof(struct rings_place, requests) == 128, "requests");
+static_assert(offsetof(struct rings_place, replies) == 262336, "replies");
+static_assert(sizeof(struct rings_place) == 524544, "place");
+
+struct rings_server {
+    struct meet_server meet;
+    const struct rings_waiting *waiting;
+    struct ring_reader in[IPC_MAX_CLIENTS];
+    struct ring_writer out[IPC_MAX_CLIENTS];
+    unsigned last;  /* the seat served last: the others come first now */
+    unsigned turns; /* since the house was looked after */
+    bool knocked;   /* somebody woke us for nothing: a newcomer? */
+};
+
+struct rings_client {
+    struct meet_client meet;
+    const struct rings_waiting *waiting;
+    struct ring_writer out;
+    struct ring_reader in;
+    uint32_t rung; /* the bell, when we last woke the server by it */
+};
+
+/* How one waits. */
+struct rings_waiting {
+    /* memory_order_release if nobody ever sleeps, memory_order_seq_cst if the
+     * store of a message must come before the look at who sleeps. */
+    memory_order publish;
+
+    /* Waits for a message (server), or for a reply or room (client).
+     *   0        there may be something
+     *   -EAGAIN  not yet, but it is time to see who still lives
+     *   -EINTR, -ETIMEDOUT */
+    int (*server)(struct rings_server *s, int64_t deadline);
+    int (*client)(struct rings_client *c, size_t room, int64_t deadline);
+
+    /* After something has been put where the other one may be waiting for
+     * it; NULL: nobody sleeps. */
+    void (*wake_server)(struct rings_client *c);
+    void (*wake_client)(struct rings_place *p, bool for_room);
+};
+
+extern const struct rings_waiting futex_waiting; /* futex.c */
+extern const struct rings_waiting spin_waiting;  /* spin.c */
+
+/* Is there something for the waiting one?  room: of a message that the client
+ * wants to send; 0: it waits for a reply. */
+bool rings_server_ready(const struct rings_server *s);
+bool rings_client_ready(struct rings_client *c, size_t room);
+
+int rings_create(void *srv, const char *endpoint,
+                 const struct meet_store *store,
+                 const struct rings_waiting *waiting);
+int rings_next(void *srv, struct ipc_request *req, int64_t timeout_ns);
+int rings_reply(void *srv, const struct ipc_request *req,
+                const struct ipc_message *msg);
+void rings_destroy(void *srv);
+
+int rings_open(void *cli, const char *where, const struct meet_store *store,
+               const struct rings_waiting *waiting);
+int rings_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns);
+int rings_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns);
+void rings_close(void *cli);
+int rings_limits(struct ipc_limits *l);
+
+#endif

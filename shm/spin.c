@@ -1,0 +1,174 @@
+/*
+ * spin.c - rings in POSIX shared memory; who waits looks again and again.
+ *
+ *      client                                    server
+ *      put the request  ---- cache line ---->    look, look, look, there it is
+ *      look, look, ...  <--- cache line -----    put the reply
+ *
+ * The one idea: no system call at all.  What a round trip costs is what two
+ * cache lines need to get from one processor to the other and back; nothing is
+ * faster between two processes.  The price is a processor that does nothing
+ * else, on each side, whether there is anything to say or not; and where the
+ * two have only one processor between them, each one's looking is what keeps
+ * the other from answering.  (Then they give way with sched_yield(2), which is
+ * a system call, and the idea is gone: compare with futex.c.)
+ */
+#define _GNU_SOURCE /* sched_getcpu */
+#include "core/clock.h"
+#include "held.h"
+#include "pause.h"
+#include "rings.h"
+
+#include <errno.h>
+#include <sched.h>
+
+/* So many looks before the clock, the signals and the other processes get
+ * their turn: some 25 us, one part in a hundred of which the turn takes. */
+#define LOOKS 1000
+
+/* How often the house is looked after meanwhile, ns; meet_scan(). */
+#define SLICE (5 * NS_PER_MS)
+
+/* What the waiting one looks for. */
+struct sight {
+    struct rings_server *server; /* one of them is NULL */
+    struct rings_client *client;
+    size_t room;
+};
+
+static bool
+seen(const struct sight *s)
+{
+    return s->server != NULL ? rings_server_ready(s->server)
+                             : rings_client_ready(s->client, s->room);
+}
+
+/* Does the one we wait for run on another processor?  With many clients: any of
+ * them. */
+static bool
+works_elsewhere(const struct sight *s)
+{
+    uint32_t here = (uint32_t)sched_getcpu();
+    const struct rings_board *board;
+
+    if (s->server == NULL) {
+        board = s->client->meet.board;
+        return atomic_load_explicit(&board->cpu, memory_order_relaxed) != here;
+    }
+    for (unsigned i = 0; i < s->server->meet.top; i++) {
+        const struct rings_place *p = s->server->meet.places[i].memory;
+
+        if (p != NULL &&
+            atomic_load_explicit(&p->cpu, memory_order_relaxed) != here)
+            return true;
+    }
+    return false;
+}
+
+static bool
+look_for(const struct sight *s)
+{
+    bool alone = works_elsewhere(s);
+    /* sched_yield(2) may take as long as the others want to run. */
+    int looks = alone ? LOOKS : LOOKS / 100;
+
+    for (int i = 0; i < looks; i++) {
+        if (seen(s))
+            return true;
+        if (alone)
+            spin_pause();
+        else
+            sched_yield();
+    }
+    return false;
+}
+
+static int
+spin(const struct sight *s, int64_t deadline)
+{
+    struct held held = {.holding = false};
+    int64_t now, slice = 0;
+    int err = 0;
+
+    while (err == 0 && !look_for(s)) {
+        now = now_ns();
+        if (slice == 0)
+            slice = now + SLICE;
+        signals_hold(&held);
+        if (now >= deadline)
+            err = -ETIMEDOUT;
+        else if (signals_came(&held))
+            err = -EINTR;
+        else if (now >= slice)
+            err = -EAGAIN;
+        /* Somebody else may need this processor, even the one we wait for. */
+        sched_yield();
+    }
+    signals_release(&held);
+    return err;
+}
+
+static int
+spin_server(struct rings_server *s, int64_t deadline)
+{
+    return spin(&(struct sight){.server = s}, deadline);
+}
+
+static int
+spin_client(struct rings_client *c, size_t room, int64_t deadline)
+{
+    return spin(&(struct sight){.client = c, .room = room}, deadline);
+}
+
+/* Nobody sleeps, so nobody has to be woken, and nothing has to be stored
+ * before anything is looked at. */
+const struct rings_waiting spin_waiting = {
+    .publish = memory_order_release,
+    .server = spin_server,
+    .client = spin_client,
+};
+
+/* -- the mechanism -------------------------------------------------------------- */
+
+static int
+spin_create(void *srv, const char *name)
+{
+    return rings_create(srv, name, &meet_shm, &spin_waiting);
+}
+
+static int
+spin_open(void *cli, const char *where)
+{
+    return rings_open(cli, where, &meet_shm, &spin_waiting);
+}
+
+static int
+spin_sweep(const char *name)
+{
+    return meet_sweep(&meet_shm, name);
+}
+
+const struct ipc_mechanism shm_spin = {
+    .name = "shm/spin",
+    .summary = "rings in POSIX shared memory; waits by looking, no system call",
+    .proof = "owner of the memory the request lies in, and the nonce in it",
+    .wire =
+        "As shm/futex, with `shm-spin` in the names. Nobody ever sleeps: the "
+        "bell stays 0, and\nso does sleeps. Who waits looks at the next word "
+        "of the ring until it is not 0.",
+    .caps = IPC_BOUNDARIES | IPC_PIPELINED | IPC_PERSISTS | IPC_SPINS,
+    .evidence = IPC_OWNER,
+    .server_size = sizeof(struct rings_server),
+    .client_size = sizeof(struct rings_client),
+    .unavailable = meet_shm_unavailable,
+    .limits = rings_limits,
+    .create = spin_create,
+    .next = rings_next,
+    .reply = rings_reply,
+    .destroy = rings_destroy,
+    .open = spin_open,
+    .send = rings_send,
+    .recv = rings_recv,
+    .close = rings_close,
+    .sweep = spin_sweep,
+};

@@ -1,0 +1,214 @@
+/*
+ * sysv.c - a System V segment for each client, and semaphores for taking
+ * turns.
+ *
+ *      client                  the segment                   server
+ *      its memory   ...===+----------------------+===...   its memory
+ *                         | mark len nonce  body |
+ *                         +----------------------+
+ *      writes a request, "your turn" ---->  copies it out
+ *      copies the reply  <---- "your turn", writes a reply
+ *
+ * The one idea: what one writes the other can read, with no system call for
+ * the message at all.  What memory cannot do is to say that something is
+ * there, so it comes with System V semaphores, as the two are always taught
+ * together (APUE 15.8 and 15.9): the door, the bell and the wills, hall.h.
+ *
+ * A segment has a size for life, unlike a file: a peer cannot shrink it under
+ * our feet.  But he can write into it at any time, also between two looks of
+ * ours; so the server copies first and looks at the copy.
+ *
+ * Who asks?  shmctl(IPC_STAT) says who made the segment, and mode 0600 keeps
+ * everybody else out - but not root.  A root server attaches whatever id it is
+ * told, also another user's; so it looks before it attaches, and, since ids
+ * are used again, once more at what it holds.
+ */
+#define _GNU_SOURCE /* SHM_DEST, shmctl */
+#include "../sem/hall.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/shm.h>
+
+/* -- wire: the letter --------------------------------------------------------- */
+
+/* Bytes of a message: 64 KiB and what frames it. */
+#define BODY_MAX (65536 + 64)
+
+struct page {
+    struct letter_head head; /* 24 bytes, in the machine's own order */
+    uint8_t body[BODY_MAX];
+};
+
+static int
+sysv_put(const struct letter *l, const struct letter_head *head,
+         const void *body)
+{
+    struct page *page = l->at;
+
+    if (head->len > 0)
+        memcpy(page->body, body, head->len);
+    page->head = *head;
+    /* No barrier: the semop(2) that hands it over is one, on both sides. */
+    return 0;
+}
+
+/* volatile: a compiler may read memory twice that is not said to change, and
+ * check one value and use another. */
+static int
+sysv_get(const struct letter *l, struct letter_head *head, void *body)
+{
+    const volatile struct page *page = l->at;
+
+    *head = page->head;
+    if (head->len > l->max)
+        return -EBADMSG;
+    if (body != NULL)
+        memcpy(body, ((const struct page *)l->at)->body, head->len);
+    return 0;
+}
+
+/* -- server --------------------------------------------------------------------- */
+
+/* Is this a letter, of the one who is claimed to be its owner? */
+static int
+check(int id, uid_t claimed, struct ipc_peer *peer)
+{
+    struct shmid_ds ds;
+
+    if (shmctl(id, IPC_STAT, &ds) == -1)
+        return -errno;
+    if (ds.shm_segsz != sizeof(struct page))
+        return -EPERM;
+    return owner_check_perm(&ds.shm_perm, ds.shm_ctime, claimed, peer);
+}
+
+static int
+sysv_take(struct letter *l, uid_t claimed, struct ipc_peer *peer)
+{
+    int err = check(l->id, claimed, peer);
+
+    l->max = BODY_MAX;
+    if (err != 0)
+        return err;
+    l->at = shmat(l->id, NULL, 0);
+    if ((intptr_t)l->at == -1)
+        return -errno;
+    /* As long as we hold it the id is not given to another. */
+    err = check(l->id, claimed, peer);
+    if (err != 0)
+        shmdt(l->at);
+    return err;
+}
+
+static void
+sysv_drop(struct letter *l)
+{
+    shmdt(l->at);
+}
+
+/* -- client --------------------------------------------------------------------- */
+
+/* Removed as soon as it is there: it goes with the last one who has it attached
+ * (shmctl(2), IPC_RMID), so no crash can leave it.  That it can still be
+ * attached until then is Linux's own; elsewhere the client would remove it
+ * after the server has it. */
+static int
+sysv_make(struct letter *l)
+{
+    int err = 0;
+
+    l->max = BODY_MAX;
+    l->id = shmget(IPC_PRIVATE, sizeof(struct page), 0600);
+    if (l->id == -1)
+        return -errno;
+    l->at = shmat(l->id, NULL, 0);
+    if ((intptr_t)l->at == -1)
+        err = -errno;
+    shmctl(l->id, IPC_RMID, NULL);
+    return err;
+}
+
+/* -- the letter, limits, table ----------------------------------------------------- */
+
+static const struct letter_kind segment = {
+    .make = sysv_make,
+    .take = sysv_take,
+    .put = sysv_put,
+    .get = sysv_get,
+    .drop = sysv_drop,
+};
+
+static int
+sysv_create(void *srv, const char *name)
+{
+    return hall_create(srv, name, &segment);
+}
+
+static int
+sysv_open(void *cli, const char *where)
+{
+    return hall_open(cli, where, &segment);
+}
+
+static int
+sysv_sweep(const char *name)
+{
+    return hall_sweep(name, &segment);
+}
+
+static const char *
+sysv_unavailable(void)
+{
+    struct letter probe;
+    int err = sysv_make(&probe);
+
+    if (err == -ENOSYS)
+        return "this kernel has no System V shared memory (ENOSYS)";
+    if (err != 0)
+        return "cannot make or attach a System V segment of 65624 bytes: see "
+               "`ipcs -m -l`";
+    sysv_drop(&probe);
+    return sets_unavailable(HALL_SEMS);
+}
+
+static int
+sysv_limits(struct ipc_limits *l)
+{
+    *l = (struct ipc_limits){
+        .max_msg = BODY_MAX, .max_inflight = 1, .max_clients = IPC_MAX_CLIENTS};
+    return 0;
+}
+
+const struct ipc_mechanism shm_sysv = {
+    .name = "shm/sysv",
+    .summary = "System V segment per client, System V semaphores",
+    .proof = "creator of the segment, and the nonce only its owner can read",
+    .wire = HALL_WIRE("shm-sysv") //
+    "The letter is a segment of 65624 bytes, mode 0600; it may be removed\n"
+    "(IPC_RMID) as soon as you have it attached. Its numbers are in the\n"
+    "machine's own order:\n"
+    "\n"
+    "| offset | size | |\n"
+    "|---|---|---|\n"
+    "| 0 | 4 | mark: JOIN 0x4a01, REQUEST 0x4a02, REPLY 0x4a03, FULL 0x4a04 |\n"
+    "| 4 | 4 | length of the frame |\n"
+    "| 8 | 16 | the nonce |\n"
+    "| 24 | | a frame |",
+    .caps = IPC_BOUNDARIES | IPC_PERSISTS,
+    .evidence = IPC_OWNER,
+    .server_size = sizeof(struct hall_server),
+    .client_size = sizeof(struct hall_client),
+    .unavailable = sysv_unavailable,
+    .limits = sysv_limits,
+    .create = sysv_create,
+    .next = hall_next,
+    .reply = hall_reply,
+    .destroy = hall_destroy,
+    .open = sysv_open,
+    .send = hall_send,
+    .recv = hall_recv,
+    .close = hall_close,
+    .sweep = sysv_sweep,
+};

@@ -1,0 +1,593 @@
+/*
+ * test_shm.c - what only shared memory does: what a peer can do to memory that
+ * it shares, and what a lock does whose holder dies.  The rings themselves are
+ * in test_rings.c.
+ */
+#define _GNU_SOURCE /* F_OFD_SETLK, O_CLOEXEC, mount */
+#include "test/test.h"
+
+#include "core/clock.h"
+#include "rings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+Suite *test_shm(void);
+
+static void *
+shared_pages(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    ck_assert(p != MAP_FAILED);
+    return p;
+}
+
+/* -- facts ---------------------------------------------------------------------- */
+
+#define FACT "/ipclab-fact"
+
+static int
+make_object(off_t size)
+{
+    int fd = shm_open(FACT, O_RDWR | O_CREAT | O_EXCL, 0600);
+
+    ck_assert_int_ne(fd, -1);
+    ck_assert_int_eq(ftruncate(fd, size), 0);
+    return fd;
+}
+
+static volatile char *
+map_object(int fd, size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    ck_assert(p != MAP_FAILED);
+    return p;
+}
+
+/* What becomes of a process that loads this byte: 0, or the signal. */
+static int
+touch(const volatile char *byte)
+{
+    int status;
+    pid_t pid = fork();
+
+    ck_assert_int_ne(pid, -1);
+    if (pid == 0) {
+        signal(SIGBUS, SIG_DFL); /* whatever a sanitizer makes of it */
+        (void)*byte;
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+START_TEST(memory_beyond_the_end_of_the_object_is_a_sigbus)
+{
+    const long page = sysconf(_SC_PAGESIZE);
+    int fd = make_object(0);
+    volatile char *p = map_object(fd, (size_t)(2 * page));
+
+    ck_assert_int_eq(touch(p), SIGBUS); /* a new object has no bytes */
+    ck_assert_int_eq(ftruncate(fd, 1), 0);
+    ck_assert_int_eq(touch(p), 0);
+    ck_assert_int_eq(touch(p + page - 1), 0); /* to the end of the page */
+    ck_assert_int_eq(touch(p + page), SIGBUS);
+    ck_assert_int_eq(ftruncate(fd, 2 * page), 0);
+    p[page] = 'x';
+    ck_assert_int_eq(touch(p + page), 0);
+    ck_assert_int_eq(ftruncate(fd, page), 0); /* as any of its users can */
+    ck_assert_int_eq(touch(p + page), SIGBUS);
+    close(fd);
+    shm_unlink(FACT);
+}
+END_TEST
+
+START_TEST(the_guard_turns_missing_memory_into_zeros_and_a_note)
+{
+    const long page = sysconf(_SC_PAGESIZE);
+    int fd = make_object(page), status;
+    volatile char *p = map_object(fd, (size_t)page);
+    pid_t pid;
+
+    p[0] = 'x';
+    pid = fork();
+    ck_assert_int_ne(pid, -1);
+    if (pid == 0) {
+        struct guarded maps[2] = {
+            {0}, {.memory = (void *)(uintptr_t)p, .size = (size_t)page}};
+
+        ck_assert_int_eq(guard_install(), 0);
+        guard_watch(maps, 2);
+        ck_assert_int_eq(p[0], 'x');
+        ck_assert_int_eq(ftruncate(fd, 0), 0);
+        ck_assert_int_eq(p[0], 0);
+        ck_assert_int_eq(maps[1].bitten, 1);
+        p[0] = 'y'; /* goes nowhere, and does no harm */
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    close(fd);
+    shm_unlink(FACT);
+}
+END_TEST
+
+START_TEST(a_full_file_system_is_an_error_now_or_a_sigbus_later)
+{
+    const long page = sysconf(_SC_PAGESIZE);
+    char path[PATH_MAX];
+    volatile char *p;
+    int fd;
+
+    /* In a mount namespace of our own, as root's tests are. */
+    ck_assert_int_eq(mount("small", run_dir, "tmpfs", 0, "size=64k"), 0);
+    snprintf(path, sizeof path, "%s/file", run_dir);
+    fd = open(path, O_RDWR | O_CREAT, 0600);
+    ck_assert_int_ne(fd, -1);
+    ck_assert_int_eq(posix_fallocate(fd, 0, 64 * page), ENOSPC);
+    ck_assert_int_eq(ftruncate(fd, 64 * page), 0); /* a promise, no pages */
+    p = map_object(fd, (size_t)(64 * page));
+    for (int i = 0; i < 16; i++)
+        ck_assert_int_eq(touch(p + i * page), 0);
+    ck_assert_int_eq(touch(p + 16 * page), SIGBUS);
+    munmap((void *)(uintptr_t)p, (size_t)(64 * page));
+    close(fd);
+    ck_assert_int_eq(umount(run_dir), 0);
+}
+END_TEST
+
+START_TEST(an_object_without_a_name_lives_until_its_last_user_goes)
+{
+    int fd = make_object(1), other;
+    volatile char *p = map_object(fd, 1);
+
+    close(fd);
+    p[0] = 'x';
+    ck_assert_int_eq(shm_unlink(FACT), 0);
+    ck_assert_int_eq(p[0], 'x');
+    ck_assert_int_eq(shm_open(FACT, O_RDWR, 0), -1);
+    ck_assert_int_eq(errno, ENOENT);
+    other = make_object(1); /* the same name, and not the same */
+    ck_assert_int_eq(map_object(other, 1)[0], 0);
+    ck_assert_int_eq(p[0], 'x');
+    close(other);
+    shm_unlink(FACT);
+}
+END_TEST
+
+/* -- facts: locks --------------------------------------------------------------- */
+
+static pthread_mutex_t *
+shared_mutex(int robust)
+{
+    pthread_mutex_t *mutex = shared_pages(sizeof(pthread_mutex_t));
+    pthread_mutexattr_t attr;
+
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&attr, robust);
+    ck_assert_int_eq(pthread_mutex_init(mutex, &attr), 0);
+    return mutex;
+}
+
+static void
+lock_and_die(void *mutex)
+{
+    ck_assert_int_eq(pthread_mutex_lock(mutex), 0);
+}
+
+START_TEST(only_a_robust_lock_tells_of_the_death_of_its_holder)
+{
+    pthread_mutex_t *plain = shared_mutex(PTHREAD_MUTEX_STALLED);
+    pthread_mutex_t *robust = shared_mutex(PTHREAD_MUTEX_ROBUST);
+
+    run_as(geteuid(), lock_and_die, plain);
+    ck_assert_int_eq(pthread_mutex_trylock(plain), EBUSY); /* for ever */
+    run_as(geteuid(), lock_and_die, robust);
+    ck_assert_int_eq(pthread_mutex_lock(robust), EOWNERDEAD); /* it is ours */
+    ck_assert_int_eq(pthread_mutex_consistent(robust), 0);
+    ck_assert_int_eq(pthread_mutex_unlock(robust), 0);
+    run_as(geteuid(), lock_and_die, robust);
+    ck_assert_int_eq(pthread_mutex_lock(robust), EOWNERDEAD);
+    pthread_mutex_unlock(robust); /* and nobody said that all is well */
+    ck_assert_int_eq(pthread_mutex_lock(robust), ENOTRECOVERABLE);
+}
+END_TEST
+
+/* The board of shm/mutex begins with the lock. */
+static void
+hold_the_lock(struct child *self, void *server)
+{
+    struct meet_client *meet;
+    struct client c;
+
+    client_start(server, &c);
+    expect_echo(&c, 10);
+    meet = c.state;
+    ck_assert_int_eq(pthread_mutex_lock(meet->board), 0);
+    child_step(self); /* never comes back */
+}
+
+START_TEST(a_client_killed_with_the_lock_in_its_hand_stops_nobody)
+{
+    struct host server;
+    struct client c;
+    struct child holder;
+
+    server_start(&server, ipc_find("shm/mutex"));
+    client_start(&server, &c);
+    for (int i = 0; i < 5; i++) {
+        child_start(&holder, geteuid(), hold_the_lock, &server);
+        child_wait(&holder);
+        child_kill(&holder);
+        expect_echo(&c, 100);
+    }
+    client_close(&c);
+    server_stop(&server);
+}
+END_TEST
+
+/* -- attacks ---------------------------------------------------------------------- */
+
+/* Everything that is built on rings.c: for loop tests. */
+static const char *const on_rings[] = {"shm/futex", "shm/spin", "mmap/file"};
+
+static void
+shrink(struct child *self, void *arg)
+{
+    static const uint8_t zeros[RING_MAX_MESSAGE - WIRE_HEADER];
+    static uint8_t frame[RING_MAX_MESSAGE];
+    struct rings_client *rings;
+    struct client c;
+
+    (void)self;
+    for (off_t left = 0; left <= 4096; left += 64) {
+        client_start(arg, &c);
+        rings = c.state;
+        /* From here on our own loads may be the ones that fail. */
+        raw_frame(frame, API_echo, 1, zeros, sizeof zeros);
+        if (left % 128 == 0)
+            ck_assert_int_eq(raw_send(&c, frame, sizeof frame, -1), 0);
+        ck_assert_int_eq(
+            ftruncate(rings->meet.fd, left == 4096 ? 100000 : left), 0);
+        /* No good-bye: it stays mapped, and its lock held, until we end. */
+        free(rings);
+        free(c.buf);
+    }
+}
+
+START_TEST(a_client_that_takes_its_memory_away_hurts_only_itself)
+{
+    struct host server;
+    struct child bad;
+    struct client c;
+
+    server_start(&server, ipc_find(on_rings[_i]));
+    client_start(&server, &c);
+    child_start(&bad, ALICE, shrink, &server);
+    for (int i = 0; i < 200; i++)
+        expect_echo(&c, 1000);
+    child_end(&bad);
+    /* All the seats are free again. */
+    for (int i = 0; i < IPC_MAX_CLIENTS + 8; i++) {
+        struct client next;
+        int err;
+
+        while ((err = host_client(&server, &next)) == -EAGAIN)
+            expect_echo(&c, 100);
+        ck_assert_msg(err == 0, "open: %s", strerror(-err));
+        expect_echo(&next, 100);
+        client_close(&next);
+    }
+    client_close(&c);
+    server_stop(&server); /* fails, had it died of SIGBUS */
+}
+END_TEST
+
+static void
+scribble(struct child *self, void *arg)
+{
+    struct rings_client *rings;
+    struct client c;
+
+    (void)self;
+    for (unsigned seed = 0; seed < 30; seed++) {
+        uint32_t state = seed * 2654435761U + 1;
+        uint8_t *bytes;
+
+        client_start(arg, &c);
+        rings = c.state;
+        bytes = ((struct rings_place *)rings->meet.place)->requests.bytes;
+        /* Plausible words at the beginning of every line, and random bytes. */
+        for (unsigned i = 0; i < RING_SIZE; i += 4) {
+            state = state * 1664525U + 1013904223U;
+            put32(bytes + i, i % CACHE_LINE != 0 ? state
+                             : seed % 2 == 0     ? RING_MESSAGE | (state >> 16)
+                                                 : 1 + (state >> 16) % 3);
+        }
+        rings->rung = 0;
+        futex_wake(&((struct rings_board *)rings->meet.board)->bell);
+        expect_cut_off(&c);
+        client_close(&c);
+    }
+}
+
+START_TEST(a_client_that_scribbles_on_its_memory_is_cut_off)
+{
+    struct host server;
+    struct child bad;
+    struct client c;
+
+    server_start(&server, ipc_find(on_rings[_i]));
+    client_start(&server, &c);
+    child_start(&bad, geteuid(), scribble, &server);
+    for (int i = 0; i < 200; i++)
+        expect_echo(&c, 1000);
+    child_end(&bad);
+    client_close(&c);
+    server_stop(&server);
+}
+END_TEST
+
+static void
+cannot_write_on_the_board(void *arg)
+{
+    const struct host *server = arg;
+    char name[ENDPOINT_SIZE];
+    int fd;
+
+    ck_assert_int_eq(endpoint_flat(server->where, name), 0);
+    ck_assert_int_eq(shm_open(name, O_RDWR, 0), -1);
+    ck_assert_int_eq(errno, EACCES);
+    fd = shm_open(name, O_RDONLY, 0);
+    ck_assert_int_ne(fd, -1);
+    ck_assert_int_eq(ftruncate(fd, 0), -1);
+    close(fd);
+}
+
+START_TEST(what_all_can_see_only_the_server_can_change)
+{
+    struct host server;
+
+    server_start(&server, ipc_find("shm/futex"));
+    run_as(ALICE, cannot_write_on_the_board, &server);
+    server_stop(&server);
+}
+END_TEST
+
+static void
+knock_nowhere(struct meet_client *c)
+{
+    futex_wake(&((const struct rings_board *)c->board)->bell);
+}
+
+/* Alice makes her own place, and writes into it that it is Bob's. */
+static void
+claim_to_be_bob(void *arg)
+{
+    static const struct meet_manners manners = {
+        .board_size = sizeof(struct rings_board),
+        .place_size = sizeof(struct rings_place),
+        .board_prot = PROT_READ,
+        .knock = knock_nowhere,
+    };
+    struct host *server = arg;
+    struct rings_client rings = {.waiting = &futex_waiting};
+    struct client c = {.m = server->m, .state = &rings};
+    struct rings_place *p;
+    struct reply r;
+    int err = meet_join(&rings.meet, &meet_shm, server->where, &manners, BOB);
+
+    if (strstr(server->program, "naive") == NULL) {
+        ck_assert_int_eq(err, -ETIMEDOUT); /* not a word */
+        return;
+    }
+    ck_assert_int_eq(err, 0);
+    ck_assert_int_eq(c.m->limits(&c.limits), 0);
+    c.buf = malloc(c.limits.max_msg);
+    p = rings.meet.place;
+    rings.out.ring = &p->requests;
+    rings.in.ring = &p->replies;
+    expect_call(&c, "whoami", NULL, WIRE_OK, &r);
+    ck_assert_int_eq(r.results[2].i64, BOB);
+    c.m->close(&rings);
+    free(c.buf);
+}
+
+static void
+start(struct host *server, const char *mechanism, const char *program)
+{
+    struct host_options options = {.cpu = -1, .quiet = 1};
+    char path[PATH_MAX];
+
+    ck_assert_int_eq(program_path(program, path, sizeof path), 0);
+    options.ipcd = path;
+    ck_assert_int_eq(host_start(server, ipc_find(mechanism), run_dir, &options),
+                     0);
+    snprintf(server->program, sizeof server->program, "%s", path);
+}
+
+START_TEST(nobody_is_believed_to_be_somebody_else)
+{
+    struct host server;
+
+    start(&server, "shm/futex", "ipcd-naive");
+    run_as(ALICE, claim_to_be_bob, &server);
+    server_stop(&server);
+    start(&server, "shm/futex", "ipcd");
+    run_as(ALICE, claim_to_be_bob, &server);
+    server_stop(&server);
+}
+END_TEST
+
+struct theft {
+    char theirs[PATH_MAX], place[PATH_MAX];
+    struct rings_place *p;
+};
+
+/* Alice's place of another day, with a request in it, and still open. */
+static void
+alices_old_place(struct child *self, void *arg)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct theft *t = arg;
+    struct ring_writer w;
+    uint8_t frame[WIRE_HEADER];
+    int fd = open(t->theirs, O_RDWR | O_CREAT | O_EXCL, 0600);
+
+    ck_assert_int_ne(fd, -1);
+    ck_assert_int_eq(posix_fallocate(fd, 0, sizeof *t->p), 0);
+    ck_assert_int_eq(fcntl(fd, F_OFD_SETLK, &lock), 0);
+    t->p = mmap(NULL, sizeof *t->p, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    ck_assert(t->p != MAP_FAILED);
+    t->p->head.uid = ALICE;
+    atomic_store(&t->p->head.answered, 1);
+    w = (struct ring_writer){.ring = &t->p->requests};
+    raw_frame(frame, API_whoami, 1, NULL, 0);
+    ck_assert_int_eq(ring_put(&w, frame, sizeof frame, memory_order_seq_cst),
+                     0);
+    atomic_store(&t->p->head.ready, MEET_READY);
+    child_step(self); /* Bob moves it; the server looks at it */
+    /* Was the request carried out? */
+    _exit(*ring_word(&t->p->replies, 0) == RING_NOTHING ? 0 : 10);
+}
+
+static void
+bob_moves_it(void *arg)
+{
+    struct theft *t = arg;
+
+    ck_assert_int_eq(rename(t->theirs, t->place), 0);
+}
+
+static bool
+replay(const char *program)
+{
+    struct theft *t = shared_pages(sizeof *t);
+    struct host server;
+    struct client c;
+    struct child alice;
+    struct rings_place *p;
+    char dir[ENDPOINT_SIZE + 8];
+    int fd, status;
+
+    start(&server, "mmap/file", program);
+    client_start(&server, &c);
+    /* Where Bob may rename what is not his: no sticky bit. */
+    snprintf(dir, sizeof dir, "%s/open", run_dir);
+    ck_assert_int_eq(mkdir(dir, 0), 0);
+    ck_assert_int_eq(chmod(dir, 0777), 0);
+    snprintf(t->theirs, sizeof t->theirs, "%s/old", dir);
+    snprintf(t->place, sizeof t->place, "%.100s.d/1.1", server.where);
+    child_start(&alice, ALICE, alices_old_place, t);
+    child_wait(&alice);
+    run_as(BOB, bob_moves_it, t);
+    fd = open(t->place, O_RDONLY | O_CLOEXEC);
+    p = mmap(NULL, sizeof *p, PROT_READ, MAP_SHARED, fd, 0);
+    ck_assert(p != MAP_FAILED);
+    while (atomic_load(&p->head.verdict) == MEET_NOT_YET)
+        expect_echo(&c, 10);
+    for (int i = 0; i < 10; i++) /* now it knows it, and goes round */
+        expect_echo(&c, 10);
+    munmap(p, sizeof *p);
+    close(fd);
+    child_go(&alice);
+    ck_assert_int_eq(waitpid(alice.pid, &status, 0), alice.pid);
+    close(alice.in);
+    close(alice.out);
+    unlink(t->place);
+    rmdir(dir);
+    client_close(&c);
+    server_stop(&server);
+    return WEXITSTATUS(status) == 10;
+}
+
+START_TEST(a_file_that_somebody_moved_here_is_not_its_owner_asking)
+{
+    ck_assert(replay("ipcd-naive"));
+    ck_assert(!replay("ipcd"));
+}
+END_TEST
+
+/* Two thousand objects that look like newcomers from afar. */
+static void
+crowd(void *arg)
+{
+    const struct host *server = arg;
+    char flat[ENDPOINT_SIZE], name[ENDPOINT_SIZE + 32];
+
+    ck_assert_int_eq(endpoint_flat(server->where, flat), 0);
+    for (int i = 0; i < 2000; i++) {
+        int fd;
+
+        snprintf(name, sizeof name, "%s.%d.%d", flat, i, i);
+        fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
+        ck_assert_int_ne(fd, -1);
+        ck_assert_int_eq(ftruncate(fd, sizeof(struct rings_place)), 0);
+        close(fd);
+    }
+}
+
+START_TEST(a_crowd_at_the_door_keeps_nobody_out)
+{
+    struct host server;
+    struct client c, next;
+
+    server_start(&server, ipc_find("shm/futex"));
+    client_start(&server, &c);
+    run_as(ALICE, crowd, &server);
+    expect_echo(&c, 100);
+    client_start(&server, &next);
+    expect_echo(&next, 100);
+    client_close(&next);
+    client_close(&c);
+    server_stop(&server);
+    server_start(&server, ipc_find("shm/futex")); /* sweeps */
+    server_stop(&server);
+}
+END_TEST
+
+Suite *
+test_shm(void)
+{
+    Suite *s = suite_create("shm");
+    TCase *tc = test_case(s, "shared memory");
+
+    tcase_add_test(tc, memory_beyond_the_end_of_the_object_is_a_sigbus);
+    tcase_add_test(tc, the_guard_turns_missing_memory_into_zeros_and_a_note);
+    add_test_if(tc, need_root(),
+                a_full_file_system_is_an_error_now_or_a_sigbus_later);
+    tcase_add_test(tc, an_object_without_a_name_lives_until_its_last_user_goes);
+    tc = test_case(s, "shm/futex");
+    add_test_if(tc, need_root(), what_all_can_see_only_the_server_can_change);
+    add_test_if(tc, need_root(), nobody_is_believed_to_be_somebody_else);
+    add_test_if(tc, need_root(), a_crowd_at_the_door_keeps_nobody_out);
+    tc = test_case(s, "shm/mutex");
+    tcase_add_test(tc, only_a_robust_lock_tells_of_the_death_of_its_holder);
+    tcase_add_test(tc, a_client_killed_with_the_lock_in_its_hand_stops_nobody);
+    tc = test_case(s, "mmap/file");
+    add_test_if(tc, need_root(),
+                a_file_that_somebody_moved_here_is_not_its_owner_asking);
+    for (int i = 0; i < 3; i++) {
+        tc = test_case(s, on_rings[i]);
+        add_loop_test_if(tc, need_root(),
+                         a_client_that_takes_its_memory_away_hurts_only_itself,
+                         i);
+        tcase_add_loop_test(
+            tc, a_client_that_scribbles_on_its_memory_is_cut_off, i, i + 1);
+    }
+    return s;
+}
