@@ -63,6 +63,10 @@ progress(const struct run *r, const char *what, long i, long n)
 
 /* -- before the rounds ----------------------------------------------------------- */
 
+/* A server is started for every cell: one that takes longer than this, in ns,
+ * would take most of the budget from the others. */
+#define SLOW_START (NS_PER_SEC / 2)
+
 /* *startup: for each mechanism, what starting and stopping its server takes,
  * ns. */
 static int
@@ -78,7 +82,12 @@ check_all(struct run *r, int64_t *startup)
         progress(r, "checking mechanism", (long)i + 1,
                  (long)r->plan.mechanism_count);
         if (measure_check(&r->bench, m, &startup[i], reason, sizeof reason) ==
-            0)
+                0 &&
+            r->all && startup[i] > SLOW_START)
+            snprintf(reason, sizeof reason,
+                     "takes %.1f s to start, every time; ask for it: -m %s",
+                     (double)startup[i] / (double)NS_PER_SEC, m->name);
+        if (reason[0] == '\0')
             works++;
         else if (!stopped)
             plan_drop(&r->plan, m, reason);
@@ -293,7 +302,9 @@ run(const struct run_options *o)
     static struct run r; /* a histogram is large for a stack */
     int status, err;
 
-    r = (struct run){.seed = o->seed, .began = now_ns()};
+    r = (struct run){.seed = o->seed,
+                     .began = now_ns(),
+                     .all = o->plan.mechanisms[0] == NULL};
     status = plan(&r, o);
     if (status != EX_OK)
         return status;

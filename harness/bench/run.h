@@ -7,6 +7,7 @@
 #include "bench/plan.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct run_options {
     struct plan_options plan;
@@ -28,6 +29,7 @@ struct run {
     char servers[32]; /* their run directory */
     uint64_t seed;
     int64_t began;
+    bool all;                        /* nobody has chosen mechanisms */
     int works;                       /* mechanisms that passed the check */
     long rounds;                     /* done */
     long measured, rejected, failed; /* cells, over all rounds */
