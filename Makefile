@@ -85,7 +85,7 @@ $O/registry.c: Makefile $(wildcard */module.mk)
 	   printf 'extern const struct ipc_mechanism %s;\n' $(MECHANISMS); echo; \
 	   echo 'const struct ipc_mechanism *const ipc_registry[] = {'; \
 	   printf '    &%s,\n' $(MECHANISMS); echo '    NULL,'; echo '};'; } > $@
-$O/suites.c: Makefile $(wildcard */module.mk)
+$O/suites.c: Makefile $(wildcard */module.mk) $(sort $(dir $(TESTS)))
 	@mkdir -p $(@D)
 	@{ echo '/* Written by make from the module.mk files. */'; \
 	   echo '#include "test/test.h"'; echo; \
@@ -115,10 +115,10 @@ sweep: $O/ipcd ## remove what a killed server left
 	    if [ -O "$$d" ]; then $O/ipcd --sweep --run-dir "$${d%/}"; fi; done
 install: all ## into PREFIX=/usr/local (DESTDIR is honoured)
 	@install -d $(DESTDIR)$(PREFIX)/bin
-	@install $O/ipcd $O/ipcctl $O/ipcbench $(DESTDIR)$(PREFIX)/bin
-	@echo "ipcd, ipcctl and ipcbench are in $(DESTDIR)$(PREFIX)/bin"
+	@install $(BIN) $(DESTDIR)$(PREFIX)/bin
+	@echo "$(notdir $(BIN)): in $(DESTDIR)$(PREFIX)/bin"
 uninstall: ## take them out again
-	@rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,ipcd ipcctl ipcbench)
+	@rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(BIN)))
 	@echo "removed from $(DESTDIR)$(PREFIX)/bin"
 clean: ## remove build/ (results stay)
 	@rm -rf build

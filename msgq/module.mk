@@ -2,3 +2,16 @@ MECHANISMS += msgq_sysv_types msgq_sysv_private msgq_posix
 SRC        += msgq/sysv.c msgq/sysv_types.c msgq/sysv_private.c msgq/posix.c \
               msgq/posix_plan.c
 TESTS      += msgq/test_msgq.c
+
+# MPI, where there is a compiler for it.  Its programs are apart (ipcd-mpi), so
+# that no other program is linked with a library of that size.
+MECHANISMS += msgq_mpi
+SRC        += msgq/mpi.c
+TESTS      += msgq/test_mpi.c
+ifneq ($(shell command -v mpicc 2>/dev/null),)
+PROGRAMS   += msgq/ipcd-mpi.c
+MPI_WORDS  := $(shell mpicc -show)
+$O/msgq/ipcd-mpi.o lint: CPPFLAGS += $(patsubst -I%,-isystem %,\
+              $(filter -I%,$(MPI_WORDS)))
+$O/ipcd-mpi: LIBS += $(filter -L% -l%,$(MPI_WORDS))
+endif
