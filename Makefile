@@ -47,8 +47,8 @@ OBJ   := $(patsubst %.c,$O/%.o,$(SRC) $(TESTS) $(CHECK_SRC) \
 DEPS  := $(filter deps,$(MAKECMDGOALS))
 vpath %.c $(sort $(dir $(PROGRAMS)))
 
-.PHONY: all need deps check bench report lint format sweep install uninstall \
-        clean help
+.PHONY: all need deps check bench report isolate lint format sweep install \
+        uninstall clean help
 .DELETE_ON_ERROR:
 all: $(BIN) $O/check ## build everything
 
@@ -105,6 +105,8 @@ bench: all ## measure, print the table, draw the charts into results/latest
 	@$O/ipcbench run $(if $M,-m $M)
 report: all ## draw the charts of results/latest again
 	@$O/ipcbench report results/latest
+isolate: all ## which mechanism gets through which namespace
+	@$O/ipcbench isolate
 lint: ## clang-format, clang-tidy, cppcheck, gcc -fanalyzer
 	@harness/lint.sh $(CPPFLAGS:-M%=)
 format: ## let clang-format put every file in order

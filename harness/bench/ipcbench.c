@@ -4,11 +4,13 @@
  *   ipcbench list            what there is
  *   ipcbench run             measure it: tables, charts, results/latest
  *   ipcbench report DIR      the tables and charts of an earlier run
+ *   ipcbench isolate         which mechanism gets through which namespace
  */
 #define _GNU_SOURCE /* getrandom, program_invocation_short_name */
 #include "bench/list.h"
 #include "bench/report.h"
 #include "bench/run.h"
+#include "ns/isolate.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -216,6 +218,45 @@ do_report(void)
     return report(options.dir, false);
 }
 
+/* -- isolate ------------------------------------------------------------------------- */
+
+static const struct argp_option isolate_list[] = {
+    {"mechanism", 'm', "NAME", 0,
+     "only this one (pipe/packet) or all of this directory (pipe); may be "
+     "repeated",
+     0},
+    {"out", KEY_OUT, "DIR", 0,
+     "put the run's directory there (default: results in the source tree, "
+     "elsewhere ipclab-results)",
+     0},
+    {0}};
+
+static error_t
+parse_isolate(int key, char *arg, struct argp_state *state)
+{
+    if (key == ARGP_KEY_ARG)
+        argp_error(state,
+                   "isolate takes no argument `%s'; a mechanism is chosen with "
+                   "-m %s",
+                   arg, arg);
+    return key == 'm' || key == KEY_OUT ? parse_run(key, arg, state)
+                                        : ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp isolate_argp = {
+    .options = isolate_list,
+    .parser = parse_isolate,
+    .doc = "Puts a client, then its server, into a new namespace of each kind "
+           "and tries whether they still reach each other, with every "
+           "mechanism.  Exit status 1: something was not as expected.",
+};
+
+static int
+do_isolate(void)
+{
+    return isolate(options.mechanisms, options.run.out);
+}
+
 /* -- verbs --------------------------------------------------------------------------- */
 
 static const struct verb {
@@ -226,6 +267,7 @@ static const struct verb {
     {"list", "ipcbench list", &list_argp, do_list},
     {"run", "ipcbench run", &run_argp, do_run},
     {"report", "ipcbench report", &report_argp, do_report},
+    {"isolate", "ipcbench isolate", &isolate_argp, do_isolate},
     {.name = NULL},
 };
 
@@ -238,7 +280,7 @@ parse_verb(int key, char *arg, struct argp_state *state)
     char **rest;
 
     if (key == ARGP_KEY_NO_ARGS)
-        argp_error(state, "what to do? list, run or report DIR");
+        argp_error(state, "what to do? list, run, report DIR or isolate");
     if (key != ARGP_KEY_ARG)
         return ARGP_ERR_UNKNOWN;
     for (verb = verbs; verb->name != NULL; verb++)
@@ -246,8 +288,8 @@ parse_verb(int key, char *arg, struct argp_state *state)
             break;
     if (verb->name == NULL)
         argp_error(state,
-                   "there is no verb `%s'; there are list, run and "
-                   "report",
+                   "there is no verb `%s'; there are list, run, "
+                   "report and isolate",
                    arg);
     rest = &state->argv[state->next - 1];
     rest[0] = program_invocation_short_name = (char *)(uintptr_t)verb->title;
@@ -258,7 +300,7 @@ parse_verb(int key, char *arg, struct argp_state *state)
 
 static const struct argp argp = {
     .parser = parse_verb,
-    .args_doc = "list\nrun\nreport DIR",
+    .args_doc = "list\nrun\nreport DIR\nisolate",
     .doc = "Compares the mechanisms of inter-process communication on this "
            "machine.\v`ipcbench VERB --help` tells the options of each.  "
            "Results go into results/, or ipclab-results/ outside the source "
@@ -268,6 +310,9 @@ static const struct argp argp = {
 int
 main(int argc, char **argv)
 {
+    /* As a spawned mechanism's server, for isolate. */
+    if (argc == 4 && strcmp(argv[1], "--stdio") == 0)
+        return isolate_stdio(argv[3]);
     argp_err_exit_status = EX_USAGE;
     if (getrandom(&options.run.seed, 4, 0) != 4) /* four: easier to retype */
         options.run.seed = 1;

@@ -1,0 +1,269 @@
+/* isolate_report.c - the matrix as tables and as CSV. */
+#define _GNU_SOURCE /* strerrorname_np */
+#include "ns/isolate.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* -- words ----------------------------------------------------------------- */
+
+static const char *
+refusal(int err)
+{
+    switch (-err) {
+    case ETIMEDOUT:
+        return "silence";
+    case ECONNREFUSED:
+        return "refused";
+    case EDEADLK:
+        return "hangs";
+    case ECHILD:
+        return "fails";
+    default:
+        return strerrorname_np(-err);
+    }
+}
+
+const char *
+isolate_word(const struct isolate_outcome *o)
+{
+    if (o->result == ISOLATE_ABSENT)
+        return "n/a";
+    if (o->result == ISOLATE_REFUSED)
+        return refusal(o->err);
+    if (o->uid == SEEN_LOST)
+        return "no id";
+    if (o->pid == SEEN_LOST)
+        return "no pid";
+    if (o->pid == SEEN_OTHER || o->uid == SEEN_OTHER)
+        return "wrong!";
+    if (o->uid == SEEN_TRANSLATED)
+        return "uid";
+    return o->pid == SEEN_TRANSLATED ? "pid" : "yes";
+}
+
+static const char *
+seen_word(enum isolate_seen seen)
+{
+    static const char *const words[] = {
+        [SEEN_UNKNOWN] = "untold",        [SEEN_OWN] = "same",
+        [SEEN_TRANSLATED] = "translated", [SEEN_LOST] = "lost",
+        [SEEN_OTHER] = "wrong",
+    };
+
+    return words[seen];
+}
+
+static const char *
+verdict(const struct isolate_cell *c)
+{
+    if (c->seen.result == ISOLATE_ABSENT)
+        return "not run";
+    if (!c->known)
+        return "no expectation";
+    return c->surprise ? "FINDING" : "as expected";
+}
+
+static const char *const side_name[SIDES] = {"client", "server"};
+
+/* -- tables ---------------------------------------------------------------- */
+
+/* Without the first column: that is the comparison. */
+static void
+table(const struct isolate_matrix *x, enum isolate_side side, FILE *f)
+{
+    fprintf(f, "\nThe %s in a new namespace, the %s outside\n%-18s",
+            side_name[side], side_name[!side], "");
+    for (int form = 1; form < FORMS; form++)
+        fprintf(f, "%-*s", form == FORMS - 1 ? 0 : 8, isolate_forms[form].name);
+    for (size_t i = 0; i < x->n; i++) {
+        const struct isolate_cell *c = &x->cells[i];
+        char word[16];
+
+        if (c->side != side)
+            continue;
+        if (c->form == FORM_NONE) {
+            fprintf(f, "\n%-18s", c->m->name);
+            continue;
+        }
+        snprintf(word, sizeof word, "%s%s", isolate_word(&c->seen),
+                 c->surprise ? "*" : "");
+        fprintf(f, "%-*s", c->form == FORMS - 1 ? 0 : 8, word);
+    }
+    fputc('\n', f);
+}
+
+static void
+key(FILE *f)
+{
+    fputs("\nmnt+fs: with empty file systems over the run directory and "
+          "/dev/shm; user+nr: the user has\nanother number inside.\n"
+          "yes       gets through, and the server takes the client for who it "
+          "is\n"
+          "uid, pid  gets through; the server hears another number than the "
+          "client: its own name for it\n"
+          "no id     gets through, but what the server knew of its client is "
+          "lost (no pid: only that)\n"
+          "silence   no answer in time;  refused: ECONNREFUSED;  *: not as "
+          "expected;  n/a: not to be had\n",
+          f);
+}
+
+/* Text from column at, in lines of at most 98. */
+static void
+wrap(FILE *f, const char *text, int at)
+{
+    int column = at;
+
+    for (const char *word = text; *word != '\0'; word += strspn(word, " ")) {
+        int len = (int)strcspn(word, " ");
+
+        if (word != text && column + 1 + len > 98) {
+            fprintf(f, "\n%*s", at, "");
+            column = at;
+        } else if (word != text) {
+            fputc(' ', f);
+            column++;
+        }
+        fprintf(f, "%.*s", len, word);
+        column += len;
+        word += len;
+    }
+    fputc('\n', f);
+}
+
+/* Has an earlier cell been explained with the same words? */
+static bool
+explained(const struct isolate_matrix *x, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (x->cells[i].form != FORM_NONE &&
+            x->cells[i].why == x->cells[at].why)
+            return true;
+    return false;
+}
+
+/* "ipc", "net": the namespaces to which a sentence applies; "any" if to more
+ * than one. */
+static const char *
+applies_to(const struct isolate_matrix *x, const char *why)
+{
+    int found = FORM_NONE;
+
+    for (size_t i = 0; i < x->n; i++) {
+        const struct isolate_cell *c = &x->cells[i];
+
+        if (c->form == FORM_NONE || c->why != why || c->form == found)
+            continue;
+        if (found != FORM_NONE)
+            return "any";
+        found = c->form;
+    }
+    return isolate_forms[found].name;
+}
+
+/* One sentence per kind of cell: namespace, word, why. */
+static void
+reasons(const struct isolate_matrix *x, FILE *f)
+{
+    fputs("\nWhy\n", f);
+    for (size_t i = 0; i < x->n; i++) {
+        const struct isolate_cell *c = &x->cells[i];
+
+        if (c->form == FORM_NONE || !c->known || explained(x, i))
+            continue;
+        fprintf(f, "%-7s  %-7s  ", applies_to(x, c->why),
+                isolate_word(&c->expected));
+        wrap(f, c->why, 18);
+    }
+}
+
+static void
+findings(const struct isolate_matrix *x, FILE *f)
+{
+    for (size_t i = 0; i < x->n; i++) {
+        const struct isolate_cell *c = &x->cells[i];
+
+        if (!c->surprise)
+            continue;
+        fprintf(f,
+                "FINDING: %s, %s in a new namespace (%s): expected %s "
+                "(pid %s, uid %s), saw %s (pid %s, uid %s)\n",
+                c->m->name, side_name[c->side], isolate_forms[c->form].name,
+                isolate_word(&c->expected), seen_word(c->expected.pid),
+                seen_word(c->expected.uid), isolate_word(&c->seen),
+                seen_word(c->seen.pid), seen_word(c->seen.uid));
+    }
+}
+
+static void
+not_run(const struct isolate_matrix *x, FILE *f)
+{
+    for (int form = 0; form < FORMS; form++)
+        if (x->absent[form] != NULL)
+            fprintf(f, "not run here: %s: %s\n", isolate_forms[form].name,
+                    x->absent[form]);
+    for (size_t i = 0; i < x->n; i += (size_t)FORMS * SIDES) {
+        const struct isolate_cell *c = &x->cells[i];
+
+        if (c->seen.result == ISOLATE_ABSENT &&
+            c->reason != x->absent[FORM_NONE])
+            fprintf(f, "not run here: %s: %s\n", c->m->name, c->reason);
+        else if (!c->known)
+            fprintf(f,
+                    "%s: nobody has written down what it needs "
+                    "(harness/ns/isolate_expect.c)\n",
+                    c->m->name);
+    }
+}
+
+void
+isolate_tables(const struct isolate_matrix *x, FILE *f)
+{
+    table(x, CLIENT_INSIDE, f);
+    table(x, SERVER_INSIDE, f);
+    key(f);
+    reasons(x, f);
+    fputc('\n', f);
+    not_run(x, f);
+    findings(x, f);
+}
+
+/* -- CSV ------------------------------------------------------------------- */
+
+static const char *
+result_word(const struct isolate_outcome *o)
+{
+    switch (o->result) {
+    case ISOLATE_CONNECTS:
+        return "connects";
+    case ISOLATE_REFUSED:
+        return "refused";
+    case ISOLATE_ABSENT:
+        break;
+    }
+    return "not run";
+}
+
+int
+isolate_csv(const struct isolate_matrix *x, FILE *f)
+{
+    fputs("mechanism,inside,namespace,result,errno,pid,uid,word,expected,"
+          "verdict,why\n",
+          f);
+    for (size_t i = 0; i < x->n; i++) {
+        const struct isolate_cell *c = &x->cells[i];
+        const char *why = c->reason != NULL ? c->reason : c->why;
+        bool through = c->seen.result == ISOLATE_CONNECTS;
+
+        fprintf(f, "%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,\"%s\"\n", c->m->name,
+                side_name[c->side], isolate_forms[c->form].name,
+                result_word(&c->seen),
+                c->seen.err != 0 ? strerrorname_np(-c->seen.err) : "",
+                through ? seen_word(c->seen.pid) : "",
+                through ? seen_word(c->seen.uid) : "", isolate_word(&c->seen),
+                c->known ? isolate_word(&c->expected) : "", verdict(c),
+                why != NULL ? why : "");
+    }
+    return ferror(f) ? -EIO : 0;
+}

@@ -1,0 +1,144 @@
+/*
+ * isolate_save.c - the verb: plan, run, and a directory of results.
+ *
+ *      results/20251122T095300Z-host-isolate/
+ *          isolate.txt       the tables, as they are printed
+ *          isolate.csv       one line per cell
+ *          isolate.svg .png  the chart
+ */
+#define _GNU_SOURCE /* gethostname */
+#include "ns/isolate.h"
+
+#include "bench/record.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+/* -- the directory --------------------------------------------------------- */
+
+/* results/20251122T095300Z-host-isolate */
+static int
+make_directory(const char *parent, char dir[RECORD_PATH])
+{
+    char name[128], stamp[32], host[65] = "";
+    time_t now = time(NULL);
+    struct tm utc;
+    int err;
+
+    if (parent == NULL)
+        parent = access("harness/core/ipc.h", F_OK) == 0 ? "results"
+                                                         : "ipclab-results";
+    if (mkdir(parent, 0777) == -1 && errno != EEXIST)
+        return -errno;
+    gethostname(host, sizeof host - 1);
+    for (char *p = host; *p != '\0'; p++)
+        if (!isalnum((unsigned char)*p) && *p != '.' && *p != '-')
+            *p = '_';
+    gmtime_r(&now, &utc);
+    strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
+    snprintf(name, sizeof name, "%s-%s-isolate", stamp, host);
+    err = record_path(parent, name, dir);
+    if (err == 0 && mkdir(dir, 0777) == -1 && errno != EEXIST)
+        err = -errno;
+    return err;
+}
+
+static int
+write_table(const struct isolate_matrix *x, FILE *f)
+{
+    isolate_tables(x, f);
+    return ferror(f) ? -EIO : 0;
+}
+
+static int
+write_file(const struct isolate_matrix *x, const char *dir, const char *file,
+           int (*put)(const struct isolate_matrix *, FILE *))
+{
+    char path[RECORD_PATH];
+    int err = record_path(dir, file, path);
+    FILE *f;
+
+    if (err != 0)
+        return err;
+    f = fopen(path, "we");
+    if (f == NULL)
+        return -errno;
+    err = put(x, f);
+    return fclose(f) == EOF && err == 0 ? -errno : err;
+}
+
+static int
+save(const struct isolate_matrix *x, const char *out)
+{
+    char dir[RECORD_PATH] = "";
+    int err = make_directory(out, dir);
+    int chart = 0;
+
+    if (err == 0)
+        err = write_file(x, dir, "isolate.csv", isolate_csv);
+    if (err == 0)
+        err = write_file(x, dir, "isolate.txt", write_table);
+    if (err == 0)
+        chart = isolate_chart(x, dir);
+    if (err != 0)
+        fprintf(stderr, "ipcbench: cannot write the results to %s: %s\n",
+                *dir != '\0' ? dir : out, strerror(-err));
+    else
+        printf("\nThe results are in %s: isolate.txt, isolate.csv%s\n", dir,
+               chart == 0 ? ", isolate.svg, isolate.png" : "");
+    if (chart != 0)
+        fprintf(stderr, "ipcbench: no charts: %s\n",
+                chart == -ENOENT ? "there is no gnuplot (make deps)"
+                                 : strerror(-chart));
+    return err;
+}
+
+/* -- the verb -------------------------------------------------------------- */
+
+static int
+finish(const struct isolate_matrix *x, const char *out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < x->n; i++)
+        n += x->cells[i].surprise;
+    isolate_tables(x, stdout);
+    if (save(x, out) != 0)
+        return EX_CANTCREAT;
+    if (n > 0)
+        printf("%zu of %zu cells are not as expected: see FINDING above.\n", n,
+               x->n);
+    else
+        printf("All cells that were run are as expected.\n");
+    return n > 0 ? 1 : EX_OK;
+}
+
+int
+isolate(const char *const *mechanisms, const char *out)
+{
+    struct isolate_matrix x;
+    int status, err = isolate_plan(&x, mechanisms);
+
+    if (err == -EINVAL) {
+        fprintf(stderr, "ipcbench: no such mechanism to isolate; `ipcbench "
+                        "list` shows them (null and thread have both sides in "
+                        "one process)\n");
+        return EX_USAGE;
+    }
+    if (err == 0)
+        err = isolate_run(&x);
+    if (err == 0) {
+        status = finish(&x, out);
+    } else {
+        fprintf(stderr, "ipcbench: isolate: %s\n",
+                err == -EINTR ? "stopped" : strerror(-err));
+        status = err == -EINTR ? 130 : EX_OSERR;
+    }
+    isolate_free(&x);
+    return status;
+}
