@@ -37,7 +37,9 @@ sh_files=$(list '*.sh' .ci/run)
 linter clang-format "$c_files
 $h_files" clang-format --dry-run -Werror @
 linter clang-tidy "$c_files" clang-tidy --quiet @ -- -std=c17 -pthread "$@"
+# varFuncNullUB: NULL ends an argument list; in every Linux libc it is a pointer.
 linter cppcheck "$c_files" cppcheck --quiet --std=c11 --inline-suppr \
+    --suppress=varFuncNullUB \
     --enable=warning,performance,portability --error-exitcode=1 "$@" @
 linter shellcheck "$sh_files" shellcheck @
 

@@ -356,9 +356,10 @@ start_serving(void)
 /* For AddressSanitizer, if this is built with it.  Open MPI never frees some of
  * its memory; and the plugins that asked for it are unloaded when the leaks are
  * looked for, so there is no name left to excuse them by. */
-const char *__asan_default_options(void);
+const char *__asan_default_options(void); /* NOLINT: their name */
 
 const char *
+/* NOLINTNEXTLINE(readability-identifier-naming) */
 __asan_default_options(void)
 {
     return "detect_leaks=0";

@@ -534,7 +534,7 @@ main(int argc, char **argv)
     static const struct argp argp = {option_list, parse_option, args_doc, doc,
                                      NULL,        NULL,         NULL};
     struct sigaction sa = {.sa_handler = interrupt}; /* no SA_RESTART */
-    static struct api_value args[API_MAX_FIELDS]; /* file_contents(): kept */
+    static struct api_value args[API_MAX_FIELDS];    /* file_contents(): kept */
     const struct api_method *method;
     char where[PATH_MAX];
     const char *why;

@@ -27,7 +27,7 @@ static struct output o;
 
 /* The program ended with this status, and on one of its outputs said these
  * words.  A reason goes to standard error, a result to standard output. */
-#define expect(wanted, text) \
+#define EXPECT(wanted, text) \
     do { \
         const char *said = (wanted) == 0 ? o.out : o.err; \
         ck_assert_msg(o.status == (wanted), "exit status %d: %s%s", o.status, \
@@ -38,8 +38,8 @@ static struct output o;
                       "a failure, and a result: %s", o.out); \
     } while (0)
 
-#define ipcctl(...) run_program(&o, "ipcctl", __VA_ARGS__, NULL)
-#define ipcd(...)   run_program(&o, "ipcd", __VA_ARGS__, NULL)
+#define IPCCTL(...) run_program(&o, "ipcctl", __VA_ARGS__, NULL)
+#define IPCD(...)   run_program(&o, "ipcd", __VA_ARGS__, NULL)
 
 /* The first of each shape; every build has them. */
 static const struct ipc_mechanism *
@@ -75,22 +75,22 @@ START_TEST(ipcctl_calls_and_prints)
     const char *name = a_daemon()->name;
 
     server_start(&server, a_daemon());
-    ipcctl("-m", name, "hello", "World");
-    expect(0, "Hello World\n");
-    ipcctl("-m", name, "hello", "name=World");
-    expect(0, "Hello World\n");
-    ipcctl("-m", name, "counter_add", "delta=-3", "key=k");
-    expect(0, "-3\n");
-    ipcctl("-m", name, "counter_add", "k", "-3"); /* not an option */
-    expect(0, "-6\n");
-    ipcctl("-m", name, "echo", "as it is");
-    expect(0, "as it is");
+    IPCCTL("-m", name, "hello", "World");
+    EXPECT(0, "Hello World\n");
+    IPCCTL("-m", name, "hello", "name=World");
+    EXPECT(0, "Hello World\n");
+    IPCCTL("-m", name, "counter_add", "delta=-3", "key=k");
+    EXPECT(0, "-3\n");
+    IPCCTL("-m", name, "counter_add", "k", "-3"); /* not an option */
+    EXPECT(0, "-6\n");
+    IPCCTL("-m", name, "echo", "as it is");
+    EXPECT(0, "as it is");
     ck_assert_str_eq(o.out, "as it is");
-    ipcctl("-m", name, "stats");
-    expect(0, "requests=5\n");
+    IPCCTL("-m", name, "stats");
+    EXPECT(0, "requests=5\n");
     server_stop(&server);
-    ipcctl("-m", a_spawned()->name, "hello", "World");
-    expect(0, "Hello World\n");
+    IPCCTL("-m", a_spawned()->name, "hello", "World");
+    EXPECT(0, "Hello World\n");
 }
 END_TEST
 
@@ -100,14 +100,14 @@ START_TEST(ipcctl_whoami_says_what_the_server_thinks)
     struct host server;
 
     server_start(&server, a_daemon());
-    ipcctl("-m", a_daemon()->name, "whoami");
-    expect(0, "evidence=K");
+    IPCCTL("-m", a_daemon()->name, "whoami");
+    EXPECT(0, "evidence=K");
     snprintf(line, sizeof line, "mechanism=%s\n", a_daemon()->name);
-    expect(0, line);
+    EXPECT(0, line);
     snprintf(line, sizeof line, "uid=%u\n", (unsigned)geteuid());
-    expect(0, line);
+    EXPECT(0, line);
     snprintf(line, sizeof line, "gid=%u\n", (unsigned)getegid());
-    expect(0, line);
+    EXPECT(0, line);
     server_stop(&server);
 }
 END_TEST
@@ -117,19 +117,19 @@ START_TEST(ipcctl_describes_with_and_without_a_server)
     struct host server;
     struct output own;
 
-    ipcctl("describe");
+    IPCCTL("describe");
     for (const struct api_method *m = api_methods; m->name != NULL; m++)
-        expect(0, m->name);
+        EXPECT(0, m->name);
     own = o;
     server_start(&server, a_daemon());
-    ipcctl("-m", a_daemon()->name, "describe");
-    expect(0, "hello(name: string) -> greeting: string");
+    IPCCTL("-m", a_daemon()->name, "describe");
+    EXPECT(0, "hello(name: string) -> greeting: string");
     ck_assert_str_eq(o.out, own.out); /* of the same build */
-    ipcctl("-m", a_daemon()->name, "describe", "0");
-    expect(0, "number=1\n");
+    IPCCTL("-m", a_daemon()->name, "describe", "0");
+    EXPECT(0, "number=1\n");
     server_stop(&server);
-    ipcctl("describe", "--page");
-    expect(0, "# The protocol");
+    IPCCTL("describe", "--page");
+    EXPECT(0, "# The protocol");
 }
 END_TEST
 
@@ -146,14 +146,14 @@ START_TEST(ipcctl_reads_a_file)
     fclose(f);
     server_start(&server, a_daemon());
     snprintf(arg, sizeof arg, "path=%s", path);
-    ipcctl("-m", a_daemon()->name, "read_file", arg, "offset=3", "count=100");
-    expect(0, "tents\n");
+    IPCCTL("-m", a_daemon()->name, "read_file", arg, "offset=3", "count=100");
+    EXPECT(0, "tents\n");
     ck_assert_str_eq(o.out, "tents\n");
     snprintf(arg, sizeof arg, "@%s", path); /* an argument from a file */
-    ipcctl("-m", a_daemon()->name, "echo", arg);
-    expect(0, "contents\n");
-    ipcctl("-m", a_daemon()->name, "read_file", "/no/such", "0", "1");
-    expect(1, "ENOENT");
+    IPCCTL("-m", a_daemon()->name, "echo", arg);
+    EXPECT(0, "contents\n");
+    IPCCTL("-m", a_daemon()->name, "read_file", "/no/such", "0", "1");
+    EXPECT(1, "ENOENT");
     server_stop(&server);
     unlink(path);
 }
@@ -165,10 +165,10 @@ START_TEST(what_the_server_refuses_is_1)
     const char *name = a_daemon()->name;
 
     server_start(&server, a_daemon());
-    ipcctl("-m", name, "sleep", "1001");
-    expect(1, "ms must be at most 1000");
-    ipcctl("-m", name, "read_file", "not/absolute", "0", "1");
-    expect(1, "absolute");
+    IPCCTL("-m", name, "sleep", "1001");
+    EXPECT(1, "ms must be at most 1000");
+    IPCCTL("-m", name, "read_file", "not/absolute", "0", "1");
+    EXPECT(1, "absolute");
     server_stop(&server);
 }
 END_TEST
@@ -178,18 +178,18 @@ START_TEST(whom_one_cannot_talk_to_is_2)
     const char *name = a_daemon()->name;
     struct host server;
 
-    ipcctl("-m", name, "whoami");
-    expect(2, "no server at");
-    expect(2, "ipcd -m");
-    ipcctl("-m", a_spawned()->name, "--server=/no/such", "whoami");
-    expect(2, "--server");
+    IPCCTL("-m", name, "whoami");
+    EXPECT(2, "no server at");
+    EXPECT(2, "ipcd -m");
+    IPCCTL("-m", a_spawned()->name, "--server=/no/such", "whoami");
+    EXPECT(2, "--server");
     server_start(&server, a_daemon());
-    ipcctl("-m", name, "-t", "0.05", "sleep", "1000");
-    expect(2, "no answer within the time");
+    IPCCTL("-m", name, "-t", "0.05", "sleep", "1000");
+    EXPECT(2, "no answer within the time");
     /* From now on anybody could have put it there. */
     ck_assert_int_eq(chmod(run_dir, 0777), 0);
-    ipcctl("-m", name, "whoami");
-    expect(2, "cannot be trusted");
+    IPCCTL("-m", name, "whoami");
+    EXPECT(2, "cannot be trusted");
     server_stop(&server);
 }
 END_TEST
@@ -221,29 +221,29 @@ START_TEST(bad_usage_of_ipcctl_is_64)
         const char *const *a = cases[i].argv;
 
         run_program(&o, "ipcctl", a[0], a[1], a[2], a[3], a[4], NULL);
-        expect(64, cases[i].says);
+        EXPECT(64, cases[i].says);
     }
 }
 END_TEST
 
 START_TEST(help_and_version_are_there)
 {
-    ipcctl("--help");
-    expect(0, "METHOD");
-    expect(0, "Exit status: 0 ok, 1");
-    ipcctl("--version");
-    expect(0, "ipclab");
-    ipcd("--help");
-    expect(0, "--stdio");
-    ipcd("--version");
-    expect(0, "ipclab");
+    IPCCTL("--help");
+    EXPECT(0, "METHOD");
+    EXPECT(0, "Exit status: 0 ok, 1");
+    IPCCTL("--version");
+    EXPECT(0, "ipclab");
+    IPCD("--help");
+    EXPECT(0, "--stdio");
+    IPCD("--version");
+    EXPECT(0, "ipclab");
 }
 END_TEST
 
 START_TEST(a_terminal_is_not_at_the_mercy_of_what_comes_back)
 {
-    ipcctl("-m", a_spawned()->name, "hello", "\033[2J");
-    expect(0, "\\x1b[2J");
+    IPCCTL("-m", a_spawned()->name, "hello", "\033[2J");
+    EXPECT(0, "\\x1b[2J");
 }
 END_TEST
 
@@ -251,20 +251,20 @@ END_TEST
 
 START_TEST(bad_usage_of_ipcd_is_64)
 {
-    ipcd("-m", "no/such");
-    expect(64, "no mechanism is called 'no/such'");
+    IPCD("-m", "no/such");
+    EXPECT(64, "no mechanism is called 'no/such'");
     run_program(&o, "ipcd", NULL);
-    expect(64, "which mechanism?");
-    ipcd("-m", "null/call");
-    expect(64, "baseline");
-    ipcd("--stdio", "-m", a_daemon()->name);
-    expect(64, "leave out --stdio");
-    ipcd("--stdio", "-m", a_spawned()->name, "-m", a_spawned()->name);
-    expect(64, "exactly one");
-    ipcd("-m", a_daemon()->name, "rubbish");
-    expect(64, "rubbish");
-    ipcd("-m", a_daemon()->name, "--ready-fd=1");
-    expect(64, "--ready-fd=1");
+    EXPECT(64, "which mechanism?");
+    IPCD("-m", "null/call");
+    EXPECT(64, "baseline");
+    IPCD("--stdio", "-m", a_daemon()->name);
+    EXPECT(64, "leave out --stdio");
+    IPCD("--stdio", "-m", a_spawned()->name, "-m", a_spawned()->name);
+    EXPECT(64, "exactly one");
+    IPCD("-m", a_daemon()->name, "rubbish");
+    EXPECT(64, "rubbish");
+    IPCD("-m", a_daemon()->name, "--ready-fd=1");
+    EXPECT(64, "--ready-fd=1");
 }
 END_TEST
 
@@ -272,17 +272,17 @@ START_TEST(ipcd_says_why_it_does_not_start)
 {
     struct host server;
 
-    ipcd("-m", a_spawned()->name);
-    expect(1, "no daemon is needed");
-    ipcd("-m", a_daemon()->name, "--run-dir=/no/such/dir");
-    expect(1, "/no/such/dir");
+    IPCD("-m", a_spawned()->name);
+    EXPECT(1, "no daemon is needed");
+    IPCD("-m", a_daemon()->name, "--run-dir=/no/such/dir");
+    EXPECT(1, "/no/such/dir");
     server_start(&server, a_daemon());
-    ipcd("-m", a_daemon()->name);
-    expect(1, "another ipcd serves it");
+    IPCD("-m", a_daemon()->name);
+    EXPECT(1, "another ipcd serves it");
     server_stop(&server);
     ck_assert_int_eq(chmod(run_dir, 0777), 0);
-    ipcd("-m", a_daemon()->name);
-    expect(1, "writable by nobody else");
+    IPCD("-m", a_daemon()->name);
+    EXPECT(1, "writable by nobody else");
     ck_assert_int_eq(chmod(run_dir, 0755), 0);
 }
 END_TEST
@@ -336,10 +336,10 @@ START_TEST(one_ipcd_serves_several_and_sigterm_leaves_nothing)
     snprintf(dir, sizeof dir, "%.80s/sub", run_dir); /* ipcd makes it */
     snprintf(option, sizeof option, "--run-dir=%s", dir);
     pid = start_two(first, second, dir);
-    ipcctl("-m", first, option, "hello", "A");
-    expect(0, "Hello A\n");
-    ipcctl("-m", second, option, "hello", "B");
-    expect(0, "Hello B\n");
+    IPCCTL("-m", first, option, "hello", "A");
+    EXPECT(0, "Hello A\n");
+    IPCCTL("-m", second, option, "hello", "B");
+    EXPECT(0, "Hello B\n");
     ck_assert_int_eq(kill(pid, signals[_i]), 0);
     ck_assert_int_eq(wait_status(pid), 0);
     ck_assert_int_eq(stat(dir, &st), -1);
@@ -355,8 +355,8 @@ START_TEST(shutdown_ends_the_whole_daemon)
     snprintf(dir, sizeof dir, "%.80s/sub", run_dir);
     snprintf(option, sizeof option, "--run-dir=%s", dir);
     pid = start_two("fifo/perclient", "socket/stream", dir);
-    ipcctl("-m", "fifo/perclient", option, "shutdown");
-    expect(0, "");
+    IPCCTL("-m", "fifo/perclient", option, "shutdown");
+    EXPECT(0, "");
     ck_assert_int_eq(wait_status(pid), 0);
 }
 END_TEST
@@ -388,11 +388,11 @@ START_TEST(one_endpoint_that_cannot_be_takes_back_the_others)
     struct host server;
 
     server_start(&server, ipc_find("fifo/perclient"));
-    ipcd("-m", "socket/stream", "-m", "fifo/perclient");
-    expect(1, "fifo");
+    IPCD("-m", "socket/stream", "-m", "fifo/perclient");
+    EXPECT(1, "fifo");
     ck_assert_ptr_null(strstr(objects_left(), "socket"));
-    ipcctl("-m", "fifo/perclient", "hello", "World");
-    expect(0, "Hello World"); /* the one that was there is well */
+    IPCCTL("-m", "fifo/perclient", "hello", "World");
+    EXPECT(0, "Hello World"); /* the one that was there is well */
     server_stop(&server);
 }
 END_TEST
@@ -405,14 +405,14 @@ START_TEST(ipcd_sweeps_what_the_killed_left_and_not_what_lives)
     server_start(&alive, ipc_find("socket/stream"));
     server_kill(&dead);
     ck_assert_str_ne(objects_left(), "");
-    ipcd("--sweep");
-    expect(0, "is being served, left alone");
-    expect(0, "removed what was left of");
-    ipcctl("-m", "socket/stream", "hello", "World");
-    expect(0, "Hello World");
+    IPCD("--sweep");
+    EXPECT(0, "is being served, left alone");
+    EXPECT(0, "removed what was left of");
+    IPCCTL("-m", "socket/stream", "hello", "World");
+    EXPECT(0, "Hello World");
     server_stop(&alive);
-    ipcd("--sweep");
-    expect(0, "nothing to sweep");
+    IPCD("--sweep");
+    EXPECT(0, "nothing to sweep");
     ck_assert_int_eq(rmdir(run_dir) == 0 || errno == ENOENT, 1);
     ck_assert_int_eq(mkdir(run_dir, 0755), 0); /* teardown wants it */
 }

@@ -10,6 +10,7 @@
 #include "bench/summary.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <jansson.h>
 #include <signal.h>
@@ -36,7 +37,8 @@ find_run(void)
     struct dirent *e;
     int n = 0;
 
-    while ((e = readdir(d)) != NULL) {
+    ck_assert_msg(d != NULL, "%s", results);
+    while (d != NULL && (e = readdir(d)) != NULL) {
         if (e->d_name[0] == '.' || strcmp(e->d_name, "latest") == 0)
             continue;
         ck_assert_int_eq(record_path(results, e->d_name, run), 0);
@@ -203,7 +205,7 @@ start_run(int *from)
         dup2(out[1], STDOUT_FILENO);
         close(out[0]);
         close(out[1]);
-        freopen("/dev/null", "w", stderr);
+        dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
         execl(path, "ipcbench", "run", "--budget=60", "--out", results,
               (char *)NULL);
         _exit(127);
