@@ -4,9 +4,11 @@
  *   ipcbench list            what there is
  *   ipcbench run             measure it: tables, charts, results/latest
  *   ipcbench report DIR      the tables and charts of an earlier run
+ *   ipcbench compare OLD NEW what has become faster or slower since
  *   ipcbench isolate         which mechanism gets through which namespace
  */
 #define _GNU_SOURCE /* getrandom, program_invocation_short_name */
+#include "bench/compare.h"
 #include "bench/list.h"
 #include "bench/report.h"
 #include "bench/run.h"
@@ -26,8 +28,9 @@ const char *argp_program_version = "ipcbench (ipclab) 1.0";
 static struct options {
     struct run_options run;
     const char *mechanisms[MOST_NAMES + 1], *placements[MOST_NAMES + 1];
-    const char *dir; /* report */
-    bool csv;        /* list */
+    const char *dir; /* report; compare: OLD */
+    const char *new; /* compare */
+    bool csv;        /* list, compare */
 } options = {.run.plan.rounds = 9};
 
 enum {
@@ -218,6 +221,53 @@ do_report(void)
     return report(options.dir, false);
 }
 
+/* -- compare ------------------------------------------------------------------------ */
+
+static const struct argp_option compare_list[] = {
+    {"csv", KEY_CSV, NULL, 0, "every change as CSV, one a line", 0}, {0}};
+
+static error_t
+parse_compare(int key, char *arg, struct argp_state *state)
+{
+    switch (key) {
+    case KEY_CSV:
+        options.csv = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num == 0)
+            options.dir = arg;
+        else if (state->arg_num == 1)
+            options.new = arg;
+        else
+            argp_error(state, "two runs only, not `%s' as well", arg);
+        return 0;
+    case ARGP_KEY_END:
+        if (options.new == NULL)
+            argp_error(state, "which runs? give the directory of the old one, "
+                              "then that of the new one");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp compare_argp = {
+    .options = compare_list,
+    .parser = parse_compare,
+    .args_doc = "OLD NEW",
+    .doc = "Tells what is faster or slower in the run NEW than in the run OLD: "
+           "two directories of results, or the cells.csv in them.\vWhat is "
+           "compared are ratios to the floor of the same round.  Exit status: "
+           "0 nothing is slower, 1 something is, 2 they cannot be compared, 64 "
+           "wrong usage.",
+};
+
+static int
+do_compare(void)
+{
+    return compare(options.dir, options.new, options.csv);
+}
+
 /* -- isolate ------------------------------------------------------------------------- */
 
 static const struct argp_option isolate_list[] = {
@@ -267,6 +317,7 @@ static const struct verb {
     {"list", "ipcbench list", &list_argp, do_list},
     {"run", "ipcbench run", &run_argp, do_run},
     {"report", "ipcbench report", &report_argp, do_report},
+    {"compare", "ipcbench compare", &compare_argp, do_compare},
     {"isolate", "ipcbench isolate", &isolate_argp, do_isolate},
     {.name = NULL},
 };
@@ -280,7 +331,8 @@ parse_verb(int key, char *arg, struct argp_state *state)
     char **rest;
 
     if (key == ARGP_KEY_NO_ARGS)
-        argp_error(state, "what to do? list, run, report DIR or isolate");
+        argp_error(state, "what to do? list, run, report DIR, compare OLD "
+                          "NEW or isolate");
     if (key != ARGP_KEY_ARG)
         return ARGP_ERR_UNKNOWN;
     for (verb = verbs; verb->name != NULL; verb++)
@@ -289,7 +341,7 @@ parse_verb(int key, char *arg, struct argp_state *state)
     if (verb->name == NULL)
         argp_error(state,
                    "there is no verb `%s'; there are list, run, "
-                   "report and isolate",
+                   "report, compare and isolate",
                    arg);
     rest = &state->argv[state->next - 1];
     rest[0] = program_invocation_short_name = (char *)(uintptr_t)verb->title;
@@ -300,7 +352,7 @@ parse_verb(int key, char *arg, struct argp_state *state)
 
 static const struct argp argp = {
     .parser = parse_verb,
-    .args_doc = "list\nrun\nreport DIR\nisolate",
+    .args_doc = "list\nrun\nreport DIR\ncompare OLD NEW\nisolate",
     .doc = "Compares the mechanisms of inter-process communication on this "
            "machine.\v`ipcbench VERB --help` tells the options of each.  "
            "Results go into results/, or ipclab-results/ outside the source "

@@ -1,6 +1,8 @@
 /* report.c - tables and charts of a run, from its directory alone. */
 #include "bench/report.h"
 
+#include "bench/html.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
@@ -8,10 +10,8 @@
 #include <string.h>
 #include <sysexits.h>
 
-/* The small print of the charts, from run.json; without it the directory's
- * name has to do. */
-static void
-small_print(const char *dir, char heading[256], char date[64])
+void
+report_heading(const char *dir, char heading[256], char date[64])
 {
     char path[RECORD_PATH];
     json_t *all = NULL;
@@ -37,7 +37,7 @@ draw(const struct summary *s, const char *dir)
     char heading[256], date[64];
     int err;
 
-    small_print(dir, heading, date);
+    report_heading(dir, heading, date);
     err = charts_draw(s, dir, heading, date);
     if (err == -ENOENT)
         printf("\nNo charts: there is no gnuplot here (`make deps` installs "
@@ -47,8 +47,8 @@ draw(const struct summary *s, const char *dir)
         printf("\nNo charts, or not all: %s\n", strerror(-err));
 }
 
-static int
-unreadable(const char *dir, int err, unsigned line)
+int
+report_unreadable(const char *dir, int err, unsigned line)
 {
     if (err == -EBADMSG)
         fprintf(stderr,
@@ -65,30 +65,41 @@ unreadable(const char *dir, int err, unsigned line)
     return err == -ENOMEM ? EX_OSERR : EX_NOINPUT;
 }
 
+static int
+unwritten(const char *dir, const char *file, int err)
+{
+    if (err == 0)
+        return EX_OK;
+    fprintf(stderr, "ipcbench: cannot write %s/%s: %s\n", dir, file,
+            strerror(-err));
+    return EX_CANTCREAT;
+}
+
 int
 report(const char *dir, bool fresh)
 {
+    bool incomplete = !fresh && record_incomplete(dir);
+    int status, err;
     struct summary s;
     struct row *rows;
     unsigned line;
     size_t n;
-    int err = record_read(dir, &rows, &n, &line);
 
+    err = record_read(dir, &rows, &n, &line);
     if (err != 0)
-        return unreadable(dir, err, line);
+        return report_unreadable(dir, err, line);
     err = summarise(rows, n, &s);
     free(rows);
     if (err != 0)
-        return unreadable(dir, err, 0);
-    if (!fresh && record_incomplete(dir))
+        return report_unreadable(dir, err, 0);
+    if (incomplete)
         printf("INCOMPLETE: this run was stopped before its end, or is still "
                "going on\n");
     report_tables(&s, stdout);
-    err = summary_write(&s, dir);
-    if (err != 0)
-        fprintf(stderr, "ipcbench: cannot write %s/summary.csv: %s\n", dir,
-                strerror(-err));
+    status = unwritten(dir, "summary.csv", summary_write(&s, dir));
     draw(&s, dir);
+    if (status == EX_OK)
+        status = unwritten(dir, "report.html", html_write(&s, dir, incomplete));
     summary_free(&s);
-    return err != 0 ? EX_CANTCREAT : EX_OK;
+    return status;
 }

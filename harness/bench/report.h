@@ -9,11 +9,18 @@
 #include <stdbool.h>
 
 /*
- * Reads dir/cells.csv, writes summary.csv and the charts beside it and prints
- * the tables.  fresh: this is the end of the run itself, so being incomplete is
+ * Reads dir/cells.csv, writes summary.csv, the charts and report.html beside it
+ * and prints the tables.  fresh: this is the end of the run itself, so being incomplete is
  * nothing to mention.  Prints what went wrong; an exit status.
  */
 int report(const char *dir, bool fresh);
+
+/* The machine in one line and when the run ended, from run.json; without it the
+ * directory's name has to do, and the date is empty. */
+void report_heading(const char *dir, char heading[256], char date[64]);
+
+/* Says why record_read() failed.  An exit status. */
+int report_unreadable(const char *dir, int err, unsigned line);
 
 /* The tables, at most 100 columns wide. */
 void report_tables(const struct summary *s, FILE *f);

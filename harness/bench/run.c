@@ -266,8 +266,8 @@ report_and_complete(struct run *r)
     if (err != 0)
         return explain(r, err);
     printf("\nLeft in %s (and %s/latest):\n"
-           "  cells.csv summary.csv run.json and the charts; `ipcbench report "
-           "DIR` draws them again\n",
+           "  report.html to look at, cells.csv summary.csv run.json and the "
+           "charts; `ipcbench report\nDIR` draws them again\n",
            r->record.dir, r->record.parent);
     return r->works > 0 ? EX_OK : EX_UNAVAILABLE;
 }

@@ -1,0 +1,77 @@
+/*
+ * compare.h - `ipcbench compare OLD NEW`: what has become faster or slower from
+ * one run to another.
+ *
+ *      OLD  round 1: x / floor   round 2: x / floor   ...   median a
+ *      NEW  round 1: x / floor   round 2: x / floor   ...   median b
+ *                                                   change: b / a - 1
+ *
+ * Times of two runs say little about each other: the machine was another one
+ * meanwhile, even if it is the same.  What is compared is the ratio to the
+ * floor that was measured in the same round.
+ */
+#ifndef COMPARE_H
+#define COMPARE_H
+
+#include "bench/stats.h"
+#include "bench/summary.h"
+
+#include <stdbool.h>
+
+#define COMPARE_FASTER       "faster"
+#define COMPARE_SLOWER       "slower"
+#define COMPARE_INCONCLUSIVE "inconclusive"
+#define COMPARE_ONLY_OLD     "only in OLD" /* no verdict: there is one side */
+#define COMPARE_ONLY_NEW     "only in NEW"
+
+/* Exit statuses, for scripts. */
+#define COMPARE_EXIT_FINE   0 /* nothing is slower */
+#define COMPARE_EXIT_SLOWER 1
+#define COMPARE_EXIT_CANNOT 2
+
+/* One cell, in both runs. */
+struct change {
+    char mechanism[40], placement[24], kind[8];
+    long size;
+    char verdict[16];
+    /* 0.05: takes 5 % longer, measured in floors; and its 95 % interval */
+    double change, change_lo, change_hi;
+    double limit;   /* it must also be more than this */
+    long disturbed; /* 1: in either run most of the rounds were */
+    double old_ratio, new_ratio;
+    long old_rounds, new_rounds;
+    /* for information */
+    double old_p50_ns, new_p50_ns, old_bytes_per_second, new_bytes_per_second;
+    char reason[160]; /* why one side is missing */
+};
+
+struct comparison {
+    struct change *changes; /* the largest first, those without one last */
+    size_t n;
+    long compared, faster, slower, inconclusive;
+};
+
+/* The rows of a run and what summarise() made of them. */
+struct compared_run {
+    struct row *rows;
+    size_t n;
+    struct summary summary;
+};
+
+/* -ENOMEM. */
+int compare_runs(const struct compared_run *old, const struct compared_run *new,
+                 struct comparison *c);
+void comparison_free(struct comparison *c);
+
+/* The median of new over the median of old, less 1, and its 95 % percentile
+ * bootstrap interval: both are drawn again, since both are samples.  NAN if
+ * either is empty. */
+struct interval change_interval(const double *old, size_t n, const double *new,
+                                size_t m);
+
+/* The verb: old and new are results directories, or the cells.csv in them.
+ * Prints the table, or every change as CSV, and what went wrong; one of the
+ * exit statuses above. */
+int compare(const char *old, const char *new, bool csv);
+
+#endif
