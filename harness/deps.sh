@@ -57,6 +57,7 @@ build library:check        check             check-devel              check     
 build library:jansson      libjansson-dev    jansson-devel            jansson    libjansson-devel   jansson-dev            jansson (JSON)
 run   sanitizers:          -                 libasan,libubsan,libtsan -          -                  -                      sanitizers (V=asan, V=tsan)
 run   command:gnuplot      gnuplot-nox       gnuplot-minimal          gnuplot    gnuplot            gnuplot                gnuplot (charts)
+run   command:ip           iproute2          iproute                  iproute2   iproute2           iproute2               ip (two hosts)
 run   font:                fonts-dejavu-core dejavu-sans-fonts        ttf-dejavu dejavu-fonts       font-dejavu            a font (charts)
 run   command:strace       strace            strace                   strace     strace             strace                 strace
 lint  command:clang        clang             clang                    clang      clang              clang                  clang
