@@ -24,9 +24,11 @@
 #include <ftw.h>
 #include <limits.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/select.h>
@@ -261,17 +263,31 @@ isolate(void)
 }
 
 static off_t said_before;
+static int running[2]; /* a pipe; this program alone has it open for writing */
+static volatile pid_t *test_group; /* shared with the janitor; 0: none */
 
-/* Standard error goes to the file until the test has passed; then what it said
- * there is forgotten.  (Not under a debugger, in one process for all.) */
-static void
-gather_errors(void)
+/* Is this process only for this test?  Not so under a debugger. */
+static bool
+is_forked(void)
 {
-    const char *fork_status = getenv("CK_FORK");
+    const char *status = getenv("CK_FORK");
 
+    return status == NULL || strcmp(status, "no") != 0;
+}
+
+static void
+take_a_process(void)
+{
     said_before = lseek(said, 0, SEEK_END);
-    if (fork_status == NULL || strcmp(fork_status, "no") != 0)
-        ck_assert_int_ne(dup2(said, STDERR_FILENO), -1);
+    if (!is_forked())
+        return;
+    /* If the test passes, what it says on standard error is forgotten. */
+    ck_assert_int_ne(dup2(said, STDERR_FILENO), -1);
+    /* Check made us leader of a process group, and kills that at the end; if
+     * Check itself does not live that long, the janitor will. */
+    *test_group = getpgrp();
+    close(running[1]);
+    own_namespace = isolate();
 }
 
 static void
@@ -279,12 +295,11 @@ setup(void)
 {
     struct stat st;
 
-    gather_errors();
+    take_a_process();
     if (stat(run_dir, &st) == 0)
         clean_up();
     ck_assert_int_eq(mkdir(run_dir, 0700), 0);
     ck_assert_int_eq(chmod(run_dir, 0755), 0);
-    own_namespace = isolate();
     /* An orphan (a spawned server whose client was killed) comes to us. */
     ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
     FD_ZERO(&descriptors_before);
@@ -296,12 +311,11 @@ static void
 teardown(void)
 {
     FILE *out = fmemopen(left, sizeof left, "w");
-    pid_t pid = waitpid(-1, NULL, WNOHANG);
 
     ck_assert_ptr_nonnull(out);
     left[0] = '\0';
     /* 0: one is alive.  Above: one had ended, unwaited for. */
-    if (pid != -1)
+    if (is_forked() && waitpid(-1, NULL, WNOHANG) != -1)
         fprintf(out, "a child process\n");
     each_descriptor(getpid(), name_if_new, out);
     find_left(true, out);
@@ -313,11 +327,13 @@ teardown(void)
     ck_assert_int_eq(ftruncate(said, said_before), 0);
 }
 
+static int cases, cases_begun;
+
 static void
 show_progress(void)
 {
     if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r\033[K  %s ", tcase_name());
+        fprintf(stderr, "\r\033[K  %d of %d cases ", ++cases_begun, cases);
 }
 
 static void
@@ -327,11 +343,10 @@ hide_progress(void)
         fputs("\r\033[K", stderr);
 }
 
-static int running[2]; /* a pipe, open for writing in all but the janitor */
 static pid_t janitor;
 
-/* However this program ends, also by kill -9: when nobody of it is left, the
- * janitor reads the end of file and clears up. */
+/* However this program ends, also by kill -9: the janitor reads the end of file
+ * and clears up. */
 static void
 wait_and_clear_up(void)
 {
@@ -340,6 +355,8 @@ wait_and_clear_up(void)
     setsid(); /* the terminal's ^C is not for us */
     close(running[1]);
     (void)!read(running[0], &byte, 1);
+    if (*test_group > 0)
+        kill(-*test_group, SIGKILL);
     clean_up();
     nftw(check_dir, remove_entry, 8, FTW_PHYS | FTW_DEPTH);
     _exit(EXIT_SUCCESS);
@@ -363,8 +380,10 @@ make_check_dir(void)
 void
 fixture_begin(void)
 {
-    if (make_check_dir() == -1 || pipe2(running, O_CLOEXEC) == -1 ||
-        (janitor = fork()) == -1) {
+    test_group = mmap(NULL, sizeof *test_group, PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (test_group == MAP_FAILED || make_check_dir() == -1 ||
+        pipe2(running, O_CLOEXEC) == -1 || (janitor = fork()) == -1) {
         perror(check_dir);
         exit(EXIT_FAILURE);
     }
@@ -376,6 +395,7 @@ fixture_begin(void)
 void
 fixture_end(void)
 {
+    *test_group = 0;
     close(running[1]);
     waitpid(janitor, NULL, 0);
 }
@@ -404,6 +424,7 @@ test_case(Suite *s, const char *name)
     TCase *tc = tcase_create(name);
 
     current_case = name;
+    cases++;
     tcase_set_timeout(tc, TEST_TIMEOUT);
     tcase_add_unchecked_fixture(tc, show_progress, hide_progress);
     tcase_add_checked_fixture(tc, setup, teardown);

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -79,6 +80,24 @@ START_TEST(a_client_may_vanish_at_any_moment)
     } while (!has(IPC_SPAWNED) && open_descriptors(server.pid) > most);
     end();
     children_end(); /* the servers that the vanished clients spawned */
+}
+END_TEST
+
+START_TEST(a_client_that_leaves_takes_everything_along)
+{
+    char before[4096];
+    struct client other;
+
+    begin(_i);
+    expect_echo(&client, 100);
+    snprintf(before, sizeof before, "%s", objects_left());
+    client_start(&server, &other);
+    expect_echo(&other, 100);
+    client_close(&other);
+    /* What the server still holds goes when it looks again. */
+    while (strcmp(objects_left(), before) != 0)
+        expect_echo(&client, 100);
+    end();
 }
 END_TEST
 
@@ -336,7 +355,8 @@ START_TEST(who_floods_the_server_does_not_starve_the_others)
         ck_assert_int_eq(service_step(&l.service, PATIENCE), 0);
         if (l.service.in[WIRE_HEADER + sizeof(uint32_t)] == 'B')
             break;
-        ck_assert_msg(++served <= flooder.ahead,
+        served++;
+        ck_assert_msg(served <= flooder.ahead,
                       "%s: %u of A's served, and B still waits", subject->name,
                       served);
         child_go(&a);
@@ -427,6 +447,7 @@ test_crash(void)
         TCase *tc = test_case(s, ipc_registry[i]->name);
 
         add(tc, i, a_client_may_vanish_at_any_moment, 0, ALONE);
+        add(tc, i, a_client_that_leaves_takes_everything_along, 0, ALONE);
         add(tc, i, a_killed_server_is_a_broken_pipe, 0, ALONE);
         add(tc, i, a_server_killed_during_the_wait_wakes_its_client, 0, ALONE);
         add(tc, i, a_crash_leaves_what_the_table_says_and_sweep_removes_it, 0,
