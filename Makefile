@@ -19,7 +19,7 @@ include $(sort $(wildcard */module.mk))
 
 FLAGS_release := -O2
 FLAGS_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
-FLAGS_tsan    := -O1 -fsanitize=thread
+FLAGS_tsan    := -O1 -fsanitize=thread -DIPCLAB_TSAN
 FLAGS_analyze := -O1 -fanalyzer
 FLAGS_cov     := -O0 --coverage
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion \

@@ -37,9 +37,9 @@
 /* As long as that of the siblings, so that the sizes can be compared. */
 #define MAX_MESSAGE (64 * 1024 + 128)
 
-/* ThreadSanitizer (gcc 12) does not know this call, and would take what it has
- * locked for unlocked. */
-#ifdef __SANITIZE_THREAD__
+/* ThreadSanitizer (of gcc 12 and clang 14) does not know this call, and would
+ * take what it has locked for unlocked. */
+#ifdef IPCLAB_TSAN
 #define pthread_mutex_clocklock(m, clock, t) ((void)(t), pthread_mutex_lock(m))
 #endif
 

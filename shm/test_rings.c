@@ -258,7 +258,7 @@ talk_without_the_kernel(struct pair *p)
 static const char *
 need_silence(void)
 {
-#ifdef __SANITIZE_THREAD__
+#ifdef IPCLAB_TSAN
     return "need a build without ThreadSanitizer, which makes its own calls";
 #else
     return NULL;

@@ -146,20 +146,19 @@ print_version(FILE *out, struct argp_state *state)
 
 /* -- arguments ---------------------------------------------------------------- */
 
-/* A file's contents; ends the program if they cannot be had. */
+/* A file's contents; ends the program if they cannot be had.  Each argument has
+ * room of its own, since several may come from files. */
 static struct api_value
 file_contents(const char *path)
 {
-    struct api_value v = {.at = NULL};
+    static char text[API_MAX_FIELDS][IPC_MAX_MSG];
+    static size_t used;
+    struct api_value v = {.at = text[used]};
     FILE *f = fopen(path, "re");
-    char *text = malloc(IPC_MAX_MSG);
 
     if (f == NULL)
         usage("%s: %s", path, strerror(errno));
-    if (text == NULL)
-        usage("out of memory");
-    v.at = text;
-    v.len = fread(text, 1, IPC_MAX_MSG, f);
+    v.len = fread(text[used++], 1, IPC_MAX_MSG, f);
     if (ferror(f))
         usage("%s: %s", path, strerror(errno));
     if (fgetc(f) != EOF)
