@@ -147,22 +147,30 @@ ask_who_i_am(struct child *self, void *arg)
     child_step(self); /* ... and reads from it */
 }
 
-/* What a server does that believes /proc/net/tcp: the uid in the line whose
- * local address is the client's.  -1: there is no such line. */
+/* What a server does that believes /proc/net/tcp: the uid in the line of the
+ * client's end.  -1: there is no such line.  Both addresses have to match: a
+ * port may have other connections, above all some in TIME_WAIT, as uid 0. */
 static long
-uid_in_proc(const char *asker, unsigned *state)
+uid_in_proc(const struct sockaddr_in *client, const struct sockaddr_in *server,
+            unsigned *state)
 {
-    unsigned port = (unsigned)atoi(strchr(asker, ':') + 1), at;
     FILE *in = fopen("/proc/net/tcp", "re");
-    char line[512];
+    char line[512], ends[40];
     long uid, found = -1;
 
     ck_assert_ptr_nonnull(in);
-    while (found == -1 && fgets(line, sizeof line, in) != NULL)
-        if (sscanf(line, " %*d: %*8x:%4x %*8x:%*4x %x %*x:%*x %*x:%*x %*x %ld",
-                   &at, state, &uid) == 3 &&
-            at == port)
+    snprintf(ends, sizeof ends, ": %08X:%04X %08X:%04X ",
+             client->sin_addr.s_addr, ntohs(client->sin_port),
+             server->sin_addr.s_addr, ntohs(server->sin_port));
+    *state = 0;
+    while (found == -1 && fgets(line, sizeof line, in) != NULL) {
+        const char *at = strstr(line, ends);
+
+        if (at != NULL &&
+            sscanf(at + strlen(ends), "%x %*x:%*x %*x:%*x %*x %ld", state,
+                   &uid) == 2)
             found = uid;
+    }
     fclose(in);
     return found;
 }
@@ -170,13 +178,15 @@ uid_in_proc(const char *asker, unsigned *state)
 /* Its close(2) is complete when the FIN is acknowledged, which may take the
  * kernel a moment. */
 static long
-naive_lookup(const char *asker)
+naive_lookup(const char *asker, const char *where)
 {
-    unsigned state = 0;
+    struct sockaddr_in client, server = server_address(where);
+    unsigned state;
     long uid;
 
+    ck_assert_int_eq(inet_find(asker, &client), 0);
     do
-        uid = uid_in_proc(asker, &state);
+        uid = uid_in_proc(&client, &server, &state);
     while (state == TCP_FIN_WAIT1);
     return uid;
 }
@@ -202,7 +212,7 @@ who_asks(uid_t uid, enum manner manner, long *naive)
     child_wait(&c);
     ck_assert_int_eq(m->next(srv, &req, PATIENCE), 0);
     ck_assert_ptr_nonnull(req.peer.address);
-    *naive = naive_lookup(req.peer.address);
+    *naive = naive_lookup(req.peer.address, asker.where);
     child_go(&c);
     child_end(&c);
     m->destroy(srv);
@@ -345,6 +355,54 @@ enter_tiny_network(void)
     ck_assert_int_eq(fclose(range), 0);
 }
 
+/* Two connections from port 40000: one has been closed, one is open. */
+static void
+use_a_port_twice(void *arg)
+{
+    const struct sockaddr_in here = {.sin_family = AF_INET,
+                                     .sin_port = htons(40000),
+                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in at[2];
+    int listener[2], client[2], server[2];
+    unsigned state;
+
+    (void)arg;
+
+    enter_tiny_network();
+    for (int i = 0; i < 2; i++) {
+        at[i] = here;
+        at[i].sin_port = htons((in_port_t)(50000 + i));
+        listener[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        client[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        ck_assert_int_eq(
+            bind(listener[i], (struct sockaddr *)&at[i], sizeof *at), 0);
+        ck_assert_int_eq(listen(listener[i], 1), 0);
+        ck_assert_int_eq(
+            connect(client[i], (struct sockaddr *)&at[i], sizeof *at), 0);
+        server[i] = accept4(listener[i], NULL, NULL, SOCK_CLOEXEC);
+        if (i == 0) {
+            close(client[0]);
+            ck_assert_int_eq(read(server[0], &state, 1), 0);
+            close(server[0]);
+        }
+    }
+    do
+        ck_assert_int_eq(uid_in_proc(&here, &at[0], &state), 0);
+    while (state != TCP_TIME_WAIT);
+    uid_in_proc(&here, &at[1], &state);
+    ck_assert_uint_eq(state, TCP_ESTABLISHED);
+    close(client[1]);
+    close(server[1]);
+    close(listener[0]);
+    close(listener[1]);
+}
+
+START_TEST(a_port_alone_does_not_name_a_connection)
+{
+    run_as(geteuid(), use_a_port_twice, NULL);
+}
+END_TEST
+
 static void
 call_oneself(void *arg)
 {
@@ -390,6 +448,7 @@ test_socket_tcp(void)
     add_test_if(tc, no_root, tcp_looks_up_who_is_at_the_other_end);
     add_test_if(tc, no_root, who_asks_and_hangs_up_is_nobody_and_not_root);
     add_test_if(tc, no_root, a_client_with_an_ipv6_socket_is_found_as_well);
+    add_test_if(tc, no_root, a_port_alone_does_not_name_a_connection);
     add_test_if(tc, no_root, a_dead_servers_port_in_strange_hands_is_refused);
     add_test_if(tc, no_root, a_client_that_reaches_itself_has_reached_nobody);
     return s;
