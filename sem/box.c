@@ -1,5 +1,5 @@
-/* box.c - a mailbox's parts. */
-#define _GNU_SOURCE /* sem_clockwait, F_OFD_SETLK, preadv */
+/* box.c - one box and its parts. */
+#define _GNU_SOURCE /* sem_clockwait, F_OFD_SETLK, preadv, getrandom */
 #include "box.h"
 
 #include "core/clock.h"
@@ -8,7 +8,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
+#include <unistd.h>
+
+/* -- the letter ------------------------------------------------------------------ */
 
 int
 letter_put(int fd, const struct letter_head *head, const void *body)
@@ -42,6 +48,8 @@ letter_get(int fd, struct letter_head *head, void *body)
     return 0;
 }
 
+/* -- who is alive ------------------------------------------------------------------- */
+
 /* An open file description lock: like the older record lock it ends with its
  * holder, but it also tells two clients in one process apart. */
 int
@@ -61,6 +69,8 @@ life_locked(int fd, off_t byte)
 
     return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
+
+/* -- semaphores ---------------------------------------------------------------------- */
 
 #define BELL_NAME (ENDPOINT_SIZE + NAME_MAX) /* bytes */
 
@@ -119,4 +129,151 @@ bell_wait(sem_t *sem, int64_t deadline)
     struct timespec at = ns_to_timespec(deadline);
 
     return sem_clockwait(sem, CLOCK_MONOTONIC, &at) == -1 ? -errno : 0;
+}
+
+/* Named semaphores need a tmpfs at /dev/shm: sem_overview(7). */
+const char *
+bell_unavailable(void)
+{
+    static char reason[80];
+    char name[64];
+    sem_t *probe;
+
+    snprintf(name, sizeof name, "/ipclab-probe-%d", (int)getpid());
+    probe = sem_open(name, O_CREAT | O_EXCL, 0600, 0);
+    if (probe == SEM_FAILED) {
+        snprintf(reason, sizeof reason, "sem_open(3): %s; is /dev/shm there?",
+                 strerror(errno));
+        return reason;
+    }
+    sem_unlink(name);
+    bell_close(probe);
+    return NULL;
+}
+
+/* -- one box ----------------------------------------------------------------------- */
+
+void
+box_close(struct box *box)
+{
+    bell_close(box->full);
+    bell_close(box->back);
+    if (box->fd != -1)
+        close(box->fd);
+}
+
+void
+box_remove_names(const char *endpoint, int dir, const char *file)
+{
+    unlinkat(dir, file, 0);
+    if (*file == '.') /* not finished: make_box() */
+        file++;
+    bell_unlink(endpoint, file, "full");
+    bell_unlink(endpoint, file, "back");
+}
+
+/* Is there a server, and is it the right one? */
+static int
+look_for_server(const char *where)
+{
+    struct stat st;
+    int err, fd = open(where, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd == -1)
+        return -errno;
+    if (fstat(fd, &st) == -1)
+        err = -errno;
+    else
+        err = endpoint_trusted(where, st.st_uid);
+    if (err == 0 && !life_locked(fd, SERVER))
+        err = -ECONNREFUSED;
+    close(fd);
+    return err;
+}
+
+/* Knocks, and waits for what the server writes into the letter. */
+static int
+announce(struct box *box, const char *where, sem_t *bell)
+{
+    struct letter_head head;
+    int64_t deadline = deadline_in(IPC_OPEN_TIMEOUT);
+    sem_t *knock = bell_open(where, "", "knock");
+    int err;
+
+    if (knock == SEM_FAILED)
+        return errno == ENOENT ? -ECONNREFUSED : -errno;
+    sem_post(knock);
+    sem_post(bell);
+    bell_close(knock);
+    do
+        err = bell_wait(box->back, deadline);
+    while (err == -EINTR);
+    if (err == 0)
+        err = letter_get(box->fd, &head, NULL);
+    if (err == 0 && head.mark != LETTER_REPLY)
+        err = head.mark == LETTER_FULL ? -EAGAIN : -EPIPE;
+    if (err == 0)
+        memcpy(box->nonce, head.nonce, NONCE_SIZE);
+    return err;
+}
+
+/* Makes letter and semaphores in dir; hidden is the letter's name with a dot in
+ * front, so that the server does not see it before all is there and locked. */
+static int
+make_box(struct box *box, const char *where, int dir, const char *hidden)
+{
+    const char *file = hidden + 1;
+    int err;
+
+    /* The letter first: sweep() finds the semaphores by it. */
+    box->fd = openat(dir, hidden, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (box->fd == -1)
+        return -errno;
+    err = life_lock(box->fd, CLIENT);
+    if (err != 0)
+        return err;
+    box->full = bell_make(where, file, "full", 0600);
+    box->back = bell_make(where, file, "back", 0600);
+    if (box->full == SEM_FAILED || box->back == SEM_FAILED ||
+        renameat(dir, hidden, dir, file) == -1)
+        return -errno;
+    return 0;
+}
+
+int
+box_join(struct box *box, const char *where, sem_t **bell)
+{
+    char dir_name[ENDPOINT_SIZE], hidden[64];
+    uint32_t serial;
+    int dir, err = look_for_server(where);
+
+    if (err == 0)
+        err = endpoint_file(where, ".d", dir_name);
+    if (err != 0)
+        return err;
+    /* Random, so that nobody can take the names before us. */
+    if (getrandom(&serial, sizeof serial, 0) != sizeof serial)
+        return -errno;
+    snprintf(hidden, sizeof hidden, ".%u.%u.%u", geteuid(), (unsigned)getpid(),
+             serial);
+    dir = open(dir_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir == -1)
+        return -errno;
+    *box = (struct box){.fd = -1, .full = SEM_FAILED, .back = SEM_FAILED};
+    *bell = bell_open(where, "", "bell");
+    if (*bell == SEM_FAILED) {
+        err = -errno;
+    } else {
+        err = make_box(box, where, dir, hidden);
+        if (err == 0)
+            err = announce(box, where, *bell);
+    }
+    box_remove_names(where, dir, hidden);
+    unlinkat(dir, hidden + 1, 0); /* if the server has not */
+    close(dir);
+    if (err != 0) {
+        bell_close(*bell);
+        box_close(box);
+    }
+    return err;
 }

@@ -81,12 +81,24 @@ struct letter_kind {
     int (*remove)(int id, uid_t owner);
 };
 
-/* -- what a client says of itself at the board ------------------------------ */
+/* What a client says of itself at the board. */
 
 struct knock {
     int door, letter; /* ids */
     uid_t uid;
 };
+
+/* -- the hall (hall.c) -------------------------------------------------------- */
+
+/* Server: makes the file and the set, and opens the file: its id.  */
+int hall_make(const char *name, int *file);
+
+/* Writes down who is in, for hall_sweep(): line 1 to IPC_MAX_CLIENTS; 0 is the
+ * hall's own. */
+int hall_note(int file, size_t line, int set, int letter, uid_t owner);
+
+/* What stands in the row, if anybody has knocked. */
+bool hall_hear(int hall, struct knock *k);
 
 /* The id of the hall at this endpoint.  -ENOENT, -EACCES, -EPERM; -ECONNREFUSED:
  * it is not quite there. */
@@ -112,7 +124,8 @@ struct hall_server {
     char name[ENDPOINT_SIZE];
     int file, hall;
     struct session sessions[IPC_MAX_CLIENTS];
-    size_t last; /* served */
+    size_t last;        /* served */
+    int64_t next_knock; /* when to ask for newcomers at the latest, ns */
 };
 
 struct hall_client {
