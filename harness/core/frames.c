@@ -4,6 +4,7 @@
 #include "wire.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,21 +28,27 @@ frames_free(struct frames *f)
     frames_init(f);
 }
 
-/* The length of the message at the front: 0 = not known yet, or -EBADMSG. */
+/* The length of the message with this header, or -EBADMSG. */
 static ssize_t
-frame_length(const struct frames *f)
+length_at(const uint8_t header[WIRE_HEADER])
 {
     struct wire_header h;
-    int err;
+    int err = wire_decode_header(header, &h);
 
-    if (f->end - f->start < WIRE_HEADER)
-        return 0;
-    err = wire_decode_header(f->buf + f->start, &h);
     if (err == -EPROTONOSUPPORT) /* of what follows we know nothing */
         return WIRE_HEADER;
     if (err != 0 || h.length > IPC_MAX_MSG - WIRE_HEADER)
         return -EBADMSG;
     return (ssize_t)(WIRE_HEADER + h.length);
+}
+
+/* Of the message at the front: 0 = not known yet, or -EBADMSG. */
+static ssize_t
+frame_length(const struct frames *f)
+{
+    if (f->end - f->start < WIRE_HEADER)
+        return 0;
+    return length_at(f->buf + f->start);
 }
 
 void *
@@ -92,6 +99,49 @@ frames_take(struct frames *f, struct ipc_message *msg)
     if (f->start == f->end)
         f->start = f->end = 0;
     return 1;
+}
+
+/* Nothing gathered, and nothing long has come yet: what is long comes in
+ * pieces, and those are better gathered in one place from the first on. */
+static bool
+is_direct(const struct frames *f)
+{
+    return f->start == f->end && f->cap == FIRST_SIZE;
+}
+
+void *
+frames_place(struct frames *f, const struct ipc_message *msg, size_t *room)
+{
+    void *own = frames_space(f, room); /* also for what will be left over */
+
+    if (own == NULL || !is_direct(f))
+        return own;
+    if (*room > msg->cap)
+        *room = msg->cap;
+    return msg->buf;
+}
+
+int
+frames_cut(struct frames *f, struct ipc_message *msg, size_t n)
+{
+    const uint8_t *from = msg->buf;
+    ssize_t len = 0;
+
+    if (!is_direct(f)) {
+        frames_add(f, n);
+        return frames_take(f, msg);
+    }
+    if (n >= WIRE_HEADER)
+        len = length_at(from);
+    if (len < 0 || (size_t)len > msg->cap)
+        return -EBADMSG;
+    if ((size_t)len > n) /* the rest will follow */
+        len = 0;
+    msg->len = (size_t)len;
+    f->start = 0;
+    f->end = n - msg->len;
+    memcpy(f->buf, from + len, f->end);
+    return len > 0;
 }
 
 size_t

@@ -43,6 +43,25 @@ void frames_add(struct frames *f, size_t n);
  */
 int frames_take(struct frames *f, struct ipc_message *msg);
 
+/*
+ * The same with a copy less, for one who takes each message as soon as it is
+ * there:
+ *
+ *      got = frames_take(&in, msg);
+ *      while (got == 0) {
+ *          void *to = frames_place(&in, msg, &room);
+ *          n = read(fd, to, room);
+ *          got = frames_cut(&in, msg, n);
+ *      }
+ *
+ * As long as nothing is gathered the place is msg->buf itself: the message
+ * that one read(2) brings, whole, stays where it is, and only what came beyond
+ * it is gathered.  frames_cut() returns what frames_take() does.
+ */
+void *frames_place(struct frames *f, const struct ipc_message *msg,
+                   size_t *room);
+int frames_cut(struct frames *f, struct ipc_message *msg, size_t n);
+
 /* Bytes still missing from the message that has begun; 0 if none has, or if
  * its header is not there yet. */
 size_t frames_missing(const struct frames *f);

@@ -231,12 +231,14 @@ END_TEST
 
 /* -- frames ------------------------------------------------------------------ */
 
-/* The same three messages, however the stream is cut into reads. */
+/* The same three messages, however the stream is cut into reads, and whether
+ * or not these may go straight into the receiver's buffer. */
 START_TEST(frames_come_out_whole_however_they_came_in)
 {
     static uint8_t stream[3 * WIRE_HEADER + 20000], got[WIRE_HEADER + 20000];
     const size_t payload[] = {0, 100, 19000};
-    const size_t step = (size_t[]){1, 31, 32, 33, 131, 8192, 30000}[_i];
+    const size_t step = (size_t[]){1, 31, 32, 33, 131, 8192, 30000}[_i % 7];
+    const bool straight = _i >= 7;
     size_t len = 0, sent = 0, received = 0;
     struct frames f;
 
@@ -251,26 +253,30 @@ START_TEST(frames_come_out_whole_however_they_came_in)
         struct ipc_message msg = {.buf = got, .cap = sizeof got};
         int have = frames_take(&f, &msg);
 
-        if (have == 1) {
-            ck_assert_uint_eq(msg.len, WIRE_HEADER + payload[received]);
-            ck_assert_uint_eq(get64(got + 16), received);
-            ck_assert(payload[received] == 0 ||
-                      (got[WIRE_HEADER] == received + 1 &&
-                       got[msg.len - 1] == received + 1));
-            received++;
-        } else {
+        while (have == 0) {
             size_t room, n = len - sent < step ? len - sent : step;
-            void *to = frames_space(&f, &room);
+            void *to = straight ? frames_place(&f, &msg, &room)
+                                : frames_space(&f, &room);
 
-            ck_assert_int_eq(have, 0);
             ck_assert_ptr_nonnull(to);
             ck_assert_uint_gt(room, 0);
             ck_assert_uint_gt(n, 0); /* all is there, so all must come out */
             n = n < room ? n : room;
             memcpy(to, stream + sent, n);
-            frames_add(&f, n);
             sent += n;
+            if (straight) {
+                have = frames_cut(&f, &msg, n);
+            } else {
+                frames_add(&f, n);
+                have = frames_take(&f, &msg);
+            }
         }
+        ck_assert_int_eq(have, 1);
+        ck_assert_uint_eq(msg.len, WIRE_HEADER + payload[received]);
+        ck_assert_uint_eq(get64(got + 16), received);
+        ck_assert(payload[received] == 0 || (got[WIRE_HEADER] == received + 1 &&
+                                             got[msg.len - 1] == received + 1));
+        received++;
     }
     ck_assert_uint_eq(sent, len);
     ck_assert_uint_eq(frames_missing(&f), 0);
@@ -292,6 +298,12 @@ take_header(uint32_t length, size_t cap)
     wire_encode(&h, frames_space(&f, &room));
     frames_add(&f, WIRE_HEADER);
     result = frames_take(&f, &msg);
+    if (result == 0)
+        ck_assert_uint_eq(frames_missing(&f), length);
+    frames_free(&f);
+    /* Straight into the buffer it is the same. */
+    wire_encode(&h, frames_place(&f, &msg, &room));
+    ck_assert_int_eq(frames_cut(&f, &msg, WIRE_HEADER), result);
     if (result == 0)
         ck_assert_uint_eq(frames_missing(&f), length);
     frames_free(&f);
@@ -635,7 +647,7 @@ test_core(void)
     add_test_if(tc, need_source(), protocol_md_is_what_the_code_says);
 
     tc = test_case(s, "frames");
-    tcase_add_loop_test(tc, frames_come_out_whole_however_they_came_in, 0, 7);
+    tcase_add_loop_test(tc, frames_come_out_whole_however_they_came_in, 0, 14);
     tcase_add_test(
         tc, a_length_that_cannot_be_is_refused_before_anything_is_kept_for_it);
 
