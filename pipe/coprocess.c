@@ -31,7 +31,8 @@ struct server {
 };
 
 struct client_end {
-    int to_server, from_server; /* both O_NONBLOCK */
+    int to_server; /* O_NONBLOCK: a full pipe is answered by make_room() */
+    int from_server;
     struct frames in;
     pid_t pid;
     bool broken; /* a message was left half written */
@@ -39,12 +40,10 @@ struct client_end {
 
 /* -- wire: bytes through a pipe ---------------------------------------------- */
 
-/* One read(2) into the frames. */
-static int
-read_some(int fd, struct frames *in)
+/* One read(2): how many bytes it brought. */
+static ssize_t
+read_some(int fd, void *to, size_t room)
 {
-    size_t room;
-    void *to = frames_space(in, &room);
     ssize_t n;
 
     if (to == NULL)
@@ -52,10 +51,33 @@ read_some(int fd, struct frames *in)
     n = read(fd, to, room);
     if (n == -1)
         return -errno;
-    if (n == 0) /* every write end is closed: the peer is gone */
-        return -EPIPE;
-    frames_add(in, (size_t)n);
-    return 0;
+    return n == 0 ? -EPIPE : n; /* 0: every write end is closed, he is gone */
+}
+
+/* With no time limit read(2) itself waits: a system call less.  With one
+ * ppoll(2) waits, and after it read(2) does not: nobody else reads here. */
+static int
+read_message(int fd, struct frames *in, struct ipc_message *msg,
+             int64_t timeout_ns)
+{
+    int64_t deadline = deadline_in(timeout_ns);
+    int got = frames_take(in, msg); /* may have come with the one before */
+
+    while (got == 0) {
+        int err = timeout_ns < 0 ? 0 : wait_for(fd, POLLIN, deadline);
+        size_t room;
+        void *to;
+        ssize_t n;
+
+        if (err != 0)
+            return err;
+        to = frames_place(in, msg, &room);
+        n = read_some(fd, to, room);
+        if (n < 0)
+            return (int)n;
+        got = frames_cut(in, msg, (size_t)n);
+    }
+    return got < 0 ? -EPIPE : 0; /* nonsense from the only peer: the end */
 }
 
 /* -- server --------------------------------------------------------------------- */
@@ -80,22 +102,13 @@ static int
 coprocess_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 {
     struct server *s = srv;
-    int64_t deadline = deadline_in(timeout_ns);
-    int got, err;
+    int err;
 
-    while (!s->client_gone && (got = frames_take(&s->in, &req->msg)) == 0) {
-        /* With no time limit read(2) itself waits: a system call less. */
-        if (timeout_ns >= 0) {
-            err = wait_for(STDIN_FILENO, POLLIN, deadline);
-            if (err != 0)
-                return err;
-        }
-        err = read_some(STDIN_FILENO, &s->in);
-        if (err != 0)
-            return err;
-    }
-    if (s->client_gone || got < 0)
-        return -EPIPE; /* nonsense from the only client: the end */
+    if (s->client_gone)
+        return -EPIPE;
+    err = read_message(STDIN_FILENO, &s->in, &req->msg, timeout_ns);
+    if (err != 0)
+        return err;
     req->peer = s->peer;
     req->reply_to = 0;
     return 0;
@@ -169,9 +182,9 @@ coprocess_open(void *cli, const char *where)
     c->from_server = replies[0];
     c->broken = false;
     frames_init(&c->in);
-    /* Our ends only; the server's are open file descriptions of their own. */
-    if (fcntl(c->to_server, F_SETFL, O_NONBLOCK) == -1 ||
-        fcntl(c->from_server, F_SETFL, O_NONBLOCK) == -1) {
+    /* The flag belongs to the open file description, pipe(2) made one for each
+     * end, and this one we share with nobody: the server's end still waits. */
+    if (fcntl(c->to_server, F_SETFL, O_NONBLOCK) == -1) {
         err = -errno;
         close(c->to_server);
         close(c->from_server);
@@ -203,9 +216,14 @@ make_room(struct client_end *c, int64_t deadline)
 
     if (err != 0)
         return err == -EINTR ? 0 : err;
-    if (p[1].revents & POLLIN) {
-        err = read_some(c->from_server, &c->in);
-        return err == -EAGAIN ? 0 : err;
+    if (p[1].revents != 0) { /* there is a reply, or the end of file */
+        size_t room;
+        void *to = frames_space(&c->in, &room);
+        ssize_t n = read_some(c->from_server, to, room);
+
+        if (n < 0)
+            return (int)n;
+        frames_add(&c->in, (size_t)n);
     }
     return 0;
 }
@@ -244,18 +262,9 @@ static int
 coprocess_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
-    int64_t deadline = deadline_in(timeout_ns);
-    int got, err;
 
     msg->fd = -1;
-    while ((got = frames_take(&c->in, msg)) == 0) {
-        err = wait_for(c->from_server, POLLIN, deadline);
-        if (err == 0)
-            err = read_some(c->from_server, &c->in);
-        if (err != 0 && err != -EAGAIN)
-            return err;
-    }
-    return got < 0 ? -EPIPE : 0;
+    return read_message(c->from_server, &c->in, msg, timeout_ns);
 }
 
 static void

@@ -28,21 +28,29 @@ struct server {
 };
 
 struct client_end {
-    int to_server, from_server; /* both O_NONBLOCK */
+    int to_server; /* O_NONBLOCK: a full pipe is waited for with a limit */
+    int from_server;
     pid_t pid;
 };
 
 /* -- wire: one packet, one message --------------------------------------------- */
 
-/* A buffer shorter than the packet would lose the rest of it: pipe(2). */
+/* With no time limit read(2) itself waits: a system call less.  With one
+ * ppoll(2) waits, and after it read(2) does not: nobody else reads here.
+ * A buffer shorter than the packet would lose the rest of it: pipe(2). */
 static int
-read_packet(int fd, struct ipc_message *msg)
+read_packet(int fd, struct ipc_message *msg, int64_t timeout_ns)
 {
-    ssize_t n = read(fd, msg->buf, msg->cap);
+    int err =
+        timeout_ns < 0 ? 0 : wait_for(fd, POLLIN, deadline_in(timeout_ns));
+    ssize_t n;
 
+    if (err != 0)
+        return err;
+    n = read(fd, msg->buf, msg->cap);
     if (n == -1)
         return -errno;
-    if (n == 0) /* every write end is closed: the peer is gone */
+    if (n == 0) /* every write end is closed: he is gone */
         return -EPIPE;
     msg->len = (size_t)n;
     return 0;
@@ -84,13 +92,7 @@ packet_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 
     if (s->client_gone)
         return -EPIPE;
-    /* With no time limit read(2) itself waits: a system call less. */
-    if (timeout_ns >= 0) {
-        err = wait_for(STDIN_FILENO, POLLIN, deadline_in(timeout_ns));
-        if (err != 0)
-            return err;
-    }
-    err = read_packet(STDIN_FILENO, &req->msg);
+    err = read_packet(STDIN_FILENO, &req->msg, timeout_ns);
     if (err != 0)
         return err;
     req->peer = s->peer;
@@ -153,10 +155,10 @@ packet_open(void *cli, const char *where)
     close(replies[1]);
     c->to_server = requests[1];
     c->from_server = replies[0];
-    /* Our ends only; the server's are open file descriptions of their own.
+    /* The flag belongs to the open file description, pipe(2) made one for each
+     * end, and this one we share with nobody: the server's end still waits.
      * F_SETFL replaces all flags, so O_DIRECT is said again. */
-    if (fcntl(c->to_server, F_SETFL, O_NONBLOCK | O_DIRECT) == -1 ||
-        fcntl(c->from_server, F_SETFL, O_NONBLOCK | O_DIRECT) == -1) {
+    if (fcntl(c->to_server, F_SETFL, O_NONBLOCK | O_DIRECT) == -1) {
         err = -errno;
         close(c->to_server);
         close(c->from_server);
@@ -193,16 +195,9 @@ static int
 packet_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
-    int64_t deadline = deadline_in(timeout_ns);
-    int err;
 
     msg->fd = -1;
-    do {
-        err = wait_for(c->from_server, POLLIN, deadline);
-        if (err == 0)
-            err = read_packet(c->from_server, msg);
-    } while (err == -EAGAIN);
-    return err;
+    return read_packet(c->from_server, msg, timeout_ns);
 }
 
 static void

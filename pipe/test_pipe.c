@@ -3,13 +3,16 @@
  * what it inherits.
  */
 #define _GNU_SOURCE /* pipe2, O_DIRECT */
-#include "test/test.h"
+#include "test/subject.h"
+
+#include "core/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,7 +85,6 @@ START_TEST(who_only_asks_and_never_listens_is_not_stuck)
     const struct api_method *source = api_by_name("source");
     struct api_value count = {.u32 = 1000};
     const int requests = 4000; /* 36 bytes each: two pipes full of them */
-    struct host server;
     struct client c;
     struct reply r;
     uint64_t id;
@@ -98,6 +100,88 @@ START_TEST(who_only_asks_and_never_listens_is_not_stuck)
     ck_assert_uint_eq(r.id, id);
     client_close(&c);
     server_stop(&server);
+}
+END_TEST
+
+/* -- how we wait -------------------------------------------------------------------- */
+
+/* What recv() says of a reply that takes its time, while signals come. */
+static int
+receive_under_fire(int64_t timeout_ns)
+{
+    struct ipc_message msg = {.buf = client.buf, .cap = client.limits.max_msg};
+    struct reply r;
+    int err;
+
+    send_request(&client, "sleep", (struct api_value){.u32 = 10});
+    err = subject->recv(client.state, &msg, timeout_ns);
+    if (err == -EINTR) /* nothing is lost */
+        ck_assert_int_eq(client_recv(&client, &r, PATIENCE), 0);
+    return err;
+}
+
+static void
+restart_after_signals(bool restart)
+{
+    struct sigaction action;
+
+    ck_assert_int_eq(sigaction(SIGALRM, NULL, &action), 0);
+    action.sa_flags = restart ? SA_RESTART : 0;
+    ck_assert_int_eq(sigaction(SIGALRM, &action, NULL), 0);
+}
+
+/* ppoll(2) is never started again after a signal, read(2) is if the handler
+ * was installed so, signal(7): that tells which of them it was that waited. */
+START_TEST(with_no_time_limit_read_itself_waits)
+{
+    begin(_i);
+    begin_signals(NS_PER_MS, 0);
+    while (receive_under_fire(-1) != -EINTR)
+        continue;
+    restart_after_signals(true);
+    while (receive_under_fire(PATIENCE) != -EINTR)
+        continue;
+    signals_seen = 0;
+    while (signals_seen < 50)
+        ck_assert_int_eq(receive_under_fire(-1), 0);
+    restart_after_signals(false);
+    end_signals();
+    expect_echo(&client, 100);
+    end();
+}
+END_TEST
+
+START_TEST(who_waits_for_ever_hears_that_the_server_died)
+{
+    struct reply r;
+
+    begin(_i);
+    begin_signals(20 * NS_PER_MS, server_pid(&server));
+    ck_assert_int_eq(client_recv(&client, &r, -1), -EPIPE);
+    end_signals();
+    end();
+}
+END_TEST
+
+/* O_NONBLOCK belongs to the open file description, which a fork(2) shares. */
+START_TEST(the_servers_ends_wait)
+{
+    unsigned flags;
+    char path[64];
+    FILE *f;
+
+    begin(_i);
+    for (int fd = 0; fd < 2; fd++) {
+        snprintf(path, sizeof path, "/proc/%d/fdinfo/%d",
+                 (int)server_pid(&server), fd);
+        f = fopen(path, "re");
+        ck_assert_msg(f != NULL, "%s", path);
+        ck_assert_int_eq(fscanf(f, "pos: %*d flags: %o", &flags), 1);
+        fclose(f);
+        ck_assert_uint_eq(flags & O_NONBLOCK, 0);
+        ck_assert_uint_eq(flags & O_ACCMODE, fd == 0 ? O_RDONLY : O_WRONLY);
+    }
+    end();
 }
 END_TEST
 
@@ -153,7 +237,6 @@ START_TEST(a_set_user_id_server_knows_its_client_and_keeps_nothing_of_it)
     struct inheritance *i = mmap(NULL, sizeof *i, PROT_READ | PROT_WRITE,
                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     char text[8192], expect[64];
-    struct host server;
     struct child a;
 
     ck_assert(i != MAP_FAILED);
@@ -184,11 +267,16 @@ test_pipe(void)
     tcase_add_test(tc, there_is_no_end_of_file_while_anybody_holds_a_write_end);
     tcase_add_test(tc, writing_to_nobody_is_a_broken_pipe);
     tcase_add_test(tc, who_only_asks_and_never_listens_is_not_stuck);
-    for (int i = 0; ipc_registry[i] != NULL; i++)
-        if (strncmp(ipc_registry[i]->name, "pipe/", 5) == 0)
-            add_loop_test_if(
-                test_case(s, ipc_registry[i]->name), need_root(),
-                a_set_user_id_server_knows_its_client_and_keeps_nothing_of_it,
-                i);
+    for (int i = 0; ipc_registry[i] != NULL; i++) {
+        if (strncmp(ipc_registry[i]->name, "pipe/", 5) != 0)
+            continue;
+        tc = test_case(s, ipc_registry[i]->name);
+        add(tc, i, with_no_time_limit_read_itself_waits, 0, 0);
+        add(tc, i, who_waits_for_ever_hears_that_the_server_died, 0, 0);
+        add(tc, i, the_servers_ends_wait, 0, 0);
+        add_loop_test_if(
+            tc, need_root(),
+            a_set_user_id_server_knows_its_client_and_keeps_nothing_of_it, i);
+    }
     return s;
 }
