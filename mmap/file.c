@@ -10,7 +10,7 @@
  * write(2) would show the same bytes; no msync(2) is needed for that, ever.
  * POSIX shared memory is nothing else: shm_open(3) is open(2) in a file system
  * that has no disk.  So this file is about names, and everything else is in
- * shm/rings.c; in time and in bytes the two are the same, until the kernel
+ * shm/rings.h; in time and in bytes the two are the same, until the kernel
  * thinks of writing the pages to the disk (on a tmpfs it never does).
  */
 #include "../shm/rings.h"

@@ -22,8 +22,9 @@
  * can get something done meanwhile, that is, if it runs on another processor:
  * so each one says where it runs.
  */
-#define _GNU_SOURCE /* sched_getcpu */
+#define _GNU_SOURCE /* syscall */
 #include "core/clock.h"
+#include "park.h"
 #include "pause.h"
 #include "rings.h"
 
@@ -40,23 +41,6 @@
 
 /* -- waiting: server ------------------------------------------------------------ */
 
-/* Is there anybody to spin for?  A client on this very CPU cannot do anything
- * as long as we are on it. */
-static bool
-client_elsewhere(const struct rings_server *s)
-{
-    uint32_t here = (uint32_t)sched_getcpu();
-
-    for (unsigned i = 0; i < s->meet.top; i++) {
-        const struct rings_place *p = s->meet.places[i].memory;
-
-        if (p != NULL && s->meet.guests[i].admitted &&
-            atomic_load_explicit(&p->cpu, memory_order_relaxed) != here)
-            return true;
-    }
-    return false;
-}
-
 static int64_t
 earlier(int64_t a, int64_t b)
 {
@@ -71,7 +55,7 @@ futex_server(struct rings_server *s, int64_t deadline)
     uint32_t bell = atomic_load_explicit(&board->bell, memory_order_relaxed);
     int err = -EAGAIN;
 
-    if (client_elsewhere(s))
+    if (rings_clients_elsewhere(s))
         while (now < until) {
             for (int i = 0; i < 32; i++) {
                 if (rings_server_ready(s))
@@ -129,13 +113,11 @@ static int
 futex_client(struct rings_client *c, size_t room, int64_t deadline)
 {
     const uint32_t reason = room == 0 ? FOR_REPLY : FOR_ROOM;
-    const struct rings_board *board = c->meet.board;
     struct rings_place *p = c->meet.place;
     int64_t now = now_ns(), until = earlier(deadline, now + SPIN);
     int err = -EAGAIN;
 
-    if (atomic_load_explicit(&board->cpu, memory_order_relaxed) !=
-        (uint32_t)sched_getcpu())
+    if (rings_server_elsewhere(c))
         while (now < until) {
             for (int i = 0; i < 32; i++) {
                 if (rings_client_ready(c, room))
@@ -207,57 +189,7 @@ const struct ipc_mechanism shm_futex = {
     .name = "shm/futex",
     .summary = "rings in POSIX shared memory; spins a little, then a futex",
     .proof = "owner of the memory the request lies in, and the nonce in it",
-    .wire =
-        "`/ipclab-HASH-shm-futex`, shm_open(3), is the board: read-only, 8 "
-        "bytes. HASH is the\n32-bit FNV-1a of DIR/shm-futex, 8 hexadecimal "
-        "digits. All integers are 32 bits, in the\nmachine's own byte order; "
-        "those that both sides use are loaded and stored\natomically, "
-        "sequentially consistent.\n"
-        "\n"
-        "| board | |\n"
-        "|---|---|\n"
-        "| 0 | bell: odd, the server sleeps on it (futex) |\n"
-        "| 4 | cpu: where the server was last seen |\n"
-        "\n"
-        "The server holds a write lock (F_OFD_SETLK) on the board; no lock, no "
-        "server. Choose a\nrandom 32-bit SERIAL and make the object "
-        "`/ipclab-HASH-shm-futex.PID.SERIAL` (decimal),\nmode 0600, 524544 "
-        "bytes, all zero; hold a write lock (F_OFD_SETLK) on it as long as "
-        "you\nlive.\n"
-        "\n"
-        "| place | |\n"
-        "|---|---|\n"
-        "| 0 | ready: store the bytes `S` `H` `M` `1` here when the rest is "
-        "there |\n"
-        "| 4 | your effective uid |\n"
-        "| 8 | verdict, by the server (futex): 0 not yet, 1 welcome, 2 full, 3 "
-        "over |\n"
-        "| 12 | answered: store 1 here when the answer is there |\n"
-        "| 16 | nonce, 16 bytes, by the server |\n"
-        "| 32 | answer, 16 bytes: copy the nonce here when you are welcome |\n"
-        "| 64 | sleeps: 1, you sleep on it (futex) for a reply; 2, for room; "
-        "0, "
-        "you are awake |\n"
-        "| 68 | cpu: where you were last seen |\n"
-        "| 128 | ring of requests: you write |\n"
-        "| 262336 | ring of replies: you read |\n"
-        "\n"
-        "A ring is its head, and from offset 64 on 262144 bytes. At a multiple "
-        "of 64 there stands\na word, and 8 bytes after the word's beginning "
-        "the frame: 0, nothing yet; 0x80000000 |\nlength, a frame; 1, it "
-        "stands at the beginning of the ring, for here it would not fit;\n2, "
-        "good-bye. The next word is at the next multiple of 64 behind the "
-        "frame. The writer\nstores 0 there first, then the frame, last the "
-        "word. The reader stores in head how many\nbytes of the ring it has "
-        "left behind since the beginning, modulo 2^32; the writer never\ngets "
-        "further ahead of that than 262144 - 64.\n"
-        "\n"
-        "The server looks for places when it is woken, so ring until there is "
-        "a verdict. After\nstoring something for the server load the bell; if "
-        "it is odd, "
-        "FUTEX_WAKE on it\n(a read-only mapping will do), again and again "
-        "until somebody is woken or the bell has\nchanged. To wait, store the "
-        "reason in sleeps, look once more, then FUTEX_WAIT.",
+    .wire = RINGS_WIRE,
     .caps = IPC_BOUNDARIES | IPC_PIPELINED | IPC_PERSISTS,
     .evidence = IPC_OWNER,
     .server_size = sizeof(struct rings_server),

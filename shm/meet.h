@@ -29,36 +29,13 @@
 #include "core/owner.h"
 #include "core/rundir.h"
 #include "guard.h"
+#include "store.h"
 
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* -- where the objects are: POSIX shared memory, or files --------------------- */
-
-struct meet_names {
-    char board[ENDPOINT_SIZE];
-    char dir[ENDPOINT_SIZE];  /* where the places are, */
-    char base[ENDPOINT_SIZE]; /* how their names begin, for open(), */
-    const char *prefix;       /* and as they are seen in dir */
-};
-
-struct meet_store {
-    int (*names)(const char *endpoint, struct meet_names *names);
-    int (*open)(const char *name, int flags, mode_t mode); /* -1, errno */
-    int (*unlink)(const char *name);
-    bool own_dir; /* dir is ours to make and to remove */
-};
-
-extern const struct meet_store meet_shm; /* shm_open(3) */
-const char *meet_shm_unavailable(void);
-
-/* Futexes between processes: 0 woken, or -EAGAIN (it was not `value`), -EINTR,
- * -ETIMEDOUT.  wake: how many were woken. */
-int futex_wait(const _Atomic uint32_t *word, uint32_t value, int64_t deadline);
-int futex_wake(const _Atomic uint32_t *word);
 
 /* How long anybody sleeps before it looks whether the other side still lives,
  * in ns. */
@@ -118,14 +95,12 @@ int meet_open_house(struct meet_server *s, mode_t mode);
 void meet_destroy(struct meet_server *s);
 int meet_sweep(const struct meet_store *store, const char *endpoint);
 
-/* Admits newcomers, if it is time to look again: looking must not become the
- * server's main business, however much there is to see.  false: not yet. */
-bool meet_scan(struct meet_server *s, int64_t now);
-
-/* Looks after the next guest (all, if there is no free seat): the seat of one
- * that has died or does not answer its nonce, to be freed by meet_leave(); or
- * -1. */
-int meet_patrol(struct meet_server *s, int64_t now);
+/* Admits newcomers, and lets those go who have died or do not answer their
+ * nonce.  What a dead one said before is still heard: unheard() says whether
+ * there is anything.  false: it was too early to look for newcomers again. */
+bool meet_look_after(struct meet_server *s,
+                     bool (*unheard)(const struct meet_server *s,
+                                     unsigned seat));
 
 /* Has the guest in this seat answered?  Then it is admitted. */
 bool meet_answered(struct meet_server *s, unsigned seat);

@@ -14,47 +14,22 @@
  * (pthread_cond_wait(3)).  Nothing here has to be atomic.
  *
  * A lock in shared memory outlives its holder.  A robust mutex tells the next
- * one that asks: EOWNERDEAD, "it is yours, but its last holder died in the
- * middle".  Nothing needs repair here, because a message is complete before
- * `state` says that it is there; so saying pthread_mutex_consistent(3) is all.
+ * one that asks (monitor.h), and nothing needs repair here: a message is
+ * complete before `state` says that it is there.
  *
  * The price of the convenience is trust.  The C library keeps pointers inside
  * a robust mutex and follows them when it unlocks; who can write there can make
  * the server write anywhere.  So this variant is IPC_TRUSTING.
  */
-#define _GNU_SOURCE /* pthread_mutex_clocklock, pthread_cond_clockwait */
 #include "core/clock.h"
 #include "core/wire.h"
-#include "held.h"
-#include "meet.h"
+#include "monitor.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-/* As long as that of the siblings, so that the sizes can be compared. */
-#define MAX_MESSAGE (64 * 1024 + 128)
-
-/* ThreadSanitizer (of gcc 12 and clang 14) does not know this call, and would
- * take what it has locked for unlocked. */
-#ifdef IPCLAB_TSAN
-#define pthread_mutex_clocklock(m, clock, t) ((void)(t), pthread_mutex_lock(m))
-#endif
-
-struct board {
-    pthread_mutex_t lock;
-    pthread_cond_t work;
-};
-
-struct place {
-    struct meet_head head;
-    pthread_cond_t answered;
-    enum { EMPTY, REQUEST, REPLY } state;
-    uint32_t len;
-    uint8_t bytes[MAX_MESSAGE];
-};
+/* The house is looked after at least once in so many requests. */
+#define TURNS 256
 
 struct server {
     struct meet_server meet;
@@ -67,118 +42,23 @@ struct client_end {
     enum { NONE, DUE, GIVEN_UP } reply;
 };
 
-/* -- the monitor ----------------------------------------------------------------- */
-
-/* What lock and wait have in common: the lock is ours after 0, and also after
- * -ETIMEDOUT from a wait. */
-static int
-owned(struct board *b, int err)
-{
-    return err == EOWNERDEAD ? -pthread_mutex_consistent(&b->lock) : -err;
-}
-
-/* A deadline even for the lock: its holder may have been stopped. */
-static int
-lock(struct board *b, int64_t deadline)
-{
-    struct timespec t = ns_to_timespec(deadline);
-
-    return owned(b, pthread_mutex_clocklock(&b->lock, CLOCK_MONOTONIC, &t));
-}
-
+/* The lock is held. */
 static void
-unlock(struct board *b)
+put(struct place *p, const struct ipc_message *msg, enum place_state state)
 {
-    pthread_mutex_unlock(&b->lock);
-}
-
-/* Gives the lock back, sleeps until cond is signalled, and takes it again. */
-static int
-wait_on(struct board *b, pthread_cond_t *cond, int64_t deadline)
-{
-    struct timespec t = ns_to_timespec(deadline);
-
-    return owned(b,
-                 pthread_cond_clockwait(cond, &b->lock, CLOCK_MONOTONIC, &t));
-}
-
-static int
-make_cond(pthread_cond_t *cond)
-{
-    pthread_condattr_t attr;
-    int err;
-
-    pthread_condattr_init(&attr);
-    /* Without it the C library uses futexes that only threads of one process
-     * can find each other by. */
-    pthread_condattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-    err = -pthread_cond_init(cond, &attr);
-    pthread_condattr_destroy(&attr);
-    return err;
-}
-
-static int
-make_board(struct board *b)
-{
-    pthread_mutexattr_t attr;
-    int err;
-
-    pthread_mutexattr_init(&attr);
-    pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-    err = -pthread_mutex_init(&b->lock, &attr);
-    pthread_mutexattr_destroy(&attr);
-    return err != 0 ? err : make_cond(&b->work);
-}
-
-static int
-make_place(void *place)
-{
-    return make_cond(&((struct place *)place)->answered);
-}
-
-static int64_t
-earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* What the end of one slice of waiting means. */
-static int
-tired(struct held *held, int64_t deadline)
-{
-    if (time_left(deadline) == 0)
-        return -ETIMEDOUT;
-    /* Waiting for a condition is not ended by a signal. */
-    if (signals_came(held))
-        return -EINTR;
-    signals_hold(held);
-    return 0;
+    memcpy(p->bytes, msg->buf, msg->len);
+    p->len = (uint32_t)msg->len;
+    p->state = state; /* last: who dies before has said nothing */
 }
 
 /* -- server --------------------------------------------------------------------- */
 
 static int
-mutex_sweep(const char *name)
-{
-    return meet_sweep(&meet_shm, name);
-}
-
-static int
 mutex_create(void *srv, const char *name)
 {
     struct server *s = srv;
-    int err = meet_create(&s->meet, &meet_shm, name, sizeof(struct board),
-                          sizeof(struct place));
 
-    if (err != 0)
-        return err;
-    err = make_board(s->meet.board);
-    if (err == 0)
-        err = meet_open_house(&s->meet, 0666);
-    if (err != 0)
-        meet_destroy(&s->meet);
-    return err;
+    return monitor_create(&s->meet, name);
 }
 
 /* Lets one go, who may be waiting.  The lock is held. */
@@ -236,25 +116,11 @@ look(struct server *s, struct ipc_request *req)
     return false;
 }
 
-/* How often the dead are looked for, in requests. */
-#define TURNS 256
-
-/* Admits newcomers, lets the dead go; what they said before is still heard. */
-static void
-look_after_the_house(struct server *s)
+/* What a dead one said before is still heard. */
+static bool
+unheard(const struct meet_server *meet, unsigned seat)
 {
-    int64_t now = now_ns();
-    int gone;
-
-    s->turns = 0;
-    while ((gone = meet_patrol(&s->meet, now)) != -1) {
-        const struct place *p = s->meet.places[gone].memory;
-
-        if (s->meet.guests[gone].admitted && p->state == REQUEST)
-            break;
-        meet_leave(&s->meet, (unsigned)gone);
-    }
-    meet_scan(&s->meet, now);
+    return ((const struct place *)meet->places[seat].memory)->state == REQUEST;
 }
 
 static int
@@ -268,25 +134,25 @@ mutex_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
     int err = 0;
 
     guard_watch(s->meet.places, IPC_MAX_CLIENTS);
-    if (++s->turns == TURNS)
-        look_after_the_house(s);
+    if (++s->turns % TURNS == 0)
+        meet_look_after(&s->meet, unheard);
     while (err == 0) {
-        int64_t until = earlier(deadline, now_ns() + MEET_SLICE);
+        int64_t until = monitor_slice(deadline);
 
-        err = lock(b, until);
+        err = monitor_lock(b, until);
         if (err == 0) {
             found = look(s, req);
             if (!found) {
-                err = wait_on(b, &b->work, until);
+                err = monitor_wait(b, &b->work, until);
                 found = look(s, req);
             }
-            unlock(b);
+            monitor_unlock(b);
         }
         if (found)
             break;
-        look_after_the_house(s);
+        meet_look_after(&s->meet, unheard);
         if (err == -ETIMEDOUT)
-            err = tired(&held, deadline);
+            err = monitor_tired(&held, deadline);
     }
     signals_release(&held);
     return found ? 0 : err;
@@ -306,17 +172,15 @@ mutex_reply(void *srv, const struct ipc_request *req,
     if (msg != NULL && msg->fd != -1)
         return -EOPNOTSUPP;
     guard_watch(s->meet.places, IPC_MAX_CLIENTS);
-    if (lock(b, now_ns() + IPC_OPEN_TIMEOUT) != 0)
+    if (monitor_lock(b, now_ns() + IPC_OPEN_TIMEOUT) != 0)
         return -EPIPE; /* somebody holds on to it, and with it to everything */
     p = s->meet.places[seat].memory;
     if (msg != NULL) {
-        memcpy(p->bytes, msg->buf, msg->len);
-        p->len = (uint32_t)msg->len;
-        p->state = REPLY;
+        put(p, msg, REPLY);
     } else {
         dismiss(s, (unsigned)seat);
     }
-    unlock(b);
+    monitor_unlock(b);
     if (msg != NULL)
         pthread_cond_signal(&p->answered);
     return 0;
@@ -329,42 +193,23 @@ mutex_destroy(void *srv)
     struct board *b = s->meet.board;
 
     guard_watch(s->meet.places, IPC_MAX_CLIENTS);
-    if (lock(b, now_ns() + IPC_OPEN_TIMEOUT) == 0) {
+    if (monitor_lock(b, now_ns() + IPC_OPEN_TIMEOUT) == 0) {
         for (unsigned i = 0; i < IPC_MAX_CLIENTS; i++)
             if (s->meet.places[i].memory != NULL)
                 dismiss(s, i);
-        unlock(b);
+        monitor_unlock(b);
     }
     meet_destroy(&s->meet);
 }
 
 /* -- client --------------------------------------------------------------------- */
 
-/* The server may be waiting for work; a newcomer is some. */
-static void
-knock(struct meet_client *meet)
-{
-    struct board *b = meet->board;
-
-    if (lock(b, now_ns() + MEET_SLICE) == 0) {
-        pthread_cond_signal(&b->work);
-        unlock(b);
-    }
-}
-
 static int
 mutex_open(void *cli, const char *where)
 {
-    static const struct meet_manners manners = {
-        .board_size = sizeof(struct board),
-        .place_size = sizeof(struct place),
-        .board_prot = PROT_READ | PROT_WRITE,
-        .prepare = make_place,
-        .knock = knock,
-    };
     struct client_end *c = cli;
 
-    return meet_join(&c->meet, &meet_shm, where, &manners, geteuid());
+    return monitor_join(&c->meet, where);
 }
 
 /* Waits, with the lock held after 0, until the message in the place is a reply,
@@ -378,25 +223,25 @@ lock_when(struct client_end *c, bool reply, int64_t deadline)
     int err = 0;
 
     while (err == 0) {
-        int64_t until = earlier(deadline, now_ns() + MEET_SLICE);
+        int64_t until = monitor_slice(deadline);
 
-        err = lock(b, until);
+        err = monitor_lock(b, until);
         if (err == 0) {
             if (reply ? p->state == REPLY : p->state != REQUEST)
                 break;
             if (atomic_load(&p->head.verdict) == MEET_OVER)
                 err = -EPIPE;
             else
-                err = wait_on(b, &p->answered, until);
+                err = monitor_wait(b, &p->answered, until);
             if (err == 0 && reply && p->state == REPLY)
                 break;
-            unlock(b);
+            monitor_unlock(b);
         }
         if (err == -ETIMEDOUT) {
             if (!meet_server_lives(&c->meet))
                 err = -EPIPE;
             else
-                err = tired(&held, deadline);
+                err = monitor_tired(&held, deadline);
         }
     }
     signals_release(&held);
@@ -415,7 +260,7 @@ mutex_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
         msg->len = p->len;
         memcpy(msg->buf, p->bytes, msg->len);
         p->state = EMPTY;
-        unlock(c->meet.board);
+        monitor_unlock(c->meet.board);
         c->reply = NONE;
     } else if (err == -ETIMEDOUT && c->reply == DUE) {
         c->reply = GIVEN_UP;
@@ -447,13 +292,11 @@ mutex_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     if (err != 0)
         return err;
     if (atomic_load(&p->head.verdict) == MEET_OVER) {
-        unlock(b);
+        monitor_unlock(b);
         return -EPIPE;
     }
-    memcpy(p->bytes, msg->buf, msg->len);
-    p->len = (uint32_t)msg->len;
-    p->state = REQUEST; /* last: who dies before has said nothing */
-    unlock(b);
+    put(p, msg, REQUEST);
+    monitor_unlock(b);
     /* Not before: the server would wake up only to wait for the lock. */
     pthread_cond_signal(&b->work);
     c->reply = wire_wants_reply(msg) ? DUE : NONE;
@@ -468,7 +311,13 @@ mutex_close(void *cli)
     meet_part(&c->meet);
 }
 
-/* -- limits, table -------------------------------------------------------------- */
+/* -- sweep, limits, table -------------------------------------------------------------- */
+
+static int
+mutex_sweep(const char *name)
+{
+    return meet_sweep(&meet_shm, name);
+}
 
 static int
 mutex_limits(struct ipc_limits *l)
@@ -483,30 +332,7 @@ const struct ipc_mechanism shm_mutex = {
     .name = "shm/mutex",
     .summary = "POSIX shared memory, a robust mutex, condition variables",
     .proof = "owner of the memory the request lies in, and the nonce in it",
-    .wire =
-        "As shm/futex until you are welcome, with `shm-mutex` in the names. "
-        "But the board is\nwritable and 88 bytes long, a place 65768; and in "
-        "both there are objects of the C\nlibrary, so client and server have "
-        "to use the same one (glibc, x86-64).\n"
-        "\n"
-        "| board | |\n"
-        "|---|---|\n"
-        "| 0 | lock: pthread_mutex_t, shared and robust |\n"
-        "| 40 | work: pthread_cond_t, shared; the server waits on it |\n"
-        "\n"
-        "| place | |\n"
-        "|---|---|\n"
-        "| 48 | answered: pthread_cond_t, shared; make it before you are "
-        "ready, and wait on it |\n"
-        "| 96 | state: 0 empty, 1 request, 2 reply |\n"
-        "| 100 | length of the frame |\n"
-        "| 104 | the frame |\n"
-        "\n"
-        "Touch the place only with the lock held. When you have the lock and "
-        "state is not 1:\nput the frame there, set state to 1, signal work. "
-        "Wait on answered until state is 2,\ntake the reply, set state to 0. "
-        "To knock, signal work. EOWNERDEAD: call\npthread_mutex_consistent(3) "
-        "and go on.",
+    .wire = MUTEX_WIRE,
     .caps = IPC_BOUNDARIES | IPC_PERSISTS | IPC_TRUSTING,
     .evidence = IPC_OWNER,
     .server_size = sizeof(struct server),

@@ -13,7 +13,7 @@
  * the other from answering.  (Then they give way with sched_yield(2), which is
  * a system call, and the idea is gone: compare with futex.c.)
  */
-#define _GNU_SOURCE /* sched_getcpu */
+#define _GNU_SOURCE /* sigset_t */
 #include "core/clock.h"
 #include "held.h"
 #include "pause.h"
@@ -26,7 +26,7 @@
  * their turn: some 25 us, one part in a hundred of which the turn takes. */
 #define LOOKS 1000
 
-/* How often the house is looked after meanwhile, ns; meet_scan(). */
+/* How often the house is looked after meanwhile, ns; meet_look_after(). */
 #define SLICE (5 * NS_PER_MS)
 
 /* What the waiting one looks for. */
@@ -48,21 +48,8 @@ seen(const struct sight *s)
 static bool
 works_elsewhere(const struct sight *s)
 {
-    uint32_t here = (uint32_t)sched_getcpu();
-    const struct rings_board *board;
-
-    if (s->server == NULL) {
-        board = s->client->meet.board;
-        return atomic_load_explicit(&board->cpu, memory_order_relaxed) != here;
-    }
-    for (unsigned i = 0; i < s->server->meet.top; i++) {
-        const struct rings_place *p = s->server->meet.places[i].memory;
-
-        if (p != NULL &&
-            atomic_load_explicit(&p->cpu, memory_order_relaxed) != here)
-            return true;
-    }
-    return false;
+    return s->server != NULL ? rings_clients_elsewhere(s->server)
+                             : rings_server_elsewhere(s->client);
 }
 
 static bool

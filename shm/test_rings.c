@@ -9,6 +9,7 @@
 #include "test/test.h"
 
 #include "core/clock.h"
+#include "park.h"
 #include "rings.h"
 
 #include <fcntl.h>
@@ -131,7 +132,7 @@ START_TEST(what_a_hostile_peer_writes_into_a_ring_is_refused)
 }
 END_TEST
 
-/* A server and a client who meet on one mapping, without meet.c: the same code
+/* A server and a client who meet on one mapping, without meet_client.c: the same code
  * as between processes, from the first message on. */
 struct pair {
     struct rings_board *board;

@@ -7,6 +7,7 @@
 #include "test/test.h"
 
 #include "core/clock.h"
+#include "park.h"
 #include "rings.h"
 
 #include <errno.h>
@@ -242,7 +243,7 @@ END_TEST
 
 /* -- attacks ---------------------------------------------------------------------- */
 
-/* Everything that is built on rings.c: for loop tests. */
+/* Everything that is built on rings.h: for loop tests. */
 static const char *const on_rings[] = {"shm/futex", "shm/spin", "mmap/file"};
 
 static void

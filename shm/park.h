@@ -1,0 +1,41 @@
+/*
+ * park.h - falling asleep in the kernel until another process changes a word,
+ * and waking who sleeps: futex(2), which the C library has no function for.
+ */
+#ifndef SHM_PARK_H
+#define SHM_PARK_H
+
+#include "core/clock.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* 0 woken, or -EAGAIN (it was not `value`), -EINTR, -ETIMEDOUT. */
+static inline int
+futex_wait(const _Atomic uint32_t *word, uint32_t value, int64_t deadline)
+{
+    struct timespec t = ns_to_timespec(deadline);
+
+    /* Not FUTEX_PRIVATE_FLAG: the other one is in another process.  BITSET, for
+     * a point in time instead of a length; CLOCK_MONOTONIC's, futex(2). */
+    if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET, value,
+                deadline == NO_DEADLINE ? NULL : &t, NULL,
+                FUTEX_BITSET_MATCH_ANY) == -1)
+        return -errno;
+    return 0;
+}
+
+/* How many were woken. */
+static inline int
+futex_wake(const _Atomic uint32_t *word)
+{
+    /* All of them: one alone might be a stranger who only wants us to believe
+     * that we have woken somebody. */
+    return (int)syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+#endif

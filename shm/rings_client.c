@@ -1,0 +1,143 @@
+/*
+ * rings_client.c - the client's side of the protocol over two rings (rings.h).
+ */
+#define _GNU_SOURCE /* sched_getcpu */
+#include "rings.h"
+
+#include "core/clock.h"
+#include "where.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* -- what one can see without a system call ----------------------------------------- */
+
+bool
+rings_client_ready(struct rings_client *c, size_t room)
+{
+    /* Whatever comes while we wait for room may be the good-bye. */
+    return room == 0 ? ring_peek(&c->in) : ring_room(&c->out, room) != -EAGAIN;
+}
+
+bool
+rings_server_elsewhere(const struct rings_client *c)
+{
+    return cpu_elsewhere(&((const struct rings_board *)c->meet.board)->cpu);
+}
+
+/* -- open, send, recv, close ----------------------------------------------------------- */
+
+static void
+knock(struct meet_client *meet)
+{
+    struct rings_client *c = (struct rings_client *)(void *)meet;
+
+    c->rung = 0; /* whomever we woke last time, it did not help */
+    if (c->waiting->wake_server != NULL)
+        c->waiting->wake_server(c);
+}
+
+int
+rings_open(void *cli, const char *where, const struct meet_store *store,
+           const struct rings_waiting *waiting)
+{
+    static const struct meet_manners manners = {
+        .board_size = sizeof(struct rings_board),
+        .place_size = sizeof(struct rings_place),
+        .board_prot = PROT_READ,
+        .knock = knock,
+    };
+    struct rings_client *c = cli;
+    struct rings_place *p;
+    int err;
+
+    c->waiting = waiting;
+    err = meet_join(&c->meet, store, where, &manners, geteuid());
+    if (err != 0)
+        return err;
+    p = c->meet.place;
+    c->out = (struct ring_writer){.ring = &p->requests};
+    c->in = (struct ring_reader){.ring = &p->replies};
+    return 0;
+}
+
+/* Waits for a reply, or for room; notices a server that has died. */
+static int
+wait_for_server(struct rings_client *c, size_t room, int64_t deadline)
+{
+    int err = c->waiting->client(c, room, deadline);
+
+    /* -EINTR too: signals may come so often that no wait ever gets to the end
+     * of its slice. */
+    if (err != -EAGAIN && err != -EINTR)
+        return err;
+    if (!meet_server_lives(&c->meet))
+        return rings_client_ready(c, room) ? 0 : -EPIPE;
+    if (err == -EAGAIN) {
+        knock(&c->meet);
+        err = 0;
+    }
+    return err;
+}
+
+int
+rings_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
+{
+    struct rings_client *c = cli;
+    struct rings_place *p = c->meet.place;
+    int64_t deadline = NO_DEADLINE;
+    int err;
+
+    if (msg->len > RING_MAX_MESSAGE)
+        return -EMSGSIZE;
+    if (msg->fd != -1)
+        return -EOPNOTSUPP;
+    cpu_publish(&p->cpu);
+    while ((err = ring_put(&c->out, msg->buf, msg->len, c->waiting->publish)) ==
+           -EAGAIN) {
+        if (deadline == NO_DEADLINE)
+            deadline = deadline_in(timeout_ns);
+        err = wait_for_server(c, msg->len, deadline);
+        if (err != 0 && err != -EINTR)
+            return err;
+    }
+    if (err != 0)
+        return -EPIPE; /* the server has lost its mind */
+    if (c->waiting->wake_server != NULL)
+        c->waiting->wake_server(c);
+    return 0;
+}
+
+int
+rings_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
+{
+    struct rings_client *c = cli;
+    int64_t deadline = NO_DEADLINE;
+    int err;
+
+    msg->fd = -1;
+    while ((err = ring_take(&c->in, msg->buf, msg->cap, &msg->len)) ==
+           -EAGAIN) {
+        if (deadline == NO_DEADLINE)
+            deadline = deadline_in(timeout_ns);
+        err = wait_for_server(c, 0, deadline);
+        if (err != 0)
+            return err;
+    }
+    if (err != 0)
+        return -EPIPE;
+    /* Nobody sleeps for this room: rings_reply(). */
+    ring_release(&c->in, memory_order_release);
+    return 0;
+}
+
+void
+rings_close(void *cli)
+{
+    struct rings_client *c = cli;
+
+    ring_end(&c->out);
+    knock(&c->meet);
+    meet_part(&c->meet);
+}
