@@ -13,8 +13,7 @@
  * to every one of them, and says it again when none comes.  And because it may
  * have been the *answer* that was lost, the receiver must be able to tell the
  * same bit once more from the next bit: hence the second pair of numbers, in
- * turns.  This is the alternating bit protocol (Bartlett, Scantlebury and
- * Wilkinson, 1969), the ancestor of TCP's sequence numbers.
+ * turns.  This is the alternating bit protocol (alternate.c).
  *
  * The client always asks and the server always answers.  A bit of the request
  * is answered with 0; each bit of the reply is the answer to a 0.
@@ -22,10 +21,9 @@
  * Who sends: kill(2) has the kernel fill in si_pid (SI_USER), so every single
  * bit carries the kernel's word for its sender: see link.h.
  */
-#define _GNU_SOURCE /* siginfo_t */
+#include "alternate.h"
 #include "core/clock.h"
 #include "core/wire.h"
-#include "link.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -34,48 +32,26 @@
 
 #define MAX_MSG (WIRE_HEADER + 512) /* bytes; 8704 signals there and back */
 
-/* No answer for so long: it, or the question, was lost; ns.  A round trip takes
- * some 10 us. */
-#define ASK_AGAIN (20 * NS_PER_MS)
-
-static const int bit_number[2][2] = {{SIGUSR1, SIGUSR2}, {SIGURG, SIGIO}};
-
 struct incoming {
     uint8_t bytes[2 + MAX_MSG]; /* u16 length, and the message */
     size_t bits;
 };
 
 struct server {
-    struct link link;
-    int turn;   /* of the last question */
-    int answer; /* to it: a signal number */
+    struct answerer bits;
     struct incoming in;
     struct ipc_peer peer; /* the only one there will ever be */
     bool client_gone;
 };
 
 struct client_end {
-    struct link link;
-    int turn;
-    int question; /* that is not yet answered; 0: none */
+    struct asker bits;
     struct incoming in;
     enum { NONE, DUE, GIVEN_UP } reply;
     bool broken; /* a message was left half sent, or the server is gone */
 };
 
 /* -- wire: u16 length and the bytes, the least significant bit first ------------- */
-
-static bool
-turn_of(int number)
-{
-    return number == SIGURG || number == SIGIO;
-}
-
-static bool
-value_of(int number)
-{
-    return number == SIGUSR2 || number == SIGIO;
-}
 
 static size_t
 bits_in(size_t len)
@@ -118,77 +94,6 @@ hand_over(struct incoming *in, struct ipc_message *msg)
     in->bits = 0;
 }
 
-/* -- a question and its answer, one bit each way --------------------------------- */
-
-/* The bit of the answer, or -errno; after that, call again with the same bit
- * and it goes on. */
-static int
-ask(struct client_end *c, bool bit, int64_t deadline)
-{
-    if (c->question == 0) {
-        /* Whatever is pending now is late: answers to what was asked twice,
-         * other people's signals.  Nothing is on its way to us. */
-        link_drain(&c->link);
-        c->turn = !c->turn;
-        c->question = bit_number[c->turn][bit];
-    }
-    for (;;) {
-        int64_t again = now_ns() + ASK_AGAIN;
-        int err = link_send(&c->link, c->question, NULL);
-
-        if (err != 0)
-            return err;
-        do
-            err =
-                link_wait(&c->link, NULL, again < deadline ? again : deadline);
-        while (err > 0 && turn_of(err) != c->turn);
-        if (err > 0) {
-            c->question = 0;
-            return value_of(err);
-        }
-        if (err != -ETIMEDOUT || time_left(deadline) == 0)
-            return err;
-    }
-}
-
-/* The bit of the next question. */
-static int
-hear(struct server *s, int64_t deadline)
-{
-    int number, err;
-
-    for (;;) {
-        number = link_wait(&s->link, NULL, deadline);
-        if (number < 0)
-            return number;
-        if (turn_of(number) != s->turn)
-            break;
-        err = link_send(&s->link, s->answer, NULL); /* it was lost */
-        if (err != 0)
-            return err;
-    }
-    /* What is pending now was sent before this question. */
-    link_drain(&s->link);
-    s->turn = !s->turn;
-    return value_of(number);
-}
-
-static int
-answer(struct server *s, bool bit)
-{
-    s->answer = bit_number[s->turn][bit];
-    return link_send(&s->link, s->answer, NULL);
-}
-
-static void
-prepare(struct link *l)
-{
-    l->code = SI_USER;
-    sigemptyset(&l->set);
-    for (int i = 0; i < 4; i++)
-        sigaddset(&l->set, bit_number[i / 2][i % 2]);
-}
-
 /* -- server --------------------------------------------------------------------- */
 
 static int
@@ -198,11 +103,11 @@ bits_create(void *srv, const char *name)
     int err;
 
     (void)name;
-    prepare(&s->link);
-    err = link_accept(&s->link);
+    alternate_prepare(&s->bits.link);
+    err = link_accept(&s->bits.link);
     if (err != 0)
         return err;
-    s->peer = (struct ipc_peer){.pid = s->link.pid,
+    s->peer = (struct ipc_peer){.pid = s->bits.link.pid,
                                 .uid = getuid(),
                                 .gid = getgid(),
                                 .evidence = IPC_PEER};
@@ -210,11 +115,11 @@ bits_create(void *srv, const char *name)
      * know.  This is the one thing that we say unasked, so it is for us to say
      * it again until the first question comes. */
     do {
-        err = answer(s, 0);
+        err = alternate_answer(&s->bits, 0);
         if (err == 0)
-            err = hear(s, now_ns() + ASK_AGAIN);
+            err = alternate_hear(&s->bits, now_ns() + ASK_AGAIN);
     } while (err == -ETIMEDOUT);
-    return err < 0 ? err : answer(s, 0);
+    return err < 0 ? err : alternate_answer(&s->bits, 0);
 }
 
 static int
@@ -227,11 +132,11 @@ bits_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
     if (s->client_gone)
         return -EPIPE;
     while (whole == 0) {
-        bit = hear(s, deadline);
+        bit = alternate_hear(&s->bits, deadline);
         if (bit < 0)
             return bit;
         whole = add_bit(&s->in, bit);
-        err = whole < 0 ? whole : answer(s, 0);
+        err = whole < 0 ? whole : alternate_answer(&s->bits, 0);
         if (err != 0)
             return err;
     }
@@ -261,9 +166,9 @@ bits_reply(void *srv, const struct ipc_request *req,
      * go, for it might ask for that one again. */
     bits = bits_in(msg->len);
     for (size_t i = 0; i <= bits && err == 0; i++) {
-        err = hear(s, NO_DEADLINE);
+        err = alternate_hear(&s->bits, NO_DEADLINE);
         if (err >= 0)
-            err = answer(s, i < bits && bit_of(msg, i));
+            err = alternate_answer(&s->bits, i < bits && bit_of(msg, i));
     }
     return err;
 }
@@ -283,18 +188,18 @@ bits_open(void *cli, const char *where)
     int64_t deadline = deadline_in(IPC_OPEN_TIMEOUT);
     int err;
 
-    prepare(&c->link);
-    err = link_open(&c->link, where, "signals/bits", -1);
+    alternate_prepare(&c->bits.link);
+    err = link_open(&c->bits.link, where, "signals/bits", -1);
     if (err != 0)
         return err;
     do
-        err = link_wait(&c->link, NULL, deadline); /* "ready" */
+        err = link_wait(&c->bits.link, NULL, deadline); /* "ready" */
     while (err == -EINTR);
     while (err > 0 || err == -EINTR)
-        err = ask(c, 0, deadline);
+        err = alternate_ask(&c->bits, 0, deadline);
     if (err == 0)
         return 0;
-    link_close(&c->link);
+    link_close(&c->bits.link);
     return err == -EPIPE ? -ECONNREFUSED : err; /* it ended at once */
 }
 
@@ -306,7 +211,7 @@ receive(struct client_end *c, int64_t deadline)
         whole = c->in.bits >= 16 && c->in.bits == bits_in(get16(c->in.bytes));
 
     while (whole == 0) {
-        bit = ask(c, 0, deadline);
+        bit = alternate_ask(&c->bits, 0, deadline);
         if (bit < 0)
             return bit;
         whole = add_bit(&c->in, bit);
@@ -314,7 +219,7 @@ receive(struct client_end *c, int64_t deadline)
     if (whole < 0)
         return whole;
     /* "I have it all."  By now the server may have gone: never mind. */
-    bit = ask(c, 0, deadline);
+    bit = alternate_ask(&c->bits, 0, deadline);
     return bit < 0 && bit != -EPIPE ? bit : 0;
 }
 
@@ -356,7 +261,7 @@ bits_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     c->broken = true; /* until it is done */
     for (size_t i = 0; i < bits_in(msg->len); i++) {
         do
-            err = ask(c, bit_of(msg, i), deadline);
+            err = alternate_ask(&c->bits, bit_of(msg, i), deadline);
         while (err == -EINTR);
         if (err < 0)
             return err;
@@ -378,7 +283,7 @@ bits_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
     if (c->reply == NONE) {
         /* Nothing is to come: there is nothing to ask for. */
         do
-            err = link_wait(&c->link, NULL, deadline);
+            err = link_wait(&c->bits.link, NULL, deadline);
         while (err > 0);
         return err;
     }
@@ -398,7 +303,7 @@ bits_close(void *cli)
 {
     struct client_end *c = cli;
 
-    link_close(&c->link);
+    link_close(&c->bits.link);
 }
 
 /* -- limits, table -------------------------------------------------------------- */
@@ -416,20 +321,7 @@ const struct ipc_mechanism signals_bits = {
     .summary = "SIGUSR1 is 0, SIGUSR2 is 1, and every bit is answered",
     .proof = "the real uid the server was exec'd with; the kernel's si_pid on "
              "every bit",
-    .wire =
-        "Block SIGUSR1, SIGUSR2, SIGURG and SIGIO. Make a pidfd of yourself, "
-        "fork, and exec\nthe server with it as descriptors 0 and 1. All "
-        "signals are sent with kill(2): the\nserver looks at si_code (SI_USER) "
-        "and si_pid (its parent). The client asks and the\nserver answers, one "
-        "bit each, in turns: SIGUSR1 = 0 and SIGUSR2 = 1 in one,\nSIGURG = 0 "
-        "and SIGIO = 1 in the next. Wait for SIGUSR1 (ready), then ask a 0 in "
-        "the\nturn of SIGURG. Before a new question throw away what is "
-        "pending. No answer of the\nsame turn within 20 ms: ask the same "
-        "again. "
-        "To send a frame, ask its length (u16)\nand its bytes, the least "
-        "significant bit first; each is answered with 0. To\nreceive one, ask "
-        "a 0 for each bit of the same, and one more when you have it all.\nOne "
-        "request at a time. SIGHUP ends the server.",
+    .wire = BITS_WIRE,
     .caps = IPC_SPAWNED | IPC_BOUNDARIES,
     .evidence = IPC_PEER,
     .server_size = sizeof(struct server),

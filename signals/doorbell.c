@@ -13,50 +13,16 @@
  * into the box, and if there is no new letter he waits on.  So this is the one
  * variant that does not ask who rang.
  *
- * The box is the client's, but the server cannot be hurt with it.  A mapping
- * of a file that shrinks is a SIGBUS at the next touch; the memfd is sealed
- * against that, and the server looks at the seal.  And as the client can write
- * at any time, nothing is looked at in the box: it is copied, once, and the
- * copy is checked.
+ * The box is the client's, but the server cannot be hurt with it: page.h.
  */
-#define _GNU_SOURCE /* memfd_create, F_ADD_SEALS */
 #include "core/clock.h"
 #include "core/wire.h"
 #include "link.h"
+#include "page.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdalign.h>
-#include <stdatomic.h>
 #include <stdbool.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
-
-/* -- wire: two boxes for one letter each ------------------------------------------
- *
- *      0        4        8     12        64                      1048704
- *      +--------+--------+-----+---------+------------------------+
- *      | posted | taken  | len | nothing | bytes                  | request
- *      +--------+--------+-----+---------+------------------------+
- *      | the same once more                                       | reply
- *      +----------------------------------------------------------+
- *
- * posted counts the letters that were put in, taken those that were taken out.
- * Each is written by one side only. */
-
-struct box {
-    _Atomic uint32_t posted, taken, len;
-    alignas(64) uint8_t bytes[IPC_MAX_MSG];
-};
-
-struct page {
-    struct box request, reply;
-};
-_Static_assert(sizeof(struct page) == 2097408, "the wire says so");
 
 struct server {
     struct link link;
@@ -74,41 +40,6 @@ struct client_end {
     bool broken; /* the server is gone */
 };
 
-static void
-post(struct box *box, uint32_t *said, const struct ipc_message *msg)
-{
-    if (msg->len > 0)
-        memcpy(box->bytes, msg->buf, msg->len);
-    atomic_store_explicit(&box->len, (uint32_t)msg->len, memory_order_relaxed);
-    /* The count last; pairs with the acquire in take(). */
-    atomic_store_explicit(&box->posted, ++*said, memory_order_release);
-}
-
-/* 1: there was a letter.  0: there is none.  -EPIPE: nonsense.  With msg NULL
- * it is thrown away. */
-static int
-take(struct box *box, uint32_t *heard, struct ipc_message *msg)
-{
-    uint32_t posted = atomic_load_explicit(&box->posted, memory_order_acquire);
-    uint32_t len = atomic_load_explicit(&box->len, memory_order_relaxed);
-
-    if (posted == *heard)
-        return 0;
-    if (len > IPC_MAX_MSG)
-        return -EPIPE;
-    if (msg != NULL) {
-        memcpy(msg->buf, box->bytes, len);
-        msg->len = len;
-        /* From here on the compiler must take the box for changed, and so
-         * cannot read it again where the copy is meant. */
-        atomic_signal_fence(memory_order_acquire);
-    }
-    *heard = posted;
-    /* The box may be filled again: after the copy, hence release. */
-    atomic_store_explicit(&box->taken, posted, memory_order_release);
-    return 1;
-}
-
 /* Looks first and then waits for the bell: it may have rung already. */
 static int
 wait_for_letter(const struct link *l, struct box *box, uint32_t *heard,
@@ -117,7 +48,7 @@ wait_for_letter(const struct link *l, struct box *box, uint32_t *heard,
     int err;
 
     for (;;) {
-        err = take(box, heard, msg);
+        err = box_take(box, heard, msg);
         if (err != 0)
             return err < 0 ? err : 0;
         err = link_wait(l, NULL, deadline);
@@ -133,44 +64,16 @@ prepare(struct link *l)
     sigemptyset(&l->set);
 }
 
-static int
-map(int memfd, struct page **page)
-{
-    void *p =
-        mmap(NULL, sizeof **page, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
-
-    if (p == MAP_FAILED)
-        return -errno;
-    *page = p;
-    return 0;
-}
-
 /* -- server --------------------------------------------------------------------- */
-
-/* Will it never be smaller than we need? */
-static int
-check_memfd(int memfd)
-{
-    int seals = fcntl(memfd, F_GET_SEALS);
-    struct stat st;
-
-    if (seals == -1 || fstat(memfd, &st) == -1)
-        return -errno;
-    if (!(seals & F_SEAL_SHRINK) || st.st_size < (off_t)sizeof(struct page))
-        return -EPERM;
-    return 0;
-}
 
 static int
 doorbell_create(void *srv, const char *name)
 {
     const struct ipc_message ready = {.len = 0};
     struct server *s = srv;
-    int err = check_memfd(STDOUT_FILENO);
+    int err = page_take_over(STDOUT_FILENO, &s->page);
 
     (void)name;
-    if (err == 0)
-        err = map(STDOUT_FILENO, &s->page);
     if (err != 0)
         return err;
     prepare(&s->link);
@@ -182,13 +85,13 @@ doorbell_create(void *srv, const char *name)
                                 .gid = getgid(),
                                 .evidence = IPC_PEER};
     /* From here on a bell does not kill us any more. */
-    post(&s->page->reply, &s->said, &ready);
+    box_post(&s->page->reply, &s->said, &ready);
     err = link_send(&s->link, s->link.number, NULL);
     if (err == 0)
         return 0;
 
 unmap:
-    munmap(s->page, sizeof *s->page);
+    page_unmap(s->page);
     return err;
 }
 
@@ -226,7 +129,7 @@ doorbell_reply(void *srv, const struct ipc_request *req,
     if (msg->fd != -1)
         return -EOPNOTSUPP;
     /* Who asks again without having taken this out will not read it. */
-    post(&s->page->reply, &s->said, msg);
+    box_post(&s->page->reply, &s->said, msg);
     return link_send(&s->link, s->link.number, NULL);
 }
 
@@ -235,7 +138,7 @@ doorbell_destroy(void *srv)
 {
     struct server *s = srv;
 
-    munmap(s->page, sizeof *s->page);
+    page_unmap(s->page);
 }
 
 /* -- client --------------------------------------------------------------------- */
@@ -258,34 +161,11 @@ discard(struct client_end *c, int64_t deadline)
     return err;
 }
 
-/* The page, and the descriptor to hand on. */
-static int
-make_page(struct page **page)
-{
-    int err, memfd = memfd_create("ipclab-doorbell",
-                                  MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-    if (memfd == -1)
-        return -errno;
-    if (ftruncate(memfd, sizeof **page) == -1 ||
-        fcntl(memfd, F_ADD_SEALS, SEALS) == -1) {
-        err = -errno;
-        goto close_memfd;
-    }
-    err = map(memfd, page);
-    if (err == 0)
-        return memfd;
-
-close_memfd:
-    close(memfd);
-    return err;
-}
-
 static int
 doorbell_open(void *cli, const char *where)
 {
     struct client_end *c = cli;
-    int err, memfd = make_page(&c->page);
+    int err, memfd = page_make(&c->page);
 
     if (memfd < 0)
         return memfd;
@@ -299,7 +179,7 @@ doorbell_open(void *cli, const char *where)
         return 0;
     link_close(&c->link);
 unmap:
-    munmap(c->page, sizeof *c->page);
+    page_unmap(c->page);
     return err == -EPIPE ? -ECONNREFUSED : err; /* it ended at once */
 }
 
@@ -341,7 +221,7 @@ doorbell_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     err = wait_for_box(c, deadline);
     if (err != 0)
         return err;
-    post(&c->page->request, &c->said, msg);
+    box_post(&c->page->request, &c->said, msg);
     err = link_send(&c->link, LINK_TO_SERVER, NULL);
     if (err == 0 && wire_wants_reply(msg))
         c->reply = DUE;
@@ -369,7 +249,7 @@ doorbell_close(void *cli)
     struct client_end *c = cli;
 
     link_close(&c->link);
-    munmap(c->page, sizeof *c->page);
+    page_unmap(c->page);
 }
 
 /* -- limits, table -------------------------------------------------------------- */
@@ -386,21 +266,7 @@ const struct ipc_mechanism signals_doorbell = {
     .name = "signals/doorbell",
     .summary = "a signal as the bell, a mapped page as the letter",
     .proof = "the real uid the server was exec'd with",
-    .wire =
-        "Choose a free real-time signal number, not SIGRTMIN, and block it. "
-        "Make a pidfd of\nyourself, store the number in it with "
-        "fcntl(F_SETSIG); make a memfd of 2097408\nbytes, seal it "
-        "(F_SEAL_SHRINK, F_SEAL_GROW) and map it shared; fork, and exec the\n"
-        "server with the pidfd as descriptor 0 and the memfd as 1. Two boxes, "
-        "for requests\nat offset 0 and for replies at 1048704: u32 posted, u32 "
-        "taken, u32 length, in the\nhost's byte order, and from offset 64 the "
-        "frame. To send, write frame and length,\nthen add 1 to posted and "
-        "ring "
-        "(kill(2) with SIGRTMIN). Posted has changed: there is\na letter; copy "
-        "it, then set taken to posted. Without news, wait for the number.\nThe "
-        "first reply is empty and says that the server is ready; do not ring "
-        "before.\nOne request at a time; after a notice wait until it is "
-        "taken. SIGHUP ends the\nserver.",
+    .wire = PAGE_WIRE,
     .caps = IPC_SPAWNED | IPC_BOUNDARIES,
     .evidence = IPC_PEER,
     .server_size = sizeof(struct server),

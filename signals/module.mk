@@ -1,3 +1,4 @@
 MECHANISMS += signals_rt signals_bits signals_doorbell
-SRC        += signals/link.c signals/rt.c signals/bits.c signals/doorbell.c
+SRC        += signals/link.c signals/rt.c signals/bits.c signals/alternate.c \
+              signals/doorbell.c signals/page.c
 TESTS      += signals/test_signals.c

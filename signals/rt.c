@@ -20,8 +20,8 @@
  * ends the connection, which he could also do with kill(2).
  */
 #define _GNU_SOURCE /* siginfo_t */
+#include "chunk.h"
 #include "core/clock.h"
-#include "core/wire.h"
 #include "link.h"
 
 #include <errno.h>
@@ -31,19 +31,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define MAX_MSG 4096 /* bytes: 586 signals; a page, as a pipe's packet */
-
 /* While the queue is full: nothing tells when there is room again, ns. */
 #define TRY_AGAIN (1 * NS_PER_MS)
-
-/* What a value holds of the message. */
-#define CHUNK (sizeof(union sigval) - 1)
-
-struct incoming {
-    uint8_t bytes[MAX_MSG + CHUNK];
-    size_t got, want;
-    uint8_t expected; /* number of the next chunk; 0: a message begins */
-};
 
 struct server {
     struct link link;
@@ -59,43 +48,7 @@ struct client_end {
     bool broken; /* a message was left half sent, or the server is gone */
 };
 
-/* -- wire: a byte to count, and the next few of the message ----------------------
- *
- *      0           1                                       8 (4 on 32 bits)
- *      +-----------+----------------------------------------+
- *      | 0         | u16 length of the message, zeros       |
- *      | 1 ... 255 | bytes of the message                   |
- *      +-----------+----------------------------------------+
- *
- * After 255 comes 1.  A gap would mean that somebody else has spoken. */
-
-static uint8_t
-after(uint8_t number)
-{
-    return number == UINT8_MAX ? 1 : (uint8_t)(number + 1);
-}
-
-/* 1: a message is whole.  0: not yet.  -EPIPE: this is not our protocol. */
-static int
-add_chunk(struct incoming *in, const union sigval *value)
-{
-    uint8_t chunk[sizeof *value];
-
-    memcpy(chunk, value, sizeof chunk);
-    if (chunk[0] != in->expected)
-        return -EPIPE;
-    if (chunk[0] == 0) {
-        in->got = 0;
-        in->want = get16(chunk + 1);
-        if (in->want > MAX_MSG)
-            return -EPIPE;
-    } else {
-        memcpy(in->bytes + in->got, chunk + 1, CHUNK);
-        in->got += CHUNK;
-    }
-    in->expected = in->got < in->want ? after(chunk[0]) : 0;
-    return in->expected == 0;
-}
+/* -- a row of signals, and the end of the queue ------------------------------------ */
 
 static int
 receive(const struct link *l, struct incoming *in, int64_t deadline)
@@ -107,7 +60,7 @@ receive(const struct link *l, struct incoming *in, int64_t deadline)
         number = link_wait(l, &info, deadline);
         if (number < 0)
             return number;
-        whole = add_chunk(in, &info.si_value);
+        whole = chunk_add(in, &info.si_value);
     }
     return whole < 0 ? whole : 0;
 }
@@ -157,18 +110,11 @@ transmit(const struct link *l, int number, const struct ipc_message *msg,
     for (size_t at = 0; at < msg->len && err == 0; at += CHUNK) {
         size_t n = msg->len - at < CHUNK ? msg->len - at : CHUNK;
 
-        chunk[0] = after(chunk[0]);
+        chunk[0] = chunk_after(chunk[0]);
         memcpy(chunk + 1, from + at, n);
         err = send_chunk(l, number, chunk, deadline);
     }
     return err;
-}
-
-static void
-hand_over(const struct incoming *in, struct ipc_message *msg)
-{
-    memcpy(msg->buf, in->bytes, in->want);
-    msg->len = in->want;
 }
 
 /* -- server --------------------------------------------------------------------- */
@@ -207,7 +153,7 @@ rt_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
     err = receive(&s->link, &s->in, deadline_in(timeout_ns));
     if (err != 0)
         return err;
-    hand_over(&s->in, &req->msg);
+    chunk_hand_over(&s->in, &req->msg);
     req->peer = s->peer;
     req->reply_to = 0;
     return 0;
@@ -314,7 +260,7 @@ rt_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
     c->broken = c->broken || err == -EPIPE;
     if (err != 0)
         return err;
-    hand_over(&c->in, msg);
+    chunk_hand_over(&c->in, msg);
     c->reply = NONE;
     return 0;
 }
@@ -351,19 +297,7 @@ const struct ipc_mechanism signals_rt = {
     .name = "signals/rt",
     .summary = "queued real-time signals, a few bytes in the value of each",
     .proof = "the real uid the server was exec'd with",
-    .wire =
-        "Choose a free real-time signal number, not SIGRTMIN, and block it. "
-        "Make a pidfd of\nyourself, store the number in it with "
-        "fcntl(F_SETSIG), fork, and exec the server\nwith that pidfd as "
-        "descriptors 0 and 1. Send SIGRTMIN, receive the number, both\nwith "
-        "sigqueue(3): the server looks at si_code (SI_QUEUE) and si_pid (its "
-        "parent).\nA message is a row of signals; the value of each is the "
-        "bytes of a pointer in\nmemory order. Byte 0 counts: 0 in the first, "
-        "then 1 to 255, and 1 again. The first\nholds the length of the frame "
-        "(u16, then zeros), the others the bytes of the\nframe. An empty "
-        "message from the server says that it is ready; send nothing\nbefore. "
-        "EAGAIN: the queue is full, try again. One request at a time. SIGHUP "
-        "ends the\nserver.",
+    .wire = CHUNK_WIRE,
     .caps = IPC_SPAWNED | IPC_BOUNDARIES,
     .evidence = IPC_PEER,
     .server_size = sizeof(struct server),
