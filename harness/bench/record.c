@@ -104,6 +104,32 @@ make_directory(struct record *rec)
     return -EEXIST;
 }
 
+int
+record_directory(const char *parent, const char *what, char dir[RECORD_PATH])
+{
+    char name[128], stamp[32], host[65] = "";
+    time_t now = time(NULL);
+    struct tm utc;
+    int err;
+
+    if (parent == NULL)
+        parent = access("harness/core/ipc.h", F_OK) == 0 ? "results"
+                                                         : "ipclab-results";
+    if (mkdir(parent, 0777) == -1 && errno != EEXIST)
+        return -errno;
+    gethostname(host, sizeof host - 1);
+    for (char *p = host; *p != '\0'; p++)
+        if (!isalnum((unsigned char)*p) && *p != '.' && *p != '-')
+            *p = '_';
+    gmtime_r(&now, &utc);
+    strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
+    snprintf(name, sizeof name, "%s-%s-%.16s", stamp, host, what);
+    err = record_path(parent, name, dir);
+    if (err == 0 && mkdir(dir, 0777) == -1 && errno != EEXIST)
+        err = -errno;
+    return err;
+}
+
 static int
 mark_incomplete(const char *dir)
 {

@@ -81,6 +81,11 @@ int record_close(struct record *rec);
 /* Declares the run complete: removes INCOMPLETE, turns latest. */
 int record_complete(const struct record *rec);
 
+/* Makes the directory of another kind of run, parent/TIME-HOST-what.  parent
+ * NULL: results/ in the source tree, elsewhere ipclab-results/. */
+int record_directory(const char *parent, const char *what,
+                     char dir[RECORD_PATH]);
+
 /* dir/file.  -ENAMETOOLONG. */
 int record_path(const char *dir, const char *file, char path[RECORD_PATH]);
 

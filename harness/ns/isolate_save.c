@@ -6,47 +6,15 @@
  *          isolate.csv       one line per cell
  *          isolate.svg .png  the chart
  */
-#define _GNU_SOURCE /* gethostname */
 #include "ns/isolate.h"
 
 #include "bench/record.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sysexits.h>
-#include <time.h>
-#include <unistd.h>
 
 /* -- the directory --------------------------------------------------------- */
-
-/* results/20251122T095300Z-host-isolate */
-static int
-make_directory(const char *parent, char dir[RECORD_PATH])
-{
-    char name[128], stamp[32], host[65] = "";
-    time_t now = time(NULL);
-    struct tm utc;
-    int err;
-
-    if (parent == NULL)
-        parent = access("harness/core/ipc.h", F_OK) == 0 ? "results"
-                                                         : "ipclab-results";
-    if (mkdir(parent, 0777) == -1 && errno != EEXIST)
-        return -errno;
-    gethostname(host, sizeof host - 1);
-    for (char *p = host; *p != '\0'; p++)
-        if (!isalnum((unsigned char)*p) && *p != '.' && *p != '-')
-            *p = '_';
-    gmtime_r(&now, &utc);
-    strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
-    snprintf(name, sizeof name, "%s-%s-isolate", stamp, host);
-    err = record_path(parent, name, dir);
-    if (err == 0 && mkdir(dir, 0777) == -1 && errno != EEXIST)
-        err = -errno;
-    return err;
-}
 
 static int
 write_table(const struct isolate_matrix *x, FILE *f)
@@ -76,7 +44,7 @@ static int
 save(const struct isolate_matrix *x, const char *out)
 {
     char dir[RECORD_PATH] = "";
-    int err = make_directory(out, dir);
+    int err = record_directory(out, "isolate", dir);
     int chart = 0;
 
     if (err == 0)
