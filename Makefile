@@ -41,13 +41,14 @@ PACKAGES   := jansson
 
 LIB   := $O/libipclab.a
 BIN   := $(patsubst %.c,$O/%,$(notdir $(PROGRAMS)))
+ATTACKS := $O/ipcattack $O/naive/ipcattack $O/naive/ipcd
 OBJ   := $(patsubst %.c,$O/%.o,$(SRC) $(TESTS) $(CHECK_SRC) \
          $(PROGRAMS)) \
          $O/registry.o $O/suites.o
 DEPS  := $(filter deps,$(MAKECMDGOALS))
 vpath %.c $(sort $(dir $(PROGRAMS)))
 
-.PHONY: all need deps check bench report isolate lint format sweep install \
+.PHONY: all need deps check bench report isolate attack lint format sweep install \
         uninstall clean help
 .DELETE_ON_ERROR:
 all: $(BIN) $O/check ## build everything
@@ -58,14 +59,24 @@ $(BIN): $O/%: $(LIB)
 	@echo "  $@"
 $(foreach p,$(PROGRAMS),$(eval $O/$(basename $(notdir $p)): $O/$(p:.c=.o)))
 
-# The test programs: every suite, and ipcd with its defences off (owner.h), so
-# that an attack can be seen to succeed before it is seen to fail.
-$O/check: $(TESTS:%.c=$O/%.o) $(CHECK_SRC:%.c=$O/%.o) $O/suites.o $(LIB) $O/ipcd-naive $(BIN)
+# The test programs.
+$O/check: $(TESTS:%.c=$O/%.o) $(CHECK_SRC:%.c=$O/%.o) $O/suites.o $(LIB) $O/ipcd-naive $(ATTACKS) $(BIN)
 	@$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(CHECK_LIBS) $(LIBS)
 	@echo "  $@"
-$O/ipcd-naive: $O/harness/server/ipcd.o $O/harness/core/owner-naive.o $(LIB)
-	@$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
-$O/harness/core/owner-naive.o: harness/core/owner.c | need
+
+# `make attack`, and in naive/ the same programs with those files compiled once
+# more that have a DEFENCE: there it can be left out (core/defence.h).
+ATTACK := $(patsubst %.c,$O/%.o,$(wildcard harness/test/attack/*.c))
+NAIVE  := $(patsubst %.c,$O/naive/%.o,harness/core/defence.c \
+          $(shell grep -lE '"(core/)?defence.h"' $(SRC)))
+$O/ipcattack: $(ATTACK) $(LIB)
+$O/naive/ipcattack: $(ATTACK) $(NAIVE) $(LIB)
+$O/naive/ipcd: $O/naive/harness/server/ipcd.o $(NAIVE) $(LIB)
+$O/ipcattack $O/naive/ipcattack $O/naive/ipcd:
+	@$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LIBS)
+$O/ipcd-naive: $O/naive/ipcd
+	@ln -sf naive/ipcd $@
+$O/naive/%.o: %.c | need
 	@mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS) -DIPC_NAIVE $(ALL_CFLAGS) -c -o $@ $<
 
@@ -93,7 +104,8 @@ $O/suites.c: Makefile $(wildcard */module.mk) $(sort $(dir $(TESTS)))
 	   echo 'Suite *(*const suites[])(void) = {'; \
 	   printf '    %s,\n' $(basename $(notdir $(TESTS))); \
 	   echo '    NULL,'; echo '};'; } > $@
--include $(OBJ:.o=.d) $O/harness/core/owner-naive.d
+-include $(OBJ:.o=.d) $(ATTACK:.o=.d) $(NAIVE:.o=.d) \
+         $O/naive/harness/server/ipcd.d
 
 need: $(DEPS)
 	@harness/deps.sh need
@@ -107,6 +119,8 @@ report: all ## draw the charts of results/latest again
 	@$O/ipcbench report results/latest
 isolate: all ## which mechanism gets through which namespace
 	@$O/ipcbench isolate
+attack: all ## attack every mechanism, and its naive form for comparison
+	@$O/ipcattack
 lint: ## clang-format, clang-tidy, cppcheck, gcc -fanalyzer
 	@harness/lint.sh $(CPPFLAGS:-M%=)
 format: ## let clang-format put every file in order

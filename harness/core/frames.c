@@ -1,6 +1,7 @@
 /* frames.c - cuts a stream of bytes back into messages. */
 #include "frames.h"
 
+#include "defence.h"
 #include "wire.h"
 
 #include <errno.h>
@@ -37,7 +38,8 @@ length_at(const uint8_t header[WIRE_HEADER])
 
     if (err == -EPROTONOSUPPORT) /* of what follows we know nothing */
         return WIRE_HEADER;
-    if (err != 0 || h.length > IPC_MAX_MSG - WIRE_HEADER)
+    if (err != 0 ||
+        DEFENCE("length", h.length > IPC_MAX_MSG - WIRE_HEADER, false))
         return -EBADMSG;
     return (ssize_t)(WIRE_HEADER + h.length);
 }
@@ -64,7 +66,7 @@ frames_space(struct frames *f, size_t *room)
     }
     if (f->end == f->cap && need <= f->cap) /* whole messages, not yet taken */
         need = 2 * f->cap;
-    if (need > MOST)
+    if (DEFENCE("length", need > MOST, false))
         return NULL;
     if (f->cap < need) {
         uint8_t *bigger = realloc(f->buf, need);

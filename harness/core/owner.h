@@ -11,8 +11,7 @@
  * who wrote the request that names it.  Anybody can write "my reply FIFO is
  * Alice's".  Only Alice can read what the server then puts there.
  *
- * Compiled with -DIPC_NAIVE both steps believe whatever they are told.  Only
- * the tests do that, to see their attacks succeed once.
+ * Each check can be left out (defence.h), to see what it is good for.
  */
 #ifndef OWNER_H
 #define OWNER_H

@@ -2,6 +2,8 @@
 #define _GNU_SOURCE /* F_OFD_SETLK, O_CLOEXEC, secure_getenv */
 #include "rundir.h"
 
+#include "defence.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -64,7 +66,10 @@ rundir_make(const char *dir)
         return -errno;
     if (!S_ISDIR(st.st_mode))
         return -ENOTDIR;
-    if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    if (DEFENCE("rundir",
+                st.st_uid != geteuid() ||
+                    (st.st_mode & (S_IWGRP | S_IWOTH)) != 0,
+                false))
         return -EPERM;
     return made;
 }
@@ -181,7 +186,10 @@ endpoint_trusted(const char *name, uid_t object_owner)
         return err;
     if (stat(dirname(path), &st) == -1)
         return -errno;
-    if (st.st_uid != object_owner || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    if (DEFENCE("server",
+                st.st_uid != object_owner ||
+                    (st.st_mode & (S_IWGRP | S_IWOTH)) != 0,
+                false))
         return -EPERM;
     return 0;
 }

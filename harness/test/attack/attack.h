@@ -1,0 +1,177 @@
+/*
+ * attack.h - `make attack`: what other users do to our servers and clients, as
+ * programs; and what the naive form of the same code does with it.
+ *
+ *      static bool                      // did the attack succeed?
+ *      steals_a_reply(bool naive)
+ *      {
+ *          struct host server;
+ *
+ *          serve(&server, "msgq/posix");
+ *          as_user(BOB, bob_opens_her_queue, ...);
+ *          ...
+ *      }
+ *
+ *      const struct attack msgq_attacks[] = {
+ *          {30, "msgq/posix", "what he does", .without = "owner",
+ *           .how = "who owns the queue", .run = steals_a_reply},
+ *
+ * Each attack is run twice: defended, where it must be refused, and naive,
+ * where it must succeed; otherwise the refusal would prove nothing.  A run has
+ * a process of its own and, where that can be had, namespaces of its own: a
+ * run directory and a /dev/shm that are empty, its own System V objects,
+ * POSIX queues, ports and process ids.  Whatever it leaves goes with them.
+ *
+ * The naive form is either the same program without one defence (.without;
+ * core/defence.h), or, where that would be other code altogether, what a
+ * textbook does: a few lines in the attack itself, `if (naive)`.
+ *
+ * There is no sleeping.  Processes wait for each other by actor_step(); and
+ * "it hangs" is not a matter of time, but of where it hangs: is_stuck().
+ */
+#ifndef ATTACK_H
+#define ATTACK_H
+
+#include "core/api.h"
+#include "core/client.h"
+#include "core/host.h"
+#include "core/wire.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* -- the table of attacks -------------------------------------------------- */
+
+struct attack {
+    int number; /* in SECURITY.md's matrix; from 101 on: added since */
+    const char *mechanism;
+    const char *what;    /* the attacker does: at most 38 characters */
+    const char *without; /* the defence that the naive form lacks */
+    const char *how;     /* it is refused: at most 25 characters */
+
+    /* It cannot be prevented here, because...  A sentence.  Then the defended
+     * form must fall too, and .how says what is left. */
+    const char *cannot;
+
+    /* NULL, or a function that says why it cannot run here, or NULL.  An
+     * attack that has neither .alone nor root is not run. */
+    const char *(*missing)(void);
+    bool alone; /* needs no second user: if there is none, ALICE, BOB and the
+                 * server are all the same one */
+
+    bool (*run)(bool naive); /* has it succeeded? */
+};
+
+/* Each file's, ended by one whose .run is NULL. */
+extern const struct attack *const attack_tables[]; /* ended by NULL */
+extern const struct attack pipe_attacks[], fifo_attacks[], sysv_attacks[],
+    mqueue_attacks[], memory_attacks[], lock_attacks[], local_attacks[],
+    inet_attacks[], signal_attacks[], common_attacks[];
+
+/* -- what becomes of them (report.c) --------------------------------------- */
+
+enum verdict { FELL, REFUSED, NOT_RUN, BROKEN };
+
+struct result {
+    const struct attack *attack;
+    enum verdict naive, defended;
+    const char *reason; /* NOT_RUN */
+};
+
+bool as_expected(const struct result *r);
+
+/* Prints the matrix, and writes it into a new directory.  0 or -errno. */
+int report(const struct result *results, size_t n, const char *parent);
+
+/* -- the stage: one run (stage.c) ------------------------------------------ */
+
+/* Two strangers; they need no line in passwd(5). */
+#define ALICE 10001
+#define BOB   10002
+
+/* How long anything may take before it counts as broken, ns. */
+#define PATIENCE (10 * INT64_C(1000000000))
+
+/* Where this run's files go; run_dir is in it. */
+extern char stage_dir[ENDPOINT_SIZE], run_dir[ENDPOINT_SIZE];
+
+/* What must hold for the attack to mean anything.  If it does not, the run ends
+ * there and counts as broken. */
+#define MUST(condition) \
+    ((condition) ? (void)0 : broken(__FILE__, __LINE__, #condition))
+_Noreturn void broken(const char *file, int line, const char *condition);
+
+/* Memory that all processes of this run share; of zeros. */
+void *shared(size_t size);
+
+/* A file in stage_dir with this text and mode, ours. */
+const char *make_file(const char *name, const char *text, mode_t mode);
+#define SECRET "the secret of root"
+
+/*
+ * Somebody else, in lock step with us:
+ *
+ *      actor_start(&a, ALICE, f, arg)    f(self, arg) begins
+ *      actor_wait(&a)    <-----------    actor_step(self): "here I am", waits
+ *      actor_go(&a)      ----------->    goes on
+ *      actor_end(&a)                     f returns
+ */
+struct actor {
+    pid_t pid;
+    int in, out;
+};
+
+typedef void actor_function(struct actor *self, void *arg);
+
+void actor_start(struct actor *a, uid_t uid, actor_function *f, void *arg);
+void actor_step(struct actor *self);
+void actor_wait(struct actor *a);
+void actor_go(struct actor *a);
+void actor_end(struct actor *a);
+void actor_kill(struct actor *a); /* SIGKILL, reaped */
+
+/* Has it come to its next step, or to its end? */
+bool actor_is_there(const struct actor *a);
+
+/* As actor_wait(), if it comes to another step; false: it has ended. */
+bool actor_next(struct actor *a);
+
+/* f(arg) as that user, to the end. */
+void as_user(uid_t uid, void (*f)(void *arg), void *arg);
+
+/* Becomes that user, for good. */
+void become_user(uid_t uid);
+
+/* -- servers and clients (stage.c) ----------------------------------------- */
+
+/* A server of this build (in a naive run: of the naive one) in run_dir. */
+void serve(struct host *h, const char *mechanism);
+
+/* The server of a mechanism whose clients start it: a set-user-ID copy. */
+void serve_set_user_id(struct host *h, const char *mechanism);
+
+/* Stops a daemon (it has stopped when this returns), and lets it go on. */
+void pause_server(const struct host *h);
+void resume_server(const struct host *h);
+
+/* Opens, calls echo, closes: whatever came before has been dealt with, where
+ * requests are served in the order of arrival.  false: it was not served. */
+bool is_served(struct host *h);
+void be_served(struct host *h); /* MUST(is_served(h)) */
+
+/* Whom the server takes this client for: -1, nobody. */
+int64_t whoami(struct client *c);
+
+/* As whoami() for a reply to whoami, as it came; -2: it is none. */
+int64_t uid_in_frame(const uint8_t *frame, size_t len);
+
+/* A request without arguments; returns WIRE_HEADER. */
+size_t make_frame(uint8_t frame[WIRE_HEADER], uint16_t method);
+
+/* Does some thread of it sleep in this system call? */
+bool is_stuck(pid_t pid, long call);
+
+/* Descriptors that the process has open. */
+int open_descriptors(pid_t pid);
+
+#endif

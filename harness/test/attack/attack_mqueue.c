@@ -1,0 +1,511 @@
+/* attack_mqueue.c - POSIX message queues: names, priorities, ghosts. */
+#define _GNU_SOURCE /* F_OFD_SETLK */
+#include "test/attack/attack.h"
+
+#include "core/owner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <mqueue.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static struct mq_attr small = {.mq_maxmsg = 4, .mq_msgsize = 8192};
+
+/* -- requests to msgq/posix, written by hand ---------------------------------- */
+
+enum { JOIN = 1, MESSAGE = 2, PREFIX = 28 };
+
+struct hand {
+    char server[ENDPOINT_SIZE], reply[ENDPOINT_SIZE + 16]; /* names */
+    uid_t claim;
+    uint8_t nonce[NONCE_SIZE];
+    bool fell;
+};
+
+static struct hand *
+make_hand(uid_t claim)
+{
+    struct hand *h = shared(sizeof *h);
+    char where[ENDPOINT_SIZE];
+
+    MUST(endpoint_name(ipc_find("msgq/posix"), run_dir, where) == 0);
+    MUST(endpoint_flat(where, h->server) == 0);
+    snprintf(h->reply, sizeof h->reply, "%s.4711.1", h->server);
+    h->claim = claim;
+    return h;
+}
+
+static void
+request(const struct hand *h, unsigned kind, const void *body, size_t len)
+{
+    mqd_t queue = mq_open(h->server, O_WRONLY | O_CLOEXEC);
+    uint8_t text[100] = {0};
+
+    MUST(queue != -1);
+    put32(text, kind);
+    put32(text + 4, 4711);
+    put32(text + 8, 1);
+    memcpy(text + 12, h->nonce, NONCE_SIZE);
+    memcpy(text + PREFIX, body, len);
+    MUST(mq_send(queue, (char *)text, PREFIX + len, 0) == 0);
+    mq_close(queue);
+}
+
+static void
+say_join(const struct hand *h)
+{
+    uint8_t uid[4];
+
+    put32(uid, h->claim);
+    request(h, JOIN, uid, sizeof uid);
+}
+
+static void
+say_whoami(const struct hand *h)
+{
+    uint8_t frame[WIRE_HEADER];
+
+    make_frame(frame, API_whoami);
+    request(h, MESSAGE, frame, sizeof frame);
+}
+
+/* A reply queue as any client makes it. */
+static mqd_t
+make_replies(const struct hand *h)
+{
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    mqd_t queue =
+        mq_open(h->reply, O_RDONLY | O_CREAT | O_EXCL | O_NONBLOCK | O_CLOEXEC,
+                0600, &small);
+
+    MUST(queue != -1);
+    MUST(fcntl(queue, F_OFD_SETLK, &lock) == 0);
+    return queue;
+}
+
+static bool
+says_uid(mqd_t replies, uid_t uid)
+{
+    uint8_t text[8192];
+    ssize_t n = mq_receive(replies, (char *)text, sizeof text, NULL);
+
+    return n > 0 && uid_in_frame(text, (size_t)n) == uid;
+}
+
+static ssize_t
+take_nonce(mqd_t replies, uint8_t nonce[NONCE_SIZE])
+{
+    char text[8192];
+    ssize_t n = mq_receive(replies, text, sizeof text, NULL);
+
+    if (n == NONCE_SIZE)
+        memcpy(nonce, text, NONCE_SIZE);
+    return n;
+}
+
+/* -- 103: reflection ------------------------------------------------------- */
+
+static void
+alice_has_a_queue(struct actor *self, void *arg)
+{
+    struct hand *h = arg;
+    mqd_t replies = make_replies(h);
+    uint8_t hers[NONCE_SIZE];
+
+    actor_step(self); /* Bob does it */
+    MUST(take_nonce(replies, hers) == NONCE_SIZE);
+    h->fell = says_uid(replies, ALICE);
+}
+
+static void
+bob_names_it(void *arg)
+{
+    say_join(arg);
+    say_whoami(arg);
+}
+
+static bool
+names_anothers_queue(bool naive)
+{
+    struct hand *h = make_hand(ALICE);
+    struct host server;
+    struct actor alice;
+
+    (void)naive;
+    serve(&server, "msgq/posix");
+    actor_start(&alice, ALICE, alice_has_a_queue, h);
+    actor_wait(&alice);
+    as_user(BOB, bob_names_it, h);
+    be_served(&server);
+    actor_go(&alice);
+    actor_end(&alice);
+    host_stop(&server);
+    return h->fell;
+}
+
+/* -- 104: his own queue, and he says that he is root -------------------------- */
+
+static void
+bob_claims(struct actor *self, void *arg)
+{
+    struct hand *h = arg;
+    mqd_t replies = make_replies(h);
+
+    say_join(h);
+    actor_step(self);
+    if (take_nonce(replies, h->nonce) != NONCE_SIZE)
+        return;
+    say_whoami(h);
+    actor_step(self);
+    h->fell = says_uid(replies, 0);
+}
+
+static bool
+claims_to_be_root(bool naive)
+{
+    struct hand *h = make_hand(0);
+    struct host server;
+    struct actor bob;
+
+    (void)naive;
+    serve(&server, "msgq/posix");
+    actor_start(&bob, BOB, bob_claims, h);
+    while (actor_next(&bob)) {
+        be_served(&server);
+        actor_go(&bob);
+    }
+    actor_end(&bob);
+    host_stop(&server);
+    return h->fell;
+}
+
+/* -- 30: a queue before the server --------------------------------------------- */
+
+static void
+bob_is_first(struct actor *self, void *arg)
+{
+    struct hand *h = arg;
+    char text[8192];
+    mqd_t queue = mq_open(h->server, O_RDWR | O_CREAT | O_NONBLOCK | O_CLOEXEC,
+                          0666, &small);
+
+    MUST(queue != -1 && fchmod(queue, 0666) == 0);
+    actor_step(self); /* the server comes, and A asks it */
+    h->fell = mq_receive(queue, text, sizeof text, NULL) >= 0;
+}
+
+/* O_CREAT without O_EXCL: whatever is there will do. */
+static void
+textbook_server_and_client(const struct hand *h)
+{
+    mqd_t server = mq_open(h->server, O_RDONLY | O_CREAT, 0622, &small);
+    mqd_t client = mq_open(h->server, O_WRONLY);
+
+    MUST(server != -1 && client != -1);
+    MUST(mq_send(client, "?", 1, 0) == 0);
+}
+
+static bool
+has_a_queue_before(bool naive)
+{
+    struct hand *h = make_hand(0);
+    struct host server;
+    struct actor bob;
+
+    actor_start(&bob, BOB, bob_is_first, h);
+    actor_wait(&bob);
+    if (naive) {
+        textbook_server_and_client(h);
+    } else {
+        serve(&server, "msgq/posix");
+        be_served(&server);
+        host_stop(&server);
+    }
+    actor_go(&bob);
+    actor_end(&bob);
+    return h->fell;
+}
+
+/* -- 105: a queue in place of the server's ------------------------------------- */
+
+static void
+alice_asks(void *arg)
+{
+    struct client c;
+
+    MUST(client_open(&c, ipc_find("msgq/posix"), arg) != 0);
+}
+
+/* The server is there, but its queue is not: root has made a mistake. */
+static bool
+has_a_queue_in_its_place(bool naive)
+{
+    struct hand *h = make_hand(0);
+    struct host server;
+    struct actor bob;
+
+    (void)naive;
+    serve(&server, "msgq/posix");
+    MUST(mq_unlink(h->server) == 0);
+    actor_start(&bob, BOB, bob_is_first, h);
+    actor_wait(&bob);
+    as_user(ALICE, alice_asks, server.where);
+    actor_go(&bob);
+    actor_end(&bob);
+    host_stop(&server);
+    return h->fell;
+}
+
+/* -- 31: who sent it? ---------------------------------------------------------- */
+
+static void
+send_one(const struct hand *h, const char *text, unsigned priority)
+{
+    mqd_t queue = mq_open(h->server, O_WRONLY | O_CLOEXEC);
+
+    MUST(queue != -1);
+    MUST(mq_send(queue, text, strlen(text), priority) == 0);
+    mq_close(queue);
+}
+
+static void
+alice_sends(void *arg)
+{
+    send_one(arg, "hers", 0);
+}
+
+static void
+bob_is_in_a_hurry(void *arg)
+{
+    send_one(arg, "his", 9);
+}
+
+/* mq_notify(3) says who sent; what is received first is another's. */
+static bool
+notify_says(struct hand *h)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
+                             .sigev_signo = SIGUSR1};
+    siginfo_t info;
+    sigset_t set;
+    char text[8192] = "";
+    mqd_t queue = mq_open(h->server, O_RDONLY | O_CREAT | O_EXCL, 0622, &small);
+
+    MUST(queue != -1 && fchmod(queue, 0622) == 0);
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    MUST(mq_notify(queue, &event) == 0);
+    as_user(ALICE, alice_sends, h);
+    as_user(BOB, bob_is_in_a_hurry, h);
+    MUST(sigwaitinfo(&set, &info) == SIGUSR1);
+    MUST(mq_receive(queue, text, sizeof text, NULL) > 0);
+    return info.si_uid == ALICE && strcmp(text, "his") == 0;
+}
+
+static bool
+overtakes(bool naive)
+{
+    struct hand *h = make_hand(0);
+    struct host server;
+    struct client c;
+    bool misled;
+
+    if (naive)
+        return notify_says(h);
+    serve(&server, "msgq/posix");
+    pause_server(&server);
+    as_user(BOB, bob_is_in_a_hurry, h);
+    resume_server(&server);
+    MUST(host_client(&server, &c) == 0);
+    misled = whoami(&c) != (int64_t)geteuid();
+    client_close(&c);
+    host_stop(&server);
+    return misled;
+}
+
+/* -- 32: a full queue ---------------------------------------------------------- */
+
+static void
+bob_fills(void *arg)
+{
+    const struct hand *h = arg;
+    mqd_t queue = mq_open(h->server, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+
+    MUST(queue != -1);
+    while (mq_send(queue, "", 0, 0) == 0)
+        continue;
+    MUST(errno == EAGAIN);
+    mq_close(queue);
+}
+
+static void
+send_and_wait(struct actor *self, void *arg)
+{
+    mqd_t queue = mq_open(((struct hand *)arg)->server, O_WRONLY | O_CLOEXEC);
+
+    actor_step(self);
+    mq_send(queue, "?", 1, 0);
+}
+
+/* A server that is slow, a queue that is full, and a client in a hurry. */
+static bool
+fills_the_queue(bool naive)
+{
+    struct api_value nothing = {.at = "", .len = 0};
+    struct hand *h = make_hand(0);
+    struct host server;
+    struct client c;
+    struct actor a;
+    bool stuck = false;
+
+    serve(&server, "msgq/posix");
+    MUST(host_client(&server, &c) == 0);
+    pause_server(&server);
+    as_user(BOB, bob_fills, h);
+    if (naive) {
+        actor_start(&a, geteuid(), send_and_wait, h);
+        actor_wait(&a);
+        actor_go(&a);
+        while (!stuck && !actor_is_there(&a))
+            stuck = is_stuck(a.pid, SYS_mq_timedsend);
+        actor_kill(&a);
+    } else {
+        stuck = client_send(&c, api_by_name("echo"), &nothing, NULL, 1000000) !=
+                -ETIMEDOUT;
+    }
+    resume_server(&server);
+    client_close(&c);
+    host_stop(&server);
+    return stuck;
+}
+
+/* -- 33: a queue without a name ----------------------------------------------- */
+
+/* Not an attacker's doing, but the server's being killed and started again: what
+ * the old client sends goes nowhere, and nobody tells it. */
+static bool
+talks_to_a_ghost(bool naive)
+{
+    struct api_value nothing = {.at = "", .len = 0};
+    struct hand *h = make_hand(0);
+    struct host server;
+    struct client c;
+    struct reply r;
+    mqd_t old;
+    int err;
+
+    serve(&server, "msgq/posix");
+    MUST(host_client(&server, &c) == 0);
+    old = mq_open(h->server, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    MUST(old != -1);
+    kill(server.pid, SIGKILL);
+    host_stop(&server);
+    serve(&server, "msgq/posix");
+    if (naive)
+        err = mq_send(old, "?", 1, 0);
+    else
+        err = client_call(&c, api_by_name("echo"), &nothing, &r, PATIENCE);
+    client_close(&c);
+    host_stop(&server);
+    return naive ? err == 0 : err != -EPIPE;
+}
+
+/* -- 34: all the queues there can be ------------------------------------------- */
+
+static void
+bob_takes_all(struct actor *self, void *arg)
+{
+    struct mq_attr tiny = {.mq_maxmsg = 1, .mq_msgsize = 1};
+    char name[64];
+    int n = 0;
+
+    (void)arg;
+    do
+        snprintf(name, sizeof name, "/bob.%d", n++);
+    while (mq_open(name, O_RDONLY | O_CREAT, 0600, &tiny) != -1);
+    MUST(errno == ENOSPC);
+    actor_step(self);
+}
+
+/* fs.mqueue.queues_max is for the whole IPC namespace. */
+static bool
+takes_all_queues(bool naive)
+{
+    struct host server, late;
+    struct host_options options = {.cpu = -1, .quiet = 1};
+    struct actor bob;
+    struct client c;
+    bool refused;
+
+    if (!naive)
+        serve(&server, "msgq/posix");
+    if (!naive)
+        MUST(host_client(&server, &c) == 0);
+    actor_start(&bob, BOB, bob_takes_all, NULL);
+    actor_wait(&bob);
+    if (naive) { /* it starts when it is needed */
+        refused =
+            host_start(&late, ipc_find("msgq/posix"), run_dir, &options) != 0;
+        if (!refused)
+            host_stop(&late);
+    } else {
+        refused = whoami(&c) != (int64_t)geteuid();
+        client_close(&c);
+        host_stop(&server);
+    }
+    actor_kill(&bob);
+    return refused;
+}
+
+/* And who comes now needs a queue of his own, too. */
+static bool
+leaves_no_queue_for_others(bool naive)
+{
+    struct host server;
+    struct actor bob;
+    bool served;
+
+    (void)naive;
+    serve(&server, "msgq/posix");
+    actor_start(&bob, BOB, bob_takes_all, NULL);
+    actor_wait(&bob);
+    served = is_served(&server);
+    actor_kill(&bob);
+    host_stop(&server);
+    return !served;
+}
+
+/* -- the table --------------------------------------------------------------- */
+
+#define M .mechanism = "msgq/posix"
+
+const struct attack mqueue_attacks[] = {
+    {30, M, "has a queue before the server", .how = "removed; O_EXCL",
+     .run = has_a_queue_before},
+    {31, M, "overtakes A's message by priority",
+     .how = "mq_notify(3) is not asked", .run = overtakes},
+    {32, M, "fills the request queue", .how = "the wait has an end",
+     .alone = true, .run = fills_the_queue},
+    {33, M, "(a new server; an old client asks)", .how = "the life line: EPIPE",
+     .alone = true, .run = talks_to_a_ghost},
+    {34, M, "makes all the queues there can be", .how = "made at the start",
+     .run = takes_all_queues},
+    {103, M, "says: the reply queue of A is mine", .without = "nonce",
+     .how = "the nonce, which A reads", .run = names_anothers_queue},
+    {104, M, "says: my own queue, and I am root", .without = "owner",
+     .how = "who owns the queue", .run = claims_to_be_root},
+    {105, M, "has a queue in the server's place", .without = "server",
+     .how = "whose run directory it is", .run = has_a_queue_in_its_place},
+    {106, M, "makes all queues; a new client comes",
+     .how = "the client hears it",
+     .cannot = "the number of queues (fs.mqueue.queues_max) is limited for all "
+               "users of an IPC namespace together, and a new client needs one "
+               "for its replies.",
+     .run = leaves_no_queue_for_others},
+    {0},
+};

@@ -1,0 +1,402 @@
+/*
+ * ipcattack.c - attacks our servers and clients, and their naive forms.
+ *
+ *      ipcattack               all attacks, into results/
+ *      ipcattack 11 24         only these
+ *
+ * Each run is a process of its own, two at a time:
+ *
+ *      build/V/ipcattack --run 17 DIR                the programs we ship
+ *      build/V/naive/ipcattack --naive 17 DIR        those with a defence left
+ *                                                    out: $IPCLAB_WITHOUT
+ */
+#define _GNU_SOURCE /* pipe2, memfd_create */
+#include "test/attack/stage.h"
+
+#include "core/clock.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+/* At a time. */
+#define JOBS 2
+
+/* When a run counts as hanging, ns: it is ended, with all its processes. */
+#define RUN_TIMEOUT (25 * NS_PER_SEC)
+
+const struct attack *const attack_tables[] = {
+    fifo_attacks,
+    sysv_attacks,
+    mqueue_attacks,
+    NULL,
+};
+
+#define MAX_ATTACKS 256
+
+static struct {
+    const char *out;
+    int chosen[MAX_ATTACKS]; /* numbers, ended by 0; none: all */
+    size_t chosen_count;
+} options;
+
+static struct result results[MAX_ATTACKS];
+static size_t result_count;
+static volatile sig_atomic_t stopped;
+
+/* -- one run --------------------------------------------------------------- */
+
+static const struct attack *
+attack_at(size_t index)
+{
+    for (size_t t = 0; attack_tables[t] != NULL; t++)
+        for (const struct attack *a = attack_tables[t]; a->run != NULL; a++)
+            if (index-- == 0)
+                return a;
+    return NULL;
+}
+
+/* In the process that is for this run alone. */
+static int
+act(const char *form, const char *index, const char *dir)
+{
+    const struct attack *a = attack_at((size_t)atol(index));
+
+    if (a == NULL)
+        return EX_USAGE;
+    stage_set(dir);
+    return a->run(strcmp(form, "--naive") == 0) ? EXIT_FELL : EXIT_REFUSED;
+}
+
+struct job {
+    struct result *result; /* NULL: free */
+    bool naive;
+    pid_t pid;
+    int64_t deadline;
+    int said; /* a memfd: its standard error */
+};
+
+static struct job jobs[JOBS];
+static char top_dir[] = "/tmp/ipclab-attack-XXXXXX";
+
+static void
+job_dir(const struct job *j, char dir[ENDPOINT_SIZE])
+{
+    snprintf(dir, ENDPOINT_SIZE, "%s/%d", top_dir, (int)(j - jobs));
+}
+
+static _Noreturn void
+exec_run(const struct job *j, size_t index)
+{
+    char dir[ENDPOINT_SIZE], number[32], program[PATH_MAX];
+    sigset_t none;
+
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    dup2(j->said, STDOUT_FILENO);
+    dup2(j->said, STDERR_FILENO);
+    job_dir(j, dir);
+    space_enter(dir);
+    if (j->result->attack->without != NULL && j->naive)
+        setenv("IPCLAB_WITHOUT", j->result->attack->without, 1);
+    snprintf(number, sizeof number, "%zu", index);
+    MUST(program_path(j->naive ? "naive/ipcattack" : "ipcattack", program,
+                      sizeof program) == 0);
+    execl(program, "ipcattack", j->naive ? "--naive" : "--run", number, dir,
+          (char *)NULL);
+    perror(program);
+    _exit(127);
+}
+
+static int
+job_start(struct job *j, size_t index, struct result *r, bool naive)
+{
+    char dir[ENDPOINT_SIZE];
+
+    *j = (struct job){.result = r, .naive = naive};
+    job_dir(j, dir);
+    if (mkdir(dir, 0755) == -1 || chmod(dir, 0755) == -1)
+        return -errno;
+    j->said = memfd_create("said", MFD_CLOEXEC);
+    if (j->said == -1)
+        return -errno;
+    j->deadline = deadline_in(RUN_TIMEOUT);
+    fflush(NULL);
+    j->pid = fork();
+    if (j->pid == 0)
+        exec_run(j, index);
+    return j->pid == -1 ? -errno : 0;
+}
+
+static int
+remove_entry(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st, (void)at;
+    return type == FTW_DP ? rmdir(path) : unlink(path);
+}
+
+/* What a run without a mount namespace of its own has left. */
+static void
+clear(const char *dir)
+{
+    char name[ENDPOINT_SIZE], run[ENDPOINT_SIZE];
+
+    snprintf(run, sizeof run, "%.90s/run", dir);
+    for (size_t i = 0; ipc_registry[i] != NULL; i++)
+        if (ipc_registry[i]->sweep != NULL &&
+            endpoint_name(ipc_registry[i], run, name) == 0)
+            ipc_registry[i]->sweep(name);
+    nftw(dir, remove_entry, 8, FTW_PHYS | FTW_DEPTH);
+}
+
+static void
+say(const struct job *j, const char *why)
+{
+    char text[4096];
+    ssize_t n = pread(j->said, text, sizeof text, 0);
+
+    fprintf(stderr, "%d, %s, %s: %s\n%.*s", j->result->attack->number,
+            j->result->attack->mechanism, j->naive ? "naive" : "defended", why,
+            n < 0 ? 0 : (int)n, text);
+}
+
+static void
+job_end(struct job *j, int status, bool hung)
+{
+    enum verdict v = BROKEN;
+    char dir[ENDPOINT_SIZE];
+
+    kill(-j->pid, SIGKILL); /* nothing, if all went well */
+    if (!hung && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FELL)
+        v = FELL;
+    if (!hung && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_REFUSED)
+        v = REFUSED;
+    if (v == BROKEN)
+        say(j, hung ? "hung, and was ended" : "could not be tried");
+    if (j->naive)
+        j->result->naive = v;
+    else
+        j->result->defended = v;
+    job_dir(j, dir);
+    clear(dir);
+    close(j->said);
+    j->result = NULL;
+}
+
+/* Ends those that have ended, or hang.  Returns one that is free, or NULL. */
+static struct job *
+jobs_look(void)
+{
+    struct job *room = NULL;
+
+    for (struct job *j = jobs; j < jobs + JOBS; j++) {
+        bool hung =
+            j->result != NULL && (stopped || time_left(j->deadline) == 0);
+        int status = 0;
+
+        if (hung) {
+            kill(j->pid, SIGKILL);
+            waitpid(j->pid, &status, 0);
+        }
+        if (j->result != NULL &&
+            (hung || waitpid(j->pid, &status, WNOHANG) == j->pid))
+            job_end(j, status, hung);
+        if (j->result == NULL)
+            room = j;
+    }
+    return room;
+}
+
+static bool
+jobs_busy(void)
+{
+    jobs_look();
+    for (struct job *j = jobs; j < jobs + JOBS; j++)
+        if (j->result != NULL)
+            return true;
+    return false;
+}
+
+/* -- all of them ----------------------------------------------------------- */
+
+static bool
+is_chosen(const struct attack *a)
+{
+    for (size_t i = 0; i < options.chosen_count; i++)
+        if (options.chosen[i] == a->number)
+            return true;
+    return options.chosen_count == 0;
+}
+
+/* A child's end interrupts this. */
+static void
+wait_a_little(const sigset_t *children)
+{
+    static const struct timespec most = {.tv_nsec = 100 * NS_PER_MS};
+
+    sigtimedwait(children, NULL, &most);
+}
+
+static const char *
+why_not(const struct attack *a)
+{
+    if (!a->alone && geteuid() != 0)
+        return "needs root (a second user)";
+    return a->missing != NULL ? a->missing() : NULL;
+}
+
+static int
+try_attack(size_t index, const struct attack *a, const sigset_t *children)
+{
+    struct result *r = &results[result_count++];
+
+    *r = (struct result){.attack = a,
+                         .naive = NOT_RUN,
+                         .defended = NOT_RUN,
+                         .reason = why_not(a)};
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r\033[K  attack %d, %s", a->number, a->mechanism);
+    for (int naive = 0; naive < 2 && r->reason == NULL && !stopped; naive++) {
+        struct job *j;
+        int err;
+
+        while ((j = jobs_look()) == NULL && !stopped)
+            wait_a_little(children);
+        err = j != NULL ? job_start(j, index, r, naive) : 0;
+        if (err != 0)
+            return err;
+    }
+    return 0;
+}
+
+static int
+try_all(void)
+{
+    const struct attack *a;
+    sigset_t children;
+    int err = 0;
+
+    sigemptyset(&children);
+    sigaddset(&children, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &children, NULL);
+    for (size_t i = 0; (a = attack_at(i)) != NULL && err == 0 && !stopped; i++)
+        if (is_chosen(a))
+            err = try_attack(i, a, &children);
+    while (jobs_busy())
+        wait_a_little(&children);
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r\033[K");
+    return stopped ? -EINTR : err;
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+    const struct result *x = a, *y = b;
+
+    return x->attack->number - y->attack->number;
+}
+
+static int
+run(void)
+{
+    size_t surprises = 0;
+    int err;
+
+    if (mkdtemp(top_dir) == NULL || chmod(top_dir, 0755) == -1) {
+        perror(top_dir);
+        return EX_CANTCREAT;
+    }
+    space_missing(); /* tries it, once for all */
+    err = try_all();
+    nftw(top_dir, remove_entry, 8, FTW_PHYS | FTW_DEPTH);
+    if (err != 0) {
+        fprintf(stderr, "ipcattack: %s\n",
+                err == -EINTR ? "stopped" : strerror(-err));
+        return err == -EINTR ? 130 : EX_OSERR;
+    }
+    qsort(results, result_count, sizeof *results, by_number);
+    if (report(results, result_count, options.out) != 0)
+        return EX_CANTCREAT;
+    for (size_t i = 0; i < result_count; i++)
+        surprises += !as_expected(&results[i]);
+    return surprises > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* -- command line ---------------------------------------------------------- */
+
+static void
+choose(struct argp_state *state, const char *arg)
+{
+    const struct attack *a;
+    char *end;
+    long number = strtol(arg, &end, 10);
+
+    for (size_t i = 0; (a = attack_at(i)) != NULL; i++)
+        if (a->number == number && *end == '\0')
+            break;
+    if (a == NULL)
+        argp_error(state, "there is no attack %s", arg);
+    else if (options.chosen_count == MAX_ATTACKS)
+        argp_error(state, "so many?");
+    else
+        options.chosen[options.chosen_count++] = a->number;
+}
+
+static error_t
+parse_option(int key, char *arg, struct argp_state *state)
+{
+    switch (key) {
+    case 'o':
+        options.out = arg;
+        return 0;
+    case ARGP_KEY_ARG:
+        choose(state, arg);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void
+stop(int signal_number)
+{
+    (void)signal_number;
+    stopped = 1;
+}
+
+int
+main(int argc, char **argv)
+{
+    static const struct argp_option option_list[] = {
+        {"out", 'o', "DIR", 0,
+         "the results go into a new directory there (default: results/)", 0},
+        {0},
+    };
+    static const struct argp argp = {
+        .options = option_list,
+        .parser = parse_option,
+        .args_doc = "[NUMBER...]",
+        .doc = "Attacks every mechanism, and its naive form for comparison."
+               "\vExit status 1: something was not as expected.",
+    };
+
+    if (argc == 4 &&
+        (strcmp(argv[1], "--run") == 0 || strcmp(argv[1], "--naive") == 0))
+        return act(argv[1], argv[2], argv[3]);
+    argp_err_exit_status = EX_USAGE;
+    argp_parse(&argp, argc, argv, 0, NULL, NULL);
+    signal(SIGINT, stop);
+    signal(SIGTERM, stop);
+    return run();
+}

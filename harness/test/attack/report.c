@@ -1,0 +1,230 @@
+/*
+ * report.c - the matrix, as it is printed and as attack.csv.
+ *
+ *      results/20251122T095300Z-host-attack/
+ *          attack.txt    what is printed
+ *          attack.csv    one line per attack
+ */
+#include "test/attack/attack.h"
+
+#include "bench/record.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define WIDTH 99 /* columns */
+
+bool
+as_expected(const struct result *r)
+{
+    if (r->defended == NOT_RUN && r->naive == NOT_RUN)
+        return true;
+    return r->naive == FELL &&
+           r->defended == (r->attack->cannot != NULL ? FELL : REFUSED);
+}
+
+static const char *
+word(enum verdict v)
+{
+    static const char *const words[] = {[FELL] = "FELL",
+                                        [REFUSED] = "REFUSED",
+                                        [NOT_RUN] = "not run",
+                                        [BROKEN] = "BROKEN"};
+
+    return words[v];
+}
+
+static const char *
+mark(const struct result *r)
+{
+    if (!as_expected(r))
+        return "  <-- not as expected";
+    return "";
+}
+
+/* -- text ------------------------------------------------------------------ */
+
+static void
+matrix(const struct result *r, size_t n, FILE *f)
+{
+    fprintf(f, "%3s %-17s %-38s %-5s %s\n", "", "mechanism",
+            "what the attacker does", "naive", "defended");
+    for (const struct result *end = r + n; r < end; r++) {
+        const struct attack *a = r->attack;
+
+        if (r->defended == NOT_RUN)
+            continue;
+        fprintf(f, "%3d %-17s %-38s %-5s %-7s %s%s\n", a->number, a->mechanism,
+                a->what, r->naive == FELL ? "FELL" : word(r->naive),
+                word(r->defended), a->how, mark(r));
+    }
+}
+
+/* Text from column at on, in lines of at most WIDTH. */
+static void
+wrap(FILE *f, const char *text, int at)
+{
+    int column = at;
+
+    for (const char *next = text; *next != '\0'; next += strspn(next, " ")) {
+        int len = (int)strcspn(next, " ");
+
+        if (next != text && column + 1 + len > WIDTH) {
+            fprintf(f, "\n%*s", at, "");
+            column = at;
+        } else if (next != text) {
+            fputc(' ', f);
+            column++;
+        }
+        fprintf(f, "%.*s", len, next);
+        column += len;
+        next += len;
+    }
+    fputc('\n', f);
+}
+
+static void
+cannot(const struct result *r, size_t n, FILE *f)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct attack *a = r[i].attack;
+
+        if (a->cannot == NULL || r[i].defended == NOT_RUN)
+            continue;
+        if (!any)
+            fputs("\nCannot be prevented there, because\n", f);
+        any = true;
+        fprintf(f, "%3d ", a->number);
+        wrap(f, a->cannot, 4);
+    }
+}
+
+/* Once for each reason: "not run here: 11, 12, 14: needs root". */
+static void
+not_run(const struct result *r, size_t n, FILE *f)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *separator = "not run here:";
+        bool said = r[i].reason == NULL;
+
+        for (size_t j = 0; j < i && !said; j++)
+            said = r[j].reason != NULL && strcmp(r[j].reason, r[i].reason) == 0;
+        for (size_t j = i; j < n && !said; j++) {
+            if (r[j].reason == NULL || strcmp(r[j].reason, r[i].reason) != 0)
+                continue;
+            fprintf(f, "%s %d", separator, r[j].attack->number);
+            separator = ",";
+        }
+        if (!said)
+            fprintf(f, ": %s\n", r[i].reason);
+    }
+}
+
+static void
+summary(const struct result *r, size_t n, FILE *f)
+{
+    size_t refused = 0, fell = 0, absent = 0, wrong = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        wrong += !as_expected(&r[i]);
+        absent += r[i].defended == NOT_RUN;
+        refused += r[i].defended == REFUSED && as_expected(&r[i]);
+        fell += r[i].defended == FELL && as_expected(&r[i]);
+    }
+    fprintf(f,
+            "\n%zu attacks: %zu refused, %zu cannot be prevented there, %zu "
+            "not run here, %zu not as expected.\n",
+            n, refused, fell, absent, wrong);
+}
+
+/* -- CSV ------------------------------------------------------------------- */
+
+/* One field.  RFC 4180: quotes are doubled. */
+static void
+quoted(FILE *f, const char *text)
+{
+    fputc('"', f);
+    for (; *text != '\0'; text++) {
+        if (*text == '"')
+            fputc('"', f);
+        fputc(*text, f);
+    }
+    fputc('"', f);
+}
+
+static const char *
+reason(const struct result *r)
+{
+    if (r->defended == NOT_RUN)
+        return r->reason;
+    return r->attack->cannot != NULL ? r->attack->cannot : r->attack->how;
+}
+
+static void
+csv(const struct result *r, size_t n, FILE *f)
+{
+    fputs("number,mechanism,attack,naive,defended,expected,how\n", f);
+    for (size_t i = 0; i < n; i++) {
+        const struct attack *a = r[i].attack;
+
+        fprintf(f, "%d,%s,", a->number, a->mechanism);
+        quoted(f, a->what);
+        fprintf(f, ",%s,%s,%s,", word(r[i].naive), word(r[i].defended),
+                !as_expected(&r[i]) ? "no"
+                : a->cannot != NULL ? "cannot be prevented"
+                                    : "yes");
+        quoted(f, reason(&r[i]));
+        fputc('\n', f);
+    }
+}
+
+/* -- the directory --------------------------------------------------------- */
+
+static void
+text(const struct result *r, size_t n, FILE *f)
+{
+    matrix(r, n, f);
+    cannot(r, n, f);
+    fputc('\n', f);
+    not_run(r, n, f);
+    summary(r, n, f);
+}
+
+static int
+save(const char *dir, const char *file, const struct result *r, size_t n,
+     void (*put)(const struct result *, size_t, FILE *))
+{
+    char path[RECORD_PATH];
+    int err = record_path(dir, file, path);
+    FILE *f;
+
+    if (err != 0)
+        return err;
+    f = fopen(path, "we");
+    if (f == NULL)
+        return -errno;
+    put(r, n, f);
+    return fclose(f) == EOF ? -errno : 0;
+}
+
+int
+report(const struct result *r, size_t n, const char *parent)
+{
+    char dir[RECORD_PATH] = "results";
+    int err;
+
+    text(r, n, stdout);
+    err = record_directory(parent, "attack", dir);
+    if (err == 0)
+        err = save(dir, "attack.txt", r, n, text);
+    if (err == 0)
+        err = save(dir, "attack.csv", r, n, csv);
+    if (err == 0)
+        printf("The results are in %s: attack.txt, attack.csv\n", dir);
+    else
+        fprintf(stderr, "ipcattack: cannot write the results to %s: %s\n", dir,
+                strerror(-err));
+    return err;
+}

@@ -1,0 +1,396 @@
+/* stage.c - what an attack finds when it begins, and those who act in it. */
+#define _GNU_SOURCE /* pipe2, close_range, setresuid, RLIMIT_MSGQUEUE */
+#include "test/attack/stage.h"
+
+#include "core/rundir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+char stage_dir[ENDPOINT_SIZE], run_dir[ENDPOINT_SIZE];
+
+void
+broken(const char *file, int line, const char *condition)
+{
+    fprintf(stderr, "%s:%d: %s does not hold (errno: %s)\n", file, line,
+            condition, strerror(errno));
+    fflush(NULL);
+    _exit(EXIT_BROKEN);
+}
+
+void
+stage_set(const char *dir)
+{
+    static const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+
+    MUST(strlen(dir) < sizeof stage_dir - 16);
+    strcpy(stage_dir, dir);
+    snprintf(run_dir, sizeof run_dir, "%.90s/run", dir);
+    MUST(mkdir(run_dir, 0755) == 0);
+    MUST(chmod(run_dir, 0755) == 0);
+    /* An orphan (a spawned server whose client was killed) comes to us. */
+    MUST(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+    signal(SIGPIPE, SIG_IGN);
+    /* Root's other programs may have POSIX queues too. */
+    if (geteuid() == 0)
+        setrlimit(RLIMIT_MSGQUEUE, &all);
+}
+
+void *
+shared(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    MUST(memory != MAP_FAILED);
+    return memory;
+}
+
+const char *
+make_file(const char *name, const char *text, mode_t mode)
+{
+    static char path[PATH_MAX];
+    int fd;
+
+    snprintf(path, sizeof path, "%s/%s", stage_dir, name);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    MUST(fd != -1);
+    MUST(fchmod(fd, mode) == 0);
+    MUST(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    close(fd);
+    return path;
+}
+
+/* -- others ---------------------------------------------------------------- */
+
+void
+become_user(uid_t uid)
+{
+    /* Not root: then there is only oneself (struct attack, .alone). */
+    if (uid == geteuid() || geteuid() != 0)
+        return;
+    MUST(setgroups(0, NULL) == 0);
+    MUST(setresgid(uid, uid, uid) == 0);
+    MUST(setresuid(uid, uid, uid) == 0);
+    /* Such a change takes /proc/self away from the process; one that logged
+     * in as that user has it. */
+    MUST(prctl(PR_SET_DUMPABLE, 1) == 0);
+}
+
+/* Closes what the stage has open, so that an end of file is one. */
+static void
+keep_only(int a, int b)
+{
+    unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
+
+    if (low > 3)
+        close_range(3, low - 1, 0);
+    if (high > low + 1)
+        close_range(low + 1, high - 1, 0);
+    close_range(high + 1, ~0u, 0);
+}
+
+void
+actor_start(struct actor *a, uid_t uid, actor_function *f, void *arg)
+{
+    int up[2], down[2];
+
+    MUST(pipe2(up, O_CLOEXEC) == 0 && pipe2(down, O_CLOEXEC) == 0);
+    fflush(NULL);
+    a->pid = fork();
+    MUST(a->pid != -1);
+    if (a->pid == 0) {
+        struct actor self = {.pid = getpid(), .in = down[0], .out = up[1]};
+
+        keep_only(self.in, self.out);
+        become_user(uid);
+        f(&self, arg);
+        fflush(NULL);
+        _exit(EXIT_SUCCESS);
+    }
+    close(up[1]);
+    close(down[0]);
+    a->in = up[0];
+    a->out = down[1];
+}
+
+/* A byte from there; false: the end of file. */
+static bool
+take_byte(int fd)
+{
+    char byte;
+    ssize_t n;
+
+    do
+        n = read(fd, &byte, 1);
+    while (n == -1 && errno == EINTR);
+    return n == 1;
+}
+
+void
+actor_step(struct actor *self)
+{
+    MUST(write(self->out, "", 1) == 1);
+    MUST(take_byte(self->in));
+}
+
+void
+actor_wait(struct actor *a)
+{
+    MUST(take_byte(a->in));
+}
+
+bool
+actor_next(struct actor *a)
+{
+    return take_byte(a->in);
+}
+
+void
+actor_go(struct actor *a)
+{
+    MUST(write(a->out, "", 1) == 1);
+}
+
+bool
+actor_is_there(const struct actor *a)
+{
+    struct pollfd p = {.fd = a->in, .events = POLLIN};
+
+    return poll(&p, 1, 0) == 1;
+}
+
+static int
+actor_status(struct actor *a)
+{
+    int status;
+
+    close(a->out);
+    while (waitpid(a->pid, &status, 0) == -1)
+        MUST(errno == EINTR);
+    close(a->in);
+    return status;
+}
+
+void
+actor_end(struct actor *a)
+{
+    int status = actor_status(a);
+
+    MUST(WIFEXITED(status));
+    MUST(WEXITSTATUS(status) == EXIT_SUCCESS);
+}
+
+void
+actor_kill(struct actor *a)
+{
+    kill(a->pid, SIGKILL);
+    actor_status(a);
+}
+
+struct call_as {
+    void (*f)(void *);
+    void *arg;
+};
+
+static void
+call_as(struct actor *self, void *arg)
+{
+    const struct call_as *call = arg;
+
+    (void)self;
+    call->f(call->arg);
+}
+
+void
+as_user(uid_t uid, void (*f)(void *arg), void *arg)
+{
+    struct call_as call = {f, arg};
+    struct actor a;
+
+    actor_start(&a, uid, call_as, &call);
+    actor_end(&a);
+}
+
+/* -- servers and clients --------------------------------------------------- */
+
+static void
+serve_by(struct host *h, const char *mechanism, const char *program)
+{
+    struct host_options options = {.ipcd = program, .cpu = -1, .quiet = 1};
+    const struct ipc_mechanism *m = ipc_find(mechanism);
+
+    MUST(m != NULL);
+    MUST(host_start(h, m, run_dir, &options) == 0);
+}
+
+void
+serve(struct host *h, const char *mechanism)
+{
+    serve_by(h, mechanism, NULL);
+}
+
+void
+copy_program(const char *program, const char *to, mode_t mode)
+{
+    char from[PATH_MAX];
+    struct stat st;
+    int in, out;
+    ssize_t n;
+
+    MUST(program_path(program, from, sizeof from) == 0);
+    in = open(from, O_RDONLY | O_CLOEXEC);
+    MUST(in != -1 && fstat(in, &st) == 0);
+    out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+    MUST(out != -1);
+    do
+        n = sendfile(out, in, NULL, (size_t)st.st_size);
+    while (n > 0);
+    MUST(n == 0);
+    MUST(fchmod(out, mode) == 0);
+    close(in);
+    close(out);
+}
+
+void
+serve_set_user_id(struct host *h, const char *mechanism)
+{
+    char copy[PATH_MAX];
+
+    snprintf(copy, sizeof copy, "%s/ipcd", stage_dir);
+    if (access(copy, F_OK) == -1)
+        copy_program("ipcd", copy, 04755);
+    serve_by(h, mechanism, copy);
+}
+
+void
+pause_server(const struct host *h)
+{
+    int status;
+
+    MUST(kill(h->pid, SIGSTOP) == 0);
+    MUST(waitpid(h->pid, &status, WUNTRACED) == h->pid);
+    MUST(WIFSTOPPED(status));
+}
+
+void
+resume_server(const struct host *h)
+{
+    MUST(kill(h->pid, SIGCONT) == 0);
+}
+
+bool
+is_served(struct host *h)
+{
+    struct api_value nothing = {.at = "", .len = 0};
+    struct client c;
+    struct reply r;
+    int err = host_client(h, &c);
+
+    if (err != 0)
+        return false;
+    err = client_call(&c, api_by_name("echo"), &nothing, &r, PATIENCE);
+    client_close(&c);
+    return err == 0 && r.status == WIRE_OK;
+}
+
+void
+be_served(struct host *h)
+{
+    MUST(is_served(h));
+}
+
+int64_t
+whoami(struct client *c)
+{
+    struct reply r;
+
+    MUST(client_call(c, api_by_name("whoami"), NULL, &r, PATIENCE) == 0);
+    MUST(r.status == WIRE_OK);
+    return r.results[2].i64;
+}
+
+int64_t
+uid_in_frame(const uint8_t *frame, size_t len)
+{
+    struct api_value v[API_MAX_FIELDS];
+    struct wire_header h;
+
+    if (wire_decode(frame, len, 0, &h) != 0 || h.status != WIRE_OK ||
+        api_decode(api_by_name("whoami")->results, frame + WIRE_HEADER,
+                   len - WIRE_HEADER, -1, v) != 0)
+        return -2;
+    return v[2].i64;
+}
+
+size_t
+make_frame(uint8_t frame[WIRE_HEADER], uint16_t method)
+{
+    const struct wire_header h = {
+        .kind = WIRE_REQUEST, .method = method, .id = 7};
+
+    wire_encode(&h, frame);
+    return WIRE_HEADER;
+}
+
+/* -- looking at processes -------------------------------------------------- */
+
+/* /proc/PID/task/TID/syscall: "running", or the number of the call that it
+ * sleeps in: proc(5). */
+bool
+is_stuck(pid_t pid, long call)
+{
+    char path[PATH_MAX], line[64] = "";
+    bool stuck = false;
+    struct dirent *e;
+    DIR *dir;
+
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    dir = opendir(path);
+    while (dir != NULL && !stuck && (e = readdir(dir)) != NULL) {
+        FILE *in;
+
+        snprintf(path, sizeof path, "/proc/%d/task/%s/syscall", (int)pid,
+                 e->d_name);
+        in = e->d_name[0] == '.' ? NULL : fopen(path, "re");
+        if (in == NULL)
+            continue;
+        if (fgets(line, sizeof line, in) != NULL)
+            stuck = line[0] >= '0' && line[0] <= '9' && atol(line) == call;
+        fclose(in);
+    }
+    if (dir != NULL)
+        closedir(dir);
+    return stuck;
+}
+
+int
+open_descriptors(pid_t pid)
+{
+    char path[64];
+    struct dirent *e;
+    DIR *dir;
+    int n = 0;
+
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    dir = opendir(path);
+    MUST(dir != NULL);
+    while ((e = readdir(dir)) != NULL)
+        n += e->d_name[0] != '.';
+    closedir(dir);
+    return n;
+}

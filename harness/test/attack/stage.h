@@ -1,0 +1,26 @@
+/*
+ * stage.h - between the program and a run of one attack.
+ */
+#ifndef STAGE_H
+#define STAGE_H
+
+#include "test/attack/attack.h"
+
+/* The exit status of a run: whether it succeeded, or could not be tried. */
+enum { EXIT_REFUSED = 0, EXIT_FELL = 10, EXIT_BROKEN = 11 };
+
+/* NULL, or why a run cannot have namespaces of its own. */
+const char *space_missing(void);
+
+/* Becomes a process with namespaces of its own, in which dir is empty; or, if
+ * they are missing, only with a process group of its own.  Returns in a new
+ * process; the caller's ends when that one does, with its exit status. */
+void space_enter(const char *dir);
+
+/* In that process: makes run_dir, and what else an attack finds. */
+void stage_set(const char *dir);
+
+/* A copy of one of our programs. */
+void copy_program(const char *program, const char *to, mode_t mode);
+
+#endif
