@@ -9,54 +9,28 @@
  * have the very same pages of the page cache in front of them; read(2) and
  * write(2) would show the same bytes; no msync(2) is needed for that, ever.
  * POSIX shared memory is nothing else: shm_open(3) is open(2) in a file system
- * that has no disk.  So this file is about names, and everything else is in
- * shm/rings.h; in time and in bytes the two are the same, until the kernel
- * thinks of writing the pages to the disk (on a tmpfs it never does).
+ * that has no disk.  So this is shm/futex.c with other names (shm/store.c); in
+ * time and in bytes the two are the same, until the kernel thinks of writing
+ * the pages to the disk (on a tmpfs it never does).
  */
 #include "../shm/rings.h"
-
-#include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
-
-static int
-file_names(const char *endpoint, struct meet_names *n)
-{
-    int err = endpoint_file(endpoint, "", n->board);
-
-    if (err == 0)
-        err = endpoint_file(endpoint, ".d", n->dir);
-    if (err == 0)
-        err = endpoint_file(n->dir, "/", n->base);
-    n->prefix = "";
-    return err;
-}
-
-static int
-file_open(const char *name, int flags, mode_t mode)
-{
-    return open(name, flags, mode);
-}
-
-static const struct meet_store files = {
-    .names = file_names, .open = file_open, .unlink = unlink, .own_dir = true};
 
 static int
 file_create(void *srv, const char *name)
 {
-    return rings_create(srv, name, &files, &futex_waiting);
+    return rings_create(srv, name, &meet_files, &futex_waiting);
 }
 
 static int
-file_open_place(void *cli, const char *where)
+file_open(void *cli, const char *where)
 {
-    return rings_open(cli, where, &files, &futex_waiting);
+    return rings_open(cli, where, &meet_files, &futex_waiting);
 }
 
 static int
 file_sweep(const char *name)
 {
-    return meet_sweep(&files, name);
+    return meet_sweep(&meet_files, name);
 }
 
 const struct ipc_mechanism mmap_file = {
@@ -74,7 +48,7 @@ const struct ipc_mechanism mmap_file = {
     .next = rings_next,
     .reply = rings_reply,
     .destroy = rings_destroy,
-    .open = file_open_place,
+    .open = file_open,
     .send = rings_send,
     .recv = rings_recv,
     .close = rings_close,

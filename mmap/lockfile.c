@@ -29,7 +29,6 @@
 #include "sheet.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -38,30 +37,6 @@
 #define FIRST (SHEET_AREA - sizeof(struct sheet_note))
 
 /* -- wire: the sheet is a file --------------------------------------------- */
-
-static int
-lockfile_names(const char *endpoint, struct meet_names *n)
-{
-    int err = endpoint_file(endpoint, "", n->board);
-
-    if (err == 0)
-        err = endpoint_file(endpoint, ".d", n->dir);
-    if (err == 0)
-        err = endpoint_file(n->dir, "/", n->base);
-    n->prefix = "";
-    return err;
-}
-
-static int
-lockfile_open_file(const char *name, int flags, mode_t mode)
-{
-    return open(name, flags, mode);
-}
-
-static const struct meet_store files = {.names = lockfile_names,
-                                        .open = lockfile_open_file,
-                                        .unlink = unlink,
-                                        .own_dir = true};
 
 static int
 lockfile_put(const struct sheet *s, off_t at, const struct sheet_note *note,
@@ -108,7 +83,7 @@ lockfile_get(const struct sheet *s, off_t at, struct sheet_note *note,
 }
 
 static const struct sheet_kind lockfile = {
-    .store = &files,
+    .store = &meet_files,
     .max = IPC_MAX_MSG, /* a file has no limit of its own */
     .put = lockfile_put,
     .get = lockfile_get,

@@ -21,8 +21,8 @@
  * bytes are free: a lock may be a range.  One cannot wait until *any* of many
  * is, nor can a stranger be woken who waits for somebody else's byte.  So one
  * thread with many clients has to look around; it sleeps for the one it has
- * served last, and every SLICE it looks what the others do.  (A semaphore, a
- * condition variable, poll(2) are the answers to this question.)
+ * served last, and every SHEET_SLICE it looks what the others do.  (A
+ * semaphore, a condition variable, poll(2) are the answers to this question.)
  *
  * Who asks?  A sheet is made by its client, mode 0600, and the kernel says who
  * that is.  The nonce proves the rest: that the owner is there, and that this
@@ -106,6 +106,7 @@ struct sheet_server {
     int life;
     struct alarm alarm;
     struct sheet_seat seats[IPC_MAX_CLIENTS];
+    unsigned seated; /* so many of them are used */
     struct guarded maps[IPC_MAX_CLIENTS];
     struct sheet_seat *last;  /* served; the next look begins behind it */
     struct sheet_seat *asked; /* we have its turn; NULL: nobody's */
@@ -132,6 +133,17 @@ int sheet_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns);
 int sheet_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns);
 void sheet_close(void *cli);
 int sheet_sweep(const char *name, const struct sheet_kind *kind);
+
+/* -- for the server: who comes, who goes (sheet_seats.c) */
+
+/* How long the server sleeps for one client before it looks at the others, and
+ * for newcomers, ns.  So late a request of another one can be found; an idle
+ * server wakes 500 times a second. */
+#define SHEET_SLICE (2 * NS_PER_MS)
+
+/* Takes newcomers in, or turns them away; says when to look again. */
+void sheet_scan(struct sheet_server *s);
+void sheet_leave(struct sheet_server *s, struct sheet_seat *seat);
 
 /* -- for both sides */
 

@@ -1,29 +1,16 @@
 /*
- * sheet_server.c - one thread and many sheets: who comes, who goes, and whose
- * turn it is.  The picture is in sheet.c.
+ * sheet_server.c - one thread and many sheets: whose turn it is.  The picture
+ * is in sheet.c; who comes and who goes, sheet_seats.c.
  */
-#define _GNU_SOURCE /* O_NOFOLLOW, fstatat */
 #include "sheet.h"
 
 #include "core/clock.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* How long the server sleeps for one client before it looks at the others, and
- * for newcomers, ns.  So late a request of another one can be found; an idle
- * server wakes 500 times a second. */
-#define SLICE (2 * NS_PER_MS)
-
-/* How long newcomers may have to wait at most, ns; IPC_OPEN_TIMEOUT is 2 s. */
-#define REST_MAX (100 * NS_PER_MS)
 
 /* LOCKS.  The kernel keeps a file's locks in a list, as many as anybody likes,
  * and goes through it for each question, and for each close(2): a hundred
@@ -33,7 +20,7 @@
 #define SLOW       (NS_PER_MS / 4)
 #define SLOW_TIMES 4
 
-/* -- server: newcomers and leavers ----------------------------------------- */
+/* -- sweep, create --------------------------------------------------------- */
 
 int
 sheet_sweep(const char *name, const struct sheet_kind *kind)
@@ -80,128 +67,7 @@ sweep:
     return err;
 }
 
-static void
-leave(struct sheet_server *s, struct sheet_seat *seat)
-{
-    sheet_let_go(&seat->sheet);
-    seat->used = false;
-    if (s->asked == seat)
-        s->asked = NULL;
-}
-
-static struct sheet_seat *
-free_seat(struct sheet_server *s)
-{
-    for (struct sheet_seat *i = s->seats; i < s->seats + IPC_MAX_CLIENTS; i++)
-        if (!i->used)
-            return i;
-    return NULL;
-}
-
-/* Is this a sheet that a living client of that uid has prepared for us?  Then
- * the second place at its baton is ours. */
-static bool
-is_proper(const struct sheet_server *s, int fd, struct sheet_seat *new)
-{
-    struct sheet_head head;
-    struct stat st;
-
-    /* A file that is mapped must be there to its end. */
-    return fstat(fd, &st) == 0 &&
-           (s->kind->hold == NULL ||
-            st.st_size == (off_t)sheet_size(s->kind)) &&
-           pread(fd, &head, sizeof head, 0) == sizeof head &&
-           head.mark == SHEET_MARK &&
-           owner_check_fd(fd, S_IFREG, head.uid, &new->peer) == 0 &&
-           baton_second(&new->baton, fd) == 0;
-}
-
-/* The nonce, and then the verdict: who has read that can read the other. */
-static int
-answer(int fd, const struct sheet_seat *seat)
-{
-    const uint32_t verdict = seat != NULL ? SHEET_WELCOME : SHEET_FULL;
-
-    if (seat != NULL &&
-        !sheet_write_head(fd, offsetof(struct sheet_head, nonce), seat->nonce,
-                          NONCE_SIZE))
-        return -EIO;
-    if (!sheet_write_head(fd, offsetof(struct sheet_head, verdict), &verdict,
-                          sizeof verdict))
-        return -EIO;
-    return seat != NULL ? 0 : -EAGAIN;
-}
-
-/* Could it be one?  A client sets mode 0600 when all is ready, so others are
- * not even opened: there is no telling what that costs (LOCKS). */
-static bool
-looks_ready(int dir, const char *name)
-{
-    struct stat st;
-
-    return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-           S_ISREG(st.st_mode) && (st.st_mode & 07777) == 0600 &&
-           (geteuid() == 0 || st.st_uid == geteuid());
-}
-
-static void
-admit(struct sheet_server *s, const char *name)
-{
-    struct sheet_seat *seat = free_seat(s), new = {.used = true};
-    /* Whatever it may be by now, opening it does not make us wait: not for a
-     * FIFO's other end, nor for a lease that its owner has taken (fcntl(2)). */
-    int fd = s->kind->store->open(
-        name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
-    int err;
-
-    if (fd == -1)
-        return;
-    new.sheet = (struct sheet){.fd = fd};
-    if (seat != NULL)
-        new.sheet.map = s->maps + (seat - s->seats);
-    err = is_proper(s, fd, &new) ? 0 : -EPERM;
-    /* Both have it open, nobody else is to find it: neither we, at the next
-     * look, nor the next server, should we all crash.  And what is not proper
-     * need not be looked at twice. */
-    s->kind->store->unlink(name);
-    if (err == 0 && seat != NULL)
-        err = sheet_hold(s->kind, &new.sheet);
-    if (err == 0)
-        err = nonce_make(new.nonce);
-    if (err == 0)
-        err = answer(fd, seat != NULL ? &new : NULL);
-    if (err == 0 && seat != NULL)
-        *seat = new;
-    else
-        sheet_let_go(&new.sheet);
-}
-
-static void
-scan(struct sheet_server *s)
-{
-    size_t len = strlen(s->names.prefix);
-    char name[ENDPOINT_SIZE + NAME_MAX + 1];
-    int64_t begin = now_ns(), rest;
-    struct dirent *entry;
-    DIR *dir = opendir(s->names.dir);
-
-    while (dir != NULL && (entry = readdir(dir)) != NULL) {
-        if (strncmp(entry->d_name, s->names.prefix, len) != 0 ||
-            !looks_ready(dirfd(dir), entry->d_name))
-            continue;
-        snprintf(name, sizeof name, "%s%s", s->names.base, entry->d_name + len);
-        admit(s, name);
-    }
-    if (dir != NULL)
-        closedir(dir);
-    /* At most a twentieth of our time, even if somebody has put a million
-     * names there; but nobody may make the others wait at the door until they
-     * go. */
-    rest = SLICE + 20 * (now_ns() - begin);
-    s->next_scan = now_ns() + (rest < REST_MAX ? rest : REST_MAX);
-}
-
-/* -- server: turns --------------------------------------------------------- */
+/* -- next ------------------------------------------------------------------ */
 
 /* Its turn is ours: takes the request, if there is one. */
 static bool
@@ -214,7 +80,7 @@ take(struct sheet_server *s, struct sheet_seat *seat, struct ipc_request *req)
     /* The first: it has died, or left.  The others: nonsense. */
     if (err != 0 || note.done != seat->baton.turn ||
         !nonce_equal(note.nonce, seat->nonce)) {
-        leave(s, seat);
+        sheet_leave(s, seat);
         return false;
     }
     req->msg.len = note.len;
@@ -233,7 +99,7 @@ is_ours(struct sheet_server *s, struct sheet_seat *seat)
 
     seat->slow = now_ns() - begin > SLOW ? seat->slow + 1 : 0;
     if (seat->slow == SLOW_TIMES) {
-        leave(s, seat);
+        sheet_leave(s, seat);
         return false;
     }
     return err == 0;
@@ -308,7 +174,7 @@ give_back(struct sheet_server *s, struct sheet_seat *seat, const void *message,
         err = baton_pass(&seat->baton);
     if (err == 0)
         return 0;
-    leave(s, seat);
+    sheet_leave(s, seat);
     return -EPIPE;
 }
 
@@ -318,6 +184,7 @@ sheet_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
     struct sheet_server *s = srv;
     int64_t deadline = deadline_in(timeout_ns), now;
     struct sheet_seat *seat;
+    bool waited = false;
     int err;
 
     guard_watch(s->maps, IPC_MAX_CLIENTS);
@@ -327,13 +194,17 @@ sheet_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
     for (;;) {
         now = now_ns();
         if (now >= s->next_scan)
-            scan(s);
-        if (look(s, req))
+            sheet_scan(s);
+        /* For a single client one need not look before one waits: the wait is
+         * a look, too.  But after a wait for nothing one does (LOCKS). */
+        if ((s->seated != 1 || waited || now >= deadline) && look(s, req))
             return 0;
         if (now >= deadline)
             return -ETIMEDOUT;
-        err = sleep_for_one(s, deadline < now + SLICE ? deadline : now + SLICE,
-                            &seat);
+        err = sleep_for_one(
+            s, deadline < now + SHEET_SLICE ? deadline : now + SHEET_SLICE,
+            &seat);
+        waited = true;
         if (seat != NULL && take(s, seat, req))
             return 0;
         if (err != 0)
@@ -350,7 +221,7 @@ sheet_reply(void *srv, const struct ipc_request *req,
 
     if (msg == NULL) {
         if (seat->used)
-            leave(s, seat);
+            sheet_leave(s, seat);
         return 0;
     }
     if (seat != s->asked)
@@ -368,7 +239,7 @@ sheet_destroy(void *srv)
 
     for (struct sheet_seat *i = s->seats; i < s->seats + IPC_MAX_CLIENTS; i++)
         if (i->used)
-            leave(s, i);
+            sheet_leave(s, i);
     guard_watch(NULL, 0);
     alarm_free(&s->alarm);
     sheet_sweep(s->name, s->kind);

@@ -53,6 +53,30 @@ meet_shm_unavailable(void)
     return NULL;
 }
 
+/* -- files, beside the endpoint ------------------------------------------------- */
+
+static int
+file_names(const char *endpoint, struct meet_names *n)
+{
+    int err = endpoint_file(endpoint, "", n->board);
+
+    if (err == 0)
+        err = endpoint_file(endpoint, ".d", n->dir);
+    if (err == 0)
+        err = endpoint_file(n->dir, "/", n->base);
+    n->prefix = "";
+    return err;
+}
+
+static int
+file_open(const char *name, int flags, mode_t mode)
+{
+    return open(name, flags, mode);
+}
+
+const struct meet_store meet_files = {
+    .names = file_names, .open = file_open, .unlink = unlink, .own_dir = true};
+
 /* -- any kind ------------------------------------------------------------------- */
 
 static int

@@ -2,7 +2,7 @@
  * store.h - objects with a name and a size that processes can map: where they
  * are, and what shows that their maker is alive.
  *
- * They are objects of POSIX shared memory, or files (mmap/file.c): the calls
+ * They are objects of POSIX shared memory, or files (for ../mmap): the calls
  * have other names, and are the same.
  */
 #ifndef SHM_STORE_H
@@ -28,7 +28,8 @@ struct meet_store {
     bool own_dir; /* dir is ours to make and to remove */
 };
 
-extern const struct meet_store meet_shm; /* shm_open(3) */
+extern const struct meet_store meet_shm;   /* shm_open(3) */
+extern const struct meet_store meet_files; /* open(2), in the run directory */
 const char *meet_shm_unavailable(void);
 
 /* Makes an object that was not there, mode 0600, of zeros, and maps it.  It is
