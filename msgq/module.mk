@@ -1,7 +1,10 @@
 MECHANISMS += msgq_sysv_types msgq_sysv_private msgq_posix
-SRC        += msgq/sysv.c msgq/sysv_types.c msgq/sysv_private.c msgq/posix.c \
-              msgq/posix_plan.c
-TESTS      += msgq/test_msgq.c
+SRC        += msgq/sysv.c msgq/sysv_list.c msgq/sysv_types.c \
+              msgq/sysv_types_join.c msgq/sysv_private.c \
+              msgq/sysv_private_join.c msgq/posix.c msgq/posix_join.c \
+              msgq/posix_wait.c msgq/posix_plan.c
+TESTS      += $(addprefix msgq/test_msgq,.c _types.c _private.c _posix.c _ends.c)
+CHECK_SRC  += msgq/by_hand.c
 
 # MPI, where there is a compiler for it.  Its programs are apart (ipcd-mpi), so
 # that no other program is linked with a library of that size.

@@ -1,140 +1,16 @@
 /* sysv.c - what the two System V variants share. */
-#define _GNU_SOURCE /* MSG_STAT_ANY, O_CLOEXEC */
+#define _GNU_SOURCE /* IPC_INFO */
 #include "sysv.h"
 
 #include "core/clock.h"
 #include "core/owner.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-/* -- the list of queues ------------------------------------------------------ */
-
-#define LINE 43 /* bytes: three numbers of 10, 20 and 10 digits */
-
-struct line {
-    int queue;
-    intmax_t made; /* s since the epoch */
-    uintmax_t creator;
-};
-
-/* 1 = there is one, 0 = there is not. */
-static int
-read_line(int list, unsigned line, struct line *l)
-{
-    char text[LINE + 1];
-    ssize_t n = pread(list, text, LINE, (off_t)line * LINE);
-
-    if (n == -1)
-        return -errno;
-    text[n] = '\0';
-    return sscanf(text, "%d %jd %ju", &l->queue, &l->made, &l->creator) == 3;
-}
-
-static int
-list_note(int list, unsigned line, int queue)
-{
-    char text[LINE + 1];
-    struct msqid_ds ds;
-
-    if (msgctl(queue, IPC_STAT, &ds) == -1)
-        return -errno;
-    snprintf(text, sizeof text, "%10d %20jd %10ju\n", queue,
-             (intmax_t)ds.msg_ctime, (uintmax_t)ds.msg_perm.cuid);
-    if (pwrite(list, text, LINE, (off_t)line * LINE) != LINE)
-        return -EIO;
-    return 0;
-}
-
-/* Makes the file and notes the server's own queue in it.  A descriptor. */
-static int
-list_make(const char *name, int queue)
-{
-    int fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    int err;
-
-    if (fd == -1)
-        return -errno;
-    err = list_note(fd, 0, queue);
-    if (err == 0 && fchmod(fd, 0644) == -1)
-        err = -errno;
-    if (err == 0)
-        return fd;
-    close(fd);
-    unlink(name);
-    return err;
-}
-
-static int
-list_sweep(const char *name)
-{
-    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    struct msqid_ds ds;
-    struct stat st;
-    struct line l;
-    int err = 0;
-
-    if (fd == -1)
-        return errno == ENOENT ? 0 : -errno;
-    if (fstat(fd, &st) == -1 || st.st_uid != geteuid()) {
-        err = -EPERM; /* somebody else's list is no reason to remove a queue */
-        goto close_list;
-    }
-    for (unsigned i = 0; i <= IPC_MAX_CLIENTS; i++)
-        if (read_line(fd, i, &l) == 1 && msgctl(l.queue, IPC_STAT, &ds) == 0 &&
-            ds.msg_ctime == l.made && ds.msg_perm.cuid == l.creator)
-            msgctl(l.queue, IPC_RMID, NULL);
-    if (unlink(name) == -1)
-        err = -errno;
-close_list:
-    close(fd);
-    return err != 0 ? err : 1;
-}
-
-/* IPC_STAT needs the right to read, and this queue is for writing only.  What
- * ipcs(1) uses needs no right, but goes by the kernel's table, not by id. */
-static int
-who_made(int queue, uid_t *creator)
-{
-    struct msginfo info;
-    struct msqid_ds ds;
-    int last = msgctl(0, MSG_INFO, (void *)&info);
-
-    for (int i = last; i >= 0; i--) /* the newest are at the end */
-        if (msgctl(i, MSG_STAT_ANY, &ds) == queue) {
-            *creator = ds.msg_perm.cuid;
-            return 0;
-        }
-    return -ENOENT;
-}
-
-/* The server's queue, if the owner of the run directory made it. */
-static int
-list_queue(const char *name)
-{
-    int err, fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    uid_t creator;
-    struct line l;
-
-    if (fd == -1)
-        return -errno;
-    err = read_line(fd, 0, &l) == 1 ? 0 : -ENOENT;
-    close(fd);
-    if (err == 0)
-        err = who_made(l.queue, &creator);
-    if (err == 0)
-        err = endpoint_trusted(name, creator);
-    return err != 0 ? err : l.queue;
-}
-
-/* -- waiting ----------------------------------------------------------------- */
+/* -- waiting --------------------------------------------------------------- */
 
 /* The ways in which the kernel says that the queue we knew is no more: removed
  * while we waited; removed before; and its id is somebody else's by now. */
@@ -152,18 +28,23 @@ is_dead(const struct sysv_wait *w)
 }
 
 /* Before a wait: it is to be interrupted at the deadline; a client's before
- * that, to look whether there still is a server.  *flags: if not to wait. */
+ * that, to look whether there still is a server.  Without a deadline this costs
+ * no system call.  *flags: if not to wait. */
 static int
 begin_wait(struct sysv_wait *w, int64_t deadline, int *flags)
 {
-    int64_t until = deadline, look = now_ns() + LIFE_LOOK;
+    int64_t look;
     int err;
 
-    if (w->life != -1 && look < until)
-        until = look;
-    err = alarm_arm(&w->alarm, until);
-    *flags = err == -ETIMEDOUT ? IPC_NOWAIT : 0;
-    return err == -ETIMEDOUT ? 0 : err;
+    *flags = 0;
+    if (deadline == NO_DEADLINE)
+        return w->life == -1 ? 0 : alarm_within(&w->alarm, LIFE_LOOK);
+    look = w->life == -1 ? NO_DEADLINE : now_ns() + LIFE_LOOK;
+    err = alarm_arm(&w->alarm, look < deadline ? look : deadline);
+    if (err != -ETIMEDOUT)
+        return err;
+    *flags = IPC_NOWAIT;
+    return 0;
 }
 
 ssize_t
@@ -199,12 +80,9 @@ int
 sysv_send(struct sysv_wait *w, int queue, const struct sysv_message *m,
           size_t len, int64_t deadline)
 {
-    int flags, err;
+    int flags = IPC_NOWAIT, err; /* there is room, nearly always */
 
     for (;;) {
-        err = begin_wait(w, deadline, &flags);
-        if (err != 0)
-            return err;
         err = msgsnd(queue, m, len, flags) == -1 ? errno : 0;
         alarm_rest(&w->alarm);
         if (err == 0)
@@ -215,6 +93,9 @@ sysv_send(struct sysv_wait *w, int queue, const struct sysv_message *m,
             return -EPIPE;
         if (time_left(deadline) == 0)
             return -ETIMEDOUT;
+        err = begin_wait(w, deadline, &flags);
+        if (err != 0)
+            return err;
     }
 }
 
@@ -230,7 +111,7 @@ sysv_say(int queue, long type, const void *text, size_t len)
     return msgsnd(queue, &m, len, IPC_NOWAIT) == -1 ? -errno : 0;
 }
 
-/* -- what every server and every client has ------------------------------------ */
+/* -- what every server and every client has -------------------------------- */
 
 int
 sysv_sweep(const char *name)
@@ -288,12 +169,6 @@ sysv_destroy(struct sysv_server *s)
 }
 
 int
-sysv_note(struct sysv_server *s, unsigned line, int queue)
-{
-    return list_note(s->list, line, queue);
-}
-
-int
 sysv_open(struct sysv_client *c, const char *where, size_t size)
 {
     int err;
@@ -337,7 +212,7 @@ sysv_answer(struct sysv_client *c, int queue, long type, int64_t deadline)
     return n == 0 ? -EPIPE : n;
 }
 
-/* -- the kernel's limits ----------------------------------------------------- */
+/* -- the kernel's limits --------------------------------------------------- */
 
 int
 sysv_limits(struct msginfo *info)

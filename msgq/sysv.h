@@ -1,24 +1,6 @@
 /*
- * sysv.h - what the two System V variants share: how a queue is found, and how
- * to wait for it.
- *
- * The endpoint is a file that lists queues, one a line:
- *
- *      $ cat /run/ipclab/msgq-sysv-private
- *              id                 made    creator
- *               3           1732261975          0    the server's, for requests
- *               4           1732261980      10001    a client's, for replies
- *
- * Why not ftok(3)?  It makes a key out of 16 bits of an inode number and 16
- * others, so two files may well have the same one; and whoever computes it
- * first can make the queue first, and is then asked what the server should
- * have been asked.  IPC_PRIVATE makes a queue without a key: nobody can be
- * there before us, and only the server's user can write its id into this file.
- *
- * The ids of the clients' queues are there for sweep(): a System V queue lives
- * until it is removed, whoever dies.  And since ids are used again, after a
- * reboot even from 0, a queue is only ever removed if its maker and the time
- * are the ones noted.
+ * sysv.h - what the two System V variants share: how to wait for a queue, and
+ * what every server and every client has.
  */
 #ifndef MSGQ_SYSV_H
 #define MSGQ_SYSV_H
@@ -26,6 +8,7 @@
 #include "core/alarm.h"
 #include "core/ipc.h"
 #include "core/rundir.h"
+#include "sysv_list.h"
 
 #include <stdbool.h>
 #include <sys/msg.h>
@@ -36,7 +19,7 @@ struct sysv_message {
     uint8_t text[];
 };
 
-/* -- waiting ----------------------------------------------------------------- */
+/* -- waiting --------------------------------------------------------------- */
 
 /* msgsnd(2) and msgrcv(2) have no time limit, and will not tell that nobody is
  * left at the other end. */
@@ -63,11 +46,11 @@ int sysv_send(struct sysv_wait *w, int queue, const struct sysv_message *m,
  * who waits in a full queue waits for those who wait for him. */
 int sysv_say(int queue, long type, const void *text, size_t len);
 
-/* -- what every server and every client has ------------------------------------ */
+/* -- what every server and every client has -------------------------------- */
 
 struct sysv_server {
     char name[ENDPOINT_SIZE];
-    int life, list; /* NAME.life; NAME, the list of queues */
+    int life, list; /* NAME.life; NAME, the list of queues (sysv_list.h) */
     int queue;      /* the requests */
     struct sysv_wait wait;
     struct sysv_message *buf; /* size bytes of text */
@@ -77,9 +60,6 @@ struct sysv_server {
 /* Sweeps, then makes the queue with this mode, and the list. */
 int sysv_create(struct sysv_server *s, const char *name, int mode, size_t size);
 void sysv_destroy(struct sysv_server *s);
-
-/* Notes another queue, in line 1, 2 ... of the list. */
-int sysv_note(struct sysv_server *s, unsigned line, int queue);
 
 /* Removes the list and every queue in it.  1 = removed something. */
 int sysv_sweep(const char *name);
@@ -102,7 +82,7 @@ void sysv_close(struct sysv_client *c);
 ssize_t sysv_answer(struct sysv_client *c, int queue, long type,
                     int64_t deadline);
 
-/* -- the kernel's limits ----------------------------------------------------- */
+/* -- the kernel's limits --------------------------------------------------- */
 
 /* msgmax, msgmnb ...: what /proc/sys/kernel/msg* says. */
 int sysv_limits(struct msginfo *info);

@@ -24,8 +24,12 @@ tick(int signal_number, siginfo_t *info, void *context)
     int err = errno;
 
     (void)signal_number, (void)context;
-    if (info->si_code != SI_TIMER || a->waiting)
+    if (info->si_code != SI_TIMER)
         return;
+    if (a->waiting) {
+        a->fires = 0;
+        return;
+    }
     timer_settime(a->timer, 0, &off, NULL);
     a->fires = NO_DEADLINE;
     errno = err; /* the timer may just have been deleted: EINVAL */
@@ -77,6 +81,16 @@ alarm_arm(struct alarm *a, int64_t deadline)
         return -errno;
     a->fires = deadline;
     return 0;
+}
+
+int
+alarm_within(struct alarm *a, int64_t ns)
+{
+    a->waiting = 1; /* as above */
+    if (a->exists && a->fires != 0 && a->fires != NO_DEADLINE &&
+        pthread_equal(a->thread, pthread_self()))
+        return 0;
+    return alarm_arm(a, now_ns() + ns);
 }
 
 void

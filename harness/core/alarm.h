@@ -37,7 +37,8 @@ struct alarm {
     bool exists;
     timer_t timer;
     pthread_t thread;       /* the one it interrupts */
-    volatile int64_t fires; /* ns, CLOCK_MONOTONIC; NO_DEADLINE: not set */
+    volatile int64_t fires; /* ns, CLOCK_MONOTONIC; NO_DEADLINE: not set; 0: it
+                             * has, and goes on ticking */
     volatile sig_atomic_t waiting; /* between alarm_arm() and alarm_rest() */
 };
 
@@ -45,6 +46,11 @@ struct alarm {
  * 0; -ETIMEDOUT if it has passed; -EAGAIN, -ENOMEM: no timer to be had.
  * A struct alarm of zeros is ready for use. */
 int alarm_arm(struct alarm *a, int64_t deadline);
+
+/* The same for who has all the time in the world and only wants to look up now
+ * and then, within ns: costs nothing, not even a look at the clock, as long as
+ * the timer runs.  For an alarm that is never set to later than that. */
+int alarm_within(struct alarm *a, int64_t ns);
 
 /* The wait is over.  No system call. */
 void alarm_rest(struct alarm *a);

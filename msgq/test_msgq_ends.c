@@ -1,0 +1,160 @@
+/*
+ * test_msgq_ends.c - the same for several variants: who is at the other end of a
+ * queue, and what if nobody is?
+ */
+#define _GNU_SOURCE /* O_CLOEXEC */
+#include "by_hand.h"
+
+#include "test/subject.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <mqueue.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+Suite *test_msgq_ends(void);
+
+/* -- the list of System V queues ------------------------------------------- */
+
+static void
+rewrite(const char *where, int queue)
+{
+    FILE *list = fopen(where, "we");
+
+    ck_assert_ptr_nonnull(list);
+    fprintf(list, "%10d %20d %10d\n", queue, 1, 0);
+    fclose(list);
+}
+
+START_TEST(sweep_removes_no_queue_that_only_has_the_right_id)
+{
+    const struct ipc_mechanism *m = ipc_find(all[_i]);
+    char where[ENDPOINT_SIZE];
+    int innocent = make_queue();
+
+    ck_assert_int_eq(endpoint_name(m, run_dir, where), 0);
+    rewrite(where, innocent);
+    ck_assert_int_eq(m->sweep(where), 1);
+    ck_assert_int_eq(m->sweep(where), 0);
+    remove_queue(innocent);
+}
+END_TEST
+
+START_TEST(a_client_asks_no_queue_that_somebody_else_made)
+{
+    struct client c;
+    struct host s;
+    struct hand *h;
+
+    start_server(&s, all[_i], "ipcd");
+    h = make_hand(s.m, s.where, 0);
+    run_as(BOB, make_reply, h);
+    rewrite(s.where, h->reply);
+    ck_assert_int_eq(host_client(&s, &c), -EPERM);
+    remove_queue(h->reply);
+    rewrite(s.where, h->reply);
+    ck_assert_int_eq(host_client(&s, &c), -ENOENT);
+    remove_queue(h->queue); /* the list does not lead to it any more: */
+    host_stop(&s);          /* so the server ends, and not in peace */
+}
+END_TEST
+
+/* -- the server dies ------------------------------------------------------- */
+
+/* Nothing more goes into the request queue. */
+static void
+fill_requests(void)
+{
+    mqd_t queue;
+
+    if (subject != ipc_find("msgq/posix")) {
+        fill(make_hand(subject, server.where, 0));
+        return;
+    }
+    queue = mq_open(queue_name(server.where, ""),
+                    O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    ck_assert_int_ne(queue, -1);
+    while (mq_send(queue, "", 0, 0) == 0)
+        continue;
+    ck_assert_int_eq(errno, EAGAIN);
+    mq_close(queue);
+}
+
+START_TEST(who_waits_to_send_is_told_when_the_server_dies)
+{
+    struct api_value arg = bytes_value("", 0);
+
+    begin(place(all[_i]));
+    stop_server(&server);
+    fill_requests();
+    ck_assert_int_eq(client_send(&client, api_by_name("echo"), &arg, NULL, 0),
+                     -ETIMEDOUT);
+    begin_signals(INT64_C(20000000), server.pid);
+    ck_assert_int_eq(
+        client_send(&client, api_by_name("echo"), &arg, NULL, PATIENCE),
+        -EPIPE);
+    end_signals();
+    client_close(&client);
+    server_kill(&server);
+    sweep_up();
+}
+END_TEST
+
+/* Kills the server as soon as its client has gone to sleep in recv(). */
+static void
+kill_when_asleep(struct child *self, void *arg)
+{
+    (void)arg;
+    child_step(self);
+    while (!is_asleep(getppid()))
+        sched_yield();
+    ck_assert_int_eq(kill(server.pid, SIGKILL), 0);
+}
+
+/* For ever: then nobody but the variant itself ever looks up. */
+START_TEST(who_waits_for_ever_is_told_when_the_server_dies)
+{
+    struct api_value arg = bytes_value("", 0);
+    struct child killer;
+    struct reply r;
+
+    begin(place(all[_i]));
+    stop_server(&server);
+    ck_assert_int_eq(client_send(&client, api_by_name("echo"), &arg, NULL, -1),
+                     0);
+    child_start(&killer, geteuid(), kill_when_asleep, NULL);
+    child_wait(&killer);
+    child_go(&killer);
+    ck_assert_int_eq(client_recv(&client, &r, -1), -EPIPE);
+    child_end(&killer);
+    client_close(&client);
+    server_kill(&server);
+    sweep_up();
+}
+END_TEST
+
+Suite *
+test_msgq_ends(void)
+{
+    Suite *s = suite_create("msgq_ends");
+
+    for (int i = 0; i < 3; i++) {
+        TCase *tc = test_case(s, all[i]);
+        const char *reason = need_mechanism(ipc_find(all[i]));
+
+        add_loop_test_if(tc, reason,
+                         who_waits_to_send_is_told_when_the_server_dies, i);
+        add_loop_test_if(tc, reason,
+                         who_waits_for_ever_is_told_when_the_server_dies, i);
+        if (i == 2) /* not System V */
+            break;
+        add_loop_test_if(tc, reason,
+                         sweep_removes_no_queue_that_only_has_the_right_id, i);
+        add_loop_test_if(tc, need_sysv_root(),
+                         a_client_asks_no_queue_that_somebody_else_made, i);
+    }
+    return s;
+}
