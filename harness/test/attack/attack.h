@@ -66,7 +66,7 @@ struct attack {
 extern const struct attack *const attack_tables[]; /* ended by NULL */
 extern const struct attack pipe_attacks[], fifo_attacks[], sysv_attacks[],
     mqueue_attacks[], memory_attacks[], lock_attacks[], local_attacks[],
-    inet_attacks[], signal_attacks[], common_attacks[];
+    gift_attacks[], inet_attacks[], signal_attacks[], common_attacks[];
 
 /* -- what becomes of them (report.c) --------------------------------------- */
 
@@ -147,7 +147,8 @@ void become_user(uid_t uid);
 /* A server of this build (in a naive run: of the naive one) in run_dir. */
 void serve(struct host *h, const char *mechanism);
 
-/* The server of a mechanism whose clients start it: a set-user-ID copy. */
+/* The server of a mechanism whose clients start it: a set-user-ID copy, which
+ * ALICE may run. */
 void serve_set_user_id(struct host *h, const char *mechanism);
 
 /* Stops a daemon (it has stopped when this returns), and lets it go on. */

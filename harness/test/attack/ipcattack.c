@@ -35,12 +35,12 @@
 /* When a run counts as hanging, ns: it is ended, with all its processes. */
 #define RUN_TIMEOUT (25 * NS_PER_SEC)
 
+/* clang-format off */
 const struct attack *const attack_tables[] = {
-    fifo_attacks,
-    sysv_attacks,
-    mqueue_attacks,
+    fifo_attacks, sysv_attacks, mqueue_attacks, local_attacks, gift_attacks, inet_attacks,
     NULL,
 };
+/* clang-format on */
 
 #define MAX_ATTACKS 256
 
@@ -394,6 +394,8 @@ main(int argc, char **argv)
     if (argc == 4 &&
         (strcmp(argv[1], "--run") == 0 || strcmp(argv[1], "--naive") == 0))
         return act(argv[1], argv[2], argv[3]);
+    if (argc == 4 && strcmp(argv[1], "--helper") == 0)
+        return helper(argv[2], argv[3]);
     argp_err_exit_status = EX_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, NULL);
     signal(SIGINT, stop);

@@ -20,7 +20,10 @@ void space_enter(const char *dir);
 /* In that process: makes run_dir, and what else an attack finds. */
 void stage_set(const char *dir);
 
-/* A copy of one of our programs. */
-void copy_program(const char *program, const char *to, mode_t mode);
+/* A set-user-ID copy of one of our programs, which this group may run. */
+void copy_program(const char *program, const char *to, gid_t group);
+
+/* attack_local.c: `ipcattack --helper MECHANISM WHERE`, set-user-ID. */
+int helper(const char *mechanism, const char *where);
 
 #endif
