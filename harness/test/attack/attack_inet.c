@@ -491,7 +491,7 @@ const struct attack inet_attacks[] = {
      .run = has_no_uid},
     {69, TCP, "asks by an IPv6 socket (v4-mapped)", .how = "sock_diag finds it",
      .missing = need_ipv6, .run = asks_from_ipv6},
-    {71, TCP, "(nobody listens: a client reaches itself)",
+    {71, TCP, "(no server: a client reaches itself)",
      .how = "own address: refused", .missing = need_spaces,
      .run = reaches_itself},
     {72, UDP, "binds the server's port once more", .how = "no SO_REUSEADDR",

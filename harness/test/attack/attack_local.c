@@ -597,7 +597,7 @@ const struct attack local_attacks[] = {
     {86, "socket/stream", "is root in a user namespace of his own",
      .without = "owner", .how = "the kernel translates",
      .missing = need_user_spaces, .run = is_root_at_home},
-    {107, "socket/abstract", "has the abstract name before the server",
+    {107, "socket/abstract", "has the name before the server",
      .without = "server", .how = "whose run directory it is",
      .run = has_the_name_before},
     {108, "socket/abstract", "has ESC and newline in his own name",
