@@ -1,0 +1,57 @@
+/*
+ * lines.h - files that only grow, a line at a time: the audit, and what
+ * append_log writes.
+ *
+ * One line is one write(2) to a file opened O_APPEND, so that lines of several
+ * processes do not get into each other.  And a line is a line whatever a caller
+ * puts into it: quote() lets no byte through that could begin another one, or
+ * speak to the terminal of whoever reads the file.
+ */
+#ifndef LINES_H
+#define LINES_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct lines {
+    pthread_mutex_t lock;
+    int fd;    /* -1: not open */
+    bool torn; /* the last write was cut short: begin with a newline */
+};
+
+#define LINES_CLOSED \
+    { \
+        .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 \
+    }
+
+/*
+ * Opens, or makes with mode 0600, the file at path for appending; if a file is
+ * open already, only once the new one is does it take its place.  0, or
+ *   -ELOOP    a symbolic link
+ *   -EPERM    not a regular file of this user's or root's with one name that
+ *             nobody else may write to
+ *   or what open(2) says
+ */
+int lines_open(struct lines *l, const char *path);
+void lines_close(struct lines *l);
+
+/* Appends len bytes, the last of which is a newline.  *offset (may be NULL) is
+ * where they begin.  0 or -errno: -ENOSPC also when only a part went in. */
+int lines_append(struct lines *l, const char *line, size_t len,
+                 uint64_t *offset);
+
+/*
+ * Writes len bytes in double quotes.  Control characters (also those of
+ * Unicode, and what changes the direction of writing), quotes, backslashes and
+ * whatever is not UTF-8 become \xNN.  Of more than most bytes only the first
+ * most, and how many there are: "abc"...(5000 bytes).
+ */
+void quote(FILE *out, const char *at, size_t len, size_t most);
+
+/* The time of day, UTC: 2026-11-22T13:45:01.123456Z */
+#define TIME_SIZE 32
+void time_of_day(char text[TIME_SIZE]);
+
+#endif
