@@ -12,6 +12,7 @@
 #include "core/rundir.h"
 
 #include <argp.h>
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -21,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -279,12 +281,29 @@ print_text(FILE *out, const struct api_value *v)
     }
 }
 
+/* A listening socket has no contents, but an address. */
+static void
+print_address(int fd)
+{
+    struct sockaddr_in at;
+    socklen_t len = sizeof at;
+    char host[INET_ADDRSTRLEN];
+
+    if (getsockname(fd, (struct sockaddr *)&at, &len) == 0 &&
+        at.sin_family == AF_INET &&
+        inet_ntop(AF_INET, &at.sin_addr, host, sizeof host) != NULL)
+        printf("%s:%u, as long as ipcctl lives\n", host, ntohs(at.sin_port));
+}
+
 static void
 print_contents(int fd)
 {
     char buf[65536];
+    struct stat st;
     ssize_t n;
 
+    if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
+        print_address(fd);
     while ((n = read(fd, buf, sizeof buf)) > 0)
         fwrite(buf, 1, (size_t)n, stdout);
 }
@@ -356,18 +375,20 @@ print_reply(const struct api_method *method, const struct reply *r)
 
 static void
 describe(const struct api_value *signature, const struct api_value *text,
-         enum ipc_evidence evidence)
+         const struct api_value *needs)
 {
     print_text(stdout, signature);
-    printf("\n    %s  ", ipc_evidence_name(evidence));
+    fputs("\n    ", stdout);
     print_text(stdout, text);
+    fputs("\n    needs ", stdout);
+    print_text(stdout, needs);
     putchar('\n');
 }
 
 static int
 describe_own(void)
 {
-    char buf[256];
+    char buf[256], needs[80];
 
     if (options.page) {
         api_protocol_page(stdout);
@@ -375,9 +396,10 @@ describe_own(void)
     }
     for (const struct api_method *m = api_methods; m->name != NULL; m++) {
         api_signature(m, buf, sizeof buf);
+        api_needs(m, needs, sizeof needs);
         describe(&(struct api_value){.at = buf, .len = strlen(buf)},
                  &(struct api_value){.at = m->doc, .len = strlen(m->doc)},
-                 m->evidence);
+                 &(struct api_value){.at = needs, .len = strlen(needs)});
     }
     return EXIT_SUCCESS;
 }
@@ -448,7 +470,6 @@ describe_theirs(struct client *c, const struct api_method *method)
     uint32_t count = 1;
 
     for (index.u32 = 0; index.u32 < count; index.u32++) {
-        const struct api_method *known;
         struct reply r;
         int err = client_call(c, method, &index, &r, options.timeout_ns);
 
@@ -457,9 +478,7 @@ describe_theirs(struct client *c, const struct api_method *method)
         if (r.status != WIRE_OK)
             return print_reply(method, &r);
         count = r.results[0].u32;
-        known = api_by_number((uint16_t)r.results[1].u32);
-        describe(&r.results[2], &r.results[3],
-                 known != NULL ? known->evidence : IPC_CLAIMED);
+        describe(&r.results[2], &r.results[3], &r.results[4]);
     }
     return EXIT_SUCCESS;
 }

@@ -6,17 +6,23 @@
 #include <string.h>
 
 /* The table.  Each list of fields becomes an array of its own. */
-#define REQUEST WIRE_REQUEST
-#define NOTICE  WIRE_NOTICE
+#define REQUEST    WIRE_REQUEST
+#define NOTICE     WIRE_NOTICE
+#define OPEN       API_OPEN
+#define OWNERS     API_OWNERS
+#define PRIVILEGED API_PRIVILEGED
+#define WRITES     API_WRITES
+#define MEASURING  API_MEASURING
 #define NONE
 #define A(type, name) {API_##type, #name},
 /* args and results are lists; parentheses around them would not compile.
  * NOLINTBEGIN(bugprone-macro-parentheses) */
-#define METHOD(number, name, kind, evidence, args, results, doc) \
+#define METHOD(number, name, kind, evidence, marks, args, results, doc) \
     {number, \
      #name, \
      kind, \
      evidence, \
+     marks, \
      (const struct api_field[]){args{API_END, NULL}}, \
      (const struct api_field[]){results{API_END, NULL}}, \
      doc},
@@ -203,6 +209,16 @@ api_signature(const struct api_method *m, char *buf, size_t size)
     }
     fclose(out);
     buf[size - 1] = '\0';
+}
+
+void
+api_needs(const struct api_method *m, char *buf, size_t size)
+{
+    snprintf(buf, size, "%s%s", ipc_evidence_name(m->evidence),
+             m->marks & API_PRIVILEGED ? ", and a policy rule that allows it"
+             : m->marks & API_OWNERS   ? ", and to be root, the server's user, "
+                                         "or allowed by a policy rule"
+                                       : "");
 }
 
 const char *

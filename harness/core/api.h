@@ -27,7 +27,17 @@ enum api_type {
     API_FD,
 };
 
-#define API_MAX_FIELDS 7
+#define API_MAX_FIELDS 8
+
+/* Who may call a method, and what the audit makes of it: api.def explains each.
+ * With neither of the first two it is open. */
+enum api_marks {
+    API_OPEN = 0,
+    API_OWNERS = 1 << 0,
+    API_PRIVILEGED = 1 << 1,
+    API_WRITES = 1 << 2,
+    API_MEASURING = 1 << 3,
+};
 
 struct api_field {
     enum api_type type; /* API_END ends the list */
@@ -39,6 +49,7 @@ struct api_method {
     const char *name;
     enum wire_kind kind;        /* WIRE_REQUEST or WIRE_NOTICE */
     enum ipc_evidence evidence; /* the least that will do */
+    unsigned marks;             /* enum api_marks */
     const struct api_field *args, *results;
     const char *doc;
 };
@@ -65,7 +76,7 @@ extern const size_t api_method_count;
 
 /* The numbers on the wire: API_hello, API_whoami ... */
 enum api_number {
-#define METHOD(number, name, kind, evidence, args, results, doc) \
+#define METHOD(number, name, kind, evidence, marks, args, results, doc) \
     API_##name = (number),
 #include "api.def"
 #undef METHOD
@@ -97,6 +108,9 @@ extern const struct api_field api_error_fields[];
 /* "read_file(path: string, offset: u64) -> data: bytes", at most size bytes
  * with the NUL. */
 void api_signature(const struct api_method *m, char *buf, size_t size);
+
+/* "K3 and a policy rule": what a caller must have. */
+void api_needs(const struct api_method *m, char *buf, size_t size);
 
 /* What wire_status means, in words. */
 const char *api_status_name(uint32_t status);

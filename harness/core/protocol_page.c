@@ -73,7 +73,12 @@ static const char evidence[] =
     "\n## Evidence\n"
     "\n"
     "How the server knows who asks. A method is refused (status %d) when the "
-    "mechanism's\nevidence is less than the method's.\n"
+    "mechanism's\nevidence is less than the method's. Beyond K0 it is refused "
+    "as well when the server\ndoes not know the caller: uid 4294967295 (\"not "
+    "known\") and 65534 (\"not mapped\").\nWhere the table of methods says so "
+    "a "
+    "rule of the server's policy file must allow\nit; and a rule may deny any "
+    "method to anybody.\n"
     "\n"
     "| | |\n"
     "|---|---|\n"
@@ -99,7 +104,7 @@ static const char rendezvous[] =
 void
 api_protocol_page(FILE *out)
 {
-    char signature[256];
+    char signature[256], needs[80];
 
     fprintf(out, frame, WIRE_VERSION, WIRE_REQUEST, WIRE_REPLY, WIRE_NOTICE,
             IPC_MAX_MSG, WIRE_BAD_VERSION);
@@ -107,14 +112,14 @@ api_protocol_page(FILE *out)
     for (uint32_t s = WIRE_OK; s <= WIRE_TOO_LARGE; s++)
         fprintf(out, "| %" PRIu32 " | %s |\n", s, api_status_name(s));
     fprintf(out, evidence, WIRE_DENIED);
-    fputs("\n## Methods\n\n| number | method | kind | evidence | |\n"
+    fputs("\n## Methods\n\n| number | method | kind | needs | |\n"
           "|---|---|---|---|---|\n",
           out);
     for (const struct api_method *m = api_methods; m->name != NULL; m++) {
         api_signature(m, signature, sizeof signature);
+        api_needs(m, needs, sizeof needs);
         fprintf(out, "| %u | `%s` | %s | %s | %s |\n", m->number, signature,
-                m->kind == WIRE_NOTICE ? "notice" : "request",
-                ipc_evidence_name(m->evidence), m->doc);
+                m->kind == WIRE_NOTICE ? "notice" : "request", needs, m->doc);
     }
     fputs(rendezvous, out);
     for (size_t i = 0; ipc_registry[i] != NULL; i++)

@@ -14,6 +14,7 @@
 #include "core/rundir.h"
 #include "server/confine.h"
 #include "server/service.h"
+#include "server/settings.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -315,7 +316,7 @@ serve(void)
 {
     sigset_t ending;
     size_t running = 0;
-    int got, err = prepare_signals(&ending);
+    int got = 0, err = prepare_signals(&ending);
 
     for (; err == 0 && running < endpoint_count; running++) {
         struct endpoint *e = &endpoints[running];
@@ -326,8 +327,9 @@ serve(void)
     }
     if (err == 0)
         err = announce();
-    if (err == 0)
-        sigwait(&ending, &got);
+    while (err == 0 && sigwait(&ending, &got) == 0 && got == SIGHUP &&
+           settings_reloads())
+        settings_reload();
     stop = 1;
     for (size_t i = 0; i < running; i++) {
         join(&endpoints[i]);
@@ -447,12 +449,15 @@ run_sweep(void)
 int
 main(int argc, char **argv)
 {
+    static const struct argp_child children[] = {
+        {&settings_argp, 0, "Who may do what (harness/server/README.md):", 1},
+        {0}};
     static const struct argp argp = {
         option_list,
         parse_option,
         NULL,
         "Serves the ipclab protocol over the IPC mechanisms named.",
-        NULL,
+        children,
         NULL,
         NULL};
     /* AT_SECURE: the kernel says that we have more rights than our caller. */
@@ -469,6 +474,8 @@ main(int argc, char **argv)
         fputs("ipcd: installed set-user-ID it only serves --stdio\n", stderr);
         return EX_USAGE;
     }
+    if (settings_apply(elevated, options.dir) != 0)
+        return EX_CONFIG;
     if (options.stdio)
         return run_stdio();
     if (!options.has_dir && rundir_default(options.dir) != 0) {

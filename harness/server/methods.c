@@ -1,8 +1,8 @@
-/* methods.c - what the methods of api.def do: one do_NAME for each. */
+/* methods.c - the plain methods, the counters, and the table of them all. */
 #define _GNU_SOURCE /* clock_nanosleep's flags come with it */
+#include "server/methods.h"
+
 #include "core/clock.h"
-#include "server/open_as.h"
-#include "server/service.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -16,7 +16,7 @@
 
 #define SLEEP_MAX 1000 /* ms */
 
-static uint32_t
+uint32_t
 do_hello(struct call *c)
 {
     int n = snprintf((char *)c->scratch, c->room, "Hello %.*s",
@@ -29,43 +29,38 @@ do_hello(struct call *c)
     return WIRE_OK;
 }
 
-static struct api_value
-text(const char *s)
-{
-    return (struct api_value){.at = s, .len = strlen(s)};
-}
-
 /* The conversions keep "not known": (uid_t)-1 becomes -1, not 4294967295. */
-static uint32_t
+uint32_t
 do_whoami(struct call *c)
 {
     const struct ipc_peer *p = &c->peer;
 
-    c->results[0] = text(c->service->m->name);
+    c->results[0] = method_text(c->service->m->name);
     c->results[1].i64 = p->pid;
     c->results[2].i64 = p->uid == (uid_t)-1 ? -1 : (int64_t)p->uid;
     c->results[3].i64 = p->gid == (gid_t)-1 ? -1 : (int64_t)p->gid;
-    c->results[4] = text(ipc_evidence_name(p->evidence));
-    c->results[5] = text(c->service->m->proof);
-    c->results[6] = text(p->address != NULL ? p->address : "");
+    c->results[4] = method_text(ipc_evidence_name(p->evidence));
+    c->results[5] = method_text(c->service->m->proof);
+    c->results[6] = method_text(p->address != NULL ? p->address : "");
+    c->results[7] = method_text(c->rule);
     return WIRE_OK;
 }
 
-static uint32_t
+uint32_t
 do_echo(struct call *c)
 {
     c->results[0] = c->args[0];
     return WIRE_OK;
 }
 
-static uint32_t
+uint32_t
 do_sink(struct call *c)
 {
     (void)c;
     return WIRE_OK;
 }
 
-static uint32_t
+uint32_t
 do_source(struct call *c)
 {
     size_t count = c->args[0].u32;
@@ -80,10 +75,10 @@ do_source(struct call *c)
     return WIRE_OK;
 }
 
-static uint32_t
+uint32_t
 do_describe(struct call *c)
 {
-    static _Thread_local char signature[256];
+    static _Thread_local char signature[256], needs[80];
     uint32_t index = c->args[0].u32;
 
     if (index >= api_method_count)
@@ -92,12 +87,14 @@ do_describe(struct call *c)
     api_signature(&api_methods[index], signature, sizeof signature);
     c->results[0].u32 = (uint32_t)api_method_count;
     c->results[1].u32 = api_methods[index].number;
-    c->results[2] = text(signature);
-    c->results[3] = text(api_methods[index].doc);
+    c->results[2] = method_text(signature);
+    api_needs(&api_methods[index], needs, sizeof needs);
+    c->results[3] = method_text(api_methods[index].doc);
+    c->results[4] = method_text(needs);
     return WIRE_OK;
 }
 
-static uint32_t
+uint32_t
 do_stats(struct call *c)
 {
     c->results[0].u64 = c->service->requests;
@@ -107,7 +104,7 @@ do_stats(struct call *c)
     return WIRE_OK;
 }
 
-static uint32_t
+uint32_t
 do_sleep(struct call *c)
 {
     struct timespec until;
@@ -120,76 +117,6 @@ do_sleep(struct call *c)
                                                  &until, NULL) == EINTR)
         continue;
     return WIRE_OK;
-}
-
-/* -- files ----------------------------------------------------------------- */
-
-/* Opens args[0] as the caller; -1 when it failed and c says why. */
-static int
-open_argument(struct call *c, uint32_t *status)
-{
-    char path[PATH_MAX];
-    size_t len = c->args[0].len;
-    int fd;
-
-    if (len == 0 || len >= sizeof path) {
-        *status = call_fail(c, WIRE_BAD_ARGS, 0, "path: 1 to %zu bytes",
-                            sizeof path - 1);
-        return -1;
-    }
-    memcpy(path, c->args[0].at, len);
-    path[len] = '\0';
-    fd = open_as(&c->peer, path);
-    if (fd >= 0)
-        return fd;
-    *status = call_fail(c, WIRE_OS_ERROR, -fd, "%.100s: %s", path,
-                        fd == -EINVAL  ? "give an absolute path"
-                        : fd == -ENXIO ? "not a regular file"
-                                       : strerror(-fd));
-    return -1;
-}
-
-static uint32_t
-do_read_file(struct call *c)
-{
-    const size_t eof_flag = 4; /* bytes of the second result */
-    size_t count = c->args[2].u32;
-    uint32_t status = WIRE_OK;
-    int fd = open_argument(c, &status);
-    ssize_t n;
-
-    if (fd == -1)
-        return status;
-    if (c->args[1].u64 > INT64_MAX) {
-        close(fd);
-        return call_fail(c, WIRE_BAD_ARGS, 0, "offset is too large");
-    }
-    if (count > c->room - eof_flag)
-        count = c->room - eof_flag;
-    n = pread(fd, c->scratch, count, (off_t)c->args[1].u64);
-    if (n == -1)
-        status =
-            call_fail(c, WIRE_OS_ERROR, errno, "pread: %s", strerror(errno));
-    close(fd);
-    if (n == -1)
-        return status;
-    c->results[0].at = (char *)c->scratch;
-    c->results[0].len = (size_t)n;
-    c->results[1].u32 = count > 0 && n == 0;
-    return WIRE_OK;
-}
-
-static uint32_t
-do_open_file(struct call *c)
-{
-    uint32_t status = WIRE_OK;
-
-    if (!(c->service->m->caps & IPC_PASSES_FD))
-        return call_fail(c, WIRE_OS_ERROR, EOPNOTSUPP,
-                         "no descriptor can travel by %s; use read_file",
-                         c->service->m->name);
-    c->fd = open_argument(c, &status);
-    return status;
 }
 
 /* -- counters --------------------------------------------------------------
@@ -264,7 +191,7 @@ add_once(struct call *c)
     return WIRE_OK;
 }
 
-static uint32_t
+uint32_t
 do_counter_add(struct call *c)
 {
     uint32_t status;
@@ -277,16 +204,11 @@ do_counter_add(struct call *c)
     return status;
 }
 
-/* A spawned server belongs to its client.  A daemon's other endpoints are told
- * by the signal that would tell them anyway. */
-static uint32_t
+/* A daemon's other endpoints are told by the signal that would tell them
+ * anyway. */
+uint32_t
 do_shutdown(struct call *c)
 {
-    if (!(c->service->m->caps & IPC_SPAWNED) && c->peer.uid != 0 &&
-        c->peer.uid != geteuid())
-        return call_fail(c, WIRE_DENIED, EPERM,
-                         "shutdown is for root and for uid %ju",
-                         (uintmax_t)geteuid());
     *c->service->stop = 1;
     if (!(c->service->m->caps & IPC_INPROCESS))
         kill(getpid(), SIGTERM);
@@ -297,7 +219,7 @@ method_function
 method_find(uint16_t number)
 {
     switch (number) {
-#define METHOD(num, name, kind, evidence, args, results, doc) \
+#define METHOD(num, name, kind, evidence, marks, args, results, doc) \
     case num: \
         return do_##name;
 #include "core/api.def"

@@ -53,6 +53,33 @@ open_plain(const char *path)
     return fd;
 }
 
+/* The same, but what we find there we open ourselves.  A hard link is nothing
+ * that openat2(2) could refuse: to the kernel both names are the file's own. */
+int
+open_beneath(int dir, const char *path)
+{
+    struct open_how how = {
+        .flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+        .resolve =
+            RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+    };
+    struct stat st;
+    int err = 0, fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
+
+    if (fd == -1)
+        return -errno;
+    if (fstat(fd, &st) == -1)
+        err = -errno;
+    else if (!S_ISREG(st.st_mode))
+        err = S_ISDIR(st.st_mode) ? -EISDIR : -ENXIO;
+    else if (st.st_nlink != 1)
+        err = -EMLINK;
+    if (err == 0)
+        return fd;
+    close(fd);
+    return err;
+}
+
 /* Groups first and the uid last: without root the others cannot change any
  * more.  All three ids of each kind, so that there is no way back. */
 static int

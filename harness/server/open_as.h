@@ -18,4 +18,13 @@
  */
 int open_as(const struct ipc_peer *peer, const char *path);
 
+/*
+ * Opens a regular file beneath the directory dir with our own rights, read-only:
+ * one whose path leads nowhere else (no .. out of it, no symbolic link at all)
+ * and that has no second name.  Errors as above, and
+ *   -EXDEV, -ELOOP  it leads elsewhere
+ *   -EMLINK         there is a hard link to it; it may be anybody's file
+ */
+int open_beneath(int dir, const char *path);
+
 #endif

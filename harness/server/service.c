@@ -1,6 +1,8 @@
 /* service.c - the one dispatcher. */
 #include "server/service.h"
 
+#include "server/audit.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -42,7 +44,7 @@ call_fail(struct call *c, uint32_t status, int os_error, const char *format,
     va_list args;
 
     va_start(args, format);
-    vsnprintf(c->message, sizeof c->message, format, args);
+    vsnprintf(c->service->message, sizeof c->service->message, format, args);
     va_end(args);
     c->os_error = os_error;
     return status;
@@ -72,7 +74,7 @@ answer(struct service *s, const struct ipc_request *req, struct call *c,
     if (status != WIRE_OK) {
         struct api_value error[] = {
             {.i32 = c->os_error},
-            {.at = c->message, .len = strlen(c->message)},
+            {.at = s->message, .len = strlen(s->message)},
         };
 
         if (error[1].len > room - 6) /* 6: the two lengths before it */
@@ -90,27 +92,87 @@ answer(struct service *s, const struct ipc_request *req, struct call *c,
     return s->m->reply(s->srv, req, &msg);
 }
 
+/* A word for the audit. */
+static const char *
+status_word(uint32_t status)
+{
+    static const char *const word[] = {
+        [WIRE_OK] = "ok",
+        [WIRE_OS_ERROR] = "os-error",
+        [WIRE_DENIED] = "denied",
+        [WIRE_NO_METHOD] = "no-method",
+        [WIRE_BAD_ARGS] = "bad-args",
+        [WIRE_BAD_VERSION] = "bad-version",
+        [WIRE_TOO_LARGE] = "too-large",
+    };
+
+    return word[status];
+}
+
+/* What writes must be in the audit before it is done: afterwards it would be
+ * too late to refuse. */
+static uint32_t
+perform(struct call *c, const struct audit_record *r)
+{
+    int err = 0;
+
+    if (audit_is_on && (c->method->marks & API_WRITES))
+        err = audit_write(r, "begun");
+    if (err != 0)
+        return call_fail(c, WIRE_OS_ERROR, -err,
+                         "%s is not carried out because it cannot be audited",
+                         c->method->name);
+    return method_find(c->method->number)(c);
+}
+
 /* Rights before arguments: who may not call a method does not get to know what
- * it thinks of the arguments. */
+ * it thinks of the arguments.  They are decoded first all the same, so that the
+ * audit can say what was asked for. */
 static uint32_t
 carry_out(struct service *s, struct call *c, const uint8_t *payload, size_t len)
 {
-    const struct ipc_mechanism *m = s->m;
     const struct api_method *method = c->method;
+    bool decoded = api_decode(method->args, payload, len, -1, c->args) == 0;
+    struct audit_record r = {.m = s->m,
+                             .peer = &c->peer,
+                             .method = method,
+                             .args = decoded ? c->args : NULL};
+    bool audited;
+    uint32_t status;
 
-    if (c->peer.evidence < method->evidence)
-        return call_fail(c, WIRE_DENIED, 0, "%s needs evidence %s, %s gives %s",
-                         method->name, ipc_evidence_name(method->evidence),
-                         m->name, ipc_evidence_name(c->peer.evidence));
-    if (method->evidence > IPC_CLAIMED && (m->caps & IPC_TRUSTING) &&
-        c->peer.uid != geteuid())
-        return call_fail(c, WIRE_DENIED, 0,
-                         "%s trusts its peers: %s only for uid %ju there",
-                         m->name, method->name, (uintmax_t)geteuid());
-    if (api_decode(method->args, payload, len, -1, c->args) != 0)
-        return call_fail(c, WIRE_BAD_ARGS, 0,
-                         "the arguments of %s do not decode", method->name);
-    return method_find(method->number)(c);
+    r.allowed =
+        policy_decide(c->policy, s->m, &c->peer, method, &c->rule, s->message);
+    r.rule = c->rule;
+    audited = audit_is_on && !(r.allowed && (method->marks & API_MEASURING));
+    if (audited)
+        audit_begin(&r);
+    if (!r.allowed)
+        status = WIRE_DENIED; /* and the message says why */
+    else if (!decoded)
+        status = call_fail(c, WIRE_BAD_ARGS, 0,
+                           "the arguments of %s do not decode", method->name);
+    else
+        status = perform(c, &r);
+    if (audited) {
+        r.rule = c->rule; /* a file may have been granted */
+        audit_write(&r, status_word(status));
+    }
+    return status;
+}
+
+static uint32_t
+refuse_unknown(struct call *c, const struct ipc_mechanism *m, uint16_t number)
+{
+    struct audit_record r = {.m = m,
+                             .peer = &c->peer,
+                             .number = number,
+                             .rule = "default: there is no such method"};
+
+    if (audit_is_on) {
+        audit_begin(&r);
+        audit_write(&r, status_word(WIRE_NO_METHOD));
+    }
+    return call_fail(c, WIRE_NO_METHOD, 0, "there is no method %u", number);
 }
 
 static int
@@ -120,8 +182,10 @@ dispatch(struct service *s, const struct ipc_request *req,
     static const struct api_field none = {.type = API_END};
     struct api_method unknown = {
         .number = h->method, .args = &none, .results = &none};
+    struct policy *policy = policy_hold();
     struct call c = {
         .service = s,
+        .policy = policy,
         .peer = req->peer,
         .id = h->id,
         .method = api_by_number(h->method),
@@ -138,8 +202,7 @@ dispatch(struct service *s, const struct ipc_request *req,
             carry_out(s, &c, (uint8_t *)req->msg.buf + WIRE_HEADER, h->length);
     } else {
         c.method = &unknown;
-        status = call_fail(&c, WIRE_NO_METHOD, 0, "there is no method %u",
-                           h->method);
+        status = refuse_unknown(&c, s->m, h->method);
     }
     if (h->kind == WIRE_NOTICE) {
         s->notices++;
@@ -150,6 +213,8 @@ dispatch(struct service *s, const struct ipc_request *req,
     }
     if (c.fd != -1)
         close(c.fd);
+    policy_release(
+        policy); /* after the answer: whoami names one of its rules */
     /* A client that is gone is no news to the server. */
     return err == -EPIPE ? 0 : err;
 }
@@ -162,7 +227,7 @@ refuse(struct service *s, const struct ipc_request *req,
 {
     static const struct api_field none = {.type = API_END};
     struct api_method any = {.results = &none};
-    struct call c = {.id = h->id, .method = &any, .fd = -1};
+    struct call c = {.service = s, .id = h->id, .method = &any, .fd = -1};
 
     s->malformed++;
     if (why == -EPROTONOSUPPORT && h->kind == WIRE_REQUEST)

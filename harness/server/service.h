@@ -1,13 +1,14 @@
 /*
- * service.h - the one dispatcher: takes requests from any mechanism, checks
- * them against the method table and the caller's evidence, carries them out
- * and replies.  No mechanism knows the methods, no method knows the mechanism.
+ * service.h - the one dispatcher: takes requests from any mechanism, has them
+ * decided (policy.h), audited (audit.h) and carried out (methods.c), and
+ * replies.  No mechanism knows the methods, no method knows the mechanism.
  */
 #ifndef SERVICE_H
 #define SERVICE_H
 
 #include "core/api.h"
 #include "core/ipc.h"
+#include "server/policy.h"
 
 #include <stdatomic.h>
 
@@ -20,6 +21,7 @@ struct service {
     uint8_t *in, *out; /* limits.max_msg bytes each */
     atomic_int *stop;  /* set by whoever ends the program, and by shutdown */
     uint64_t requests, notices, refused, malformed; /* stats */
+    char message[POLICY_SENTENCE]; /* why the call at hand failed, if it did */
 };
 
 /* 0 or -ENOMEM.  m's server is made by the caller, before or after. */
@@ -44,13 +46,14 @@ struct call {
     struct ipc_peer peer;
     uint64_t id;
     const struct api_method *method;
+    const struct policy *policy; /* in force for this call; or NULL */
+    const char *rule;            /* which says that it may be carried out */
     struct api_value args[API_MAX_FIELDS];
     struct api_value results[API_MAX_FIELDS];
     int fd;           /* to travel with the reply; closed after; -1 */
     uint8_t *scratch; /* room for bytes in the reply's own buffer, so that */
     size_t room;      /* large results are not copied: room bytes */
-    int os_error;
-    char message[160]; /* the reason, when it failed */
+    int os_error;     /* when it failed; the message is the service's */
 };
 
 /* A method returns a wire_status. */

@@ -1,0 +1,27 @@
+/*
+ * methods.h - the methods of api.def, one do_NAME for each.
+ *
+ *      methods.c          the plain ones, the counters; the table
+ *      methods_files.c    read_file, open_file, append_log
+ *      methods_system.c   get_hostname, set_hostname, set_priority, bind_port
+ */
+#ifndef METHODS_H
+#define METHODS_H
+
+#include "server/service.h"
+
+#include <string.h>
+
+#define METHOD(number, name, kind, evidence, marks, args, results, doc) \
+    uint32_t do_##name(struct call *c);
+#include "core/api.def"
+#undef METHOD
+
+/* A STRING result; s lives until the reply is sent. */
+static inline struct api_value
+method_text(const char *s)
+{
+    return (struct api_value){.at = s, .len = strlen(s)};
+}
+
+#endif
