@@ -1,0 +1,205 @@
+/* ruled.c - servers under rules (ruled.h). */
+#define _GNU_SOURCE /* unshare */
+#include "test/ruled.h"
+
+#include "core/clock.h"
+#include "core/rundir.h"
+#include "server/audit.h"
+#include "server/policy.h"
+#include "server/settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+void
+write_file(const char *path, const char *text, mode_t mode)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    ck_assert_msg(fd != -1, "%s: %s", path, strerror(errno));
+    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    ck_assert_int_eq(fchmod(fd, mode), 0);
+    close(fd);
+}
+
+unsigned
+times_in(const char *text, const char *what)
+{
+    unsigned n = 0;
+
+    for (; (text = strstr(text, what)) != NULL; text += strlen(what))
+        n++;
+    return n;
+}
+
+/* Tried out once, by a child. */
+const char *
+need_mounts(void)
+{
+    static int can = -1;
+    int status;
+    pid_t pid;
+
+    if (can == -1) {
+        pid = fork();
+        if (pid == 0)
+            _exit(unshare(CLONE_NEWNS) == -1 ||
+                  mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1 ||
+                  mount("etc", "/etc", "tmpfs", 0, "mode=755") == -1);
+        can = pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+    }
+    return can ? NULL : "need root that may mount";
+}
+
+/* -- a place for the files ----------------------------------------------------- */
+
+static void
+cover(const char *dir)
+{
+    ck_assert_msg(mount("ipclab", dir, "tmpfs", 0, "mode=755") == 0, "%s: %s",
+                  dir, strerror(errno));
+}
+
+static void
+place_for_suid(struct ruled *r)
+{
+    cover("/etc");
+    cover("/var/log");
+    ck_assert_int_eq(mkdir("/etc/ipclab", 0755), 0);
+    ck_assert_int_eq(mkdir(SETTINGS_LOG_DIR, 0755), 0);
+    strcpy(r->policy, SETTINGS_POLICY);
+    strcpy(r->audit, SETTINGS_LOG_DIR "/audit");
+    strcpy(r->log, SETTINGS_LOG_DIR "/log");
+}
+
+void
+ruled_place(struct ruled *r, const struct ipc_mechanism *m, uid_t uid)
+{
+    const char *more = r->more;
+
+    *r = (struct ruled){
+        .uid = uid,
+        .more = more != NULL ? more : "",
+        .suid = (m->caps & IPC_SPAWNED) && uid != geteuid(),
+    };
+    if (r->suid) {
+        place_for_suid(r);
+        return;
+    }
+    snprintf(r->policy, sizeof r->policy, "%.80s/policy.conf", run_dir);
+    snprintf(r->audit, sizeof r->audit, "%.80s/audit", run_dir);
+    snprintf(r->log, sizeof r->log, "%.80s/append.log", run_dir);
+}
+
+/* -- the server ---------------------------------------------------------------- */
+
+static void
+start_by_script(struct ruled *r, const struct ipc_mechanism *m)
+{
+    char script[ENDPOINT_SIZE], ipcd[PATH_MAX], text[3 * PATH_MAX];
+    struct host_options options = {.ipcd = script, .cpu = -1};
+    int err;
+
+    ck_assert_int_eq(program_path("ipcd", ipcd, sizeof ipcd), 0);
+    snprintf(script, sizeof script, "%.80s/ipcd", run_dir);
+    snprintf(text, sizeof text,
+             "#!/bin/sh\nexec '%s' --policy '%s' --audit '%s' --log '%s' %s "
+             "\"$@\"\n",
+             ipcd, r->policy, r->audit, r->log, r->more);
+    write_file(script, text, 0755);
+    err = host_start(&r->host, m, run_dir, &options);
+    ck_assert_msg(err == 0, "no server of %s: %s", m->name, strerror(-err));
+}
+
+static void
+rule_ourselves(struct ruled *r)
+{
+    char why[POLICY_WHY];
+
+    ck_assert_msg(policy_load(r->policy, why) == 0, "%s", why);
+    ck_assert_int_eq(audit_to_file(r->audit), 0);
+    strcpy(settings.log, r->log);
+    settings.host_uts = strstr(r->more, "--allow-host-uts") != NULL;
+}
+
+void
+ruled_start(struct ruled *r, const struct ipc_mechanism *m, uid_t uid,
+            const char *rules)
+{
+    ruled_place(r, m, uid);
+    write_file(r->policy, rules, 0644);
+    if (m->caps & IPC_INPROCESS)
+        rule_ourselves(r);
+    if (r->suid || (m->caps & IPC_INPROCESS))
+        server_start_for(&r->host, m, uid);
+    else
+        start_by_script(r, m);
+}
+
+void
+ruled_stop(struct ruled *r)
+{
+    char script[ENDPOINT_SIZE];
+
+    server_stop(&r->host);
+    if (r->host.m->caps & IPC_INPROCESS) {
+        audit_off();
+        policy_unload();
+    }
+    unlink(r->policy);
+    unlink(r->audit);
+    unlink(r->log);
+    snprintf(script, sizeof script, "%.80s/ipcd", run_dir);
+    unlink(script);
+    if (r->suid) {
+        ck_assert_int_eq(umount2("/etc", MNT_DETACH), 0);
+        ck_assert_int_eq(umount2("/var/log", MNT_DETACH), 0);
+    }
+}
+
+void
+ruled_again(struct ruled *r, const char *rules)
+{
+    char new[ENDPOINT_SIZE + 8];
+
+    snprintf(new, sizeof new, "%s.new", r->policy);
+    write_file(new, rules, 0644);
+    ck_assert_int_eq(rename(new, r->policy), 0);
+    ck_assert_int_eq(kill(r->host.pid, SIGHUP), 0);
+}
+
+const char *
+ruled_audit(const struct ruled *r)
+{
+    static char text[1 << 20];
+    int fd = open(r->audit, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd == -1 ? 0 : read(fd, text, sizeof text - 1);
+
+    if (fd != -1)
+        close(fd);
+    ck_assert_int_ge(n, 0);
+    text[n] = '\0';
+    return text;
+}
+
+void
+ruled_until(struct ruled *r, const char *text)
+{
+    int64_t deadline = deadline_in(PATIENCE);
+
+    while (strstr(ruled_audit(r), text) == NULL) {
+        ck_assert_msg(time_left(deadline) > 0, "no '%s' in the audit:\n%s",
+                      text, ruled_audit(r));
+        sched_yield();
+    }
+}
