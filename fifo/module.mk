@@ -1,3 +1,3 @@
 MECHANISMS += fifo_perclient fifo_oneway
-SRC        += fifo/perclient.c fifo/oneway.c fifo/reply_fifo.c fifo/request_fifo.c
-TESTS      += fifo/test_fifo.c
+SRC        += $(filter-out fifo/demo.c fifo/test_%,$(wildcard fifo/*.c))
+TESTS      += fifo/test_fifo.c fifo/test_perclient.c

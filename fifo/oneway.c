@@ -29,7 +29,7 @@
 struct server {
     char name[ENDPOINT_SIZE];
     int fd; /* the request FIFO */
-    uint8_t in[FIFO_CAPACITY];
+    uint8_t in[REQUEST_BUFFER];
     size_t start, end; /* not yet looked at */
     bool drained;      /* after the last read(2) the FIFO was empty */
 };
@@ -69,7 +69,9 @@ oneway_create(void *srv, const char *name)
  *
  * Anybody may write here, so anything may stand here.  What is not a record is
  * stepped over byte by byte.  A record that is not whole, although the FIFO
- * was empty after it, is none either: an honest one was written whole.
+ * was empty after it, is none either: an honest one was written whole.  But a
+ * forged length can swallow what has come behind it by then: nothing here says
+ * whose bytes those are (perclient.c can tell).
  */
 static int
 take_record(struct server *s, struct ipc_message *msg)
@@ -98,8 +100,8 @@ take_record(struct server *s, struct ipc_message *msg)
 static int
 oneway_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 {
-    struct server *s = srv;
     int64_t deadline = deadline_in(timeout_ns);
+    struct server *s = srv;
     ssize_t n;
 
     /* Served in the order of arrival: one queue for all is fair by itself. */
@@ -107,18 +109,11 @@ oneway_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
         memmove(s->in, s->in + s->start, s->end - s->start);
         s->end -= s->start;
         s->start = 0;
-        /* With no time limit read(2) itself waits: a system call less. */
-        if (timeout_ns >= 0) {
-            int err = wait_for(s->fd, POLLIN, deadline);
-
-            if (err != 0)
-                return err;
-        }
-        n = read(s->fd, s->in + s->end, sizeof s->in - s->end);
-        if (n == -1)
-            return -errno;
+        n = request_fifo_read(s->fd, s->in + s->end, sizeof s->in - s->end,
+                              time_left(deadline), &s->drained);
+        if (n < 0)
+            return (int)n;
         s->end += (size_t)n;
-        s->drained = s->end < sizeof s->in;
     }
     req->peer = IPC_PEER_UNKNOWN; /* whoever it was */
     req->reply_to = 0;

@@ -17,230 +17,122 @@
  * looks who owns that FIFO and writes a random nonce into it, mode 0600, and
  * from then on believes the requests that carry the nonce (core/owner.h).
  */
-#define _GNU_SOURCE /* O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW */
 #include "core/clock.h"
 #include "core/frames.h"
 #include "core/rundir.h"
-#include "core/wire.h"
-#include "reply_fifo.h"
+#include "record.h"
 #include "request_fifo.h"
+#include "sessions.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-struct session {
-    int fd; /* write end of the client's reply FIFO; 0: free */
-    struct reply_fifo id;
-    uint8_t nonce[NONCE_SIZE];
-    struct ipc_peer peer;
-};
 
 struct server {
     char name[ENDPOINT_SIZE], dir_name[ENDPOINT_SIZE];
     int fd;  /* the request FIFO */
-    int dir; /* NAME.d */
-    struct session sessions[IPC_MAX_CLIENTS];
-    uint8_t in[FIFO_CAPACITY];
+    int dir; /* NAME.d, where the reply FIFOs are */
+    struct sessions sessions;
+    uint8_t in[REQUEST_BUFFER];
     size_t start, end; /* not yet looked at */
+    bool drained;      /* after the last read(2) the FIFO was empty */
 };
 
 struct client_end {
-    int requests, replies; /* both O_NONBLOCK */
+    int requests; /* O_NONBLOCK: a full FIFO is waited for with a limit */
+    int replies;
     struct frames in;
-    uint8_t record[PIPE_BUF]; /* its prefix stays, the message changes */
+    uint8_t record[RECORD_MAX]; /* its prefix stays, the message changes */
 };
 
-/* -- wire: records in the request FIFO -----------------------------------------
- *
- *      0       4     6      8     12       16            32
- *      +-------+-----+------+-----+--------+-------------+------------
- *      | FIFO  | len | type | pid | serial |    nonce    | body
- *      +-------+-----+------+-----+--------+-------------+------------
- *
- * JOIN's body is the uid that the client claims, MESSAGE's is a frame. */
-
-#define PREFIX     32
-#define RECORD_MAX PIPE_BUF
-#define JOIN       1
-#define MESSAGE    2
-#define JOIN_LEN   (PREFIX + 4)
-
-static const uint8_t mark[4] = {'F', 'I', 'F', 'O'};
-
-/* All but the length of a message, which differs, and the nonce. */
-static void
-put_prefix(uint8_t *p, uint16_t type, size_t len, const struct reply_fifo *id)
-{
-    memcpy(p, mark, sizeof mark);
-    put16(p + 4, (uint16_t)len);
-    put16(p + 6, type);
-    put32(p + 8, id->pid);
-    put32(p + 12, id->serial);
-    memset(p + 16, 0, NONCE_SIZE);
-}
-
 /* -- server --------------------------------------------------------------------- */
-
-static int
-perclient_sweep(const char *name)
-{
-    char dir_name[ENDPOINT_SIZE];
-    int fifo = request_fifo_remove(name), dir;
-    int err = endpoint_file(name, ".d", dir_name);
-
-    if (fifo < 0 || err != 0)
-        return fifo < 0 ? fifo : err;
-    dir = reply_fifo_remove_all(dir_name);
-    return dir < 0 ? dir : fifo || dir;
-}
 
 static int
 perclient_create(void *srv, const char *name)
 {
     struct server *s = srv;
-    int err = perclient_sweep(name);
+    int err = endpoint_file(name, ".d", s->dir_name);
 
-    if (err < 0)
+    if (err != 0)
         return err;
     strcpy(s->name, name);
-    endpoint_file(name, ".d", s->dir_name);
-    if (mkdir(s->dir_name, 0700) == -1)
-        return -errno;
-    s->dir = open(s->dir_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (s->dir == -1) {
-        err = -errno;
-        goto remove_directory;
-    }
-    /* Only root can open other users' 0600 FIFOs, so only root invites them.
-     * Sticky: nobody removes or renames another's, inode(7). */
-    if (geteuid() == 0 && fchmod(s->dir, 01777) == -1) {
-        err = -errno;
-        goto close_directory;
-    }
+    s->dir = reply_fifo_make_dir(s->dir_name);
+    if (s->dir < 0)
+        return s->dir;
     s->fd = request_fifo_make(name); /* last: now clients find everything */
     if (s->fd >= 0)
         return 0;
-    err = s->fd;
-close_directory:
     close(s->dir);
-remove_directory:
-    rmdir(s->dir_name);
-    return err;
+    reply_fifo_remove_all(s->dir_name);
+    return s->fd;
 }
 
-static void
-drop(struct session *session)
-{
-    close(session->fd); /* the client reads an end of file */
-    session->fd = 0;
-}
-
+/* Who wrote this, if it can be believed.  A length that goes beyond what its
+ * author wrote makes another's request part of his own, and an echo of it would
+ * tell him that one's nonce.  So a known author of such a record is cut off. */
 static struct session *
-find_session(struct server *s, uint32_t pid, uint32_t serial)
+author(struct server *s, const struct record *r)
 {
-    for (struct session *i = s->sessions; i < s->sessions + IPC_MAX_CLIENTS;
-         i++)
-        if (i->fd != 0 && i->id.pid == pid && i->id.serial == serial)
-            return i;
+    const uint8_t *end = s->in + s->end;
+    struct session *from = sessions_author(&s->sessions, r);
+
+    if (from == NULL || (r->len <= (size_t)(end - r->at) &&
+                         !sessions_swallowed(&s->sessions, r, end)))
+        return from;
+    sessions_drop(&s->sessions, from);
     return NULL;
-}
-
-/* A place for one more client.  Those that have gone are noticed here: a FIFO
- * without a reader is POLLERR for its writer. */
-static struct session *
-free_session(struct server *s)
-{
-    struct session *room = NULL;
-
-    for (struct session *i = s->sessions; i < s->sessions + IPC_MAX_CLIENTS;
-         i++) {
-        struct pollfd p = {.fd = i->fd};
-
-        if (i->fd != 0 && poll(&p, 1, 0) == 1)
-            drop(i);
-        if (i->fd == 0)
-            room = i;
-    }
-    return room;
-}
-
-/* Whoever wrote this says that the reply FIFO is his.  If not: not a word, and
- * a client who meant it times out in open(). */
-static void
-join(struct server *s, const uint8_t *record)
-{
-    struct session new = {.id = {get32(record + 8), get32(record + 12)}};
-    struct session *room = free_session(s);
-
-    /* One that has joined already is left alone: this may be a third party,
-     * and the owner has his nonce. */
-    if (room == NULL || find_session(s, new.id.pid, new.id.serial) != NULL)
-        return;
-    new.fd = reply_fifo_check(s->dir, &new.id, get32(record + PREFIX),
-                              new.nonce, &new.peer);
-    if (new.fd >= 0)
-        *room = new;
 }
 
 /*
  * Takes the next message that can be believed out of the bytes read so far.
  * 1 = got one, 0 = read more.
  *
- * Anybody may write here, so anything may stand here.  What is not a record is
- * stepped over byte by byte; and a record's length is believed only if its
- * nonce is right, or a forged one could swallow the requests behind it.
+ * Anybody may write here, so anything may stand here.  A length is believed
+ * only if the author is known, or it could swallow the requests behind it; from
+ * everything else we go on byte by byte, also from a JOIN.
  */
 static int
 take_record(struct server *s, struct ipc_request *req)
 {
-    while (s->end - s->start >= PREFIX) {
-        const uint8_t *p = s->in + s->start;
-        size_t have = s->end - s->start, len = get16(p + 4);
-        unsigned type = get16(p + 6);
+    struct record r;
+    size_t rest;
+
+    while (record_find(s->in + s->start, s->in + s->end, &r)) {
+        size_t have = (size_t)(s->in + s->end - r.at);
         struct session *from;
 
-        if (memcmp(p, mark, sizeof mark) != 0) {
-            s->start++;
-            continue;
-        }
-        if (type == JOIN && len == JOIN_LEN) {
-            if (have < len)
-                return 0;
-            join(s, p);
-            s->start += len;
-            continue;
-        }
-        from = find_session(s, get32(p + 8), get32(p + 12));
-        if (type != MESSAGE || from == NULL || len < PREFIX ||
-            len > RECORD_MAX || !nonce_equal(p + 16, from->nonce)) {
-            s->start++;
-            continue;
-        }
-        if (have < len)
+        s->start = s->end - have;
+        /* All of it, and of what may begin in it, that there is. */
+        if (have < r.len + RECORD_PREFIX && !s->drained)
             return 0;
-        s->start += len;
-        req->msg.len = len - PREFIX;
-        memcpy(req->msg.buf, p + PREFIX, req->msg.len);
+        if (r.type == RECORD_JOIN && have >= r.len)
+            sessions_join(&s->sessions, s->dir, &r);
+        from = author(s, &r);
+        if (from == NULL) {
+            s->start++;
+            continue;
+        }
+        s->start += r.len;
+        req->msg.len = r.len - RECORD_PREFIX;
+        memcpy(req->msg.buf, r.body, req->msg.len);
         req->peer = from->peer;
         req->reply_to = (uint64_t)from->id.pid << 32 | from->id.serial;
         return 1;
     }
+    /* No record; the beginning of one only if there is more to be read. */
+    rest = s->drained ? 0 : RECORD_PREFIX - 1;
+    if (s->end - s->start > rest)
+        s->start = s->end - rest;
     return 0;
 }
 
 static int
 perclient_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 {
-    struct server *s = srv;
     int64_t deadline = deadline_in(timeout_ns);
+    struct server *s = srv;
     ssize_t n;
 
     /* Served in the order of arrival: one queue for all is fair by itself. */
@@ -248,16 +140,10 @@ perclient_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
         memmove(s->in, s->in + s->start, s->end - s->start);
         s->end -= s->start;
         s->start = 0;
-        /* With no time limit read(2) itself waits: a system call less. */
-        if (timeout_ns >= 0) {
-            int err = wait_for(s->fd, POLLIN, deadline);
-
-            if (err != 0)
-                return err;
-        }
-        n = read(s->fd, s->in + s->end, sizeof s->in - s->end);
-        if (n == -1)
-            return -errno;
+        n = request_fifo_read(s->fd, s->in + s->end, sizeof s->in - s->end,
+                              time_left(deadline), &s->drained);
+        if (n < 0)
+            return (int)n;
         s->end += (size_t)n;
     }
     return 0;
@@ -267,24 +153,21 @@ static int
 perclient_reply(void *srv, const struct ipc_request *req,
                 const struct ipc_message *msg)
 {
+    const struct reply_fifo id = {.pid = (uint32_t)(req->reply_to >> 32),
+                                  .serial = (uint32_t)req->reply_to};
     struct server *s = srv;
-    struct session *to = find_session(s, (uint32_t)(req->reply_to >> 32),
-                                      (uint32_t)req->reply_to);
+    struct session *to = sessions_find(&s->sessions, &id);
 
     if (to == NULL)
         return -EPIPE;
-    if (msg == NULL) {
-        drop(to);
-        return 0;
-    }
-    if (msg->fd != -1)
+    if (msg != NULL && msg->fd != -1)
         return -EOPNOTSUPP;
     /* At most PIPE_BUF: whole or not at all.  EPIPE: the client has gone.
      * EAGAIN: it does not collect its replies. */
-    if (write(to->fd, msg->buf, msg->len) == (ssize_t)msg->len)
+    if (msg != NULL && write(to->fd, msg->buf, msg->len) == (ssize_t)msg->len)
         return 0;
-    drop(to);
-    return -EPIPE;
+    sessions_drop(&s->sessions, to);
+    return msg == NULL ? 0 : -EPIPE;
 }
 
 static int
@@ -298,37 +181,29 @@ perclient_destroy(void *srv)
 {
     struct server *s = srv;
 
-    for (size_t i = 0; i < IPC_MAX_CLIENTS; i++)
-        if (s->sessions[i].fd != 0)
-            drop(&s->sessions[i]);
+    sessions_drop_all(&s->sessions);
     close(s->fd);
     close(s->dir);
-    perclient_sweep(s->name);
+    request_fifo_remove(s->name);
+    reply_fifo_remove_all(s->dir_name);
 }
 
 /* -- client --------------------------------------------------------------------- */
 
 /* Announces the reply FIFO and waits for the nonce in it. */
 static int
-announce(struct client_end *c, const struct reply_fifo *id)
+join(struct client_end *c, const struct reply_fifo *id)
 {
     int64_t deadline = deadline_in(IPC_OPEN_TIMEOUT);
-    int err;
+    size_t len = record_join(c->record, id, geteuid());
+    int err = request_fifo_write(c->requests, c->record, len, deadline);
+    uint8_t nonce[NONCE_SIZE];
 
-    put_prefix(c->record, JOIN, JOIN_LEN, id);
-    put32(c->record + PREFIX, geteuid());
-    err = request_fifo_write(c->requests, c->record, JOIN_LEN, deadline);
-    if (err != 0)
-        return err;
-    do
-        err = wait_for(c->replies, POLLIN, deadline);
-    while (err == -EINTR);
-    if (err != 0)
-        return err;
-    put_prefix(c->record, MESSAGE, 0, id);
-    if (read(c->replies, c->record + 16, NONCE_SIZE) != NONCE_SIZE)
-        return -EPIPE;
-    return 0;
+    if (err == 0)
+        err = reply_fifo_nonce(c->replies, nonce, deadline);
+    if (err == 0)
+        record_message(c->record, id, nonce);
+    return err;
 }
 
 static int
@@ -350,7 +225,7 @@ perclient_open(void *cli, const char *where)
         goto close_requests;
     }
     frames_init(&c->in);
-    err = announce(c, &id);
+    err = join(c, &id);
     /* Both sides have it open now, or never will; without a name, a crash from
      * here on leaves nothing. */
     unlink(path);
@@ -366,14 +241,14 @@ static int
 perclient_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
-    size_t len = PREFIX + msg->len;
+    size_t len = RECORD_PREFIX + msg->len;
 
     if (len > RECORD_MAX)
         return -EMSGSIZE;
     if (msg->fd != -1)
         return -EOPNOTSUPP;
-    put16(c->record + 4, (uint16_t)len);
-    memcpy(c->record + PREFIX, msg->buf, msg->len);
+    record_set_length(c->record, len);
+    memcpy(c->record + RECORD_PREFIX, msg->buf, msg->len);
     return request_fifo_write(c->requests, c->record, len,
                               deadline_in(timeout_ns));
 }
@@ -382,29 +257,9 @@ static int
 perclient_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
-    int64_t deadline = deadline_in(timeout_ns);
-    int got, err;
 
     msg->fd = -1;
-    while ((got = frames_take(&c->in, msg)) == 0) {
-        size_t room;
-        void *to = frames_space(&c->in, &room);
-        ssize_t n;
-
-        if (to == NULL)
-            return -ENOMEM;
-        err = wait_for(c->replies, POLLIN, deadline);
-        if (err != 0)
-            return err;
-        n = read(c->replies, to, room);
-        if (n == -1 && errno != EAGAIN)
-            return -errno;
-        if (n == 0) /* the server closed it, or died */
-            return -EPIPE;
-        if (n > 0)
-            frames_add(&c->in, (size_t)n);
-    }
-    return got < 0 ? -EPIPE : 0;
+    return reply_fifo_read(c->replies, &c->in, msg, timeout_ns);
 }
 
 static void
@@ -417,13 +272,26 @@ perclient_close(void *cli)
     frames_free(&c->in);
 }
 
-/* -- limits, table -------------------------------------------------------------- */
+/* -- sweep, limits, table ------------------------------------------------------- */
+
+static int
+perclient_sweep(const char *name)
+{
+    char dir_name[ENDPOINT_SIZE];
+    int fifo = request_fifo_remove(name), dir;
+    int err = endpoint_file(name, ".d", dir_name);
+
+    if (fifo < 0 || err != 0)
+        return fifo < 0 ? fifo : err;
+    dir = reply_fifo_remove_all(dir_name);
+    return dir < 0 ? dir : fifo || dir;
+}
 
 static int
 perclient_limits(struct ipc_limits *l)
 {
     /* A FIFO holds 16 pages, pipe(7); each record of this size takes one. */
-    *l = (struct ipc_limits){.max_msg = RECORD_MAX - PREFIX,
+    *l = (struct ipc_limits){.max_msg = RECORD_MAX - RECORD_PREFIX,
                              .max_inflight = 16,
                              .max_clients = IPC_MAX_CLIENTS};
     return 0;
@@ -433,27 +301,7 @@ const struct ipc_mechanism fifo_perclient = {
     .name = "fifo/perclient",
     .summary = "a well-known FIFO for requests, a reply FIFO per client",
     .proof = "owner of the reply FIFO, and the nonce only its reader can know",
-    .wire =
-        "`DIR/fifo-perclient` is a FIFO for requests, `DIR/fifo-perclient.d/` "
-        "a directory for\nreply FIFOs. Choose a random 32-bit SERIAL, make the "
-        "FIFO `PID.SERIAL` (decimal)\nthere with mode 0600, and open it for "
-        "reading, non-blocking. Then write records to\nthe request FIFO, each "
-        "with one write(2) of at most 4096 bytes:\n"
-        "\n"
-        "| offset | size | |\n"
-        "|---|---|---|\n"
-        "| 0 | 4 | the bytes `F` `I` `F` `O` |\n"
-        "| 4 | 2 | length of the whole record |\n"
-        "| 6 | 2 | 1 join, 2 message |\n"
-        "| 8 | 4 | PID |\n"
-        "| 12 | 4 | SERIAL |\n"
-        "| 16 | 16 | join: zero; message: the nonce |\n"
-        "| 32 | | join: your effective uid, 4 bytes; message: a frame |\n"
-        "\n"
-        "First a join. The server answers with the nonce, 16 bytes, in the "
-        "reply FIFO; no\nanswer means no. Then the name may be unlinked. From "
-        "then on the reply FIFO carries\nframes, one after the other, and its "
-        "end of file means that the server has gone.",
+    .wire = RECORD_WIRE, /* record.h */
     .caps = IPC_PIPELINED | IPC_POLLABLE | IPC_PERSISTS,
     .evidence = IPC_OWNER,
     .server_size = sizeof(struct server),

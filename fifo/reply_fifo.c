@@ -1,10 +1,13 @@
 /* reply_fifo.c - a client's own FIFO for replies, and whose it is. */
-#define _GNU_SOURCE /* O_PATH, getrandom */
+#define _GNU_SOURCE /* O_PATH, O_DIRECTORY, getrandom */
 #include "reply_fifo.h"
+
+#include "core/clock.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -29,6 +32,79 @@ reply_fifo_make(const char *dir, struct reply_fifo *id, char *path, size_t size)
         unlink(path);
         if (fd != -1)
             close(fd);
+        return err;
+    }
+    return fd;
+}
+
+int
+reply_fifo_nonce(int fd, uint8_t nonce[NONCE_SIZE], int64_t deadline)
+{
+    ssize_t n;
+    int err;
+
+    do
+        err = wait_for(fd, POLLIN, deadline);
+    while (err == -EINTR);
+    if (err != 0)
+        return err;
+    n = read(fd, nonce, NONCE_SIZE);
+    if (n == -1)
+        return -errno;
+    /* O_NONBLOCK was for the open(2) only.  It belongs to this open file
+     * description; the server's end is another one and stays as it is. */
+    if (n != NONCE_SIZE || fcntl(fd, F_SETFL, 0) == -1)
+        return -EPIPE;
+    return 0;
+}
+
+/* With no time limit read(2) itself waits: a system call less.  With one
+ * ppoll(2) waits, and after it read(2) does not: nobody else reads here. */
+int
+reply_fifo_read(int fd, struct frames *in, struct ipc_message *msg,
+                int64_t timeout_ns)
+{
+    int64_t deadline = deadline_in(timeout_ns);
+    int got = frames_take(in, msg); /* may have come with the one before */
+
+    while (got == 0) {
+        int err = timeout_ns < 0 ? 0 : wait_for(fd, POLLIN, deadline);
+        size_t room;
+        void *to;
+        ssize_t n;
+
+        if (err != 0)
+            return err;
+        to = frames_place(in, msg, &room);
+        if (to == NULL)
+            return -ENOMEM;
+        n = read(fd, to, room);
+        if (n == -1)
+            return -errno;
+        if (n == 0) /* the server closed it, or died */
+            return -EPIPE;
+        got = frames_cut(in, msg, (size_t)n);
+    }
+    return got < 0 ? -EPIPE : 0;
+}
+
+int
+reply_fifo_make_dir(const char *dir)
+{
+    int fd = reply_fifo_remove_all(dir), err;
+
+    if (fd < 0)
+        return fd;
+    if (mkdir(dir, 0700) == -1)
+        return -errno;
+    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /* Only root can open other users' 0600 FIFOs, so only root invites them.
+     * Sticky: nobody removes or renames another's, inode(7). */
+    if (fd == -1 || (geteuid() == 0 && fchmod(fd, 01777) == -1)) {
+        err = -errno;
+        if (fd != -1)
+            close(fd);
+        rmdir(dir);
         return err;
     }
     return fd;

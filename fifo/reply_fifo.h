@@ -6,12 +6,13 @@
  *      reply_fifo_make: mkfifo NAME.d/PID.SERIAL
  *                       "PID.SERIAL is mine" -->  reply_fifo_check:
  *                                                 whose is it really?
- *                                          <----  a nonce, written into it
+ *      reply_fifo_nonce:                  <----  a nonce, written into it
  *      unlink; both have it open
  */
 #ifndef REPLY_FIFO_H
 #define REPLY_FIFO_H
 
+#include "core/frames.h"
 #include "core/owner.h"
 #include "core/rundir.h"
 
@@ -31,9 +32,21 @@ struct reply_fifo {
 int reply_fifo_make(const char *dir, struct reply_fifo *id, char *path,
                     size_t size);
 
+/* Waits for the server, that is, for the nonce.  From then on reading from fd
+ * blocks. */
+int reply_fifo_nonce(int fd, uint8_t nonce[NONCE_SIZE], int64_t deadline);
+
+/* The next reply: frames one after the other. */
+int reply_fifo_read(int fd, struct frames *in, struct ipc_message *msg,
+                    int64_t timeout_ns);
+
 /* -- server --
  *
- * Opens it for writing, non-blocking, if it is a FIFO that belongs to the uid
+ * Makes the directory for them, in place of a leftover: open to everybody if
+ * the server is root.  Returns a descriptor or -errno. */
+int reply_fifo_make_dir(const char *dir);
+
+/* Opens one for writing, non-blocking, if it is a FIFO that belongs to the uid
  * the client claims (owner_check_fd()), and leaves a fresh nonce in it.
  * Returns the descriptor or -errno. */
 int reply_fifo_check(int dir, const struct reply_fifo *id, uid_t claimed,

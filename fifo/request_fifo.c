@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -42,6 +43,29 @@ request_fifo_make(const char *name)
         return err;
     }
     return fd;
+}
+
+ssize_t
+request_fifo_read(int fd, void *to, size_t room, int64_t timeout_ns,
+                  bool *drained)
+{
+    int err = 0, left = 0;
+    ssize_t n;
+
+    /* With no time limit read(2) itself waits: a system call less.  With one
+     * ppoll(2) waits, and after it read(2) does not: nobody else reads here. */
+    if (timeout_ns >= 0)
+        err = wait_for(fd, POLLIN, deadline_in(timeout_ns));
+    if (err != 0)
+        return err;
+    n = read(fd, to, room);
+    if (n == -1)
+        return -errno;
+    /* More than it holds by itself?  Somebody has made it larger: fcntl(2). */
+    if ((size_t)n == room && ioctl(fd, FIONREAD, &left) == -1)
+        return -errno;
+    *drained = left == 0;
+    return n;
 }
 
 int

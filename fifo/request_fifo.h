@@ -6,17 +6,29 @@
 #ifndef REQUEST_FIFO_H
 #define REQUEST_FIFO_H
 
+#include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* What a FIFO holds, in bytes, unless somebody has changed it: pipe(7). */
 #define FIFO_CAPACITY 65536
+
+/* Room for all of it behind a record that is not whole yet. */
+#define REQUEST_BUFFER (FIFO_CAPACITY + PIPE_BUF)
 
 /* -- server --
  *
  * Makes the FIFO in place of a leftover, open to everybody for writing if the
  * server is root, otherwise to its own user only.  A descriptor or -errno. */
 int request_fifo_make(const char *name);
+
+/* Reads what there is, and waits for it at most timeout_ns.  How many bytes, or
+ * -ETIMEDOUT, -EINTR.  drained: that was all, and because each record was
+ * written at once, none that begins in it can have its end elsewhere. */
+ssize_t request_fifo_read(int fd, void *to, size_t room, int64_t timeout_ns,
+                          bool *drained);
 
 /* Removes the name.  1 = it was there, 0 = it was not. */
 int request_fifo_remove(const char *name);
