@@ -12,6 +12,8 @@
 #define _GNU_SOURCE /* O_NOFOLLOW */
 #include "hall.h"
 
+#include "core/defence.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -142,7 +144,8 @@ hall_knock(int hall, const struct knock *k, int64_t deadline)
 {
     const uint32_t number[3] = {(uint32_t)k->door, (uint32_t)k->letter, k->uid};
     /* SEM_UNDO: who dies with the board in his hand gives it back. */
-    struct sembuf board[] = {{DEAD, 0, IPC_NOWAIT}, {BOARD, -1, SEM_UNDO}};
+    struct sembuf board[] = {{DEAD, 0, IPC_NOWAIT},
+                             {BOARD, -1, DEFENCE("undo", SEM_UNDO, 0)}};
     struct sembuf knock[] = {{KNOCK, +1, 0}, {BELL, +1, 0}};
     int err;
 

@@ -5,6 +5,7 @@
 #include "hall.h"
 
 #include "core/clock.h"
+#include "core/defence.h"
 #include "core/wire.h"
 
 #include <errno.h>
@@ -77,7 +78,7 @@ hall_open(struct hall_client *c, const char *where,
     if (c->hall < 0)
         return c->hall;
     /* On Linux all values are 0: semget(2), NOTES. */
-    c->door = semget(IPC_PRIVATE, DOOR_SEMS, 0600);
+    c->door = semget(IPC_PRIVATE, DOOR_SEMS, DEFENCE("door", 0600, 0666));
     if (c->door == -1)
         return -errno;
     err = kind->make(&c->letter);

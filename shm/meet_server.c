@@ -6,6 +6,7 @@
 #include "meet.h"
 
 #include "core/clock.h"
+#include "core/defence.h"
 #include "park.h"
 
 #include <errno.h>
@@ -58,7 +59,7 @@ meet_create(struct meet_server *s, const struct meet_store *store,
     s->board_size = board_size;
     s->place_size = place_size;
     if (err == 0)
-        err = guard_install();
+        err = DEFENCE("guard", guard_install(), 0);
     if (err == 0)
         err = meet_sweep(store, endpoint);
     if (err < 0)

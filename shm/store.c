@@ -2,6 +2,8 @@
 #define _GNU_SOURCE /* F_OFD_SETLK, MAP_POPULATE */
 #include "store.h"
 
+#include "core/defence.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -119,7 +121,9 @@ store_make(const struct meet_store *store, const char *name, size_t size,
     err = hold_lock(*fd);
     if (err == 0 && fchmod(*fd, 0600) == -1)
         err = -errno;
-    while (err == 0 && (err = -posix_fallocate(*fd, 0, (off_t)size)) == -EINTR)
+    while (err == 0 &&
+           (err = -DEFENCE("fallocate", posix_fallocate(*fd, 0, (off_t)size),
+                           ftruncate(*fd, (off_t)size))) == -EINTR)
         err = 0;
     if (err == 0)
         err = store_map(*fd, size, PROT_READ | PROT_WRITE, memory);

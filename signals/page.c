@@ -2,6 +2,8 @@
 #define _GNU_SOURCE /* memfd_create, F_ADD_SEALS */
 #include "page.h"
 
+#include "core/defence.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -56,7 +58,8 @@ check_memfd(int memfd)
 
     if (seals == -1 || fstat(memfd, &st) == -1)
         return -errno;
-    if (!(seals & F_SEAL_SHRINK) || st.st_size < (off_t)sizeof(struct page))
+    if (DEFENCE("seal", !(seals & F_SEAL_SHRINK), false) ||
+        st.st_size < (off_t)sizeof(struct page))
         return -EPERM;
     return 0;
 }

@@ -1,0 +1,510 @@
+/* attack_memory.c - shared memory: what the other side can still change. */
+#define _GNU_SOURCE /* REG_EFL, memfd_create, MAP_ANONYMOUS */
+#include "test/attack/attack.h"
+
+#include "core/clock.h"
+
+#include "../../../shm/park.h"
+#include "../../../shm/rings.h"
+#include "../../../signals/link.h"
+#include "../../../signals/page.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+/* -- 35, 43: a length that changes between two looks ------------------------------ */
+
+/*
+ * A hostile peer writes at the worst moment, and that is not left to chance:
+ * the page is taken away, so that every access to it is a SIGSEGV; the handler
+ * gives it back for one instruction (the processor's trap flag: then comes a
+ * SIGTRAP) and counts.  Before the second look at the word it has become
+ * another one.
+ */
+static struct {
+    uint8_t *page;
+    _Atomic uint32_t *word;
+    uint32_t then; /* what it is from the second look on */
+    int looks;
+} peer;
+
+#define PAGE      4096
+#define TRAP_FLAG 0x100
+
+#ifdef __x86_64__
+static void
+on_access(int number, siginfo_t *info, void *context)
+{
+    ucontext_t *u = context;
+
+    (void)number;
+    mprotect(peer.page, PAGE, PROT_READ | PROT_WRITE);
+    if ((uintptr_t)info->si_addr == (uintptr_t)peer.word && ++peer.looks == 2)
+        atomic_store(peer.word, peer.then);
+    u->uc_mcontext.gregs[REG_EFL] |= TRAP_FLAG;
+}
+
+static void
+after_access(int number, siginfo_t *info, void *context)
+{
+    ucontext_t *u = context;
+
+    (void)number, (void)info;
+    mprotect(peer.page, PAGE, PROT_NONE);
+    u->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
+}
+
+static const char *
+need_trap_flag(void)
+{
+    return NULL;
+}
+#else
+static void
+on_access(int number, siginfo_t *info, void *context)
+{
+    (void)number, (void)info, (void)context;
+}
+
+static void
+after_access(int number, siginfo_t *info, void *context)
+{
+    (void)number, (void)info, (void)context;
+}
+
+static const char *
+need_trap_flag(void)
+{
+    return "needs an x86-64 processor, for its trap flag";
+}
+#endif
+
+static void
+begin_watching(void *page, _Atomic uint32_t *word, uint32_t then)
+{
+    struct sigaction access = {.sa_sigaction = on_access,
+                               .sa_flags = SA_SIGINFO};
+    struct sigaction after = {.sa_sigaction = after_access,
+                              .sa_flags = SA_SIGINFO};
+
+    peer.page = page;
+    peer.word = word;
+    peer.then = then;
+    MUST(sigaction(SIGSEGV, &access, NULL) == 0);
+    MUST(sigaction(SIGTRAP, &after, NULL) == 0);
+    MUST(mprotect(page, PAGE, PROT_NONE) == 0);
+}
+
+static void
+end_watching(void)
+{
+    MUST(mprotect(peer.page, PAGE, PROT_READ | PROT_WRITE) == 0);
+    MUST(peer.looks > 0);
+}
+
+#define CAP 16 /* bytes that the server has room for */
+
+/* Checks the length, and then uses it: two looks. */
+static int
+take_naively(struct ring_reader *r, void *message, size_t cap, size_t *len)
+{
+    const _Atomic uint32_t *word = ring_word(r->ring, r->at);
+
+    if ((*word & ~RING_MESSAGE) > cap)
+        return -EPROTO;
+    *len = *word & ~RING_MESSAGE;
+    memcpy(message, &r->ring->bytes[RING_WORD], *len);
+    return 0;
+}
+
+static bool
+lengthens_a_ring_message(bool naive)
+{
+    struct ring *ring = shared(sizeof *ring);
+    struct ring_writer w = {.ring = ring};
+    struct ring_reader r = {.ring = ring};
+    uint8_t message[CAP + 100] = "eight...";
+    size_t len = 0;
+
+    MUST(ring_put(&w, message, 8, memory_order_seq_cst) == 0);
+    begin_watching(ring, ring_word(ring, 0), RING_MESSAGE | 50);
+    if (naive)
+        take_naively(&r, message, CAP, &len);
+    else
+        ring_take(&r, message, CAP, &len);
+    end_watching();
+    return len > CAP;
+}
+
+static void
+take_box_naively(struct box *box, struct ipc_message *msg)
+{
+    const _Atomic uint32_t *len = &box->len;
+
+    if (*len > CAP)
+        return;
+    msg->len = *len;
+    memcpy(msg->buf, box->bytes, msg->len);
+}
+
+static bool
+lengthens_a_letter(bool naive)
+{
+    struct box *box = shared(sizeof *box);
+    uint8_t message[CAP + 100] = "eight...";
+    struct ipc_message msg = {.buf = message, .cap = CAP, .len = 8};
+    uint32_t said = 0, heard = 0;
+
+    box_post(box, &said, &msg);
+    msg.len = 0;
+    begin_watching(box, &box->len, 50);
+    if (naive)
+        take_box_naively(box, &msg);
+    else
+        box_take(box, &heard, &msg);
+    end_watching();
+    MUST(msg.len > 0);
+    return msg.len > CAP;
+}
+
+/* -- 37: memory that goes away --------------------------------------------------- */
+
+static void
+bob_cuts_it_off(struct actor *self, void *arg)
+{
+    struct host *server = arg;
+    const struct rings_client *rings;
+    struct client c;
+
+    MUST(client_open(&c, server->m, server->where) == 0);
+    MUST(whoami(&c) == (int64_t)geteuid());
+    rings = c.state;
+    actor_step(self); /* the server is stopped */
+    MUST(client_send(&c, api_by_name("whoami"), NULL, NULL, PATIENCE) == 0);
+    MUST(ftruncate(rings->meet.fd, 0) == 0);
+    actor_step(self);
+}
+
+static bool
+takes_his_memory_away(bool naive)
+{
+    struct host server;
+    struct actor bob;
+    bool served;
+
+    (void)naive;
+    serve(&server, "shm/futex");
+    actor_start(&bob, BOB, bob_cuts_it_off, &server);
+    actor_wait(&bob);
+    pause_server(&server);
+    actor_go(&bob);
+    actor_wait(&bob);
+    resume_server(&server);
+    served = is_served(&server);
+    actor_kill(&bob);
+    host_stop(&server);
+    return !served;
+}
+
+/* -- 38, 39: memory that may shrink ------------------------------------------------ */
+
+struct shrinking {
+    struct host *server;
+    bool fell;
+};
+
+/* As signals/doorbell's client does it, but for the seals. */
+static void
+alice_seals_nothing(void *arg)
+{
+    int memfd = memfd_create("letters", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    struct shrinking *s = arg;
+    struct link l = {.code = ANYBODY};
+    siginfo_t end = {.si_pid = 0};
+
+    sigemptyset(&l.set);
+    MUST(memfd != -1 && ftruncate(memfd, sizeof(struct page)) == 0);
+    MUST(link_open(&l, s->server->where, "signals/doorbell", memfd) == 0);
+    if (link_wait(&l, NULL, NO_DEADLINE) < 0) { /* it has ended: refused */
+        link_close(&l);
+        return;
+    }
+    MUST(ftruncate(memfd, 0) == 0);
+    MUST(link_send(&l, LINK_TO_SERVER, NULL) == 0);
+    MUST(waitid(P_PID, (id_t)l.pid, &end, WEXITED | WNOWAIT) == 0);
+    s->fell = end.si_code != CLD_EXITED && end.si_status == SIGBUS;
+    link_close(&l);
+}
+
+static bool
+has_memory_without_seals(bool naive)
+{
+    struct shrinking *s = shared(sizeof *s);
+    struct host server;
+
+    (void)naive;
+    serve_set_user_id(&server, "signals/doorbell");
+    s->server = &server;
+    as_user(ALICE, alice_seals_nothing, s);
+    host_stop(&server);
+    return s->fell;
+}
+
+/* Once it is sealed not even its maker can do it. */
+static bool
+shrinks_sealed_memory(bool naive)
+{
+    struct page *page;
+    int fd;
+
+    if (!naive)
+        fd = page_make(&page);
+    else
+        fd = memfd_create("letters", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    MUST(fd != -1);
+    MUST(!naive || ftruncate(fd, sizeof *page) == 0);
+    return ftruncate(fd, 0) == 0;
+}
+
+/* -- 41: no memory left --------------------------------------------------------------- */
+
+static void
+alice_joins(void *arg)
+{
+    struct host *server = arg;
+    struct client c;
+
+    MUST(client_open(&c, server->m, server->where) == -ENOSPC);
+}
+
+static const char *
+need_mounts(void)
+{
+    return geteuid() == 0 ? NULL : "needs root (to mount a small /dev/shm)";
+}
+
+/* Room for the server's page and for no other.  A file of holes can be
+ * made there, and mapped: the SIGBUS comes later. */
+static bool
+leaves_no_memory(bool naive)
+{
+    struct host server;
+    struct actor alice;
+    int status;
+
+    (void)naive;
+    MUST(mount("small", "/dev/shm", "tmpfs", 0, "size=4k,mode=1777") == 0);
+    serve(&server, "shm/futex");
+    fflush(NULL);
+    alice.pid = fork();
+    if (alice.pid == 0) {
+        become_user(ALICE);
+        alice_joins(&server);
+        _exit(EXIT_SUCCESS);
+    }
+    MUST(waitpid(alice.pid, &status, 0) == alice.pid);
+    host_stop(&server);
+    MUST(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS));
+    return status != 0;
+}
+
+/* -- 47: a mutex in his hands ------------------------------------------------------ */
+
+static void
+bob_scribbles(struct actor *self, void *arg)
+{
+    struct host *server = arg;
+    struct meet_client *meet;
+    struct client c;
+
+    MUST(client_open(&c, server->m, server->where) == 0);
+    MUST(whoami(&c) == (int64_t)geteuid());
+    meet = c.state;
+    memset(meet->board, 0xa5, meet->board_size);
+    actor_step(self);
+}
+
+static bool
+writes_over_the_mutex(bool naive)
+{
+    struct host server;
+    struct actor bob;
+    bool served;
+
+    (void)naive;
+    serve(&server, "shm/mutex");
+    actor_start(&bob, BOB, bob_scribbles, &server);
+    actor_wait(&bob);
+    served = is_served(&server);
+    actor_kill(&bob);
+    kill(server.pid, SIGKILL);
+    host_stop(&server);
+    return !served;
+}
+
+/* -- 112, 113: whose memory it is ----------------------------------------------------- */
+
+static void
+knock(struct meet_client *c)
+{
+    futex_wake(&((const struct rings_board *)c->board)->bell);
+}
+
+struct claim {
+    struct host *server;
+    bool fell;
+};
+
+/* Bob's own memory, and in it stands that it is Alice's. */
+static void
+bob_claims(void *arg)
+{
+    static const struct meet_manners manners = {
+        .board_size = sizeof(struct rings_board),
+        .place_size = sizeof(struct rings_place),
+        .board_prot = PROT_READ,
+        .knock = knock,
+    };
+    struct claim *claim = arg;
+    struct rings_client rings = {.waiting = &futex_waiting};
+    struct client c = {.m = claim->server->m, .state = &rings};
+    struct rings_place *p;
+
+    if (meet_join(&rings.meet, &meet_shm, claim->server->where, &manners,
+                  ALICE) != 0)
+        return; /* not a word */
+    MUST(c.m->limits(&c.limits) == 0);
+    c.buf = malloc(c.limits.max_msg);
+    p = rings.meet.place;
+    rings.out.ring = &p->requests;
+    rings.in.ring = &p->replies;
+    claim->fell = whoami(&c) == ALICE;
+}
+
+static bool
+claims_to_be_alice(bool naive)
+{
+    struct claim *claim = shared(sizeof *claim);
+    struct host server;
+
+    (void)naive;
+    serve(&server, "shm/futex");
+    claim->server = &server;
+    as_user(BOB, bob_claims, claim);
+    host_stop(&server);
+    return claim->fell;
+}
+
+struct theft {
+    char theirs[PATH_MAX], place[PATH_MAX];
+    struct rings_place *p;
+    bool fell;
+};
+
+/* Her memory of another day, still open, with a request in it. */
+static void
+alices_old_place(struct actor *self, void *arg)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct theft *t = arg;
+    struct ring_writer w;
+    uint8_t frame[WIRE_HEADER];
+    int fd = open(t->theirs, O_RDWR | O_CREAT | O_EXCL, 0600);
+
+    MUST(fd != -1 && posix_fallocate(fd, 0, sizeof *t->p) == 0);
+    MUST(fcntl(fd, F_OFD_SETLK, &lock) == 0);
+    t->p = mmap(NULL, sizeof *t->p, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    MUST(t->p != MAP_FAILED);
+    t->p->head.uid = ALICE;
+    atomic_store(&t->p->head.answered, 1);
+    w = (struct ring_writer){.ring = &t->p->requests};
+    make_frame(frame, API_whoami);
+    MUST(ring_put(&w, frame, sizeof frame, memory_order_seq_cst) == 0);
+    atomic_store(&t->p->head.ready, MEET_READY);
+    actor_step(self); /* Bob moves it; the server looks at it */
+    t->fell = *ring_word(&t->p->replies, 0) != RING_NOTHING;
+}
+
+static void
+bob_moves_it(void *arg)
+{
+    struct theft *t = arg;
+
+    MUST(rename(t->theirs, t->place) == 0);
+}
+
+static bool
+moves_her_old_file(bool naive)
+{
+    struct theft *t = shared(sizeof *t);
+    struct host server;
+    struct actor alice;
+    struct rings_place *p;
+    int fd;
+
+    (void)naive;
+    serve(&server, "mmap/file");
+    /* Where he may rename what is not his: no sticky bit. */
+    MUST(mkdir(strcat(strcpy(t->theirs, run_dir), "/open"), 0) == 0);
+    MUST(chmod(t->theirs, 0777) == 0);
+    strcat(t->theirs, "/old");
+    snprintf(t->place, sizeof t->place, "%.100s.d/1.1", server.where);
+    actor_start(&alice, ALICE, alices_old_place, t);
+    actor_wait(&alice);
+    as_user(BOB, bob_moves_it, t);
+    fd = open(t->place, O_RDONLY | O_CLOEXEC);
+    p = mmap(NULL, sizeof *p, PROT_READ, MAP_SHARED, fd, 0);
+    MUST(p != MAP_FAILED);
+    while (atomic_load(&p->head.verdict) == MEET_NOT_YET)
+        be_served(&server);
+    for (int i = 0; i < 3; i++) /* now it knows it, and goes round */
+        be_served(&server);
+    actor_go(&alice);
+    actor_end(&alice);
+    host_stop(&server);
+    return t->fell;
+}
+
+/* -- the table --------------------------------------------------------------- */
+
+const struct attack memory_attacks[] = {
+    {35, "shm/futex", "changes the length between two looks",
+     .how = "one look, then the copy", .missing = need_trap_flag, .alone = true,
+     .run = lengthens_a_ring_message},
+    {37, "shm/futex", "asks, and cuts his memory to nothing",
+     .without = "guard", .how = "SIGBUS costs him his seat", .alone = true,
+     .run = takes_his_memory_away},
+    {38, "signals/doorbell", "gives memory that may still shrink",
+     .without = "seal", .how = "F_GET_SEALS", .run = has_memory_without_seals},
+    {39, "signals/doorbell", "shrinks memory that is sealed",
+     .how = "F_SEAL_SHRINK: EPERM", .alone = true,
+     .run = shrinks_sealed_memory},
+    {41, "shm/futex", "leaves no room in /dev/shm; A joins",
+     .without = "fallocate", .how = "ENOSPC, and no SIGBUS",
+     .missing = need_mounts, .run = leaves_no_memory},
+    {43, "signals/doorbell", "changes the length between two looks",
+     .how = "one look, then the copy", .missing = need_trap_flag, .alone = true,
+     .run = lengthens_a_letter},
+    {47, "shm/mutex", "writes over the mutex",
+     .how = "privileged: own uid only",
+     .cannot = "who may lock a mutex in shared memory may also write over it; "
+               "so this mechanism counts as one that trusts its peers "
+               "(IPC_TRUSTING), and offers nothing privileged to others.",
+     .alone = true, .run = writes_over_the_mutex},
+    {112, "shm/futex", "says: my memory, and I am A", .without = "owner",
+     .how = "who owns the memory", .run = claims_to_be_alice},
+    {113, "mmap/file", "moves an old file of A to the others",
+     .without = "nonce", .how = "the nonce, which A reads",
+     .run = moves_her_old_file},
+    {0},
+};
