@@ -12,10 +12,9 @@
  *
  * Otherwise this is stream.c: diff them.
  */
-#define _GNU_SOURCE /* SOCK_CLOEXEC, struct ucred */
+#define _GNU_SOURCE /* struct ucred */
 #include "streams.h"
 
-#include <errno.h>
 #include <unistd.h>
 
 /* -- server --------------------------------------------------------------- */
@@ -31,24 +30,10 @@ abstract_create(void *srv, const char *name)
 {
     struct sockaddr_un address;
     socklen_t len = local_abstract(&address, name);
-    int listener, err;
+    int listener = local_listen(SOCK_STREAM, &address, len);
 
-    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (listener == -1)
-        return -errno;
-    /* EADDRINUSE: a live process has the name, and not one of ours, since we
-     * hold the endpoint's lock.  There is no way to take it away. */
-    if (bind(listener, (struct sockaddr *)&address, len) == -1 ||
-        listen(listener, IPC_MAX_CLIENTS) == -1) {
-        err = -errno;
-        goto close_listener;
-    }
-    err = clients_init(srv, "", listener, abstract_identify);
-    if (err == 0)
-        return 0;
-close_listener:
-    close(listener);
-    return err;
+    return listener < 0 ? listener
+                        : clients_init(srv, "", listener, abstract_identify);
 }
 
 /* -- client --------------------------------------------------------------- */

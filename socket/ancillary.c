@@ -81,8 +81,8 @@ take_descriptors(struct cmsghdr *h, struct ancillary *a)
  * closes for us, and in our time (ancillary_discard()). */
 #define MAX_DESCRIPTORS 253
 
-ssize_t
-ancillary_receive(int socket, struct msghdr *msg, struct ancillary *a)
+static ssize_t
+receive(int socket, struct msghdr *msg, struct ancillary *a, int flags)
 {
     union {
         struct cmsghdr header;
@@ -95,7 +95,7 @@ ancillary_receive(int socket, struct msghdr *msg, struct ancillary *a)
     *a = (struct ancillary){.fd = -1, .who = {.uid = (uid_t)-1}};
     m.msg_control = &control;
     m.msg_controllen = sizeof control;
-    n = recvmsg(socket, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    n = recvmsg(socket, &m, flags | MSG_CMSG_CLOEXEC);
     if (n == -1)
         return socket_error(errno);
     msg->msg_namelen = m.msg_namelen;
@@ -118,6 +118,18 @@ ancillary_receive(int socket, struct msghdr *msg, struct ancillary *a)
         a->refused = true;
     }
     return n;
+}
+
+ssize_t
+ancillary_receive(int socket, struct msghdr *msg, struct ancillary *a)
+{
+    return receive(socket, msg, a, MSG_DONTWAIT);
+}
+
+ssize_t
+ancillary_await(int socket, struct msghdr *msg, struct ancillary *a)
+{
+    return receive(socket, msg, a, 0);
 }
 
 /* -- records -------------------------------------------------------------- */
@@ -144,16 +156,20 @@ record_receive(int socket, struct ipc_message *msg, int64_t deadline)
 {
     struct iovec data = {.iov_base = msg->buf, .iov_len = msg->cap};
     struct msghdr m = {.msg_iov = &data, .msg_iovlen = 1};
+    /* Without a deadline recvmsg(2) can do the waiting itself: one system call
+     * instead of two. */
+    const bool waits = deadline == NO_DEADLINE;
     struct ancillary a;
     ssize_t n;
 
     msg->fd = -1;
     do {
-        int err = wait_for(socket, POLLIN, deadline);
+        int err = waits ? 0 : wait_for(socket, POLLIN, deadline);
 
         if (err != 0)
             return err;
-        n = ancillary_receive(socket, &m, &a);
+        n = waits ? ancillary_await(socket, &m, &a)
+                  : ancillary_receive(socket, &m, &a);
     } while (n == -EAGAIN);
     if (n < 0)
         return (int)n;

@@ -1,7 +1,6 @@
 /*
- * ancillary.h - messages through sockets that do not wait, and what can travel
- * beside their bytes: descriptors and the sender's ids (ancillary data,
- * cmsg(3), unix(7)).
+ * ancillary.h - messages through sockets, and what can travel beside their
+ * bytes: descriptors and the sender's ids (ancillary data, cmsg(3), unix(7)).
  */
 #ifndef ANCILLARY_H
 #define ANCILLARY_H
@@ -27,9 +26,11 @@ struct ancillary {
     struct ucred who; /* the process that sent this message */
 };
 
-/* recvmsg(2) that does not wait, with room for everything that may come beside
- * the bytes.  msg says where they go.  Bytes received, or -errno. */
+/* recvmsg(2) with room for everything that may come beside the bytes.  msg says
+ * where they go.  The first does not wait, the second does.  Bytes received, or
+ * -errno. */
 ssize_t ancillary_receive(int socket, struct msghdr *msg, struct ancillary *a);
+ssize_t ancillary_await(int socket, struct msghdr *msg, struct ancillary *a);
 
 /* Closes a descriptor that a stranger sent. */
 void ancillary_discard(int fd);

@@ -8,11 +8,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
-#define LISTENER UINT64_MAX /* epoll's id of it; others: index of connection */
+/* epoll's ids of what is not a connection; theirs is their index. */
+#define LISTENER UINT64_MAX
+#define TIMER    (UINT64_MAX - 1)
 
 static int
 watch(struct clients *s, int op, int fd, uint32_t events, uint64_t id)
@@ -32,27 +36,84 @@ int
 clients_init(struct clients *s, const char *name, int listener,
              identify_function *identify)
 {
-    int err;
+    int err = 0;
 
     strcpy(s->name, name);
     s->listener = listener;
     s->identify = identify;
+    s->timer_set = NO_DEADLINE;
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (s->epoll == -1)
-        return -errno;
     s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (s->spare == -1) {
+    s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (s->epoll == -1 || s->spare == -1 || s->timer == -1)
         err = -errno;
-        goto close_epoll;
-    }
-    err = watch(s, EPOLL_CTL_ADD, listener, EPOLLIN, LISTENER);
     if (err == 0)
-        return 0;
-    close(s->spare);
-close_epoll:
-    close(s->epoll);
+        err = watch(s, EPOLL_CTL_ADD, listener, EPOLLIN, LISTENER);
+    if (err == 0)
+        err = watch(s, EPOLL_CTL_ADD, s->timer, EPOLLIN, TIMER);
+    if (err != 0)
+        clients_destroy(s);
     return err;
 }
+
+/* -- time ----------------------------------------------------------------- */
+
+static void
+set_timer(struct clients *s, int64_t until)
+{
+    struct itimerspec t = {.it_value = {0}}; /* off; and no longer readable */
+
+    if (until != NO_DEADLINE)
+        t.it_value = ns_to_timespec(until);
+    timerfd_settime(s->timer, TFD_TIMER_ABSTIME, &t, NULL);
+    s->timer_set = until;
+}
+
+/* Sets it earlier, never later: while requests come and are whole in time it
+ * fires once in a while for nothing, instead of being set for each. */
+static void
+wait_patiently(struct clients *s, struct connection *c, enum awaited awaited,
+               int64_t now)
+{
+    patience_for(&c->patience, awaited, now);
+    if (patience_ends(&c->patience) < s->timer_set)
+        set_timer(s, patience_ends(&c->patience));
+}
+
+void
+clients_heard(struct clients *s, struct connection *c, enum awaited awaited)
+{
+    int64_t now = now_ns();
+
+    s->seats.seat[c - s->connections].since = now;
+    wait_patiently(s, c, awaited, now);
+}
+
+/* If the rest is here, and only we have not looked yet, we were the slow one. */
+static bool
+came_in_time(const struct connection *c)
+{
+    return c->patience.awaited != READER && wait_for(c->fd, POLLIN, 0) == 0;
+}
+
+void
+clients_expire(struct clients *s, int64_t now)
+{
+    int64_t next = NO_DEADLINE;
+
+    for (struct connection *c = s->connections; c < s->connections + s->used;
+         c++) {
+        int64_t until = patience_ends(&c->patience);
+
+        if (c->fd != 0 && until <= now && !came_in_time(c))
+            clients_drop(s, c);
+        else if (c->fd != 0 && until < next)
+            next = until;
+    }
+    set_timer(s, next);
+}
+
+/* -- coming and going ----------------------------------------------------- */
 
 void
 clients_drop(struct clients *s, struct connection *c)
@@ -64,32 +125,34 @@ clients_drop(struct clients *s, struct connection *c)
     frames_free(&c->in);
     free(c->out);
     *c = (struct connection){.fd = 0};
+    seats_leave(&s->seats, (size_t)(c - s->connections));
 }
 
-/* Puts a socket among the connections: identifies and welcomes. */
+/* Finds a seat for a socket whose peer is known, and welcomes him. */
 static int
-add_client(struct clients *s, int fd)
+add_client(struct clients *s, const struct connection *new)
 {
-    struct connection *c = s->connections;
-    int err;
+    int64_t now = now_ns();
+    int seat = seats_choose(&s->seats, new->peer.uid, now), err;
+    struct connection *c;
 
-    while (c < s->connections + IPC_MAX_CLIENTS && c->fd != 0)
-        c++;
-    if (c == s->connections + IPC_MAX_CLIENTS)
-        return -EAGAIN;
-    *c = (struct connection){.fd = fd};
-    frames_init(&c->in);
-    err = s->identify(c);
+    if (seat < 0)
+        return seat;
+    c = &s->connections[seat];
+    if (c->fd != 0)
+        clients_drop(s, c);
+    *c = *new;
+    c->peer.address = c->address;
+    err = watch_client(s, EPOLL_CTL_ADD, c, EPOLLIN);
     if (err == 0)
-        err = watch_client(s, EPOLL_CTL_ADD, c, EPOLLIN);
-    if (err == 0)
-        err = welcome_say(fd);
+        err = welcome_say(c->fd);
     if (err != 0) {
         *c = (struct connection){.fd = 0};
         return err;
     }
-    if (s->used <= (size_t)(c - s->connections))
-        s->used = (size_t)(c - s->connections) + 1;
+    seats_take(&s->seats, (size_t)seat, c->peer.uid, now);
+    if (s->used <= (size_t)seat)
+        s->used = (size_t)seat + 1;
     return 0;
 }
 
@@ -97,11 +160,13 @@ add_client(struct clients *s, int fd)
 static void
 accept_client(struct clients *s)
 {
-    int fd = welcome_accept(s->listener, &s->spare);
+    struct connection new = {.fd = welcome_accept(s->listener, &s->spare)};
 
-    if (fd != -1 && add_client(s, fd) != 0)
-        close(fd);
+    if (new.fd != -1 && (s->identify(&new) != 0 || add_client(s, &new) != 0))
+        close(new.fd);
 }
+
+/* -- waiting -------------------------------------------------------------- */
 
 /* Sends more of a reply that waits.  When it is out, requests are read again
  * from this client. */
@@ -122,6 +187,7 @@ send_rest(struct clients *s, struct connection *c)
         return;
     free(c->out);
     c->out = NULL;
+    clients_heard(s, c, awaited_by(&c->in)); /* half a request may be there */
     if (watch_client(s, EPOLL_CTL_MOD, c, EPOLLIN) != 0)
         clients_drop(s, c);
 }
@@ -134,6 +200,10 @@ attend(struct clients *s, const struct epoll_event *e)
 
     if (e->data.u64 == LISTENER) {
         accept_client(s);
+        return NULL;
+    }
+    if (e->data.u64 == TIMER) {
+        clients_expire(s, now_ns());
         return NULL;
     }
     if (c->fd == 0) /* dropped since epoll_wait() */
@@ -165,6 +235,8 @@ clients_wait(struct clients *s, int64_t deadline, struct connection **readable)
     return 0;
 }
 
+/* -- replies -------------------------------------------------------------- */
+
 /* Keeps the rest of a reply, and waits for room instead of for requests. */
 static int
 keep_rest(struct clients *s, struct connection *c, const uint8_t *rest,
@@ -176,6 +248,7 @@ keep_rest(struct clients *s, struct connection *c, const uint8_t *rest,
     memcpy(c->out, rest, len);
     c->out_start = 0;
     c->out_end = len;
+    wait_patiently(s, c, READER, now_ns());
     return watch_client(s, EPOLL_CTL_MOD, c, EPOLLOUT);
 }
 
@@ -223,8 +296,8 @@ clients_destroy(void *srv)
     for (size_t i = 0; i < s->used; i++)
         if (s->connections[i].fd != 0)
             clients_drop(s, &s->connections[i]);
-    if (s->spare != -1)
-        close(s->spare);
+    close(s->timer);
+    close(s->spare);
     close(s->epoll);
     close(s->listener);
     if (s->name[0] != '\0')

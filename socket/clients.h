@@ -8,7 +8,8 @@
  *
  * What a client does is its own business only: one that does not collect its
  * reply is not read from until it has, one that goes frees its place, one too
- * many is turned away.
+ * many is turned away, one that does not finish what it began is cut off
+ * (seats.h).
  *
  * struct clients is the whole server of stream.c, seqpacket.c and others: their
  * tables point to these functions.
@@ -18,6 +19,7 @@
 
 #include "core/frames.h"
 #include "local.h"
+#include "seats.h"
 
 #include <sys/epoll.h>
 
@@ -29,6 +31,7 @@ struct connection {
     struct frames in;           /* a stream's */
     uint8_t *out; /* the rest of a reply that the socket had no room for */
     size_t out_start, out_end;
+    struct patience patience; /* for half a request, or with a slow reader */
 };
 
 /* Fills in who that is, peer and address; not 0: he is turned away. */
@@ -37,16 +40,19 @@ typedef int identify_function(struct connection *c);
 struct clients {
     char name[ENDPOINT_SIZE]; /* the endpoint's file, if it has one; else "" */
     int listener, epoll;
-    int spare; /* a descriptor to give up when there are no more */
+    int spare;         /* a descriptor to give up when there are no more */
+    int timer;         /* a timerfd: readable when somebody's time is up */
+    int64_t timer_set; /* to when */
     identify_function *identify;
     struct connection connections[IPC_MAX_CLIENTS];
-    size_t used; /* those from here on never were */
-    size_t last; /* index of the connection served last */
+    struct seats seats; /* theirs, by the same index */
+    size_t used;        /* those from here on never were */
+    size_t last;        /* index of the connection served last */
     struct epoll_event ready[IPC_MAX_CLIENTS];
     int ready_count, ready_next; /* those not yet looked at */
 };
 
-/* Takes the listener over, if it succeeds; and the file. */
+/* Takes the listener over, and the file: if it fails, both are gone. */
 int clients_init(struct clients *s, const char *name, int listener,
                  identify_function *identify);
 
@@ -64,6 +70,13 @@ void clients_destroy(void *srv);
  */
 int clients_wait(struct clients *s, int64_t deadline,
                  struct connection **readable);
+
+/* Something has come from this client.  Awaited: what still has to. */
+void clients_heard(struct clients *s, struct connection *c,
+                   enum awaited awaited);
+
+/* Cuts those off whose time is up, and sets the timer for the next. */
+void clients_expire(struct clients *s, int64_t now);
 
 /* Cuts the client off. */
 void clients_drop(struct clients *s, struct connection *c);

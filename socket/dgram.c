@@ -18,36 +18,28 @@
  * socketpair, and its answers go there and nowhere else.  It also tells each
  * side when the other is gone, which datagrams do not.
  */
-#define _GNU_SOURCE /* SOCK_CLOEXEC, epoll_pwait2, struct ucred */
+#define _GNU_SOURCE /* SOCK_CLOEXEC, struct ucred */
 #include "ancillary.h"
 #include "channel.h"
 #include "core/clock.h"
 #include "core/wire.h"
 #include "local.h"
+#include "members.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* -- wire: a datagram is the session's name, 8 bytes, and a frame --------- */
 
-#define PREFIX 8
+#define PREFIX MEMBER_NAME
 #define JOIN   0 /* no session has this name */
-
-struct session {
-    int fd;        /* the client's reply channel, our end; 0: free */
-    uint64_t name; /* of the session, in its datagrams */
-    uid_t uid;     /* who may use it */
-    char address[ADDRESS_SIZE];
-};
 
 struct server {
     char name[ENDPOINT_SIZE];
-    int socket, epoll;
-    uint64_t joined; /* how many clients there have been */
-    struct session sessions[IPC_MAX_CLIENTS];
+    int socket;
+    struct members members;
 };
 
 struct client_end {
@@ -60,76 +52,23 @@ struct client_end {
 /* -- server --------------------------------------------------------------- */
 
 static int
-watch(struct server *s, int fd, uint32_t events, uint64_t name)
-{
-    struct epoll_event e = {.events = events, .data.u64 = name};
-
-    return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &e) == -1 ? -errno : 0;
-}
-
-static int
 dgram_create(void *srv, const char *name)
 {
     struct server *s = srv;
-    const int on = 1;
+    struct sockaddr_un address;
+    socklen_t len = local_path(&address, name);
     int err;
 
     strcpy(s->name, name);
-    s->socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (s->socket == -1)
-        return -errno;
-    s->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (s->epoll == -1) {
-        err = -errno;
-        goto close_socket;
-    }
-    err = watch(s, s->socket, EPOLLIN, JOIN);
-    if (err != 0)
-        goto close_epoll;
-    /* Before bind(2): what comes while nobody asks for credentials has none,
-     * and says pid 0, uid 65534. */
-    if (setsockopt(s->socket, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == -1) {
-        err = -errno;
-        goto close_epoll;
-    }
-    err = local_bind(s->socket, name);
-    if (err != 0)
-        goto close_epoll;
-    if (chmod(name, 0666) == 0) /* sending needs to write: unix(7) */
+    s->socket = local_listen(SOCK_DGRAM, &address, len);
+    if (s->socket < 0)
+        return s->socket;
+    err = members_init(&s->members, s->socket);
+    if (err == 0)
         return 0;
-    err = -errno;
     unlink(name);
-close_epoll:
-    close(s->epoll);
-close_socket:
     close(s->socket);
     return err;
-}
-
-/* Taken out of epoll's set by hand: closing our descriptor does that only when
- * nobody else has the same open file, and its sender may have kept one. */
-static void
-unwatch(struct server *s, int fd)
-{
-    epoll_ctl(s->epoll, EPOLL_CTL_DEL, fd, NULL);
-}
-
-static void
-drop(struct server *s, struct session *session)
-{
-    unwatch(s, session->fd);
-    close(session->fd); /* the client reads an end of file */
-    *session = (struct session){.fd = 0};
-}
-
-static struct session *
-find_session(struct server *s, uint64_t name)
-{
-    for (struct session *i = s->sessions; i < s->sessions + IPC_MAX_CLIENTS;
-         i++)
-        if (i->fd != 0 && i->name == name)
-            return i;
-    return NULL;
 }
 
 /* A new client sent its channel.  0, or the client is not taken. */
@@ -137,26 +76,12 @@ static int
 join(struct server *s, const struct ancillary *a,
      const struct sockaddr_un *from, socklen_t from_len)
 {
-    struct session *i = s->sessions;
-    uint8_t name[PREFIX];
-    struct iovec welcome = {.iov_base = name, .iov_len = PREFIX};
+    struct member new = {.fd = a->fd, .uid = a->who.uid};
 
-    while (i < s->sessions + IPC_MAX_CLIENTS && i->fd != 0)
-        i++;
-    if (i == s->sessions + IPC_MAX_CLIENTS || !a->stamped ||
-        channel_check(a->fd, a->who.uid) != 0)
+    if (!a->stamped || channel_check(a->fd, a->who.uid) != 0)
         return -EPERM;
-    put64(name, ++s->joined);
-    /* Readable: the client is gone, or it writes where it has only to read. */
-    if (watch(s, a->fd, EPOLLIN, s->joined) != 0)
-        return -EPERM;
-    if (ancillary_send(a->fd, &welcome, 1, -1) != PREFIX) {
-        unwatch(s, a->fd);
-        return -EPIPE;
-    }
-    *i = (struct session){.fd = a->fd, .name = s->joined, .uid = a->who.uid};
-    local_text(from, from_len, i->address);
-    return 0;
+    local_text(from, from_len, new.address);
+    return members_add(&s->members, &new);
 }
 
 /* One datagram.  1: *req is a request. */
@@ -171,28 +96,35 @@ take_datagram(struct server *s, struct ipc_request *req)
                        .msg_namelen = sizeof from,
                        .msg_iov = data,
                        .msg_iovlen = 2};
-    struct session *session;
+    struct member *member;
     struct ancillary beside;
     ssize_t n = ancillary_receive(s->socket, &m, &beside);
 
     if (n < 0)
         return 0;
-    session = n < PREFIX ? NULL : find_session(s, get64(prefix));
     if (n == PREFIX && get64(prefix) == JOIN && beside.fd != -1 &&
         join(s, &beside, &from, m.msg_namelen) == 0)
         return 0;
+    member = n < PREFIX ? NULL : members_find(&s->members, get64(prefix));
     /* A session's name is no secret, but only its owner may use it. */
-    if (session == NULL || !beside.stamped || beside.refused ||
-        beside.who.uid != session->uid || (m.msg_flags & MSG_TRUNC) != 0) {
+    if (member != NULL && (!beside.stamped || beside.who.uid != member->uid))
+        member = NULL;
+    /* No request comes with a descriptor. */
+    if (beside.fd != -1 || beside.refused || (m.msg_flags & MSG_TRUNC) != 0) {
         if (beside.fd != -1)
             ancillary_discard(beside.fd); /* its sender reads an end of file */
+        if (member != NULL)
+            members_drop(&s->members, member);
         return 0;
     }
+    if (member == NULL)
+        return 0;
+    members_heard(&s->members, member);
     req->msg.len = (size_t)n - PREFIX;
-    req->msg.fd = beside.fd;
+    req->msg.fd = -1;
     req->peer = local_peer(&beside.who, IPC_STAMPED);
-    req->peer.address = session->address;
-    req->reply_to = session->name;
+    req->peer.address = member->address;
+    req->reply_to = member->name;
     return 1;
 }
 
@@ -201,28 +133,13 @@ dgram_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 {
     struct server *s = srv;
     int64_t deadline = deadline_in(timeout_ns);
+    int err;
 
     /* Served in the order of arrival: one queue for all is fair by itself. */
-    for (;;) {
-        struct timespec left = ns_to_timespec(time_left(deadline));
-        struct session *gone;
-        struct epoll_event e;
-        int n =
-            epoll_pwait2(s->epoll, &e, 1, timeout_ns < 0 ? NULL : &left, NULL);
-
-        if (n == -1)
-            return -errno;
-        if (n == 0)
-            return -ETIMEDOUT;
-        if (e.data.u64 == JOIN) {
-            if (take_datagram(s, req))
-                return 0;
-            continue;
-        }
-        gone = find_session(s, e.data.u64);
-        if (gone != NULL)
-            drop(s, gone);
-    }
+    do
+        err = members_wait(&s->members, deadline);
+    while (err == 0 && take_datagram(s, req) == 0);
+    return err;
 }
 
 static int
@@ -230,30 +147,32 @@ dgram_reply(void *srv, const struct ipc_request *req,
             const struct ipc_message *msg)
 {
     struct server *s = srv;
-    struct session *to = find_session(s, req->reply_to);
+    struct member *to = members_find(&s->members, req->reply_to);
     struct iovec data;
     ssize_t n;
 
     if (to == NULL)
         return -EPIPE;
     if (msg == NULL) {
-        drop(s, to);
+        members_drop(&s->members, to);
         return 0;
     }
     data = (struct iovec){.iov_base = msg->buf, .iov_len = msg->len};
-    n = ancillary_send(to->fd, &data, 1, msg->fd);
+    do
+        n = ancillary_send(to->fd, &data, 1, msg->fd);
+    while (n == -EINTR);
     if (n >= 0)
         return 0;
     /* EAGAIN: it does not collect its replies.  There is no way not to take
      * its requests meanwhile: they come in the same queue as all others. */
-    drop(s, to);
+    members_drop(&s->members, to);
     return -EPIPE;
 }
 
 static int
 dgram_pollfd(void *srv)
 {
-    return ((struct server *)srv)->epoll;
+    return ((struct server *)srv)->members.epoll;
 }
 
 static void
@@ -261,10 +180,7 @@ dgram_destroy(void *srv)
 {
     struct server *s = srv;
 
-    for (size_t i = 0; i < IPC_MAX_CLIENTS; i++)
-        if (s->sessions[i].fd != 0)
-            drop(s, &s->sessions[i]);
-    close(s->epoll);
+    members_free(&s->members);
     close(s->socket);
     unlink(s->name);
 }

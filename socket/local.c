@@ -59,21 +59,59 @@ local_text(const struct sockaddr_un *address, socklen_t len,
     text[n] = '\0';
 }
 
-int
-local_bind(int socket, const char *path)
+/* -- the server's socket -------------------------------------------------- */
+
+/* The mode of a socket file is what the socket's was when bound, less the
+ * umask: so there is no moment when others could connect too early. */
+static int
+bind_to(int socket, const struct sockaddr_un *address, socklen_t len)
 {
-    struct sockaddr_un address;
-    socklen_t len = local_path(&address, path);
+    const char *path = address->sun_path; /* "": an abstract name */
 
     /* A dead server's socket file stays, and bind(2) would say EADDRINUSE. */
-    if (unlink(path) == -1 && errno != ENOENT)
+    if (*path != '\0' &&
+        ((unlink(path) == -1 && errno != ENOENT) || fchmod(socket, 0600) == -1))
         return -errno;
-    /* The mode of the socket file is what the socket's was when bound, less
-     * the umask: so there is no moment when others could connect too early. */
-    if (fchmod(socket, 0600) == -1 ||
-        bind(socket, (struct sockaddr *)&address, len) == -1)
+    /* For an abstract name EADDRINUSE means that a live process has it, and
+     * not one of ours, since we hold the endpoint's lock.  There is no way to
+     * take it away. */
+    return bind(socket, (const struct sockaddr *)address, len) == -1 ? -errno
+                                                                     : 0;
+}
+
+int
+local_listen(int type, const struct sockaddr_un *address, socklen_t len)
+{
+    const int on = 1;
+    const char *path = address->sun_path;
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), err = 0;
+
+    if (fd == -1)
         return -errno;
-    return 0;
+    /* Before bind(2) and listen(2): what comes while nobody asks for
+     * credentials has none, and says pid 0, uid 65534.  Connections inherit
+     * it from their listener. */
+    if (type != SOCK_STREAM &&
+        setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == -1)
+        err = -errno;
+    if (err == 0)
+        err = bind_to(fd, address, len);
+    if (err != 0)
+        goto close_socket;
+    /* Who connects or sends needs to write to the file: unix(7). */
+    if ((type != SOCK_DGRAM && listen(fd, IPC_MAX_CLIENTS) == -1) ||
+        (*path != '\0' && chmod(path, 0666) == -1)) {
+        err = -errno;
+        goto remove_name;
+    }
+    return fd;
+
+remove_name:
+    if (*path != '\0')
+        unlink(path);
+close_socket:
+    close(fd);
+    return err;
 }
 
 int

@@ -24,9 +24,11 @@ socklen_t local_abstract(struct sockaddr_un *address, const char *name);
 void local_text(const struct sockaddr_un *address, socklen_t len,
                 char text[ADDRESS_SIZE]);
 
-/* Binds to a path, in the place of a leftover, with mode 0600: nobody else can
- * connect before the caller has said chmod(path, 0666). */
-int local_bind(int socket, const char *path);
+/* The server's socket at this address: bound, in the place of a leftover, and
+ * unless it is for datagrams, listening.  It is open to all users.  Records are
+ * stamped with who sent them (SO_PASSCRED).  Returns a descriptor that does not
+ * wait, or -errno. */
+int local_listen(int type, const struct sockaddr_un *address, socklen_t len);
 
 /* sweep() of ipc.h, where the endpoint's file is all that a crash leaves. */
 int local_sweep(const char *name);

@@ -12,13 +12,12 @@
  *
  * Compare with stream.c, which carries longer messages and pays with frames.
  */
-#define _GNU_SOURCE /* SOCK_CLOEXEC, struct ucred */
+#define _GNU_SOURCE /* struct ucred */
 #include "ancillary.h"
 #include "clients.h"
 #include "core/clock.h"
 
 #include <errno.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct client_end {
@@ -39,37 +38,12 @@ seqpacket_identify(struct connection *c)
 static int
 seqpacket_create(void *srv, const char *name)
 {
-    const int on = 1;
-    int listener, err;
+    struct sockaddr_un address;
+    socklen_t len = local_path(&address, name);
+    int listener = local_listen(SOCK_SEQPACKET, &address, len);
 
-    listener =
-        socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (listener == -1)
-        return -errno;
-    err = local_bind(listener, name);
-    if (err != 0)
-        goto close_listener;
-    /* Connections inherit it.  Before listen(2), because what is sent while
-     * nobody asks for credentials has none. */
-    if (setsockopt(listener, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == -1 ||
-        listen(listener, IPC_MAX_CLIENTS) == -1) {
-        err = -errno;
-        goto remove_name;
-    }
-    err = clients_init(srv, name, listener, seqpacket_identify);
-    if (err != 0)
-        goto remove_name;
-    if (chmod(name, 0666) == 0) /* connect(2) needs to write: unix(7) */
-        return 0;
-    err = -errno;
-    clients_destroy(srv);
-    return err;
-
-remove_name:
-    unlink(name);
-close_listener:
-    close(listener);
-    return err;
+    return listener < 0 ? listener
+                        : clients_init(srv, name, listener, seqpacket_identify);
 }
 
 /* One record.  1: *req is a request; 0: none, or its sender was dropped. */
@@ -84,16 +58,18 @@ take_record(struct clients *s, struct connection *c, struct ipc_request *req)
     if (n == -EAGAIN || n == -EINTR)
         return 0;
     /* No bytes may be the end, or an empty record; but the end has no sender.
-     * (An empty record is no message of ours: the service will say so.) */
-    if (n < 0 || !beside.stamped || beside.refused ||
+     * (An empty record is no message of ours: the service will say so.)  No
+     * request comes with a descriptor. */
+    if (n < 0 || !beside.stamped || beside.refused || beside.fd != -1 ||
         (m.msg_flags & MSG_TRUNC) != 0) {
         if (n >= 0 && beside.fd != -1)
             ancillary_discard(beside.fd);
         clients_drop(s, c);
         return 0;
     }
+    clients_heard(s, c, NOTHING);
     req->msg.len = (size_t)n;
-    req->msg.fd = beside.fd;
+    req->msg.fd = -1;
     req->peer = local_peer(&beside.who, IPC_STAMPED);
     req->peer.address = c->address;
     return 1;

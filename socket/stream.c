@@ -12,11 +12,9 @@
  * How one thread looks after them all is in clients.c, how bytes become
  * messages in streams.c; threads.c does the same work with a thread for each.
  */
-#define _GNU_SOURCE /* SOCK_CLOEXEC, struct ucred */
+#define _GNU_SOURCE /* struct ucred */
 #include "streams.h"
 
-#include <errno.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* -- server --------------------------------------------------------------- */
@@ -30,32 +28,12 @@ stream_identify(struct connection *c)
 static int
 stream_create(void *srv, const char *name)
 {
-    int listener, err;
+    struct sockaddr_un address;
+    socklen_t len = local_path(&address, name);
+    int listener = local_listen(SOCK_STREAM, &address, len);
 
-    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (listener == -1)
-        return -errno;
-    err = local_bind(listener, name);
-    if (err != 0)
-        goto close_listener;
-    if (listen(listener, IPC_MAX_CLIENTS) == -1) {
-        err = -errno;
-        goto remove_name;
-    }
-    err = clients_init(srv, name, listener, stream_identify);
-    if (err != 0)
-        goto remove_name;
-    if (chmod(name, 0666) == 0) /* connect(2) needs to write: unix(7) */
-        return 0;
-    err = -errno;
-    clients_destroy(srv);
-    return err;
-
-remove_name:
-    unlink(name);
-close_listener:
-    close(listener);
-    return err;
+    return listener < 0 ? listener
+                        : clients_init(srv, name, listener, stream_identify);
 }
 
 /* -- client --------------------------------------------------------------- */

@@ -10,8 +10,8 @@
 #include <poll.h>
 #include <unistd.h>
 
-int
-stream_read(int fd, struct frames *in, size_t at_most, int *gift)
+static int
+read_some(int fd, struct frames *in, size_t at_most, int *gift, bool wait)
 {
     size_t room;
     void *to = frames_space(in, &room);
@@ -23,7 +23,8 @@ stream_read(int fd, struct frames *in, size_t at_most, int *gift)
 
     if (to == NULL)
         return -ENOMEM;
-    n = ancillary_receive(fd, &msg, &beside);
+    n = wait ? ancillary_await(fd, &msg, &beside)
+             : ancillary_receive(fd, &msg, &beside);
     if (n < 0)
         return (int)n;
     if (beside.refused)
@@ -38,6 +39,12 @@ stream_read(int fd, struct frames *in, size_t at_most, int *gift)
         return -EPIPE;
     frames_add(in, (size_t)n);
     return 0;
+}
+
+int
+stream_read(int fd, struct frames *in, size_t at_most, int *gift)
+{
+    return read_some(fd, in, at_most, gift, false);
 }
 
 /* -- client --------------------------------------------------------------- */
@@ -85,16 +92,17 @@ streams_recv(void *end, struct ipc_message *msg, int64_t timeout_ns)
 {
     struct stream_end *e = end;
     int64_t deadline = deadline_in(timeout_ns);
+    const bool waits = e->waits && deadline == NO_DEADLINE;
     struct wire_header h;
     int got, err;
 
     msg->fd = -1;
     while ((got = frames_take(&e->in, msg)) == 0) {
-        err = wait_for(e->fd, POLLIN, deadline);
+        err = waits ? 0 : wait_for(e->fd, POLLIN, deadline);
         if (err == 0)
-            err = stream_read(e->fd, &e->in,
-                              e->gift == -1 ? SIZE_MAX : frames_missing(&e->in),
-                              &e->gift);
+            err = read_some(e->fd, &e->in,
+                            e->gift == -1 ? SIZE_MAX : frames_missing(&e->in),
+                            &e->gift, waits);
         if (err != 0 && err != -EAGAIN)
             return err;
     }
@@ -136,6 +144,9 @@ take_request(struct clients *s, struct ipc_request *req)
             clients_drop(s, c);
         if (got != 1)
             continue;
+        c->patience.awaited = NOTHING;
+        if (awaited_by(&c->in) != NOTHING) /* the next one has begun */
+            clients_heard(s, c, awaited_by(&c->in));
         req->peer = c->peer;
         req->reply_to = index;
         s->last = index;
@@ -163,7 +174,9 @@ streams_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
             ancillary_discard(gift);
             err = -EPIPE;
         }
-        if (err != 0 && err != -EAGAIN && err != -EINTR)
+        if (err == 0)
+            clients_heard(s, c, awaited_by(&c->in));
+        else if (err != -EAGAIN && err != -EINTR)
             clients_drop(s, c);
     }
     return 0;

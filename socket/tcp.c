@@ -22,6 +22,7 @@
 #include "welcome.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <unistd.h>
@@ -111,7 +112,7 @@ tcp_create(void *srv, const char *name)
     }
     err = clients_init(srv, name, listener, tcp_identify);
     if (err != 0)
-        goto close_listener;
+        return err;
     err = inet_publish(name, listener);
     if (err == 0)
         return 0;
@@ -187,6 +188,7 @@ tcp_open(void *cli, const char *where)
 {
     int64_t deadline = deadline_in(IPC_OPEN_TIMEOUT);
     const int on = 1;
+    struct stream_end *end = cli;
     struct sockaddr_in server;
     int fd, err = inet_find(where, &server);
 
@@ -206,11 +208,15 @@ tcp_open(void *cli, const char *where)
         err = welcome_wait(fd, deadline);
     if (err == 0)
         err = inet_check_server(IPPROTO_TCP, fd, where);
-    if (err == 0)
-        stream_end_init(cli, fd);
-    else
+    if (err == 0 && fcntl(fd, F_SETFL, 0) == -1) /* O_NONBLOCK has served */
+        err = -errno;
+    if (err != 0) {
         close(fd);
-    return err;
+        return err;
+    }
+    stream_end_init(end, fd);
+    end->waits = true;
+    return 0;
 }
 
 static int

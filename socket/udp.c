@@ -38,7 +38,8 @@
 struct server {
     char name[ENDPOINT_SIZE];
     int socket;
-    char address[INET_TEXT]; /* where the last request came from */
+    uint64_t last;           /* token of the last request's client */
+    char address[INET_TEXT]; /* the same as text */
 };
 
 struct client_end {
@@ -105,18 +106,21 @@ udp_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 {
     struct server *s = srv;
     int64_t deadline = deadline_in(timeout_ns);
+    const int flags = deadline == NO_DEADLINE ? 0 : MSG_DONTWAIT;
     struct sockaddr_in from;
     ssize_t n;
 
     /* Served in the order of arrival: one queue for all is fair by itself. */
     for (;;) {
         socklen_t len = sizeof from;
-        int err = wait_for(s->socket, POLLIN, deadline);
+        int err = flags == 0 ? 0 : wait_for(s->socket, POLLIN, deadline);
 
         if (err != 0)
             return err;
-        n = recvfrom(s->socket, req->msg.buf, req->msg.cap, MSG_DONTWAIT,
+        n = recvfrom(s->socket, req->msg.buf, req->msg.cap, flags,
                      (struct sockaddr *)&from, &len);
+        if (n == -1 && errno == EINTR)
+            return -EINTR;
         if (n > 1)
             break;
         /* Of the short ones only a question is answered, or two servers could
@@ -127,9 +131,11 @@ udp_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
     req->msg.len = (size_t)n;
     req->msg.fd = -1;
     req->peer = IPC_PEER_UNKNOWN;
-    inet_text(&from, s->address);
-    req->peer.address = s->address;
     req->reply_to = token(&from);
+    if (req->reply_to != s->last)
+        inet_text(&from, s->address);
+    s->last = req->reply_to;
+    req->peer.address = s->address;
     return 0;
 }
 
@@ -189,6 +195,7 @@ knock(int fd, int64_t deadline)
 static int
 udp_open(void *cli, const char *where)
 {
+    const struct timeval patience = {.tv_usec = ASK_AFTER / 1000};
     struct client_end *c = cli;
     struct sockaddr_in server;
     int err = inet_find(where, &server);
@@ -201,7 +208,9 @@ udp_open(void *cli, const char *where)
         return -errno;
     /* No packet goes out.  But from now on only what comes from there is let
      * in, and only a connected socket is told of ECONNREFUSED: udp(7). */
-    if (connect(c->fd, (struct sockaddr *)&server, sizeof server) == -1)
+    if (connect(c->fd, (struct sockaddr *)&server, sizeof server) == -1 ||
+        setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
+                   sizeof patience) == -1)
         err = -errno;
     if (err == 0)
         err = knock(c->fd, deadline_in(IPC_OPEN_TIMEOUT));
@@ -233,25 +242,30 @@ udp_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
     int64_t deadline = deadline_in(timeout_ns);
-    ssize_t n;
+    /* Without a deadline recv(2) waits by itself: SO_RCVTIMEO, udp_open(). */
+    const bool waits = deadline == NO_DEADLINE;
+    ssize_t n = 0;
 
     msg->fd = -1;
     if (c->cut_off)
         return -EPIPE;
     for (;;) {
-        int err =
-            wait_for(c->fd, POLLIN, c->ask < deadline ? c->ask : deadline);
+        int64_t until = c->ask < deadline ? c->ask : deadline;
+        int err = waits ? 0 : wait_for(c->fd, POLLIN, until);
 
-        if (err == -ETIMEDOUT && time_left(deadline) != 0) {
-            c->ask = now_ns() + ASK_AFTER;
-            send(c->fd, "?", 1, MSG_DONTWAIT);
+        if (err == 0) {
+            n = recv(c->fd, msg->buf, msg->cap, waits ? 0 : MSG_DONTWAIT);
+            err = n == -1 ? socket_error(errno) : 0;
+        }
+        if (err == -EAGAIN || (err == -ETIMEDOUT && time_left(deadline) != 0)) {
+            if (time_left(c->ask) == 0) {
+                c->ask = now_ns() + ASK_AFTER;
+                send(c->fd, "?", 1, MSG_DONTWAIT);
+            }
             continue;
         }
         if (err != 0)
             return err;
-        n = recv(c->fd, msg->buf, msg->cap, MSG_DONTWAIT);
-        if (n == -1 && errno != EAGAIN)
-            return socket_error(errno);
         if (n == 1 && *(char *)msg->buf == '-') {
             c->cut_off = true;
             return -EPIPE;

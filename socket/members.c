@@ -1,0 +1,136 @@
+/* members.c - the clients of a server without connections. */
+#define _GNU_SOURCE /* epoll_pwait2, struct ucred */
+#include "members.h"
+
+#include "ancillary.h"
+#include "core/clock.h"
+#include "core/wire.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define REQUESTS 0 /* epoll's id of their socket; others: a member's name */
+
+static int
+watch(struct members *m, int fd, uint64_t name)
+{
+    struct epoll_event e = {.events = EPOLLIN, .data.u64 = name};
+
+    return epoll_ctl(m->epoll, EPOLL_CTL_ADD, fd, &e) == -1 ? -errno : 0;
+}
+
+/* Taken out of epoll's set by hand: closing our descriptor does that only when
+ * nobody else has the same open file, and its sender may have kept one. */
+static void
+unwatch(struct members *m, int fd)
+{
+    epoll_ctl(m->epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
+int
+members_init(struct members *m, int socket)
+{
+    int err;
+
+    m->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (m->epoll == -1)
+        return -errno;
+    err = watch(m, socket, REQUESTS);
+    if (err != 0)
+        close(m->epoll);
+    return err;
+}
+
+void
+members_free(struct members *m)
+{
+    for (size_t i = 0; i < IPC_MAX_CLIENTS; i++)
+        if (m->member[i].fd != 0)
+            members_drop(m, &m->member[i]);
+    close(m->epoll);
+}
+
+/* The client waits for the name: with it begins the session. */
+static int
+tell_name(int fd, uint64_t name)
+{
+    uint8_t bytes[MEMBER_NAME];
+    struct iovec welcome = {.iov_base = bytes, .iov_len = sizeof bytes};
+
+    put64(bytes, name);
+    return ancillary_send(fd, &welcome, 1, -1) == MEMBER_NAME ? 0 : -EPIPE;
+}
+
+int
+members_add(struct members *m, const struct member *new)
+{
+    int64_t now = now_ns();
+    int seat = seats_choose(&m->seats, new->uid, now), err;
+    struct member *to;
+
+    if (seat < 0)
+        return seat;
+    to = &m->member[seat];
+    if (to->fd != 0)
+        members_drop(m, to);
+    /* Readable: the client is gone, or it writes where it has only to read. */
+    err = watch(m, new->fd, ++m->joined);
+    if (err != 0)
+        return err;
+    err = tell_name(new->fd, m->joined);
+    if (err != 0) {
+        unwatch(m, new->fd);
+        return err;
+    }
+    *to = *new;
+    to->name = m->joined;
+    seats_take(&m->seats, (size_t)seat, to->uid, now);
+    return 0;
+}
+
+struct member *
+members_find(struct members *m, uint64_t name)
+{
+    for (struct member *i = m->member; i < m->member + IPC_MAX_CLIENTS; i++)
+        if (i->fd != 0 && i->name == name)
+            return i;
+    return NULL;
+}
+
+void
+members_heard(struct members *m, const struct member *of)
+{
+    m->seats.seat[of - m->member].since = now_ns();
+}
+
+void
+members_drop(struct members *m, struct member *gone)
+{
+    unwatch(m, gone->fd);
+    close(gone->fd); /* the client reads an end of file */
+    seats_leave(&m->seats, (size_t)(gone - m->member));
+    *gone = (struct member){.fd = 0};
+}
+
+int
+members_wait(struct members *m, int64_t deadline)
+{
+    for (;;) {
+        struct timespec left = ns_to_timespec(time_left(deadline));
+        struct member *gone;
+        struct epoll_event e;
+        int n = epoll_pwait2(m->epoll, &e, 1,
+                             deadline == NO_DEADLINE ? NULL : &left, NULL);
+
+        if (n == -1)
+            return -errno;
+        if (n == 0)
+            return -ETIMEDOUT;
+        if (e.data.u64 == REQUESTS)
+            return 0;
+        gone = members_find(m, e.data.u64);
+        if (gone != NULL)
+            members_drop(m, gone);
+    }
+}

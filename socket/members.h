@@ -1,0 +1,46 @@
+/*
+ * members.h - the clients of a server without connections: whoever has joined,
+ * with a reply channel (channel.h) for each.
+ *
+ *      the server's socket ----\
+ *      channel of member 1 -----  epoll: something came, or a member has gone
+ *      channel of member 2 ----/
+ */
+#ifndef MEMBERS_H
+#define MEMBERS_H
+
+#include "local.h"
+#include "seats.h"
+
+#define MEMBER_NAME 8 /* bytes of it */
+
+struct member {
+    int fd;        /* the client's reply channel, our end; 0: free */
+    uint64_t name; /* of the session, in its datagrams; never 0 */
+    uid_t uid;     /* who may use it */
+    char address[ADDRESS_SIZE];
+};
+
+struct members {
+    int epoll;
+    uint64_t joined; /* how many there have been */
+    struct seats seats;
+    struct member member[IPC_MAX_CLIENTS]; /* by the same index */
+};
+
+/* Requests come to this socket; it remains the caller's. */
+int members_init(struct members *m, int socket);
+void members_free(struct members *m);
+
+/* Takes a client in, with its channel, and tells it the session's name.  The
+ * channel remains the caller's if it fails. */
+int members_add(struct members *m, const struct member *new);
+struct member *members_find(struct members *m, uint64_t name);
+void members_heard(struct members *m, const struct member *of);
+void members_drop(struct members *m, struct member *gone);
+
+/* Waits for a datagram, and says farewell to those who go meanwhile.
+ *   -ETIMEDOUT, -EINTR */
+int members_wait(struct members *m, int64_t deadline);
+
+#endif

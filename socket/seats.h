@@ -1,0 +1,69 @@
+/*
+ * seats.h - what a client may have of a server: one of its seats, and some of
+ * its patience.
+ *
+ * Whatever a stranger can take for nothing has to have an end, or he takes all
+ * of it and the server is there for nobody: 64 connections that say nothing,
+ * half a message on each, replies that nobody collects.  All of it is decided
+ * here, about numbers only, so that a test can say what time it is.
+ */
+#ifndef SEATS_H
+#define SEATS_H
+
+#include "core/frames.h"
+#include "core/ipc.h"
+
+#include <stdbool.h>
+
+/* -- seats: at most IPC_MAX_CLIENTS, at most SHARE for one user ------------ */
+
+/* Half of them, so that no one user shuts all others out.  Not for root or the
+ * server's own user, who could stop the server anyway, and who has to get in
+ * when it is in trouble.  Clients that nobody can name share one share. */
+#define SHARE (IPC_MAX_CLIENTS / 2)
+
+/* How long a client has been silent, ns, whose seat is given to the next one
+ * who finds none.  As long as there are others it may sit for ever. */
+#define IDLE_TIME (30 * NS_PER_SEC)
+
+struct seats {
+    struct {
+        bool taken;
+        uid_t uid;
+        int64_t since; /* last heard of, CLOCK_MONOTONIC; NO_DEADLINE: busy */
+    } seat[IPC_MAX_CLIENTS];
+};
+
+/* The seat for one more client of this user.  If it is taken, whoever sits
+ * there has been idle too long and is to be dropped first.  -EAGAIN: none. */
+int seats_choose(const struct seats *s, uid_t uid, int64_t now);
+
+void seats_take(struct seats *s, size_t seat, uid_t uid, int64_t now);
+void seats_leave(struct seats *s, size_t seat);
+
+/* -- patience: how long we wait for what has begun ------------------------- */
+
+enum awaited {
+    NOTHING,        /* a request may come, or not: for ever */
+    REST_OF_HEADER, /* since its first byte */
+    REST_OF_BODY,   /* since the header was whole */
+    READER,         /* to collect a reply, since it did not fit the socket */
+};
+
+/* Counted from the beginning: a byte now and then does not buy more time. */
+struct patience {
+    enum awaited awaited;
+    int64_t until; /* deadline (core/clock.h), unless NOTHING */
+};
+
+/* How long, ns.  Variable only for tests, which have none. */
+extern int64_t patience_limits[];
+
+/* This is what we wait for from now on; if we did already, since then. */
+void patience_for(struct patience *p, enum awaited awaited, int64_t now);
+int64_t patience_ends(const struct patience *p);
+
+/* What these bytes still lack. */
+enum awaited awaited_by(const struct frames *in);
+
+#endif

@@ -1,0 +1,252 @@
+/* workers.c - a thread for each client, and one that accepts. */
+#define _GNU_SOURCE /* struct ucred */
+#include "workers.h"
+
+#include "ancillary.h"
+#include "core/clock.h"
+#include "welcome.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* -- the thread of a client ----------------------------------------------- */
+
+/* Reads until a message is whole; or is nonsense, which next() will see. */
+static int
+gather(struct stream_end *end)
+{
+    struct patience patience = {.awaited = NOTHING};
+    int err = 0;
+
+    while (err == 0 &&
+           (end->in.start == end->in.end || awaited_by(&end->in) != NOTHING)) {
+        patience_for(&patience, awaited_by(&end->in), now_ns());
+        err = wait_for(end->fd, POLLIN, patience_ends(&patience));
+        if (err == 0)
+            err = stream_read(end->fd, &end->in, SIZE_MAX, &end->gift);
+        if (err == -EAGAIN)
+            err = 0;
+        if (end->gift != -1) /* no request comes with a descriptor */
+            err = -EPIPE;
+    }
+    return err;
+}
+
+/* Puts the message into the queue and waits: for the answer, or if there will
+ * be none, until it is taken.  A client has one message in the queue at a time:
+ * so it is fair, and cannot overflow.  -EPIPE: the client is to go. */
+static int
+have_it_served(struct session *c)
+{
+    struct workers *w = c->workers;
+    size_t index = (size_t)(c - w->sessions);
+    int err;
+
+    pthread_mutex_lock(&w->lock);
+    c->stage = QUEUED;
+    w->seats.seat[index].since = NO_DEADLINE;
+    w->queue[(w->first + w->count++) % IPC_MAX_CLIENTS] = index;
+    pthread_mutex_unlock(&w->lock);
+    eventfd_write(w->queued, 1); /* wakes one who wants the lock at once */
+    pthread_mutex_lock(&w->lock);
+    while (!w->stopping &&
+           (c->stage == QUEUED || (c->stage == TAKEN && !c->cut_off)))
+        pthread_cond_wait(&c->change, &w->lock);
+    w->seats.seat[index].since = now_ns();
+    err = w->stopping || (c->cut_off && c->stage != ANSWERED) ? -EPIPE : 0;
+    pthread_mutex_unlock(&w->lock);
+    return err;
+}
+
+/* Sends the answer, if there is one.  It may take a while: it is only the
+ * client's own time. */
+static int
+send_answer(struct session *c)
+{
+    struct patience patience = {.awaited = NOTHING};
+    int err = 0;
+
+    if (c->answer.len > 0) {
+        patience_for(&patience, READER, now_ns());
+        err = streams_send(&c->end, &c->answer,
+                           time_left(patience_ends(&patience)));
+    }
+    if (c->answer.fd != -1)
+        close(c->answer.fd);
+    c->answer.fd = -1;
+    c->answer.len = 0;
+    pthread_mutex_lock(&c->workers->lock);
+    c->stage = READING;
+    if (c->cut_off || c->workers->stopping)
+        err = -EPIPE;
+    pthread_mutex_unlock(&c->workers->lock);
+    return err;
+}
+
+static void *
+serve_client(void *arg)
+{
+    struct session *c = arg;
+    struct workers *w = c->workers;
+    void *buf = malloc(IPC_MAX_MSG);
+    int err = buf != NULL ? welcome_say(c->end.fd) : -ENOMEM;
+
+    c->answer.buf = buf;
+    while (err == 0) {
+        err = gather(&c->end);
+        if (err == 0)
+            err = have_it_served(c);
+        if (err == 0)
+            err = send_answer(c);
+    }
+    pthread_mutex_lock(&w->lock);
+    c->ended = true;
+    seats_leave(&w->seats, (size_t)(c - w->sessions));
+    pthread_mutex_unlock(&w->lock);
+    streams_close(&c->end);
+    if (c->answer.fd != -1)
+        close(c->answer.fd);
+    free(buf);
+    return NULL;
+}
+
+/* -- the accepting thread -------------------------------------------------- */
+
+/* Waits for the thread that last had this seat: its stack stays until then.
+ * Whoever has been idle for long is made to leave.  Only the accepting thread
+ * starts and joins others, so this needs no lock. */
+static void
+vacate(struct session *c)
+{
+    if (!c->started)
+        return;
+    pthread_mutex_lock(&c->workers->lock);
+    c->cut_off = true;
+    if (!c->ended)
+        shutdown(c->end.fd, SHUT_RDWR);
+    pthread_cond_signal(&c->change);
+    pthread_mutex_unlock(&c->workers->lock);
+    pthread_join(c->thread, NULL);
+    c->started = false;
+}
+
+static int
+start_session(struct workers *w, int fd)
+{
+    struct ipc_peer peer;
+    char address[ADDRESS_SIZE];
+    struct session *c;
+    int seat, err = local_identify(fd, &peer, address);
+
+    if (err != 0)
+        return err;
+    pthread_mutex_lock(&w->lock);
+    seat = seats_choose(&w->seats, peer.uid, now_ns());
+    pthread_mutex_unlock(&w->lock);
+    if (seat < 0)
+        return seat;
+    c = &w->sessions[seat];
+    vacate(c);
+    pthread_mutex_lock(&w->lock);
+    c->token = w->accepted++ * IPC_MAX_CLIENTS + (uint64_t)seat;
+    c->answer = (struct ipc_message){.fd = -1};
+    c->stage = READING;
+    c->cut_off = false;
+    stream_end_init(&c->end, fd);
+    c->peer = peer;
+    c->peer.address = memcpy(c->address, address, sizeof address);
+    err = -pthread_create(&c->thread, NULL, serve_client, c);
+    c->started = err == 0;
+    c->ended = err != 0;
+    if (err == 0)
+        seats_take(&w->seats, (size_t)seat, peer.uid, now_ns());
+    pthread_mutex_unlock(&w->lock);
+    return err;
+}
+
+static void *
+accept_clients(void *arg)
+{
+    struct workers *w = arg;
+    bool stopping;
+
+    do {
+        int fd;
+
+        wait_for(w->listener, POLLIN, NO_DEADLINE);
+        fd = welcome_accept(w->listener, &w->spare);
+        if (fd != -1 && start_session(w, fd) != 0)
+            close(fd);
+        pthread_mutex_lock(&w->lock);
+        stopping = w->stopping;
+        pthread_mutex_unlock(&w->lock);
+    } while (!stopping);
+    return NULL;
+}
+
+/* Its signals are the program's business, not ours; threads that this one
+ * starts inherit that. */
+static int
+start_acceptor(struct workers *w)
+{
+    sigset_t all, before;
+    int err;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    err = -pthread_create(&w->acceptor, NULL, accept_clients, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return err;
+}
+
+/* -- all of them ----------------------------------------------------------- */
+
+static void
+close_all(struct workers *w)
+{
+    for (size_t i = 0; i < IPC_MAX_CLIENTS; i++)
+        pthread_cond_destroy(&w->sessions[i].change);
+    pthread_mutex_destroy(&w->lock);
+    close(w->listener);
+    close(w->spare);
+    close(w->queued);
+}
+
+int
+workers_start(struct workers *w, int listener)
+{
+    int err;
+
+    w->listener = listener;
+    pthread_mutex_init(&w->lock, NULL);
+    for (size_t i = 0; i < IPC_MAX_CLIENTS; i++) {
+        w->sessions[i].workers = w;
+        pthread_cond_init(&w->sessions[i].change, NULL);
+    }
+    w->queued = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
+    w->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    err = w->queued == -1 || w->spare == -1 ? -errno : start_acceptor(w);
+    if (err != 0)
+        close_all(w);
+    return err;
+}
+
+/* shutdown(2) wakes who waits for a socket, listener or not. */
+void
+workers_stop(struct workers *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->stopping = true;
+    shutdown(w->listener, SHUT_RDWR);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->acceptor, NULL);
+    for (size_t i = 0; i < IPC_MAX_CLIENTS; i++)
+        vacate(&w->sessions[i]);
+    close_all(w);
+}
