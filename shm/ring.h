@@ -118,6 +118,18 @@ ring_room(struct ring_writer *w, size_t len)
     return RING_SIZE - (w->at - w->head) >= want ? 0 : -EAGAIN;
 }
 
+/* Copies a message behind its word: the end first, then what lies in the cache
+ * line of the word.  That is the line the reader keeps looking at, and each look
+ * takes it away from us; so it is written last, once, together with the word. */
+static inline void
+ring_copy(uint8_t *to, const uint8_t *message, size_t len)
+{
+    size_t first = len < CACHE_LINE - RING_WORD ? len : CACHE_LINE - RING_WORD;
+
+    memcpy(to + first, message + first, len - first);
+    memcpy(to, message, first);
+}
+
 /*
  * Puts a message into the ring.  0, -EAGAIN, -EPROTO as above.
  *
@@ -138,7 +150,7 @@ ring_put(struct ring_writer *w, const void *message, size_t len,
     /* Nobody looks at these before the word in front of them is there. */
     atomic_store_explicit(ring_word(w->ring, at + need), RING_NOTHING,
                           memory_order_relaxed);
-    memcpy(&w->ring->bytes[at % RING_SIZE + RING_WORD], message, len);
+    ring_copy(&w->ring->bytes[at % RING_SIZE + RING_WORD], message, len);
     if (skip != 0) {
         atomic_store_explicit(ring_word(w->ring, at), word,
                               memory_order_relaxed);
