@@ -113,8 +113,8 @@ deps: ## install what is missing (nothing missing: does nothing)
 	@harness/deps.sh install
 check: all ## run every test; CK_RUN_CASE=fifo/perclient picks one mechanism
 	@$O/check
-bench: all ## measure, print the table, draw the charts into results/latest
-	@$O/ipcbench run $(if $M,-m $M)
+bench: all ## measure into results/latest; M=pipe: only that; FULL=1: all, 12 min
+	@$O/ipcbench run $(if $M,-m $M) $(if $(FULL),--full)
 report: all ## draw the charts of results/latest again
 	@$O/ipcbench report results/latest
 isolate: all ## which mechanism gets through which namespace

@@ -1,14 +1,43 @@
 /* cells.c - which cells a mechanism has, and what they are compared with. */
 #include "bench/plan.h"
 
+#include "bench/echo.h"
+
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Payloads, bytes.  Where a mechanism cannot carry one of them it is measured
- * once more at the largest it can. */
-static const size_t rtt_sizes[] = {64, 1024, 4096, 65536, 1048576, 0};
+/* The sizes that tables and floors rest on are measured in every round, the
+ * others, and the streams, in FEWER of them; the curves are drawn through
+ * them, and no verdict hangs on a per cent there. */
+#define FEWER 5
+#define FEW   3
+
 static const size_t stream_sizes[] = {64, 4096, 65536, 1048576, 0};
+
+/* Daemons of every kind, for the runs that have not time for all. */
+static const char *const crowded[] = {
+    "fifo/perclient", "msgq/sysv-types",  "msgq/posix",
+    "shm/futex",      "socket/seqpacket", "socket/stream",
+    "socket/threads", "socket/tcp",       NULL};
+
+static const char *const stalled[] = {"socket/seqpacket", NULL};
+
+static bool
+is_among(const char *name, const char *const *names)
+{
+    while (*names != NULL && strcmp(*names, name) != 0)
+        names++;
+    return *names != NULL;
+}
+
+/* In so many rounds, spread over the run, or in all. */
+static long
+every(const struct plan *p, long rounds)
+{
+    return p->rounds <= rounds ? 1 : (p->rounds + rounds - 1) / rounds;
+}
 
 /* -- growing ------------------------------------------------------------------ */
 
@@ -60,6 +89,25 @@ plan_absent(struct plan *p, const struct ipc_mechanism *m,
 
 /* -- cells --------------------------------------------------------------------- */
 
+/* 64 bytes, and 4 KiB or what the mechanism carries instead. */
+static bool
+is_main(size_t size)
+{
+    return size == 64 || (size > 2048 && size <= 4096);
+}
+
+/* How often and how long: what the headlines rest on is measured most. */
+static struct cell
+at_its_pace(const struct plan *p, struct cell c)
+{
+    if (strcmp(c.kind, ROW_RTT) == 0 && is_main(c.size))
+        c.every = 1;
+    else
+        c.every = every(p, FEWER);
+    c.weight = p->full && strcmp(c.kind, ROW_RTT) == 0 && c.size == 64 ? 4 : 1;
+    return c;
+}
+
 /* One cell for every size that fits, and one at the limit if not all do. */
 static int
 add_sizes(struct plan *p, struct cell c, const size_t *sizes)
@@ -70,7 +118,7 @@ add_sizes(struct plan *p, struct cell c, const size_t *sizes)
     for (; err == 0 && *sizes != 0; before = *sizes++) {
         c.size = *sizes <= largest ? *sizes : largest;
         if (c.size > before + before / 8) /* or it would tell nothing new */
-            err = add_cell(p, c);
+            err = add_cell(p, at_its_pace(p, c));
         if (*sizes > largest)
             break;
     }
@@ -104,11 +152,72 @@ no_stream(const struct ipc_mechanism *m)
                : NULL;
 }
 
+/* Joining, where both sides share a CPU, or where there is no such place. */
+static int
+add_setup(struct plan *p, struct cell c)
+{
+    if (c.placement != p->placements[0] || (c.m->caps & IPC_ONEWAY))
+        return 0;
+    c.kind = ROW_SETUP;
+    c.measure = measure_setup;
+    c.size = 64;
+    c.every = every(p, FEWER);
+    return add_cell(p, c);
+}
+
+static int
+add_clients(struct plan *p, struct cell c)
+{
+    struct ipc_limits l;
+    int err = 0;
+
+    if ((c.m->caps & (IPC_ONEWAY | IPC_SPAWNED | IPC_INPROCESS)) ||
+        c.m->limits(&l) != 0 ||
+        !(p->full || p->wanted[0] != NULL || is_among(c.name, crowded)))
+        return 0;
+    c.kind = ROW_CLIENTS;
+    c.measure = measure_clients;
+    c.size = 64;
+    c.every = every(p, p->full ? FEWER : FEW);
+    c.weight = 4; /* time for everybody to have had a turn or two */
+    for (const long *n = p->clients; err == 0 && *n != 0; n++) {
+        c.clients = *n;
+        if (*n <= l.max_clients)
+            err = add_cell(p, c);
+    }
+    return err;
+}
+
+/* The open loop, at one placement: the one where the client has a CPU to
+ * itself, if there is one. */
+static int
+add_load(struct plan *p, struct cell c)
+{
+    static const char *const modes[] = {ROW_CLOSED, ROW_SENT, ROW_DUE};
+    int err = 0;
+
+    if (c.placement != p->placements[p->placement_count > 1] ||
+        (c.m->caps & (IPC_ONEWAY | IPC_SPAWNED | IPC_INPROCESS)) ||
+        !is_among(c.name, stalled))
+        return 0;
+    c.kind = ROW_LOAD;
+    c.measure = measure_load;
+    c.size = 64;
+    c.every = every(p, 2);
+    c.ns = p->budget < LOAD_BUDGET ? 0 : LOAD_NS;
+    for (size_t i = 0; err == 0 && i < sizeof modes / sizeof *modes; i++) {
+        c.mode = modes[i];
+        err = add_cell(p, c);
+    }
+    return err;
+}
+
 int
 plan_cells(struct plan *p, const struct ipc_mechanism *m,
            const struct placement *pl, int allowed)
 {
-    struct cell c = {.name = m->name, .m = m, .placement = pl};
+    struct cell c = {
+        .name = m->name, .m = m, .placement = pl, .clients = 1, .weight = 1};
     const char *reason = not_there(m, pl, allowed), *why;
     int err;
 
@@ -116,7 +225,15 @@ plan_cells(struct plan *p, const struct ipc_mechanism *m,
     c.measure = measure_rtt;
     why = reason != NULL ? reason : no_round_trip(m);
     err = why != NULL ? plan_absent(p, m, pl->name, ROW_RTT, why)
-                      : add_sizes(p, c, rtt_sizes);
+                      : add_sizes(p, c, p->sizes);
+    if (err != 0)
+        return err;
+    if (why == NULL)
+        err = add_setup(p, c);
+    if (err == 0 && why == NULL)
+        err = add_clients(p, c);
+    if (err == 0 && why == NULL)
+        err = add_load(p, c);
     if (err != 0)
         return err;
     c.kind = ROW_STREAM;
@@ -126,22 +243,65 @@ plan_cells(struct plan *p, const struct ipc_mechanism *m,
                        : add_sizes(p, c, stream_sizes);
 }
 
-/* Is this floor there already? */
-static bool
-has_floor(const struct plan *p, const struct cell *c)
-{
-    for (size_t i = 0; i < p->cell_count; i++) {
-        const struct cell *f = &p->cells[i];
+/* -- floors --------------------------------------------------------------------- */
 
-        if (f->measure == c->measure && f->size == c->size &&
-            f->placement == c->placement)
-            return true;
+/* Adds a floor, unless it is there already. */
+static int
+add_floor(struct plan *p, struct cell c, const char *name,
+          int (*measure)(struct bench *, struct cell *, struct row *))
+{
+    c.m = NULL;
+    c.name = name;
+    c.measure = measure;
+    c.batch = 0;
+    for (size_t i = 0; i < p->cell_count; i++) {
+        struct cell *f = &p->cells[i];
+
+        if (f->size == c.size && f->placement == c.placement &&
+            strcmp(f->name, name) == 0) {
+            f->every = c.every < f->every ? c.every : f->every;
+            return 0;
+        }
     }
-    return false;
+    return add_cell(p, c);
 }
 
-/* A floor of the same size for every cell: for a round trip the bare pipe at
- * the same placement, for a stream memcpy. */
+/* The bare echo with the same system calls, at the main sizes. */
+static int
+add_own_floor(struct plan *p, const struct cell *c)
+{
+    const char *own = echo_floor_for(c->name);
+
+    if (own == NULL || !is_main(c->size))
+        return 0;
+    return add_floor(p, *c, own, floor_echo);
+}
+
+/* What the floors themselves rest on: the clock, the interruptions, and an
+ * independent program's word for the bare pipe. */
+static int
+add_probes(struct plan *p)
+{
+    struct cell c = {.placement = p->placements[0],
+                     .kind = ROW_RTT,
+                     .clients = 1,
+                     .weight = 1,
+                     .every = every(p, FEWER)};
+    int err = add_floor(p, c, "floor/clock", floor_clock);
+
+    c.kind = ROW_GAPS;
+    if (err == 0)
+        err = add_floor(p, c, FLOOR_GAPS, floor_gaps);
+    c.kind = ROW_RTT;
+    c.size = 4; /* an int */
+    if (err == 0 && floor_perf_is_there())
+        err = add_floor(p, c, FLOOR_PERF, floor_perf);
+    return err;
+}
+
+/* For every cell what it is compared with: for a round trip the bare pipe at
+ * the same placement and the bare echo with its own system calls, for a stream
+ * memcpy. */
 int
 plan_floors(struct plan *p)
 {
@@ -150,21 +310,17 @@ plan_floors(struct plan *p)
 
     for (size_t i = 0; err == 0 && i < n; i++) {
         struct cell c = p->cells[i]; /* add_cell() moves the array */
-        bool rtt = c.measure == measure_rtt;
 
-        c.m = NULL;
-        c.name = rtt ? "floor/pipe" : "floor/memcpy";
-        c.measure = rtt ? floor_pipe : floor_memcpy;
-        c.placement = rtt ? c.placement : p->placements[0];
-        if (!has_floor(p, &c))
-            err = add_cell(p, c);
+        if (c.measure == measure_rtt) {
+            err = add_floor(p, c, FLOOR_PIPE, floor_echo);
+            if (err == 0)
+                err = add_own_floor(p, &c);
+        } else if (c.measure == measure_stream) {
+            c.placement = p->placements[0];
+            err = add_floor(p, c, FLOOR_MEMCPY, floor_memcpy);
+        }
     }
-    if (err == 0)
-        err = add_cell(p, (struct cell){.name = "floor/clock",
-                                        .placement = p->placements[0],
-                                        .kind = ROW_RTT,
-                                        .measure = floor_clock});
-    return err;
+    return err == 0 ? add_probes(p) : err;
 }
 
 /* The A/A pair: the first round trips of the first real mechanism again, as if
@@ -188,8 +344,23 @@ plan_pair(struct plan *p)
         struct cell c = p->cells[i];
 
         c.copy = 1;
-        if (c.m == m && c.measure == measure_rtt && c.size == rtt_sizes[0])
+        if (c.m == m && c.measure == measure_rtt && c.size == 64)
             err = add_cell(p, c);
     }
     return err;
+}
+
+bool
+plan_is_counted(const struct plan *p, size_t i)
+{
+    const struct cell *c = &p->cells[i];
+
+    if (c->size != 64 ||
+        (c->measure != measure_rtt && c->measure != floor_echo) || c->copy != 0)
+        return false;
+    for (size_t j = 0; j < i; j++)
+        if (p->cells[j].size == 64 && p->cells[j].measure == c->measure &&
+            strcmp(p->cells[j].name, c->name) == 0)
+            return false;
+    return true;
 }

@@ -220,12 +220,14 @@ one_sided(const struct line *l, const struct summary *other,
 
 /* -- all of them ------------------------------------------------------------- */
 
-/* A line to be compared: measured, no floor, not the second of the A/A pair. */
+/* A line to be compared: measured, against a floor, no floor itself, not the
+ * second of the A/A pair. */
 static bool
 is_wanted(const struct line *l)
 {
     return l->used > 0 && l->copy == 0 &&
-           strncmp(l->mechanism, "floor/", 6) != 0;
+           strncmp(l->mechanism, "floor/", 6) != 0 &&
+           (strcmp(l->kind, ROW_RTT) == 0 || strcmp(l->kind, ROW_STREAM) == 0);
 }
 
 static const struct line *

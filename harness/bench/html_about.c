@@ -45,8 +45,7 @@ troubled(FILE *f, const struct summary *s)
         html_text(f, l->mechanism);
         fputs(", ", f);
         html_text(f, l->placement);
-        fprintf(f, ", %s of %s: %s",
-                strcmp(l->kind, ROW_RTT) == 0 ? "round trip" : "one way",
+        fprintf(f, ", %s of %s: %s", summary_kind(l->kind),
                 size_name((size_t)l->size, size),
                 failed ? "FAILED: " : "mostly disturbed: ");
         html_text(f, l->reason);
@@ -67,8 +66,7 @@ absent(FILE *f, const struct summary *s)
             html_text(f, l->placement);
         }
         if (l->kind[0] != '\0')
-            fprintf(f, ", %s",
-                    strcmp(l->kind, ROW_RTT) == 0 ? "round trip" : "one way");
+            fprintf(f, ", %s", summary_kind(l->kind));
         fputs(": not measured: ", f);
         html_text(f, l->reason);
         fputs("</li>\n", f);

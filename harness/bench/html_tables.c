@@ -1,6 +1,7 @@
 /* html_tables.c - the tables of report.html. */
 #include "bench/html.h"
 
+#include "bench/grid.h"
 #include "bench/plan.h"
 
 #include <math.h>
@@ -308,5 +309,6 @@ html_tables(FILE *f, const struct summary *s, const json_t *run)
         sizes_table(f, s, run, placements.name[i], ROW_RTT, picked);
     for (size_t i = 0; i < placements.n; i++)
         sizes_table(f, s, run, placements.name[i], ROW_STREAM, picked);
+    grids(s, grid_html, f);
     free(picked);
 }

@@ -31,7 +31,7 @@ static struct options {
     const char *dir; /* report; compare: OLD */
     const char *new; /* compare */
     bool csv;        /* list, compare */
-} options = {.run.plan.rounds = 9};
+} options;
 
 enum {
     KEY_BUDGET = 256,
@@ -39,6 +39,10 @@ enum {
     KEY_SEED,
     KEY_OUT,
     KEY_PLACEMENT,
+    KEY_SIZES,
+    KEY_CLIENTS,
+    KEY_DURATION,
+    KEY_FULL,
     KEY_CSV
 };
 
@@ -65,8 +69,8 @@ number(struct argp_state *state, const char *option, const char *text,
     double v = strtod(text, &end);
 
     if (end == text || *end != '\0' || !(v >= lo && v <= hi))
-        argp_error(state, "%s takes a number from %g to %g, not `%s'", option,
-                   lo, hi, text);
+        argp_error(state, "%s takes a number from %.7g to %.7g, not `%s'",
+                   option, lo, hi, text);
     return v;
 }
 
@@ -95,10 +99,26 @@ static const struct argp_option run_list[] = {
      "(default: one-cpu, and two-cpu-awake where possible, else two-cpu)",
      0},
     {"budget", KEY_BUDGET, "SECONDS", 0,
-     "how long the run may take (default: 5 for each mechanism, at most 90)",
+     "how long the run may take (default: 5 for each mechanism, at most 90; "
+     "with "
+     "--full 8 times that)",
+     0},
+    {"duration", KEY_DURATION, "MS", 0,
+     "how long each cell is measured; the budget is of no account then "
+     "(default: what the budget allows)",
      0},
     {"rounds", KEY_ROUNDS, "N", 0,
-     "how often each cell is measured (default: 9)", 0},
+     "how often each cell is measured (default: 9; with --full 25)", 0},
+    {"sizes", KEY_SIZES, "BYTES,...", 0,
+     "of round trips, beside 64, which is always measured (default: "
+     "1024,4096,65536,1048576)",
+     0},
+    {"clients", KEY_CLIENTS, "N,...", 0,
+     "how many at once, beside 1 (default: 2,4,8)", 0},
+    {"full", KEY_FULL, NULL, 0,
+     "every placement, 11 sizes, up to 16 clients, 25 rounds: about 12 "
+     "minutes",
+     0},
     {"seed", KEY_SEED, "N", 0, "the order of the cells (default: random)", 0},
     {"out", KEY_OUT, "DIR", 0,
      "put the run's directory there (default: results in the source tree, "
@@ -106,6 +126,47 @@ static const struct argp_option run_list[] = {
      0},
     {0},
 };
+
+/* "1024,65536" after what is there already, rising. */
+static size_t
+numbers(struct argp_state *state, const char *option, const char *text,
+        double most, size_t *list, size_t room)
+{
+    size_t n = 1; /* the first is there */
+
+    for (const char *at = text; at != NULL; at = strchr(at, ',')) {
+        char one[32];
+
+        at += *at == ',';
+        snprintf(one, sizeof one, "%.*s", (int)strcspn(at, ","), at);
+        list[n] = (size_t)number(state, option, one, (double)list[0], most);
+        if (list[n] == list[0])
+            continue;
+        if (list[n] < list[n - 1])
+            argp_error(state, "%s takes rising numbers, not `%s'", option,
+                       text);
+        if (++n == room)
+            argp_error(state, "%s takes at most %zu numbers", option, room - 2);
+    }
+    return n;
+}
+
+#define MOST_SIZES 32 /* with the one before them and the 0 behind */
+
+static size_t size_list[MOST_SIZES] = {64}, client_list[MOST_SIZES] = {1};
+
+static void
+parse_clients(struct argp_state *state, const char *text)
+{
+    static long clients[MOST_SIZES];
+    size_t n = numbers(state, "--clients", text, IPC_MAX_CLIENTS, client_list,
+                       MOST_SIZES);
+
+    for (size_t i = 0; i < n; i++)
+        clients[i] = (long)client_list[i];
+    clients[n] = 0;
+    options.run.plan.clients = clients;
+}
 
 static error_t
 parse_run(int key, char *arg, struct argp_state *state)
@@ -124,6 +185,20 @@ parse_run(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_ROUNDS:
         o->plan.rounds = (long)number(state, "--rounds", arg, 1, 1000);
+        return 0;
+    case KEY_DURATION:
+        o->plan.duration = number(state, "--duration", arg, 1, 60000) / 1e3;
+        return 0;
+    case KEY_SIZES:
+        size_list[numbers(state, "--sizes", arg, 1048576, size_list,
+                          MOST_SIZES)] = 0;
+        o->plan.sizes = size_list;
+        return 0;
+    case KEY_CLIENTS:
+        parse_clients(state, arg);
+        return 0;
+    case KEY_FULL:
+        o->plan.full = true;
         return 0;
     case KEY_SEED:
         o->seed = seed(state, arg);

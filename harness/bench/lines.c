@@ -41,7 +41,7 @@ find_copy(const struct summary *s, const char *mechanism, const char *placement,
     for (size_t i = 0; i < s->n; i++) {
         const struct line *l = &s->lines[i];
 
-        if (l->size == size && l->copy == copy &&
+        if (l->size == size && l->copy == copy && l->clients <= 1 &&
             strcmp(l->mechanism, mechanism) == 0 &&
             strcmp(l->placement, placement) == 0 && strcmp(l->kind, kind) == 0)
             return l;
@@ -54,6 +54,54 @@ summary_find(const struct summary *s, const char *mechanism,
              const char *placement, const char *kind, long size)
 {
     return find_copy(s, mechanism, placement, kind, size, 0);
+}
+
+static bool
+is_of(const struct line *l, const char *mechanism, const char *placement,
+      const char *kind)
+{
+    return l->used > 0 && strcmp(l->mechanism, mechanism) == 0 &&
+           strcmp(l->placement, placement) == 0 && strcmp(l->kind, kind) == 0;
+}
+
+const struct line *
+summary_find_clients(const struct summary *s, const char *mechanism,
+                     const char *placement, long clients)
+{
+    for (const struct line *l = s->lines; l < s->lines + s->n; l++)
+        if (l->clients == clients &&
+            is_of(l, mechanism, placement, ROW_CLIENTS))
+            return l;
+    return NULL;
+}
+
+const struct line *
+summary_find_load(const struct summary *s, const char *mechanism,
+                  const char *placement, const char *mode)
+{
+    for (const struct line *l = s->lines; l < s->lines + s->n; l++)
+        if (strcmp(l->mode, mode) == 0 &&
+            is_of(l, mechanism, placement, ROW_LOAD))
+            return l;
+    return NULL;
+}
+
+const char *
+summary_kind(const char *kind)
+{
+    static const struct {
+        const char *kind, *words;
+    } all[] = {
+        {ROW_RTT, "round trip"},     {ROW_STREAM, "one way"},
+        {ROW_SETUP, "joining"},      {ROW_CLIENTS, "several clients"},
+        {ROW_LOAD, "by a schedule"}, {ROW_CALLS, "counting system calls"},
+        {ROW_GAPS, "interruptions"},
+    };
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (strcmp(all[i].kind, kind) == 0)
+            return all[i].words;
+    return kind;
 }
 
 const char *

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* clock_gettime */
 #include "bench/measure.h"
 
+#include "bench/trace.h"
 #include "core/clock.h"
 
 #include <errno.h>
@@ -40,10 +41,13 @@ measure_warm_up(const struct bench *b, int (*op)(void *), void *arg,
 static int
 timed(struct bench *b, long batch, int (*op)(void *), void *arg)
 {
-    int64_t from = now_ns(), to = from, until = from + b->cell_ns;
+    struct histogram *h = &b->page->histogram;
+    int64_t from, to, until;
     int err;
 
-    histogram_clear(&b->histogram);
+    histogram_clear(h); /* and touched */
+    from = to = now_ns();
+    until = from + b->cell_ns;
     while (to < until) {
         if (*b->stop)
             return -EINTR;
@@ -53,14 +57,27 @@ timed(struct bench *b, long batch, int (*op)(void *), void *arg)
                 return err;
         }
         to = now_ns();
-        histogram_add(&b->histogram, (uint64_t)(to - from));
+        histogram_add(h, (uint64_t)(to - from));
         from = to;
     }
     return 0;
 }
 
-static void
-fill_times(struct row *r, const struct histogram *h, long batch)
+/* The same operations for whoever counts what the kernel is asked for. */
+static int
+counted(struct bench *b, int (*op)(void *), void *arg)
+{
+    int err = 0;
+
+    trace_mark();
+    for (long i = 0; err == 0 && i < b->counted; i++)
+        err = op(arg);
+    trace_mark();
+    return err;
+}
+
+void
+measure_times(struct row *r, const struct histogram *h, long batch)
 {
     double per = (double)batch;
 
@@ -86,6 +103,8 @@ measure_cost(struct row *r, const struct cost from[2], const struct cost to[2])
     r->server_voluntary = (to[1].voluntary - from[1].voluntary) / n;
     r->server_involuntary = (to[1].involuntary - from[1].involuntary) / n;
     r->server_cpu = (to[1].cpu_ns - from[1].cpu_ns) / ns;
+    r->client_faults = (to[0].faults - from[0].faults) / n;
+    r->server_faults = (to[1].faults - from[1].faults) / n;
 }
 
 int
@@ -98,6 +117,8 @@ measure_loop(struct bench *b, struct cell *c, struct row *r, pid_t server,
 
     if (err != 0)
         return err;
+    if (b->counted != 0)
+        return counted(b, op, arg);
     /* Decided once, so that all rounds of a cell count the same thing. */
     if (c->batch == 0)
         c->batch = fastest < SHORT_NS ? BATCH : 1;
@@ -106,7 +127,7 @@ measure_loop(struct bench *b, struct cell *c, struct row *r, pid_t server,
     cost_read(server, &to[0], &to[1]);
     if (err != 0)
         return err;
-    fill_times(r, &b->histogram, c->batch);
+    measure_times(r, &b->page->histogram, c->batch);
     measure_cost(r, from, to);
     return 0;
 }

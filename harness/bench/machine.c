@@ -180,10 +180,20 @@ commit(void)
     return text_or_null(line);
 }
 
+/* gcc defines a macro, clang has to be asked. */
+#ifdef __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED
+#endif
+
 const char *
 build_is_slow(void)
 {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef SANITIZED
     return "with a sanitizer";
 #elif !defined(__OPTIMIZE__)
     return "without optimisation";

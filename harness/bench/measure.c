@@ -21,7 +21,7 @@ one_trip(void *arg)
 {
     struct trip *t = arg;
     struct reply r;
-    int err = client_call(t->client, t->method, &t->arg, &r, SESSION_TIMEOUT);
+    int err = client_call(t->client, t->method, &t->arg, &r, -1);
 
     if (err != 0)
         return err;
@@ -54,7 +54,7 @@ one_notice(void *arg)
 {
     struct trip *t = arg;
 
-    return client_send(t->client, t->method, &t->arg, NULL, SESSION_TIMEOUT);
+    return client_send(t->client, t->method, &t->arg, NULL, -1);
 }
 
 static int
@@ -62,7 +62,7 @@ one_acknowledged(void *arg)
 {
     struct trip *t = arg;
     struct reply r;
-    int err = client_call(t->client, t->method, &t->arg, &r, SESSION_TIMEOUT);
+    int err = client_call(t->client, t->method, &t->arg, &r, -1);
 
     return err == 0 && r.status != WIRE_OK ? -EPROTO : err;
 }
@@ -148,7 +148,7 @@ stream(struct bench *b, struct cell *c, struct row *r, struct session *s)
 
 /* -- cells ----------------------------------------------------------------------- */
 
-static int
+int
 in_session(struct bench *b, struct cell *c, struct row *r,
            int (*inner)(struct bench *, struct cell *, struct row *,
                         struct session *))
@@ -165,6 +165,7 @@ in_session(struct bench *b, struct cell *c, struct row *r,
 
     if (err != 0)
         return err;
+    b->page->server = s.server > 0 ? s.server : 0;
     err = inner(b, c, r, &s);
     closed = session_close(&s, r->reason, sizeof r->reason);
     return err != 0 ? err : closed;
@@ -180,63 +181,6 @@ int
 measure_stream(struct bench *b, struct cell *c, struct row *r)
 {
     return in_session(b, c, r, stream);
-}
-
-/* Was the cell left alone?  These rules look at CPU time and at switches only,
- * and were fixed before anybody looked at a latency.  Comparisons with NAN are
- * false: what is not known does not speak against a cell. */
-static const char *
-disturbed(const struct cell *c, const struct row *r)
-{
-    double allowed = 0.005 + 2 / (double)r->n; /* preemptions per operation */
-
-    if (c->m != NULL && (c->m->caps & IPC_SPINS) &&
-        (r->client_cpu < 0.95 || r->server_cpu < 0.95))
-        return "a spinning side did not have its CPU to itself";
-    if (c->placement->together && r->client_cpu + r->server_cpu < 0.93)
-        return "the two sides did not have the CPU to themselves";
-    if (!c->placement->together &&
-        (r->client_involuntary > allowed || r->server_involuntary > allowed))
-        return "preempted too often";
-    return NULL;
-}
-
-static void
-explain(int err, char *reason, size_t size)
-{
-    if (err == 0 || reason[0] != '\0')
-        return;
-    snprintf(reason, size, "%s",
-             err == -EBADMSG ? "other bytes came back than were sent"
-                             : strerror(-err));
-}
-
-int
-measure_cell(struct bench *b, struct cell *c, long round, struct row *r)
-{
-    const char *why;
-    int err;
-
-    *r = row_empty();
-    r->round = round;
-    r->size = (long)c->size;
-    r->copy = c->copy;
-    snprintf(r->mechanism, sizeof r->mechanism, "%s", c->name);
-    snprintf(r->placement, sizeof r->placement, "%s", c->placement->name);
-    snprintf(r->kind, sizeof r->kind, "%s", c->kind);
-    err = placement_enter(c->placement);
-    if (err == 0)
-        err = c->measure(b, c, r);
-    placement_leave();
-    if (err == -EINTR || *b->stop)
-        return -EINTR;
-    why = err == 0 ? disturbed(c, r) : NULL;
-    strcpy(r->status, err != 0 ? ROW_FAILED : why ? ROW_REJECTED : ROW_OK);
-    explain(err, r->reason, sizeof r->reason);
-    if (why != NULL)
-        snprintf(r->reason, sizeof r->reason, "%s", why);
-    c->given_up = err != 0;
-    return 0;
 }
 
 /* -- before the rounds ------------------------------------------------------------- */
@@ -290,6 +234,6 @@ measure_check(struct bench *b, const struct ipc_mechanism *m, int64_t *ns,
     if (err == 0)
         err = closed;
     *ns = now_ns() - start;
-    explain(err, reason, size);
+    cell_explain(err, reason, size);
     return err;
 }

@@ -1,6 +1,6 @@
 /*
  * measure.h - one cell: a mechanism, a placement, a size; measured once, in a
- * fresh server process.
+ * process of its own with a fresh server.
  *
  *      server, client   start, join, pin
  *      verify           one echo of random bytes, compared
@@ -16,9 +16,13 @@
  * than 1 us are stamped in batches of 64; their percentiles are those of the
  * batches' means, and the rows say so.
  *
+ * The timed calls wait for ever (timeout -1).  A time limit costs a poll(2) or a
+ * timer for each, which would be measured as if it were the mechanism's; if
+ * something hangs, the process is killed from outside (cell.c).
+ *
  * This is a closed loop: the next request starts when the reply is there.  It
  * measures service time and capacity, not the latency of requests that arrive
- * by a schedule of their own.
+ * by a schedule of their own; load.c has that one.
  */
 #ifndef MEASURE_H
 #define MEASURE_H
@@ -27,9 +31,23 @@
 #include "bench/record.h"
 #include "bench/session.h"
 #include "bench/stats.h"
+#include "bench/summary.h"
 #include "core/ipc.h"
 
 #include <signal.h>
+
+/* What a cell's process tells about itself while it runs and leaves when it
+ * ends: a page that it shares with ipcbench and with the janitor. */
+struct cell_page {
+    char dir[32];                  /* run directory of the servers */
+    const struct ipc_mechanism *m; /* served at the moment, or NULL */
+    pid_t cell, server;            /* to be stopped if they hang; 0: none */
+    int queue;                     /* a floor's System V queue + 1; 0: none */
+    int err;                       /* what measure() returned */
+    long batch;
+    struct row row;
+    struct histogram histogram;
+};
 
 /* What all cells of a run share. */
 struct bench {
@@ -38,19 +56,27 @@ struct bench {
     uint8_t *data;    /* IPC_MAX_MSG bytes to send */
     uint8_t *scratch; /* as many to copy to */
     const volatile sig_atomic_t *stop;
-    struct histogram histogram;
+    struct cell_page *page;
+    long counted; /* not 0: no clock, but this many operations between two
+                   * marks for the one who counts system calls (trace.h) */
 };
 
 struct cell {
     const char *name;              /* the mechanism's, or "floor/pipe" */
     const struct ipc_mechanism *m; /* NULL: a floor */
     const struct placement *placement;
-    const char *kind; /* ROW_RTT, ROW_STREAM */
+    const char *kind; /* ROW_RTT, ROW_STREAM ... */
+    const char *mode; /* of a row of this kind; NULL: none */
     int (*measure)(struct bench *, struct cell *, struct row *);
-    size_t size;   /* of the payload, bytes */
-    int copy;      /* 1: the second of the A/A pair */
-    long batch;    /* operations per stamp; 0: the first round decides */
-    bool given_up; /* failed once; not tried again */
+    size_t size;  /* of the payload, bytes */
+    long clients; /* at once */
+    int copy;     /* 1: the second of the A/A pair */
+    long every;   /* in rounds 1, 1 + every, 1 + 2 every ... */
+    long weight;  /* of its time: so many times bench.cell_ns */
+    int64_t ns;   /* or this long, whatever the budget; 0: by weight */
+    long batch;   /* operations per stamp; 0: the first round decides */
+    struct histogram *pool; /* of all rounds, if it is to be kept */
+    bool given_up;          /* failed once; not tried again */
 };
 
 /*
@@ -59,13 +85,38 @@ struct cell {
  */
 int measure_cell(struct bench *b, struct cell *c, long round, struct row *r);
 
+/* How long its timed part is, ns. */
+int64_t cell_time(const struct bench *b, const struct cell *c);
+
+/* Counts the system calls of 64-byte round trips: fills in a row of kind
+ * ROW_CALLS.  0, -EINTR, or why it cannot be done here, with row's reason. */
+int measure_calls(struct bench *b, const struct cell *of, struct row *r);
+
+/* What went wrong, unless reason says it already. */
+void cell_explain(int err, char *reason, size_t size);
+
+/* Stops what a cell's process left running, which has ended itself or is made
+ * to: the process, the server; and sweeps up behind them. */
+void cell_clean_up(struct cell_page *page, const char *dir);
+
 /* -- what a cell can be -------------------------------------------------------- */
 
 int measure_rtt(struct bench *b, struct cell *c, struct row *r);
 int measure_stream(struct bench *b, struct cell *c, struct row *r);
+int measure_setup(struct bench *b, struct cell *c, struct row *r);
+int measure_clients(struct bench *b, struct cell *c, struct row *r);
+int measure_load(struct bench *b, struct cell *c, struct row *r);
 
-/* floor.c */
-int floor_pipe(struct bench *b, struct cell *c, struct row *r);
+/* In a session of the cell's mechanism at its placement. */
+int in_session(struct bench *b, struct cell *c, struct row *r,
+               int (*inner)(struct bench *, struct cell *, struct row *,
+                            struct session *));
+
+/* echo.c: the bare echo called c->name; floor.c: the others */
+int floor_echo(struct bench *b, struct cell *c, struct row *r);
+int floor_gaps(struct bench *b, struct cell *c, struct row *r);
+int floor_perf(struct bench *b, struct cell *c, struct row *r);
+bool floor_perf_is_there(void);
 int floor_memcpy(struct bench *b, struct cell *c, struct row *r);
 int floor_clock(struct bench *b, struct cell *c, struct row *r);
 
@@ -77,6 +128,9 @@ int floor_clock(struct bench *b, struct cell *c, struct row *r);
  */
 int measure_loop(struct bench *b, struct cell *c, struct row *r, pid_t server,
                  int (*op)(void *), void *arg);
+
+/* Fills in the percentiles of a histogram of stamps. */
+void measure_times(struct row *r, const struct histogram *h, long batch);
 
 int measure_warm_up(const struct bench *b, int (*op)(void *), void *arg,
                     int64_t *fastest);

@@ -10,9 +10,24 @@
 #include <string.h>
 
 /* The budget unless told otherwise, s: for each mechanism, and for all of them
- * at most. */
+ * at most; of a full run, so many times that. */
 #define BUDGET_EACH 5.0
 #define BUDGET_MOST 90.0
+#define BUDGET_FULL 8.0
+
+/* What the tables, the charts and the page take at the end, s; but no more than
+ * this part of the budget. */
+#define REPORT_TIME 7.0
+#define REPORT_PART 0.1
+
+#define ROUNDS      9
+#define ROUNDS_FULL 25
+
+static const size_t usual_sizes[] = {64, 1024, 4096, 65536, 1048576, 0};
+static const size_t full_sizes[] = {
+    64, 256, 1024, 4096, 8192, 16384, 32768, 65536, 131072, 262144, 1048576, 0};
+static const long usual_clients[] = {1, 2, 4, 8, 0};
+static const long full_clients[] = {1, 2, 4, 8, 16, 0};
 
 /* A cell of less than this, ns, says nothing. */
 #define CELL_LEAST (2 * NS_PER_MS)
@@ -38,6 +53,16 @@ is_chosen(const struct ipc_mechanism *m, const char *const *names)
         if (is_called(m, *names))
             return true;
     return false;
+}
+
+bool
+plan_names(const struct plan *p, const struct ipc_mechanism *m)
+{
+    const char *const *name = p->wanted;
+
+    while (*name != NULL && strcmp(*name, m->name) != 0)
+        name++;
+    return *name != NULL;
 }
 
 static int
@@ -73,37 +98,67 @@ choose_mechanisms(struct plan *p, const struct plan_options *o,
     return err;
 }
 
+static int
+add_placement(struct plan *p, struct cpus *cpus, const char *name)
+{
+    const struct placement *pl = placement_find(cpus, name);
+    size_t i = 0;
+
+    if (pl == NULL)
+        return -ENOENT;
+    if (pl->reason[0] != '\0')
+        return -EOPNOTSUPP;
+    while (i < p->placement_count && p->placements[i] != pl)
+        i++;
+    p->placements[i] = pl;
+    p->placement_count += i == p->placement_count;
+    return 0;
+}
+
 /* Without a wish: on one CPU, which runs anywhere, and on two, awake if that
- * can be had. */
+ * can be had; in a full run wherever it can be had. */
 static int
 choose_placements(struct plan *p, const struct plan_options *o,
                   struct cpus *cpus, const char **who)
 {
-    const char *usual[] = {"one-cpu", "two-cpu-awake", NULL};
-    const char *const *name = o->placements;
+    bool awake;
+    int err = 0;
 
-    if (*name == NULL) {
-        if (placement_find(cpus, usual[1])->reason[0] != '\0')
-            usual[1] = "two-cpu";
-        if (placement_find(cpus, usual[1])->reason[0] != '\0')
-            usual[1] = NULL;
-        name = usual;
-    }
-    for (; *name != NULL; name++) {
-        const struct placement *pl = placement_find(cpus, *name);
-        size_t i = 0;
-
+    for (const char *const *name = o->placements; *name != NULL; name++) {
         *who = *name;
-        if (pl == NULL)
-            return -ENOENT;
-        if (pl->reason[0] != '\0')
-            return -EOPNOTSUPP;
-        while (i < p->placement_count && p->placements[i] != pl)
-            i++;
-        p->placements[i] = pl;
-        p->placement_count += i == p->placement_count;
+        err = add_placement(p, cpus, *name);
+        if (err != 0)
+            return err;
     }
+    if (p->placement_count > 0)
+        return 0;
+    if (add_placement(p, cpus, "one-cpu") != 0)
+        return -EOPNOTSUPP;
+    awake = add_placement(p, cpus, "two-cpu-awake") == 0;
+    if (!awake || p->full)
+        add_placement(p, cpus, "two-cpu");
+    if (p->full)
+        add_placement(p, cpus, "free");
     return 0;
+}
+
+static void
+choose_extent(struct plan *p, const struct plan_options *o)
+{
+    double most = o->full ? BUDGET_FULL : 1;
+
+    p->full = o->full;
+    p->wanted = o->mechanisms;
+    p->duration = o->duration;
+    p->rounds = o->rounds > 0 ? o->rounds : o->full ? ROUNDS_FULL : ROUNDS;
+    p->sizes = o->sizes != NULL ? o->sizes : o->full ? full_sizes : usual_sizes;
+    p->clients = o->clients != NULL ? o->clients
+                 : o->full          ? full_clients
+                                    : usual_clients;
+    p->budget = o->budget;
+    if (p->budget <= 0)
+        p->budget =
+            most * fmin(BUDGET_EACH * (double)p->mechanism_count, BUDGET_MOST);
 }
 
 int
@@ -112,8 +167,9 @@ plan_make(struct plan *p, const struct plan_options *o, struct cpus *cpus,
 {
     int err;
 
-    *p = (struct plan){.rounds = o->rounds, .budget = o->budget, .cpus = cpus};
+    *p = (struct plan){.cpus = cpus};
     err = choose_mechanisms(p, o, who);
+    choose_extent(p, o);
     if (err == 0)
         err = choose_placements(p, o, cpus, who);
     for (size_t i = 0; err == 0 && i < p->mechanism_count; i++)
@@ -124,8 +180,6 @@ plan_make(struct plan *p, const struct plan_options *o, struct cpus *cpus,
         err = plan_pair(p);
     if (err == 0)
         err = plan_floors(p);
-    if (p->budget <= 0)
-        p->budget = fmin(BUDGET_EACH * (double)p->mechanism_count, BUDGET_MOST);
     if (err != 0)
         plan_free(p);
     return err;
@@ -154,36 +208,56 @@ plan_drop(struct plan *p, const struct ipc_mechanism *m, const char *reason)
 
 /* -- time --------------------------------------------------------------------- */
 
-static int64_t
-at_least(double ns)
+bool
+plan_has(const struct cell *c, long round)
 {
+    return (round - 1) % c->every == 0;
+}
+
+/* How often a cell is still to be measured. */
+static double
+times_left(const struct plan *p, const struct cell *c, long done)
+{
+    double n = 0;
+
+    for (long round = done + 1; round <= p->rounds; round++)
+        n += plan_has(c, round) && !c->given_up;
+    return n;
+}
+
+/* What starting a cell's server takes; a floor has none. */
+static double
+startup_of(const struct plan *p, const struct cell *c, const int64_t *startup)
+{
+    for (size_t i = 0; i < p->mechanism_count; i++)
+        if (c->m == p->mechanisms[i])
+            return (double)startup[i];
+    return 0;
+}
+
+int64_t
+plan_cell_time(const struct plan *p, const struct spending *so_far,
+               const int64_t *startup)
+{
+    double s = (double)NS_PER_SEC, weights = 0, beside = 0, ns;
+    double left = p->budget * s - (double)so_far->since_begin -
+                  fmin(REPORT_TIME, REPORT_PART * p->budget) * s;
+
+    if (p->duration > 0)
+        return (int64_t)(p->duration * s);
+    if (so_far->cells > 0)
+        beside =
+            (double)(so_far->in_rounds - so_far->timed) / (double)so_far->cells;
+    for (size_t i = 0; i < p->cell_count; i++) {
+        const struct cell *c = &p->cells[i];
+        double n = times_left(p, c, so_far->rounds);
+
+        left -= n * (double)c->ns;
+        left -= n * (so_far->cells > 0 ? beside : startup_of(p, c, startup));
+        weights += c->ns == 0 ? n * (double)c->weight : 0;
+    }
+    ns = left / fmax(weights, 1);
     return ns > (double)CELL_LEAST ? (int64_t)ns : CELL_LEAST;
-}
-
-int64_t
-plan_cell_time(const struct plan *p, int64_t spent, const int64_t *startup)
-{
-    double left = p->budget * (double)NS_PER_SEC - (double)spent;
-    double rounds = (double)p->rounds;
-
-    for (size_t i = 0; i < p->cell_count; i++)
-        for (size_t j = 0; j < p->mechanism_count; j++)
-            if (p->cells[i].m == p->mechanisms[j])
-                left -= rounds * (double)startup[j];
-    return at_least(left / rounds / (double)p->cell_count);
-}
-
-int64_t
-plan_next_cell_time(const struct plan *p, int64_t cell_ns, int64_t spent,
-                    int64_t round_ns, long rounds_left)
-{
-    double cells = (double)p->cell_count;
-    double overhead = (double)round_ns - cells * (double)cell_ns;
-    double left = p->budget * (double)NS_PER_SEC - (double)spent;
-
-    if (rounds_left < 1)
-        return cell_ns;
-    return at_least((left / (double)rounds_left - overhead) / cells);
 }
 
 /* -- printing ------------------------------------------------------------------- */
@@ -223,20 +297,68 @@ print_placements(const struct plan *p, FILE *f)
     }
 }
 
+static void
+print_sizes(const size_t *sizes, FILE *f)
+{
+    char name[SIZE_NAME];
+
+    fputs("  round trips    echo of", f);
+    for (; *sizes != 0; sizes++)
+        fprintf(f, " %s%s", size_name(*sizes, name), sizes[1] != 0 ? "," : "");
+    fputs(", or the largest\n                 that fits\n", f);
+}
+
+static long
+count_cells(const struct plan *p, const char *kind)
+{
+    long n = 0;
+
+    for (size_t i = 0; i < p->cell_count; i++)
+        if (strcmp(p->cells[i].kind, kind) == 0)
+            n++;
+    return n;
+}
+
+/* What each part of the run has of the budget: as planned, before anything has
+ * been measured. */
+static void
+print_time(const struct plan *p, FILE *f)
+{
+    double report = fmin(REPORT_TIME, REPORT_PART * p->budget);
+    double runs = 0;
+
+    for (size_t i = 0; i < p->cell_count; i++)
+        runs += times_left(p, &p->cells[i], 0);
+    fprintf(f, "  time           ");
+    if (p->duration > 0)
+        fprintf(f, "%.0f cells of %.0f ms and what they take to start\n", runs,
+                p->duration * 1e3);
+    else
+        fprintf(f,
+                "about %.0f s: %.0f s for checks and %.0f cells, %.0f s for "
+                "charts and report\n",
+                p->budget, p->budget - report, runs, report);
+}
+
 void
 plan_print(const struct plan *p, const char *dir, uint64_t seed, FILE *f)
 {
     fprintf(f,
-            "%zu mechanisms, %zu cells, %ld rounds in random order, about "
-            "%.0f s; seed %ju\n",
-            p->mechanism_count, p->cell_count, p->rounds, p->budget,
-            (uintmax_t)seed);
+            "%zu mechanisms, %zu cells, %ld rounds in random order; seed %ju\n",
+            p->mechanism_count, p->cell_count, p->rounds, (uintmax_t)seed);
+    print_time(p, f);
     print_placements(p, f);
-    fprintf(f, "  round trips    echo of 64 B, 1 KiB, 4 KiB, 64 KiB, 1 MiB, or "
-               "the largest that fits\n"
-               "  one way        64 B, 4 KiB, 64 KiB, 1 MiB, as fast as it is "
-               "taken\n"
-               "  floor          bare pipe echo, memcpy, clock, in every "
-               "round\n");
+    print_sizes(p->sizes, f);
+    fputs("  one way        64 B, 4 KiB, 64 KiB, 1 MiB, as fast as it is "
+          "taken\n"
+          "  floors         bare echoes with the same system calls, memcpy, "
+          "clock, in the same rounds\n",
+          f);
+    if (count_cells(p, ROW_CLIENTS) > 0)
+        fprintf(f, "  clients        several at once, 64 B: %ld cells\n",
+                count_cells(p, ROW_CLIENTS));
+    if (count_cells(p, ROW_LOAD) > 0)
+        fputs("  load           64 B by a schedule, to a server that stalls\n",
+              f);
     fprintf(f, "  results        %s\n", dir);
 }

@@ -6,13 +6,24 @@
 #define PLAN_H
 
 #include "bench/measure.h"
+#include "core/clock.h"
+
+#include <stdbool.h>
 
 struct plan_options {
     const char *const *mechanisms; /* names, or directories; NULL-ended */
     const char *const *placements; /* NULL-ended; empty: the default */
+    const size_t *sizes;           /* bytes, rising, 0-ended; NULL: default */
+    const long *clients;           /* 0-ended; NULL: default */
     double budget;                 /* s; 0: by the number of mechanisms */
-    long rounds;
+    double duration;               /* of a cell, s; 0: what the budget allows */
+    long rounds;                   /* 0: default */
+    bool full;                     /* everything, everywhere, longer */
 };
+
+/* The stalls of load.c are rare: less than this time shows none of them. */
+#define LOAD_NS     (600 * NS_PER_MS)
+#define LOAD_BUDGET 20.0 /* s; a shorter run has not the time for it */
 
 struct plan {
     const struct ipc_mechanism **mechanisms; /* that can run; NULL-ended */
@@ -24,8 +35,26 @@ struct plan {
     size_t cell_count;
     struct row *absent;
     size_t absent_count;
+    const size_t *sizes;
+    const long *clients;
     double budget; /* s */
+    double duration;
     long rounds;
+    bool full;
+    const char *const *wanted; /* names given; NULL-ended */
+};
+
+/* Was the mechanism asked for by its own name, not with its directory or with
+ * all? */
+bool plan_names(const struct plan *p, const struct ipc_mechanism *m);
+
+/* What a run has spent so far, for plan_cell_time(). */
+struct spending {
+    int64_t since_begin; /* ns, all in all */
+    int64_t in_rounds;   /* in the rounds so far */
+    int64_t timed;       /* in their timed parts */
+    long cells;          /* measured in them */
+    long rounds;         /* done */
 };
 
 /* 0 or -errno; -ENOENT: *who is no mechanism's name, nor a placement's;
@@ -39,17 +68,22 @@ void plan_free(struct plan *p);
 int plan_drop(struct plan *p, const struct ipc_mechanism *m,
               const char *reason);
 
-/*
- * How long the timed part of each cell may be, ns, if the whole run is to keep
- * to its budget.  spent: what has gone already; startup: for each mechanism of
- * the plan, what starting and stopping its server takes; both ns.
- */
-int64_t plan_cell_time(const struct plan *p, int64_t spent,
-                       const int64_t *startup);
+/* Is this cell measured in this round (from 1)? */
+bool plan_has(const struct cell *c, long round);
 
-/* The same for the rounds left, once it is known what a round really takes. */
-int64_t plan_next_cell_time(const struct plan *p, int64_t cell_ns,
-                            int64_t spent, int64_t round_ns, long rounds_left);
+/* Are the system calls of cell i counted?  Once for each mechanism and each
+ * bare echo: its first cell of 64-byte round trips. */
+bool plan_is_counted(const struct plan *p, size_t i);
+
+/*
+ * How long the timed part of a cell of weight 1 may be, ns, if the whole run is
+ * to keep to its budget: what is left, less what the remaining cells cost beside
+ * it.  That is known from the rounds so far; before the first, from startup:
+ * for each mechanism of the plan, what starting and stopping its server takes,
+ * ns.
+ */
+int64_t plan_cell_time(const struct plan *p, const struct spending *so_far,
+                       const int64_t *startup);
 
 void plan_print(const struct plan *p, const char *dir, uint64_t seed, FILE *f);
 

@@ -22,6 +22,7 @@ const struct csv_column row_columns[] = {
     TEXT(kind),
     TEXT(mode),
     LONG(size),
+    LONG(clients),
     LONG(copy),
     TEXT(status),
     LONG(n),
@@ -40,6 +41,12 @@ const struct csv_column row_columns[] = {
     REAL(server_involuntary),
     REAL(client_cpu),
     REAL(server_cpu),
+    REAL(client_faults),
+    REAL(server_faults),
+    REAL(fairness),
+    REAL(client_calls),
+    REAL(server_calls),
+    TEXT(calls),
     TEXT(reason),
     {.name = NULL},
 };
@@ -47,7 +54,7 @@ const struct csv_column row_columns[] = {
 struct row
 row_empty(void)
 {
-    struct row r = {.batch = 1};
+    struct row r = {.batch = 1, .clients = 1};
 
     for (const struct csv_column *c = row_columns; c->name != NULL; c++)
         if (c->type == CSV_DOUBLE)

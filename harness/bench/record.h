@@ -26,11 +26,21 @@
 #define ROW_ABSENT   "absent" /* cannot be measured here; round is 0 */
 
 /* Kinds of cells. */
-#define ROW_RTT    "rtt"    /* echo and back; an operation is a round trip */
-#define ROW_STREAM "stream" /* one way; an operation is a message */
+#define ROW_RTT     "rtt"     /* echo and back; an operation is a round trip */
+#define ROW_STREAM  "stream"  /* one way; an operation is a message */
+#define ROW_SETUP   "setup"   /* an operation is open() and the first reply */
+#define ROW_CLIENTS "clients" /* round trips of several clients at once */
+#define ROW_LOAD    "load"    /* round trips by a schedule */
+#define ROW_CALLS   "calls"   /* system calls of a round trip, counted */
+#define ROW_GAPS    "gaps"    /* interruptions of a loop that does nothing */
 
 #define ROW_PIPELINED  "pipelined"  /* sent without waiting */
 #define ROW_ONE_BY_ONE "one by one" /* each acknowledged before the next */
+
+/* Modes of a load. */
+#define ROW_CLOSED "closed" /* the next request when the reply is there */
+#define ROW_SENT   "sent"   /* at fixed times, timed from when it was sent */
+#define ROW_DUE    "due"    /* ... from when it should have been sent */
 
 struct row {
     long round;         /* from 1 */
@@ -39,6 +49,7 @@ struct row {
     char kind[8];
     char mode[16]; /* of a stream: ROW_PIPELINED, ROW_ONE_BY_ONE */
     long size;     /* payload, bytes */
+    long clients;  /* at once */
     long copy;     /* 1: the second of the A/A pair */
     char status[12], reason[160];
     long n, batch;  /* operations; how many per time stamp */
@@ -49,8 +60,15 @@ struct row {
     /* per operation: voluntary and involuntary context switches */
     double client_voluntary, client_involuntary;
     double server_voluntary, server_involuntary;
-    double client_cpu, server_cpu; /* CPU time / time */
-    double ratio;                  /* not in the file: summary.h */
+    double client_cpu, server_cpu;       /* CPU time / time */
+    double client_faults, server_faults; /* page faults, minor and major */
+    double fairness; /* of several clients: Jain's index of their shares */
+    /* ROW_CALLS: system calls of either side, and which: "client: 1 read" */
+    double client_calls, server_calls;
+    char calls[240];
+    /* to the floor, and to the bare echo with the same system calls: not in
+     * the file, see summary.h */
+    double ratio, own_ratio;
 };
 
 extern const struct csv_column row_columns[];

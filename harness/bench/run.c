@@ -9,7 +9,7 @@
  * bit of everything instead of all of something, and two cells are compared
  * within rounds, not across half a minute.
  */
-#define _GNU_SOURCE /* nftw, mkdtemp */
+#define _GNU_SOURCE /* MAP_ANONYMOUS, sigaction */
 #include "bench/run.h"
 
 #include "bench/machine.h"
@@ -17,11 +17,10 @@
 #include "core/clock.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/mman.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -83,7 +82,7 @@ check_all(struct run *r, int64_t *startup)
                  (long)r->plan.mechanism_count);
         if (measure_check(&r->bench, m, &startup[i], reason, sizeof reason) ==
                 0 &&
-            r->all && startup[i] > SLOW_START)
+            !plan_names(&r->plan, m) && startup[i] > SLOW_START)
             snprintf(reason, sizeof reason,
                      "takes %.1f s to start, every time; ask for it: -m %s",
                      (double)startup[i] / (double)NS_PER_SEC, m->name);
@@ -101,6 +100,28 @@ check_all(struct run *r, int64_t *startup)
     return works;
 }
 
+/* The system calls of every mechanism and every bare echo, once: they do not
+ * change from round to round. */
+static int
+count_all(struct run *r)
+{
+    const struct plan *p = &r->plan;
+    struct row row;
+    int err = 0;
+
+    for (size_t i = 0; err == 0 && i < p->cell_count && !stopped; i++) {
+        const struct cell *c = &p->cells[i];
+
+        progress(r, "counting system calls: cell", (long)i + 1,
+                 (long)p->cell_count);
+        if (plan_is_counted(p, i) &&
+            measure_calls(&r->bench, c, &row) != -EINTR)
+            err = record_row(&r->record, &row);
+    }
+    progress(r, NULL, 0, 0);
+    return err;
+}
+
 static int
 prepare(struct run *r)
 {
@@ -114,34 +135,49 @@ prepare(struct run *r)
         r->plan.rounds = 0; /* floors alone are of no interest */
     for (size_t i = 0; err == 0 && i < r->plan.absent_count; i++)
         err = record_row(&r->record, &r->plan.absent[i]);
-    r->bench.cell_ns = plan_cell_time(&r->plan, now_ns() - r->began, startup);
+    if (err == 0)
+        err = count_all(r);
+    r->spending.since_begin = now_ns() - r->began;
+    r->bench.cell_ns = plan_cell_time(&r->plan, &r->spending, startup);
     free(startup);
     return err;
 }
 
 /* -- the rounds -------------------------------------------------------------------- */
 
+/* One cell, and what it has cost of the budget. */
+static int
+one_cell(struct run *r, struct cell *c)
+{
+    struct row row;
+    int err = measure_cell(&r->bench, c, r->rounds + 1, &row);
+
+    if (err != 0)
+        return err;
+    r->measured++;
+    r->rejected += strcmp(row.status, ROW_REJECTED) == 0;
+    r->failed += strcmp(row.status, ROW_FAILED) == 0;
+    r->spending.cells++;
+    r->spending.timed += cell_time(&r->bench, c);
+    return record_row(&r->record, &row);
+}
+
 static int
 one_round(struct run *r, const size_t *order)
 {
-    struct row row;
+    int64_t start = now_ns();
     int err = 0;
 
     for (size_t i = 0; err == 0 && i < r->plan.cell_count; i++) {
         struct cell *c = &r->plan.cells[order[i]];
 
-        if (c->given_up)
+        if (c->given_up || !plan_has(c, r->rounds + 1))
             continue;
         if (i % 8 == 0)
             progress(r, "round", r->rounds + 1, r->plan.rounds);
-        err = measure_cell(&r->bench, c, r->rounds + 1, &row);
-        if (err != 0)
-            break;
-        r->measured++;
-        r->rejected += strcmp(row.status, ROW_REJECTED) == 0;
-        r->failed += strcmp(row.status, ROW_FAILED) == 0;
-        err = record_row(&r->record, &row);
+        err = one_cell(r, c);
     }
+    r->spending.in_rounds += now_ns() - start;
     return err != 0 ? err : record_flush(&r->record);
 }
 
@@ -150,7 +186,6 @@ all_rounds(struct run *r)
 {
     size_t n = r->plan.cell_count, *order = calloc(n + 1, sizeof *order);
     struct rng rng = {.state = r->seed};
-    int64_t start;
     int err = 0;
 
     if (order == NULL)
@@ -158,15 +193,13 @@ all_rounds(struct run *r)
     for (size_t i = 0; i < n; i++)
         order[i] = i;
     while (err == 0 && r->rounds < r->plan.rounds) {
-        start = now_ns();
         rng_shuffle(&rng, order, n);
         err = one_round(r, order);
         if (err != 0)
             break;
-        r->rounds++;
-        r->bench.cell_ns =
-            plan_next_cell_time(&r->plan, r->bench.cell_ns, now_ns() - r->began,
-                                now_ns() - start, r->plan.rounds - r->rounds);
+        r->spending.rounds = ++r->rounds;
+        r->spending.since_begin = now_ns() - r->began;
+        r->bench.cell_ns = plan_cell_time(&r->plan, &r->spending, NULL);
     }
     progress(r, NULL, 0, 0);
     free(order);
@@ -174,16 +207,6 @@ all_rounds(struct run *r)
 }
 
 /* -- from beginning to end ---------------------------------------------------------------- */
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    remove(path);
-    return 0;
-}
 
 static int
 measure(struct run *r)
@@ -201,17 +224,25 @@ measure(struct run *r)
     return err != 0 ? err : closed;
 }
 
-/* Memory for the messages and a directory for the servers. */
+/* Memory for the messages, a page that the cells' processes share with us, and
+ * a directory for the servers. */
 static int
 set_up(struct run *r)
 {
+    struct cell_page *page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE,
+                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int err;
+
+    if (page == MAP_FAILED)
+        return -errno;
+    r->bench.page = page;
     r->bench.stop = &stopped;
     r->bench.data = malloc(IPC_MAX_MSG);
     r->bench.scratch = malloc(IPC_MAX_MSG);
-    strcpy(r->servers, "/tmp/ipclab-bench-XXXXXX");
-    r->bench.dir = mkdtemp(r->servers);
-    if (r->bench.dir == NULL)
-        return -errno;
+    err = janitor_start(&r->janitor, page);
+    if (err != 0)
+        return err;
+    r->bench.dir = page->dir;
     if (r->bench.data == NULL || r->bench.scratch == NULL)
         return -ENOMEM;
     memset(r->bench.data, 'x', IPC_MAX_MSG); /* and touched */
@@ -223,12 +254,13 @@ set_up(struct run *r)
 static void
 tear_down(struct run *r)
 {
-    if (r->bench.dir != NULL)
-        nftw(r->servers, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    janitor_end(&r->janitor);
     json_decref(r->machine);
     free(r->bench.data);
     free(r->bench.scratch);
     plan_free(&r->plan);
+    if (r->bench.page != NULL)
+        munmap(r->bench.page, sizeof *r->bench.page);
 }
 
 /* Says why a run ended early.  The exit status. */
@@ -247,7 +279,7 @@ explain(const struct run *r, int err)
     if (r->record.dir[0] == '\0')
         where = r->record.parent;
     else if (r->bench.dir == NULL && r->record.cells != NULL)
-        where = r->servers;
+        where = "/tmp";
     fprintf(stderr, "ipcbench: cannot write %s: %s\n", where, strerror(-err));
     if (err == -EROFS || err == -EACCES || err == -ENOSPC || err == -ENOENT)
         fprintf(stderr,
@@ -299,12 +331,9 @@ plan(struct run *r, const struct run_options *o)
 int
 run(const struct run_options *o)
 {
-    static struct run r; /* a histogram is large for a stack */
+    struct run r = {.seed = o->seed, .began = now_ns(), .janitor.socket = -1};
     int status, err;
 
-    r = (struct run){.seed = o->seed,
-                     .began = now_ns(),
-                     .all = o->plan.mechanisms[0] == NULL};
     status = plan(&r, o);
     if (status != EX_OK)
         return status;

@@ -4,6 +4,7 @@
 #ifndef RUN_H
 #define RUN_H
 
+#include "bench/janitor.h"
 #include "bench/plan.h"
 
 #include <jansson.h>
@@ -26,10 +27,10 @@ struct run {
     struct plan plan;
     struct cpus cpus;
     struct record record;
-    char servers[32]; /* their run directory */
     uint64_t seed;
     int64_t began;
-    bool all;                        /* nobody has chosen mechanisms */
+    struct spending spending;
+    struct janitor janitor;
     int works;                       /* mechanisms that passed the check */
     long rounds;                     /* done */
     long measured, rejected, failed; /* cells, over all rounds */

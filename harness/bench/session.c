@@ -198,6 +198,28 @@ read_switches(pid_t pid, pid_t skip, struct cost *c)
     closedir(d);
 }
 
+/* Minor and major page faults of pid: fields 10 and 12 of its stat file.  The
+ * name, field 2, may hold anything, so they are counted from its end. */
+static double
+read_faults(pid_t pid)
+{
+    char path[64], line[512], *at = NULL;
+    double minor = NAN, major = 0;
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    f = fopen(path, "re");
+    if (f == NULL)
+        return NAN;
+    if (fgets(line, sizeof line, f) != NULL)
+        at = strrchr(line, ')');
+    if (at == NULL || sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %lf %*u %lf",
+                             &minor, &major) != 2)
+        minor = NAN;
+    fclose(f);
+    return minor + major;
+}
+
 /* ns of CPU time by a clock of somebody's CPU time; NAN if he is gone. */
 static double
 cpu_ns(clockid_t clock)
@@ -214,6 +236,7 @@ cost_read(pid_t server, struct cost *client, struct cost *servers)
 {
     struct rusage self;
     clockid_t clock;
+    double faults;
 
     /* The server first: reading about it costs the client CPU time. */
     *servers = (struct cost){.cpu_ns = NAN};
@@ -221,16 +244,21 @@ cost_read(pid_t server, struct cost *client, struct cost *servers)
         servers->cpu_ns =
             cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns(CLOCK_THREAD_CPUTIME_ID);
         read_switches(getpid(), gettid(), servers);
+        servers->faults = 0; /* the client's, below, are the process's */
     } else if (server == -1 || clock_getcpuclockid(server, &clock) != 0) {
-        *servers = (struct cost){NAN, NAN, NAN};
+        *servers = (struct cost){NAN, NAN, NAN, NAN};
     } else {
         servers->cpu_ns = cpu_ns(clock);
         read_switches(server, 0, servers);
+        servers->faults = read_faults(server);
     }
+    getrusage(server == 0 ? RUSAGE_SELF : RUSAGE_THREAD, &self);
+    faults = (double)(self.ru_minflt + self.ru_majflt);
     getrusage(RUSAGE_THREAD, &self);
     *client = (struct cost){
         .cpu_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID),
         .voluntary = (double)self.ru_nvcsw,
         .involuntary = (double)self.ru_nivcsw,
+        .faults = faults,
     };
 }

@@ -58,6 +58,7 @@ size_t session_largest(const struct ipc_mechanism *m);
 struct cost {
     double cpu_ns;                 /* user and system time */
     double voluntary, involuntary; /* context switches */
+    double faults;                 /* page faults */
 };
 
 /* So far, by the calling thread and by the server: a process, or, if server is

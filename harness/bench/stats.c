@@ -47,6 +47,17 @@ histogram_add(struct histogram *h, uint64_t value)
         h->max = value;
 }
 
+void
+histogram_merge(struct histogram *to, const struct histogram *from)
+{
+    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+        to->bucket[i] += from->bucket[i];
+    to->count += from->count;
+    to->sum += from->sum;
+    to->min = from->min < to->min ? from->min : to->min;
+    to->max = from->max > to->max ? from->max : to->max;
+}
+
 /* The part of bucket i that lies below the rank-th of its n values, which are
  * taken to be spread evenly. */
 static double

@@ -35,6 +35,7 @@ struct histogram {
 
 void histogram_clear(struct histogram *h);
 void histogram_add(struct histogram *h, uint64_t value);
+void histogram_merge(struct histogram *to, const struct histogram *from);
 
 /* The value below which the part q (0 to 1) of all values lies, interpolated
  * inside its bucket.  0 if there are none. */
@@ -62,5 +63,23 @@ double median(double *v, size_t n);
 /* The median of v and the 95 % percentile bootstrap interval around it.
  * All three NAN if n is 0. */
 struct interval median_interval(const double *v, size_t n);
+
+/* Jain's index of fairness: (sum of v)^2 / (n sum of v^2), from 1/n, one has
+ * everything, to 1, all have the same.  NAN if all are 0. */
+double jain(const double *v, size_t n);
+
+/* -- the cost of a message by its size ----------------------------------------
+ *
+ *      t(n) = a + b n      a: the calls and the switches; b: the bytes
+ *
+ * fitted by least squares of the relative errors, so that the microseconds of
+ * small messages count as much as the milliseconds of large ones.  worst is
+ * the largest relative error of all points.  NANs for fewer than 3 points.
+ */
+struct fit {
+    double a, b, worst;
+};
+
+struct fit fit_line(const double *n, const double *t, size_t points);
 
 #endif

@@ -1,6 +1,7 @@
 /* summary.c - from the raw rows to one line per cell. */
 #include "bench/summary.h"
 
+#include "bench/echo.h"
 #include "bench/stats.h"
 
 #include <errno.h>
@@ -14,14 +15,55 @@
 #define REAL(member) CSV_COLUMN(struct line, member, CSV_DOUBLE)
 
 const struct csv_column line_columns[] = {
-    TEXT(mechanism), TEXT(placement), TEXT(kind),        TEXT(mode),
-    LONG(size),      LONG(copy),      TEXT(status),      LONG(used),
-    LONG(rejected),  LONG(failed),    LONG(batch),       REAL(p50_ns),
-    REAL(p50_lo_ns), REAL(p50_hi_ns), REAL(p99_ns),      REAL(mean_ns),
-    REAL(min_ns),    REAL(max_ns),    REAL(per_second),  REAL(bytes_per_second),
-    REAL(bytes_lo),  REAL(bytes_hi),  REAL(ratio),       REAL(ratio_lo),
-    REAL(ratio_hi),  REAL(voluntary), REAL(involuntary), REAL(cpu),
-    TEXT(reason),    {.name = NULL},
+    TEXT(mechanism),
+    TEXT(placement),
+    TEXT(kind),
+    TEXT(mode),
+    LONG(size),
+    LONG(clients),
+    LONG(copy),
+    TEXT(status),
+    LONG(used),
+    LONG(rejected),
+    LONG(failed),
+    LONG(batch),
+    REAL(p50_ns),
+    REAL(p50_lo_ns),
+    REAL(p50_hi_ns),
+    REAL(p99_ns),
+    REAL(p999_ns),
+    REAL(mean_ns),
+    REAL(min_ns),
+    REAL(max_ns),
+    REAL(per_second),
+    REAL(bytes_per_second),
+    REAL(bytes_lo),
+    REAL(bytes_hi),
+    REAL(ratio),
+    REAL(ratio_lo),
+    REAL(ratio_hi),
+    TEXT(floor),
+    REAL(own_ratio),
+    REAL(own_lo),
+    REAL(own_hi),
+    REAL(voluntary),
+    REAL(involuntary),
+    REAL(cpu),
+    REAL(client_cpu_ns),
+    REAL(server_cpu_ns),
+    REAL(faults),
+    REAL(client_calls),
+    REAL(server_calls),
+    TEXT(calls),
+    REAL(copied),
+    REAL(fairness),
+    REAL(predicted),
+    REAL(fit_ns),
+    REAL(fit_bytes_per_second),
+    REAL(fit_worst),
+    REAL(half_bytes),
+    TEXT(reason),
+    {.name = NULL},
 };
 
 /* -- groups: the rows of one cell --------------------------------------------- */
@@ -37,6 +79,10 @@ same_cell(const struct row *a, const struct row *b)
         d = strcmp(a->kind, b->kind);
     if (d == 0)
         d = (a->size > b->size) - (a->size < b->size);
+    if (d == 0)
+        d = (a->clients > b->clients) - (a->clients < b->clients);
+    if (d == 0 && strcmp(a->kind, ROW_LOAD) == 0)
+        d = strcmp(a->mode, b->mode);
     if (d == 0)
         d = (a->copy > b->copy) - (a->copy < b->copy);
     return d;
@@ -141,20 +187,40 @@ median_of(struct group *g, size_t offset)
 
 /* -- ratios ------------------------------------------------------------------- */
 
-/* What a row is compared with: the floor of its own round, or NULL.  memcpy is
- * measured at one placement only, where the client is. */
+/* The floor of that name in the row's own round, or NULL.  memcpy is measured
+ * at one placement only, where the client is. */
 static const struct row *
-floor_of(const struct row *r, const struct row *rows, size_t n)
+floor_of(const struct row *r, const char *name, const struct row *rows,
+         size_t n)
 {
     bool rtt = strcmp(r->kind, ROW_RTT) == 0;
-    const char *name = rtt ? FLOOR_PIPE : FLOOR_MEMCPY;
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; name != NULL && i < n; i++)
         if (rows[i].round == r->round && rows[i].size == r->size &&
             strcmp(rows[i].mechanism, name) == 0 &&
             (!rtt || strcmp(rows[i].placement, r->placement) == 0))
             return &rows[i];
     return NULL;
+}
+
+static void
+fill_ratio(struct row *r, const struct row *floors, size_t n)
+{
+    const struct row *f;
+
+    r->ratio = r->own_ratio = NAN;
+    if (strcmp(r->kind, ROW_STREAM) == 0) {
+        f = floor_of(r, FLOOR_MEMCPY, floors, n);
+        if (f != NULL)
+            r->ratio = r->bytes_per_second / f->bytes_per_second;
+    } else if (strcmp(r->kind, ROW_RTT) == 0) {
+        f = floor_of(r, FLOOR_PIPE, floors, n);
+        if (f != NULL)
+            r->ratio = r->p50_ns / f->p50_ns;
+        f = floor_of(r, echo_floor_for(r->mechanism), floors, n);
+        if (f != NULL)
+            r->own_ratio = r->p50_ns / f->p50_ns;
+    }
 }
 
 static void
@@ -168,16 +234,8 @@ fill_ratios(struct row *rows, size_t n)
     for (to = from; to < n; to++)
         if (strncmp(rows[to].mechanism, "floor/", 6) != 0)
             break;
-    for (size_t i = 0; i < n; i++) {
-        struct row *r = &rows[i];
-        const struct row *f = floor_of(r, rows + from, to - from);
-
-        r->ratio = NAN;
-        if (f != NULL)
-            r->ratio = strcmp(r->kind, ROW_RTT) == 0
-                           ? r->p50_ns / f->p50_ns
-                           : r->bytes_per_second / f->bytes_per_second;
-    }
+    for (size_t i = 0; i < n; i++)
+        fill_ratio(&rows[i], rows + from, to - from);
 }
 
 /* -- lines ------------------------------------------------------------------------------- */
@@ -188,6 +246,8 @@ measured_line(struct group *g, struct line *l)
     struct interval p50 = INTERVAL(g, p50_ns);
     struct interval bytes = INTERVAL(g, bytes_per_second);
     struct interval ratio = INTERVAL(g, ratio);
+    struct interval own = INTERVAL(g, own_ratio);
+    const char *floor = echo_floor_for(g->rows[0].mechanism);
 
     l->p50_ns = p50.mid;
     l->p50_lo_ns = p50.lo;
@@ -198,13 +258,25 @@ measured_line(struct group *g, struct line *l)
     l->ratio = ratio.mid;
     l->ratio_lo = ratio.lo;
     l->ratio_hi = ratio.hi;
+    l->own_ratio = own.mid;
+    l->own_lo = own.lo;
+    l->own_hi = own.hi;
+    snprintf(l->floor, sizeof l->floor, "%s",
+             floor != NULL && !isnan(own.mid) ? floor : "");
     l->p99_ns = MEDIAN(g, p99_ns);
     l->mean_ns = MEDIAN(g, mean_ns);
     l->per_second = MEDIAN(g, per_second);
     l->voluntary = MEDIAN(g, client_voluntary) + MEDIAN(g, server_voluntary);
     l->involuntary =
         MEDIAN(g, client_involuntary) + MEDIAN(g, server_involuntary);
+    l->client_cpu_ns = MEDIAN(g, client_cpu) * 1e9 / l->per_second;
+    l->server_cpu_ns = MEDIAN(g, server_cpu) * 1e9 / l->per_second;
     l->cpu = MEDIAN(g, client_cpu) + MEDIAN(g, server_cpu);
+    l->faults = MEDIAN(g, client_faults) + MEDIAN(g, server_faults);
+    l->fairness = MEDIAN(g, fairness);
+    l->client_calls = MEDIAN(g, client_calls);
+    l->server_calls = MEDIAN(g, server_calls);
+    memcpy(l->calls, g->rows[0].calls, sizeof l->calls);
     for (size_t i = 0; i < g->n; i++) {
         if (!is_used(&g->rows[i], g->worst))
             continue;
@@ -222,6 +294,7 @@ identify(struct line *l, const struct row *r)
     memcpy(l->kind, r->kind, sizeof l->kind);
     memcpy(l->mode, r->mode, sizeof l->mode);
     l->size = r->size;
+    l->clients = r->clients;
     l->copy = r->copy;
 }
 
@@ -285,5 +358,6 @@ summarise(struct row *rows, size_t n, struct summary *s)
             s->rounds = rows[i].round;
     }
     free(g.v);
+    summary_derive(s);
     return 0;
 }

@@ -9,10 +9,12 @@
 
 #define FLOOR_PIPE   "floor/pipe"
 #define FLOOR_MEMCPY "floor/memcpy"
+#define FLOOR_GAPS   "floor/gaps"
+#define FLOOR_PERF   "floor/perf"
 
 struct line {
     char mechanism[40], placement[24], kind[8], mode[16];
-    long size, copy;
+    long size, clients, copy;
     char status[12]; /* ROW_OK, ROW_REJECTED, ROW_FAILED, ROW_ABSENT */
     char reason[160];
     long used, rejected, failed; /* rounds */
@@ -23,8 +25,22 @@ struct line {
     double per_second, bytes_per_second, bytes_lo, bytes_hi;
     /* round trips: p50 / the bare pipe's; streams: bytes / memcpy's */
     double ratio, ratio_lo, ratio_hi;
+    /* round trips: p50 / that of the bare echo with the same system calls */
+    char floor[24]; /* its name, empty: there is none */
+    double own_ratio, own_lo, own_hi;
     double voluntary, involuntary; /* switches, both sides, per operation */
     double cpu;                    /* both sides' CPU time / time */
+    /* per operation: */
+    double client_cpu_ns, server_cpu_ns;
+    double faults; /* page faults, both sides */
+    /* ---- derived from several cells: derive.c ---- */
+    double p999_ns; /* of all rounds together, where there are enough */
+    double fairness, predicted; /* clients: Jain; messages/s by the model */
+    double client_calls, server_calls, copied; /* round trips of 64 bytes */
+    char calls[240];
+    /* there, too: t(n) = fit_ns + 2 n / fit_bytes_per_second over the sizes,
+     * its worst error, and where both terms are equal */
+    double fit_ns, fit_bytes_per_second, fit_worst, half_bytes;
 };
 
 extern const struct csv_column line_columns[];
@@ -50,6 +66,20 @@ int summary_write(const struct summary *s, const char *dir);
 const struct line *summary_find(const struct summary *s, const char *mechanism,
                                 const char *placement, const char *kind,
                                 long size);
+
+/* The lines that differ in more than that: of N clients; of a load's mode. */
+const struct line *summary_find_clients(const struct summary *s,
+                                        const char *mechanism,
+                                        const char *placement, long clients);
+const struct line *summary_find_load(const struct summary *s,
+                                     const char *mechanism,
+                                     const char *placement, const char *mode);
+
+/* Fills in what follows from several lines together. */
+void summary_derive(struct summary *s);
+
+/* "round trip", "one way" ... */
+const char *summary_kind(const char *kind);
 
 /* Why nothing of this kind and size (-1: any) was measured for the mechanism at
  * this placement (NULL: any); NULL if something was. */

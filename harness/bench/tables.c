@@ -1,6 +1,7 @@
 /* tables.c - a run as text, at most 100 columns wide. */
 #include "bench/report.h"
 
+#include "bench/grid.h"
 #include "bench/plan.h"
 
 #include <math.h>
@@ -128,7 +129,7 @@ largest(const struct summary *s, const struct line *first, const long *sizes)
             continue;
         while (*size != 0 && *size != l->size)
             size++;
-        if (*size == 0)
+        if (*size == 0 && (l->size & (l->size - 1)) != 0) /* odd: its limit */
             return l;
     }
     return NULL;
@@ -231,8 +232,8 @@ print_failures(const struct summary *s, FILE *f)
 
         if (l->failed > 0 && l->placement[0] != '\0')
             fprintf(f, "FAILED: %s, %s, %s, %s: %.*s\n", l->mechanism,
-                    l->placement, l->kind, size_name((size_t)l->size, name),
-                    WIDTH - 50, l->reason);
+                    l->placement, summary_kind(l->kind),
+                    size_name((size_t)l->size, name), WIDTH - 50, l->reason);
     }
 }
 
@@ -280,6 +281,8 @@ report_tables(const struct summary *s, FILE *f)
         by_size(s, &mechanisms, placements.name[i], ROW_STREAM, stream_sizes,
                 picked, f);
     print_legend(s, f);
+    grids(s, grid_text, f);
+    fputc('\n', f);
     print_failures(s, f);
     print_noise(s, &placements, f);
     free(picked);

@@ -85,6 +85,69 @@ START_TEST(interval_holds_the_median_and_stays_inside_the_data)
 }
 END_TEST
 
+START_TEST(merged_histograms_are_one_of_all_values)
+{
+    static struct histogram odd, even;
+
+    histogram_clear(&odd);
+    histogram_clear(&even);
+    for (uint64_t v = 1; v <= 99; v++)
+        histogram_add(v % 2 ? &odd : &even, v);
+    histogram_merge(&odd, &even);
+    ck_assert_uint_eq(odd.count, 99);
+    ck_assert_uint_eq(odd.min, 1);
+    ck_assert_uint_eq(odd.max, 99);
+    ck_assert_double_eq(odd.sum, 4950);
+    ck_assert_double_eq(histogram_quantile(&odd, 0.5), 50);
+}
+END_TEST
+
+/* Jain, Chiu and Hawe (1984): k of n who share evenly give k / n. */
+START_TEST(jains_index_of_known_shares)
+{
+    const double same[] = {7, 7, 7, 7}, one[] = {5, 0, 0, 0},
+                 half[] = {3, 0, 3, 0}, uneven[] = {1, 3}, none[] = {0, 0};
+
+    ck_assert_double_eq(jain(same, 4), 1);
+    ck_assert_double_eq(jain(one, 4), 0.25);
+    ck_assert_double_eq(jain(half, 4), 0.5);
+    ck_assert_double_eq(jain(uneven, 2), 0.8); /* 16 / (2 * 10) */
+    ck_assert(isnan(jain(none, 2)));
+}
+END_TEST
+
+START_TEST(a_line_is_fitted_to_points_on_it_exactly)
+{
+    const double n[] = {64, 1024, 65536, 1048576};
+    double t[4];
+    struct fit f;
+
+    for (int i = 0; i < 4; i++)
+        t[i] = 4320 + 0.36 * n[i];
+    f = fit_line(n, t, 4);
+    ck_assert_double_eq_tol(f.a, 4320, 1e-6);
+    ck_assert_double_eq_tol(f.b, 0.36, 1e-9);
+    ck_assert_double_eq_tol(f.worst, 0, 1e-9);
+    ck_assert(
+        isnan(fit_line(n, t, 2).worst)); /* through 2 there is always one */
+}
+END_TEST
+
+/* Relative errors: 10 % off at 1 us weighs as much as 10 % off at 1 ms.  By
+ * hand: a constant c closest to 1 and 2 in relative terms has the smallest
+ * (c - 1)^2 + (c / 2 - 1)^2, at c = 1.2; and a line that would fall is
+ * one. */
+START_TEST(a_fit_weighs_relative_errors_and_never_falls)
+{
+    const double n[] = {1, 1, 2, 2}, t[] = {2, 2, 1, 1};
+    struct fit f = fit_line(n, t, 4);
+
+    ck_assert_double_eq_tol(f.a, 1.2, 1e-9);
+    ck_assert_double_eq(f.b, 0);
+    ck_assert_double_eq_tol(f.worst, 0.4, 1e-9);
+}
+END_TEST
+
 START_TEST(a_seed_gives_the_same_order_again)
 {
     struct rng a = {.state = 7}, b = {.state = 7};
@@ -257,6 +320,65 @@ START_TEST(ratios_are_to_the_floor_of_the_same_round)
 }
 END_TEST
 
+START_TEST(a_variant_is_also_compared_with_the_bare_echo_of_its_own_kind)
+{
+    struct row rows[] = {
+        measured("fifo/perclient", 1, 12, ROW_OK),
+        measured("floor/fifo", 1, 10, ROW_OK),
+        measured(FLOOR_PIPE, 1, 6, ROW_OK),
+        measured("fifo/perclient", 2, 22, ROW_OK),
+        measured("floor/fifo", 2, 20, ROW_OK),
+        measured(FLOOR_PIPE, 2, 11, ROW_OK),
+        measured("fifo/perclient", 3, 11, ROW_OK),
+        measured("floor/fifo", 3, 10, ROW_OK),
+        measured("socket/udp", 3, 10, ROW_OK),
+    };
+    struct summary s;
+    const struct line *l;
+
+    ck_assert_int_eq(summarise(rows, 9, &s), 0);
+    l = summary_find(&s, "fifo/perclient", "one-cpu", ROW_RTT, 64);
+    ck_assert_ptr_nonnull(l);
+    ck_assert_str_eq(l->floor, "floor/fifo");
+    ck_assert_double_eq_tol(l->own_ratio, 1.1, 1e-9);
+    ck_assert_double_eq_tol(l->ratio, 2, 1e-9);
+    l = summary_find(&s, "socket/udp", "one-cpu", ROW_RTT, 64);
+    ck_assert(l != NULL && isnan(l->own_ratio)); /* its floor is not there */
+    summary_free(&s);
+}
+END_TEST
+
+/* One client alone takes 10 us, of which the server works 4 and the client 3:
+ * on one CPU 7 us a request, no more than 1/7 us; on two, the server's 4. */
+START_TEST(the_bound_for_n_clients_is_n_over_r_or_1_over_d)
+{
+    struct row rows[8];
+    struct summary s;
+
+    for (int i = 0; i < 8; i++) {
+        rows[i] = measured("x/y", 1, 10000, ROW_OK);
+        strcpy(rows[i].kind, ROW_CLIENTS);
+        strcpy(rows[i].placement, i < 4 ? "one-cpu" : "two-cpu");
+        rows[i].clients = 1 << i % 4;
+        rows[i].per_second = 1e5;
+        rows[i].client_cpu = 0.3;
+        rows[i].server_cpu = 0.4;
+    }
+    ck_assert_int_eq(summarise(rows, 8, &s), 0);
+    ck_assert_double_eq_tol(
+        summary_find_clients(&s, "x/y", "one-cpu", 1)->predicted, 1e5, 1);
+    ck_assert_double_eq_tol(
+        summary_find_clients(&s, "x/y", "one-cpu", 2)->predicted, 1e9 / 7000,
+        1);
+    ck_assert_double_eq_tol(
+        summary_find_clients(&s, "x/y", "two-cpu", 2)->predicted, 2e5, 1);
+    ck_assert_double_eq_tol(
+        summary_find_clients(&s, "x/y", "two-cpu", 8)->predicted, 2.5e5, 1);
+    ck_assert_ptr_null(summary_find_clients(&s, "x/y", "two-cpu", 16));
+    summary_free(&s);
+}
+END_TEST
+
 START_TEST(disturbed_rounds_are_left_out_while_enough_remain)
 {
     struct row rows[] = {
@@ -330,6 +452,10 @@ test_bench(void)
     tcase_add_test(tc, an_empty_histogram_has_quantile_zero);
     tcase_add_test(tc, median_of_odd_even_and_nothing);
     tcase_add_test(tc, interval_holds_the_median_and_stays_inside_the_data);
+    tcase_add_test(tc, merged_histograms_are_one_of_all_values);
+    tcase_add_test(tc, jains_index_of_known_shares);
+    tcase_add_test(tc, a_line_is_fitted_to_points_on_it_exactly);
+    tcase_add_test(tc, a_fit_weighs_relative_errors_and_never_falls);
     tcase_add_test(tc, a_seed_gives_the_same_order_again);
     tcase_add_test(tc, every_placement_is_usable_or_says_why);
     tc = test_case(s, "bench/files");
@@ -338,6 +464,9 @@ test_bench(void)
     tcase_add_test(tc, what_is_no_row_is_refused);
     tcase_add_test(tc, half_a_last_line_is_left_out);
     tcase_add_test(tc, ratios_are_to_the_floor_of_the_same_round);
+    tcase_add_test(
+        tc, a_variant_is_also_compared_with_the_bare_echo_of_its_own_kind);
+    tcase_add_test(tc, the_bound_for_n_clients_is_n_over_r_or_1_over_d);
     tcase_add_test(tc, disturbed_rounds_are_left_out_while_enough_remain);
     tcase_add_test(tc, noise_is_the_difference_within_the_pair);
     tcase_add_test(tc, what_was_not_measured_has_a_reason);

@@ -1,0 +1,307 @@
+/* echo.c - bare echoes: the system calls of a mechanism, and nothing else. */
+#define _GNU_SOURCE /* syscall */
+#include "bench/echo.h"
+
+#include "../shm/pause.h"
+#include "bench/measure.h"
+#include "core/wire.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <mqueue.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/msg.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* -- bytes: pipes, FIFOs, streams --------------------------------------------- */
+
+static int
+put_bytes(struct bare *b, enum side side, const char *buf)
+{
+    for (size_t left = b->size; left > 0;) {
+        ssize_t n = write(b->end[side].out, buf, left);
+
+        if (n == -1)
+            return -errno;
+        buf += n;
+        left -= (size_t)n;
+    }
+    return 0;
+}
+
+static int
+take_bytes(struct bare *b, enum side side, char *buf)
+{
+    for (size_t left = b->size; left > 0;) {
+        ssize_t n = read(b->end[side].in, buf, left);
+
+        if (n <= 0)
+            return n == 0 ? -EPIPE : -errno;
+        buf += n;
+        left -= (size_t)n;
+    }
+    return 0;
+}
+
+/* -- records: what was sent at once is received at once --------------------------- */
+
+static int
+put_record(struct bare *b, enum side side, const char *buf)
+{
+    return send(b->end[side].out, buf, b->size, 0) == -1 ? -errno : 0;
+}
+
+static int
+take_record(struct bare *b, enum side side, char *buf)
+{
+    ssize_t n = recv(b->end[side].in, buf, b->size, 0);
+
+    return n == (ssize_t)b->size ? 0 : n == -1 ? -errno : -EPIPE;
+}
+
+static int
+put_posix(struct bare *b, enum side side, const char *buf)
+{
+    return mq_send(b->end[side].out, buf, b->size, 0) == -1 ? -errno : 0;
+}
+
+/* mq_receive(3) wants room for the largest message that the queue takes. */
+static int
+take_posix(struct bare *b, enum side side, char *buf)
+{
+    return mq_receive(b->end[side].in, buf, 8192, NULL) == -1 ? -errno : 0;
+}
+
+/* One queue, and the type says who it is for.  The bytes follow the type, so
+ * they have to be moved there: a mechanism would compose them in place. */
+struct letter {
+    long type;
+    char bytes[8192];
+};
+
+static struct letter letter;
+
+static int
+put_sysv(struct bare *b, enum side side, const char *buf)
+{
+    letter.type = side == CLIENT ? 1 : 2;
+    memcpy(letter.bytes, buf, b->size);
+    return msgsnd(b->queue, &letter, b->size, 0) == -1 ? -errno : 0;
+}
+
+static int
+take_sysv(struct bare *b, enum side side, char *buf)
+{
+    ssize_t n = msgrcv(b->queue, &letter, sizeof letter.bytes,
+                       side == CLIENT ? 2 : 1, 0);
+
+    if (n == -1)
+        return -errno;
+    memcpy(buf, letter.bytes, (size_t)n);
+    return 0;
+}
+
+/* -- a page: a word says whose turn it is ------------------------------------------- */
+
+struct page {
+    _Alignas(64) _Atomic uint32_t turn; /* even: the client's */
+    _Alignas(64) char bytes[];
+};
+
+int
+ends_page(struct bare *b)
+{
+    void *p = mmap(NULL, sizeof(struct page) + b->size, PROT_READ | PROT_WRITE,
+                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED)
+        return -errno;
+    b->page = p;
+    return 0;
+}
+
+/* The store that hands over the turn comes last (release); who has seen it
+ * (acquire) sees the bytes.  Where both share a CPU the other one sleeps in
+ * futex(2), and has to be woken. */
+static int
+put_page(struct bare *b, enum side side, const char *buf)
+{
+    struct page *p = b->page;
+
+    (void)side;
+    memcpy(p->bytes, buf, b->size);
+    atomic_fetch_add_explicit(&p->turn, 1, memory_order_release);
+    if (b->together)
+        syscall(SYS_futex, &p->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
+    return 0;
+}
+
+static int
+take_page(struct bare *b, enum side side, char *buf)
+{
+    struct page *p = b->page;
+    uint32_t mine = side == CLIENT ? 0 : 1, turn;
+
+    for (;;) {
+        turn = atomic_load_explicit(&p->turn, memory_order_acquire);
+        if (turn % 2 == mine)
+            break;
+        if (b->together)
+            syscall(SYS_futex, &p->turn, FUTEX_WAIT, turn, NULL, NULL, 0);
+        else
+            spin_pause();
+    }
+    memcpy(buf, p->bytes, b->size);
+    return 0;
+}
+
+/* -- the table ------------------------------------------------------------------------ */
+
+#define FOR(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+const struct bare_echo bare_echoes[] = {
+    {"floor/pipe", FOR("pipe/coprocess", "pipe/packet"), 0, ends_pipes,
+     put_bytes, take_bytes},
+    {"floor/fifo", FOR("fifo/perclient"), 0, ends_fifos, put_bytes, take_bytes},
+    {"floor/stream",
+     FOR("socket/pair", "socket/stream", "socket/threads", "socket/abstract"),
+     0, ends_streams, put_bytes, take_bytes},
+    {"floor/seqpacket", FOR("socket/seqpacket"), 0, ends_records, put_record,
+     take_record},
+    {"floor/dgram", FOR("socket/dgram"), 0, ends_datagrams, put_record,
+     take_record},
+    {"floor/tcp", FOR("socket/tcp"), 0, ends_tcp, put_bytes, take_bytes},
+    {"floor/udp", FOR("socket/udp"), 65000, ends_udp, put_record, take_record},
+    {"floor/sysv-queue", FOR("msgq/sysv-types", "msgq/sysv-private"), 8192,
+     ends_queue, put_sysv, take_sysv},
+    {"floor/posix-queue", FOR("msgq/posix"), 8192, ends_posix_queues, put_posix,
+     take_posix},
+    {"floor/page", FOR("shm/spin", "shm/futex", "mmap/file"), 0, ends_page,
+     put_page, take_page},
+    {.name = NULL},
+};
+
+static const struct bare_echo *
+find(const char *name)
+{
+    const struct bare_echo *e = bare_echoes;
+
+    while (e->name != NULL && strcmp(e->name, name) != 0)
+        e++;
+    return e->name != NULL ? e : NULL;
+}
+
+const char *
+echo_floor_for(const char *mechanism)
+{
+    for (const struct bare_echo *e = bare_echoes; e->name != NULL; e++)
+        for (const char *const *m = e->floor_for; *m != NULL; m++)
+            if (strcmp(*m, mechanism) == 0)
+                return e->name;
+    return NULL;
+}
+
+/* -- measured --------------------------------------------------------------------------- */
+
+struct trip {
+    const struct bare_echo *echo;
+    struct bare bare;
+    const char *out;
+    char *back;
+};
+
+static int
+one_trip(void *arg)
+{
+    struct trip *t = arg;
+    int err = t->echo->put(&t->bare, CLIENT, t->out);
+
+    return err != 0 ? err : t->echo->take(&t->bare, CLIENT, t->back);
+}
+
+/* The other side.  It dies with its parent however that dies. */
+static _Noreturn void
+server(struct trip *t, int cpu, pid_t parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent || pin_to(cpu) != 0)
+        _exit(1);
+    while (t->echo->take(&t->bare, SERVER, t->back) == 0 &&
+           t->echo->put(&t->bare, SERVER, t->back) == 0)
+        continue;
+    _exit(0);
+}
+
+/* What goes out comes back, and in the time between it is what went out. */
+static int
+verify(struct trip *t)
+{
+    int err;
+
+    memset(t->back, 0, t->bare.size);
+    err = one_trip(t);
+    return err == 0 && memcmp(t->out, t->back, t->bare.size) != 0 ? -EBADMSG
+                                                                  : err;
+}
+
+static int
+with_server(struct bench *b, struct cell *c, struct row *r, struct trip *t)
+{
+    pid_t parent = getpid(), pid = fork();
+    int err;
+
+    if (pid == -1)
+        return -errno;
+    if (pid == 0)
+        server(t, c->placement->server, parent);
+    b->page->server = pid;
+    err = verify(t);
+    if (err == 0)
+        err = measure_loop(b, c, r, pid, one_trip, t);
+    if (err == 0 && b->counted == 0)
+        err = verify(t);
+    kill(pid, SIGKILL); /* it has nothing to lose */
+    while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+        continue;
+    b->page->server = 0;
+    return err;
+}
+
+int
+floor_echo(struct bench *b, struct cell *c, struct row *r)
+{
+    struct trip t = {
+        .echo = find(c->name),
+        .bare = {.dir = b->dir,
+                 .together = c->placement->together,
+                 .size = c->size,
+                 .end = {{-1, -1}, {-1, -1}},
+                 .queue = -1},
+        .out = (const char *)b->data,
+        .back = (char *)b->scratch,
+    };
+    struct rng rng = {.state = c->size};
+    int err;
+
+    if (t.echo == NULL)
+        return -ENOENT;
+    err = t.echo->make(&t.bare);
+
+    for (size_t i = 0; i < c->size; i++)
+        b->data[i] = (uint8_t)rng_next(&rng);
+    b->page->queue = t.bare.queue + 1;
+    if (err == 0)
+        err = with_server(b, c, r, &t);
+    bare_close(&t.bare);
+    if (t.bare.queue != -1)
+        msgctl(t.bare.queue, IPC_RMID, NULL);
+    b->page->queue = 0;
+    return err;
+}

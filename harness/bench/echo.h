@@ -1,0 +1,61 @@
+/*
+ * echo.h - bare echoes: the system calls of a mechanism, and nothing else.
+ *
+ *      client                        server (a fork)
+ *      put(size bytes) ----------->  take
+ *      take            <-----------  put
+ *
+ * No header, no nonce, no time limit, one client.  What a variant needs more
+ * than the bare echo of its own mechanism, in the same round at the same place,
+ * is what the protocol costs.
+ */
+#ifndef ECHO_H
+#define ECHO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum side { CLIENT, SERVER, SIDES };
+
+struct bare {
+    const char *dir; /* for names in the file system */
+    bool together;   /* both sides share a CPU: do not spin */
+    size_t size;     /* of a message, bytes */
+    struct {
+        int in, out; /* descriptors, or -1 */
+    } end[SIDES];
+    int queue;         /* System V */
+    struct page *page; /* shared memory */
+};
+
+struct bare_echo {
+    const char *name;             /* "floor/fifo" */
+    const char *const *floor_for; /* mechanisms, NULL-ended */
+    size_t most;                  /* bytes a message; 0: any */
+    int (*make)(struct bare *);   /* 0 or -errno, and then nothing is left */
+    int (*put)(struct bare *, enum side, const char *buf);
+    int (*take)(struct bare *, enum side, char *buf);
+};
+
+extern const struct bare_echo bare_echoes[]; /* ended by a NULL name */
+
+/* Closes what make() made, on either side. */
+void bare_close(struct bare *b);
+
+/* The name of the bare echo with the same system calls, or NULL. */
+const char *echo_floor_for(const char *mechanism);
+
+/* -- ends.c ---------------------------------------------------------------- */
+
+int ends_pipes(struct bare *b);
+int ends_fifos(struct bare *b);
+int ends_streams(struct bare *b);
+int ends_records(struct bare *b);
+int ends_datagrams(struct bare *b);
+int ends_tcp(struct bare *b);
+int ends_udp(struct bare *b);
+int ends_queue(struct bare *b);
+int ends_posix_queues(struct bare *b);
+int ends_page(struct bare *b);
+
+#endif

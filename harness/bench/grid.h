@@ -1,0 +1,56 @@
+/*
+ * grid.h - a table, once: as text in the terminal and as HTML on the page.
+ *
+ *      title
+ *                  head    head   head
+ *      name        cell    cell   cell
+ *          why: a sentence about this row
+ */
+#ifndef GRID_H
+#define GRID_H
+
+#include "bench/summary.h"
+
+#define GRID_COLUMNS 12
+#define GRID_ROWS    128
+#define GRID_CELL    40
+
+struct grid {
+    const char *title;
+    const char *placement; /* after the title; NULL: none */
+    const char *note;      /* what the columns are, and what to think of it */
+    const char *head[GRID_COLUMNS + 1]; /* of the columns; NULL-ended */
+    char numbered[GRID_COLUMNS][16];    /* room for heads that are composed */
+    size_t rows;
+    struct grid_row {
+        char name[48];
+        char cell[GRID_COLUMNS][GRID_CELL];
+        char why[240];
+    } row[GRID_ROWS];
+};
+
+/* The next row, with its name; its cells are empty. */
+struct grid_row *grid_row(struct grid *g, const char *name);
+
+/* Three digits that mean something; "-" if not known. */
+const char *grid_number(double v, char buf[GRID_CELL]);
+
+void grid_text(const struct grid *g, FILE *f);
+void grid_html(const struct grid *g, FILE *f);
+
+/*
+ * Every grid of a run, one after the other: f gets each that has a row.  What
+ * they are: grids.c, grids_more.c.
+ */
+void grids(const struct summary *s, void (*put)(const struct grid *, FILE *),
+           FILE *f);
+
+/* -- grids_more.c -------------------------------------------------------------- */
+
+void grid_clients(const struct summary *s, const char *placement,
+                  struct grid *g);
+void grid_model(const struct summary *s, const char *placement, struct grid *g);
+void grid_load(const struct summary *s, const char *placement, struct grid *g);
+void grid_perf(const struct summary *s, const char *placement, struct grid *g);
+
+#endif

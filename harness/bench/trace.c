@@ -1,0 +1,185 @@
+/* trace.c - which system calls a round trip takes. */
+#define _GNU_SOURCE /* syscall numbers, PTRACE_GET_SYSCALL_INFO */
+#include "bench/trace.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define OPTIONS \
+    (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | \
+     PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL)
+
+/* A question that nobody else asks; its answer is of no interest. */
+void
+trace_mark(void)
+{
+    prctl(PR_GET_TIMERSLACK);
+}
+
+/* A process has stopped at a system call: on its way in, it is counted. */
+static void
+count(pid_t pid, pid_t root, struct tally *t)
+{
+    struct __ptrace_syscall_info info = {.op = PTRACE_SYSCALL_INFO_NONE};
+    enum trace_side side = pid == root ? TRACE_CLIENT : TRACE_SERVER;
+    uint64_t nr;
+
+    if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info) <= 0 ||
+        info.op != PTRACE_SYSCALL_INFO_ENTRY)
+        return;
+    nr = info.entry.nr;
+    if (nr == SYS_prctl && info.entry.args[0] == PR_GET_TIMERSLACK)
+        t->marks++;
+    else if (t->marks == 1 && nr < TRACE_NUMBERS)
+        t->calls[side][nr]++;
+}
+
+/* Lets a stopped process go on.  A signal that was meant for it is handed on;
+ * the stops of the tracing itself are not signals. */
+static void
+go_on(pid_t pid, int status)
+{
+    int event = status >> 16, sig = WSTOPSIG(status);
+
+    if (event != 0 || sig == (SIGTRAP | 0x80))
+        sig = 0;
+    ptrace(PTRACE_SYSCALL, pid, NULL, (void *)(intptr_t)sig);
+}
+
+/* Until root has ended, and those whom it started. */
+static int
+watch(pid_t root, const volatile sig_atomic_t *stop, struct tally *t)
+{
+    bool root_lives = true;
+    int status, others = 0;
+
+    while (root_lives || others > 0) {
+        pid_t pid = waitpid(-1, &status, __WALL);
+
+        if (pid == -1 && errno == EINTR && !*stop)
+            continue;
+        if (pid == -1)
+            return errno == ECHILD && !root_lives ? 0 : -errno;
+        if (!WIFSTOPPED(status)) {
+            root_lives = root_lives && pid != root;
+            others -= pid != root;
+            continue;
+        }
+        if (WSTOPSIG(status) == (SIGTRAP | 0x80))
+            count(pid, root, t);
+        else if (status >> 16 == PTRACE_EVENT_FORK ||
+                 status >> 16 == PTRACE_EVENT_VFORK ||
+                 status >> 16 == PTRACE_EVENT_CLONE)
+            others++;
+        go_on(pid, status);
+    }
+    return 0;
+}
+
+int
+trace_run(pid_t root, int go, const volatile sig_atomic_t *stop,
+          struct tally *t)
+{
+    int err;
+
+    *t = (struct tally){.marks = 0};
+    if (ptrace(PTRACE_SEIZE, root, NULL, (void *)OPTIONS) == -1)
+        return -errno;
+    if (write(go, "", 1) != 1 || ptrace(PTRACE_INTERRUPT, root, 0, 0) == -1)
+        return -errno;
+    err = watch(root, stop, t);
+    return err == 0 && t->marks != 2 ? -ENODATA : err;
+}
+
+/* -- as text --------------------------------------------------------------------- */
+
+#define RARE 0.05 /* calls an operation: those of a timer, of a look around */
+
+static const struct {
+    long nr;
+    const char *name;
+} names[] = {
+#define CALL(name) \
+    { \
+        SYS_##name, #name \
+    }
+    CALL(read),          CALL(write),           CALL(readv),
+    CALL(writev),        CALL(pread64),         CALL(pwrite64),
+#ifdef SYS_poll
+    CALL(poll),
+#endif
+    CALL(ppoll),         CALL(recvfrom),        CALL(sendto),
+    CALL(recvmsg),       CALL(sendmsg),
+#ifdef SYS_epoll_wait
+    CALL(epoll_wait),
+#endif
+    CALL(epoll_pwait),
+#ifdef SYS_epoll_pwait2
+    CALL(epoll_pwait2),
+#endif
+    CALL(epoll_ctl),     CALL(msgsnd),          CALL(msgrcv),
+    CALL(msgctl),        CALL(mq_timedsend),    CALL(mq_timedreceive),
+    CALL(semop),         CALL(semtimedop),      CALL(semctl),
+    CALL(futex),         CALL(fcntl),           CALL(kill),
+    CALL(tgkill),        CALL(rt_sigqueueinfo), CALL(rt_sigtimedwait),
+    CALL(rt_sigsuspend), CALL(rt_sigprocmask),  CALL(rt_sigreturn),
+    CALL(timer_settime), CALL(clock_nanosleep), CALL(sched_yield),
+    CALL(getppid),       CALL(splice),          CALL(vmsplice),
+#undef CALL
+};
+
+static const char *
+name_of(long nr)
+{
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i].nr == nr)
+            return names[i].name;
+    return NULL;
+}
+
+double
+trace_calls(const struct tally *t, enum trace_side side, long n)
+{
+    long sum = 0;
+
+    for (size_t i = 0; i < TRACE_NUMBERS; i++)
+        sum += t->calls[side][i];
+    return (double)sum / (double)n;
+}
+
+void
+trace_text(const struct tally *t, long n, char *text, size_t size)
+{
+    static const char *const sides[] = {"client", "server"};
+    FILE *f = fmemopen(text, size, "w");
+
+    if (f == NULL)
+        return;
+    for (int side = 0; side < TRACE_SIDES; side++) {
+        const char *between = ": ";
+
+        fprintf(f, "%s%s", side == 0 ? "" : "; ", sides[side]);
+        for (long i = 0; i < TRACE_NUMBERS; i++) {
+            double calls = (double)t->calls[side][i] / (double)n;
+
+            if (calls < RARE)
+                continue;
+            fprintf(f, "%s%.3g ", between, calls);
+            if (name_of(i) != NULL)
+                fputs(name_of(i), f);
+            else
+                fprintf(f, "call %ld", i);
+            between = ", ";
+        }
+        if (between[0] == ':')
+            fputs(": none", f);
+    }
+    fclose(f);
+}
