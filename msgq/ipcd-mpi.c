@@ -2,7 +2,7 @@
  * ipcd-mpi.c - the MPI program: a relay that starts its server by
  * MPI_Comm_spawn(3), and that server.
  *
- *      ipcd-mpi --stdio                        ipcd-mpi --serve
+ *      ipcd-mpi --stdio                        ipcd-mpi --serve (mpi_server.c)
  *                            <--- HELLO ---
  *      socket -> MPI_Isend   --- FRAME --->    MPI_Improbe, MPI_Mrecv
  *      socket <- MPI_Mrecv   <--- FRAME ---    MPI_Send
@@ -25,11 +25,10 @@
  * that is of this host, the relay watches it.
  */
 #define _GNU_SOURCE /* close_range, pidfd_open by syscall(2) */
+#include "mpi_messages.h"
 #include "mpi_session.h"
 
 #include "../socket/streams.h"
-#include "core/clock.h"
-#include "server/service.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,152 +46,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-enum tag { FRAME = 1, BYE = 2, HELLO = 3 };
-
-#define HELLO_SIZE (MPI_MAX_PROCESSOR_NAME + sizeof "2147483647 ")
-
-/* How long to look without a nap, and how long a nap is, ns.  A message in a
- * conversation comes in the first; an idle server costs a thousand looks a
- * second. */
-#define EAGER NS_PER_MS
-#define NAP   NS_PER_MS
-
-struct server {
-    MPI_Comm client;
-    bool heard_bye, said_bye;
-};
-
-/* -- wire: messages by MPI --------------------------------------------------- */
-
-/* Is a message there?  Takes it; false: not yet.  BYE has no bytes. */
-static bool
-take(MPI_Comm peer, struct ipc_message *msg, int *tag)
-{
-    MPI_Message message;
-    MPI_Status status;
-    int found, len;
-
-    MPI_Improbe(0, MPI_ANY_TAG, peer, &found, &message, &status);
-    if (!found)
-        return false;
-    MPI_Get_count(&status, MPI_BYTE, &len);
-    /* Longer than any frame: MPI_ERR_TRUNCATE, the end of the job. */
-    if ((size_t)len > msg->cap)
-        len = (int)msg->cap;
-    MPI_Mrecv(msg->buf, len, MPI_BYTE, &message, &status);
-    msg->len = (size_t)len;
-    msg->fd = -1;
-    *tag = status.MPI_TAG;
-    return true;
-}
-
-static void
-say_bye(MPI_Comm peer)
-{
-    MPI_Send(NULL, 0, MPI_BYTE, 0, BYE, peer);
-}
-
-/* Between two looks.  The descriptors are watched meanwhile; -1: none. */
-static void
-rest(int fd, int other, int64_t since)
-{
-    struct pollfd p[] = {{.fd = fd, .events = POLLIN},
-                         {.fd = other, .events = POLLIN}};
-    int64_t now = now_ns();
-
-    if (now - since < EAGER)
-        sched_yield();
-    else
-        poll_until(p, 2, now + NAP);
-}
-
-/* "PID HOST" */
-static void
-hello(char text[HELLO_SIZE], pid_t pid)
-{
-    char host[MPI_MAX_PROCESSOR_NAME];
-    int len;
-
-    MPI_Get_processor_name(host, &len);
-    snprintf(text, HELLO_SIZE, "%d %s", (int)pid, host);
-}
-
-/* -- the server ---------------------------------------------------------------- */
-
-static int
-serve_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
-{
-    struct server *s = srv;
-    int64_t deadline = deadline_in(timeout_ns), since = now_ns();
-    int tag = BYE;
-
-    if (s->said_bye)
-        return -EPIPE;
-    while (!take(s->client, &req->msg, &tag)) {
-        if (time_left(deadline) == 0)
-            return -ETIMEDOUT;
-        rest(-1, -1, since);
-    }
-    s->heard_bye = tag == BYE;
-    req->peer = IPC_PEER_UNKNOWN;
-    return s->heard_bye ? -EPIPE : 0;
-}
-
-static int
-serve_reply(void *srv, const struct ipc_request *req,
-            const struct ipc_message *msg)
-{
-    struct server *s = srv;
-
-    (void)req;
-    if (msg == NULL) {
-        say_bye(s->client);
-        s->said_bye = true;
-        return 0;
-    }
-    if (msg->fd != -1)
-        return -EOPNOTSUPP;
-    /* Waiting for the client is no danger here: there is no other. */
-    MPI_Send(msg->buf, (int)msg->len, MPI_BYTE, 0, FRAME, s->client);
-    return 0;
-}
-
-static int
-serve(void)
-{
-    struct ipc_mechanism m = *ipc_find("msgq/mpi");
-    struct server s = {.said_bye = false};
-    struct service service;
-    struct ipc_message unread;
-    char greeting[HELLO_SIZE];
-    atomic_int stop = 0;
-    int tag, err;
-
-    MPI_Comm_get_parent(&s.client);
-    if (s.client == MPI_COMM_NULL)
-        return -EINVAL; /* nobody spawned us */
-    hello(greeting, getpid());
-    MPI_Send(greeting, (int)strlen(greeting) + 1, MPI_BYTE, 0, HELLO, s.client);
-    m.next = serve_next;
-    m.reply = serve_reply;
-    err = service_init(&service, &m, &s, &stop);
-    if (err != 0)
-        MPI_Abort(MPI_COMM_WORLD, EXIT_FAILURE);
-    err = service_run(&service);
-    unread =
-        (struct ipc_message){.buf = service.in, .cap = service.limits.max_msg};
-    if (!s.said_bye)
-        say_bye(s.client);
-    while (!s.heard_bye)
-        if (take(s.client, &unread, &tag))
-            s.heard_bye = tag == BYE;
-        else
-            rest(-1, -1, 0);
-    service_free(&service);
-    MPI_Comm_disconnect(&s.client);
-    return err;
-}
 
 /* -- the relay ----------------------------------------------------------------- */
 
@@ -219,20 +72,31 @@ relay(struct stream_end *client, MPI_Comm server, int life,
             }
             open = err == 0 || err == -ETIMEDOUT || err == -EINTR;
         } else if (sent && !said_bye) {
-            say_bye(server);
+            mpi_say_bye(server);
             said_bye = true;
         }
-        if (tag != BYE && take(server, reply, &tag)) {
+        if (tag != BYE && mpi_take(server, reply, &tag)) {
             if (tag == BYE || !open || streams_send(client, reply, -1) != 0)
                 open = false;
             since = now_ns();
         }
-        rest(open && sent ? client->fd : -1, life, since);
+        mpi_rest(open && sent ? client->fd : -1, life, since);
         if (tag != BYE && now_ns() - since > EAGER &&
             wait_for(life, POLLIN, 0) == 0)
             return -EPIPE;
     }
     return 0;
+}
+
+/* To get here is half of it: all libraries are there. */
+static int
+probe(void)
+{
+#if defined OPEN_MPI && OMPI_MAJOR_VERSION < 5
+    return access(MPI_BINDIR "/orted", X_OK) == -1 ? -errno : 0;
+#else
+    return 0;
+#endif
 }
 
 /* Open MPI's settings for a process that is started without mpirun(1). */
@@ -247,7 +111,10 @@ prepare(void)
         return -errno;
     if (setenv("OMPI_MCA_orte_tmpdir_base", session, 1) == -1 ||
         /* One process more than there are cores is no reason to refuse. */
-        setenv("OMPI_MCA_rmaps_base_oversubscribe", "1", 0) == -1)
+        setenv("OMPI_MCA_rmaps_base_oversubscribe", "1", 0) == -1 ||
+        /* The daemon ends its processes before itself, and waits a second for
+         * it, even if they have ended. */
+        setenv("OMPI_MCA_odls_base_sigkill_timeout", "0", 0) == -1)
         return -errno;
     /* The daemon leaves orphans: they come to us, and not to our client. */
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)
@@ -275,7 +142,7 @@ start_server(MPI_Comm *server, int *life)
     MPI_Recv(theirs, sizeof theirs, MPI_BYTE, 0, HELLO, *server,
              MPI_STATUS_IGNORE);
     pid = (pid_t)strtol(theirs, NULL, 10);
-    hello(ours, pid);
+    mpi_hello(ours, pid);
     *life = -1;
     if (strcmp(ours, theirs) == 0)
         *life = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -326,8 +193,10 @@ run_relay(int fd)
 static int
 start_relay(void)
 {
-    int fd = take_socket(), err = fd < 0 ? fd : prepare();
+    int fd = take_socket(), err = fd < 0 ? fd : probe();
 
+    if (err == 0)
+        err = prepare();
     if (err != 0)
         return err;
     MPI_Init(NULL, NULL);
@@ -348,7 +217,7 @@ start_serving(void)
     int err;
 
     MPI_Init(NULL, NULL);
-    err = serve();
+    err = mpi_serve();
     MPI_Finalize();
     return err;
 }
@@ -375,6 +244,8 @@ main(int argc, char **argv)
         err = -EPERM;
     else if (strcmp(role, "--stdio") == 0)
         err = start_relay();
+    else if (strcmp(role, "--probe") == 0)
+        err = probe();
     else if (strcmp(role, "--serve") == 0)
         err = start_serving();
     if (err == -EINVAL)

@@ -13,8 +13,11 @@ SRC        += msgq/mpi.c
 TESTS      += msgq/test_mpi.c
 ifneq ($(shell command -v mpicc 2>/dev/null),)
 PROGRAMS   += msgq/ipcd-mpi.c
+SRC        += msgq/mpi_messages.c msgq/mpi_server.c
 MPI_WORDS  := $(shell mpicc -show)
-$O/msgq/ipcd-mpi.o lint: CPPFLAGS += $(patsubst -I%,-isystem %,\
-              $(filter -I%,$(MPI_WORDS)))
+MPI_BINDIR := $(patsubst %/,%,$(dir $(shell command -v mpicc)))
+$(addprefix $O/msgq/,ipcd-mpi.o mpi_messages.o mpi_server.o) lint: \
+    CPPFLAGS += $(patsubst -I%,-isystem %,$(filter -I%,$(MPI_WORDS))) \
+                -DMPI_BINDIR='"$(MPI_BINDIR)"'
 $O/ipcd-mpi: LIBS += $(filter -L% -l%,$(MPI_WORDS))
 endif

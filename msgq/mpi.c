@@ -16,7 +16,7 @@
  * wants an answer from a server wants none of that, so it keeps its MPI in
  * another process: what dies there is here the end of a stream.
  */
-#define _GNU_SOURCE /* nftw, pipe2, SOCK_CLOEXEC */
+#define _GNU_SOURCE /* environ, nftw, pipe2, SOCK_CLOEXEC */
 #include "mpi_session.h"
 
 #include "../socket/streams.h"
@@ -29,13 +29,15 @@
 #include <ftw.h>
 #include <limits.h>
 #include <poll.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-/* How long the MPI runtime may take to end, ns: it tells its daemon, which
- * looks only every now and then; a second when all is well. */
+/* How long the MPI runtime may take to end, ns: half a second when all is
+ * well. */
 #define END_TIMEOUT (10 * NS_PER_SEC)
 
 struct client_end {
@@ -79,16 +81,52 @@ mpi_session_remove(pid_t pid)
 
 /* -- server ------------------------------------------------------------------ */
 
+/* Runs `ipcd-mpi --probe`.  The program may be older than what is installed now,
+ * and what it is linked with may be gone: then the loader says 127.  Its exit
+ * status, or -errno. */
+static int
+probe(const char *path)
+{
+    char name[] = "ipcd-mpi", role[] = "--probe";
+    char *argv[] = {name, role, NULL};
+    posix_spawn_file_actions_t silent;
+    int status, err;
+    pid_t pid;
+
+    posix_spawn_file_actions_init(&silent);
+    posix_spawn_file_actions_addopen(&silent, STDERR_FILENO, "/dev/null",
+                                     O_WRONLY, 0);
+    err = posix_spawn(&pid, path, &silent, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&silent);
+    if (err != 0)
+        return -err;
+    while (waitpid(pid, &status, 0) == -1)
+        if (errno != EINTR)
+            return -errno;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -ECHILD;
+}
+
 static const char *
 mpi_unavailable(void)
 {
     char path[PATH_MAX];
 
-    if (program_path("ipcd-mpi", path, sizeof path) == 0 &&
-        access(path, X_OK) == 0)
+    if (program_path("ipcd-mpi", path, sizeof path) != 0 ||
+        access(path, X_OK) == -1)
+        return "built without MPI: there was no mpicc (Debian: apt install "
+               "libopenmpi-dev openmpi-bin, then make)";
+    if (getauxval(AT_SECURE) != 0)
+        return NULL; /* mpi_create() says no */
+    switch (probe(path)) {
+    case 0:
         return NULL;
-    return "built without MPI: there was no mpicc (Debian: apt install "
-           "libopenmpi-dev openmpi-bin, then make)";
+    case 127:
+        return "ipcd-mpi does not find Open MPI's libraries any more (Debian: "
+               "apt install libopenmpi3, or make clean)";
+    default:
+        return "Open MPI's daemon, orted, is not there (Debian: apt install "
+               "openmpi-bin)";
+    }
 }
 
 /* `ipcd --stdio -m msgq/mpi` becomes the relay.  Not with rights that its

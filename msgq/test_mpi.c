@@ -9,12 +9,15 @@
 
 #include "test/test.h"
 
+#include "core/rundir.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 Suite *test_mpi(void);
@@ -144,6 +147,57 @@ START_TEST(the_mpi_program_does_not_run_by_itself)
 }
 END_TEST
 
+/* What a program does that stands in its place; "": there is none. */
+static const char *
+reason_for(const char *script)
+{
+    char path[ENDPOINT_SIZE + 16];
+    const char *reason;
+    FILE *out;
+
+    snprintf(path, sizeof path, "%s/ipcd-mpi", run_dir);
+    if (*script != '\0') {
+        out = fopen(path, "we");
+        ck_assert_ptr_nonnull(out);
+        fprintf(out, "#!/bin/sh\n%s\n", script);
+        ck_assert_int_eq(fclose(out), 0);
+        ck_assert_int_eq(chmod(path, 0700), 0);
+    }
+    ck_assert_int_eq(setenv("IPCLAB_BIN", run_dir, 1), 0);
+    reason = ipc_unavailable(ipc_find("msgq/mpi"));
+    unsetenv("IPCLAB_BIN");
+    unlink(path);
+    return reason;
+}
+
+START_TEST(what_was_built_before_mpi_was_removed_cannot_run)
+{
+    ck_assert_ptr_nonnull(strstr(reason_for(""), "built without MPI"));
+    ck_assert_ptr_nonnull(strstr(reason_for("exit 127"), "libraries"));
+    ck_assert_ptr_nonnull(strstr(reason_for("exit 1"), "orted"));
+    ck_assert_ptr_null(reason_for("test \"$1\" = --probe"));
+}
+END_TEST
+
+/* The daemon does not find what it would start others with, and ends. */
+START_TEST(what_an_mpi_that_does_not_start_leaves_its_client_removes)
+{
+    struct client c;
+    struct reply r;
+    pid_t relay;
+
+    ck_assert_int_eq(setenv("OMPI_MCA_plm_rsh_agent", "/nonexistent", 1), 0);
+    server_start(&server, ipc_find("msgq/mpi"));
+    client_start(&server, &c);
+    relay = server_pid(&server);
+    ck_assert_int_eq(client_recv(&c, &r, PATIENCE), -EPIPE);
+    ck_assert(has_session(relay));
+    client_close(&c);
+    ck_assert(!has_session(relay));
+    children_end();
+}
+END_TEST
+
 Suite *
 test_mpi(void)
 {
@@ -160,5 +214,8 @@ test_mpi(void)
         tc, reason,
         a_process_may_have_several_clients_one_after_the_other_and_at_once);
     add_test_if(tc, reason, the_mpi_program_does_not_run_by_itself);
+    add_test_if(tc, reason,
+                what_an_mpi_that_does_not_start_leaves_its_client_removes);
+    tcase_add_test(tc, what_was_built_before_mpi_was_removed_cannot_run);
     return s;
 }
