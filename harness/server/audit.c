@@ -27,7 +27,7 @@
 atomic_bool audit_is_on;
 static atomic_uint_fast64_t next_seq = 1;
 static struct lines file = LINES_CLOSED;
-static bool to_file;
+static atomic_bool to_file;
 
 /* -- the system log ------------------------------------------------------------
  *
@@ -123,7 +123,7 @@ audit_to_file(const char *path)
     int err = lines_open(&file, path);
 
     if (err == 0)
-        audit_is_on = to_file = true;
+        to_file = audit_is_on = true;
     return err;
 }
 
@@ -145,7 +145,7 @@ audit_to_system_log(void)
 void
 audit_off(void)
 {
-    audit_is_on = to_file = false;
+    to_file = audit_is_on = false;
     system_log = NOWHERE;
     lines_close(&file);
     if (log_socket != -1)

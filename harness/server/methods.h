@@ -17,6 +17,9 @@
 #include "core/api.def"
 #undef METHOD
 
+/* For a server inside another program: forgets the log of append_log. */
+void methods_close_log(void);
+
 /* A STRING result; s lives until the reply is sent. */
 static inline struct api_value
 method_text(const char *s)

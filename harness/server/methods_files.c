@@ -109,13 +109,13 @@ do_open_file(struct call *c)
 #define LOG_TEXT 1024 /* bytes; four times as many when all are escaped */
 
 static struct lines log_file = LINES_CLOSED;
+static bool log_is_open;
 
 /* Opened when first needed, so that a server that nobody asks leaves no file. */
 static int
 open_log(void)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    static bool is_open;
     char dir[ENDPOINT_SIZE];
     int err = 0;
 
@@ -127,12 +127,19 @@ open_log(void)
         if (err >= 0)
             snprintf(settings.log, sizeof settings.log, "%s/append.log", dir);
     }
-    if (err >= 0 && !is_open) {
+    if (err >= 0 && !log_is_open) {
         err = lines_open(&log_file, settings.log);
-        is_open = err == 0;
+        log_is_open = err == 0;
     }
     pthread_mutex_unlock(&lock);
     return err < 0 ? err : 0;
+}
+
+void
+methods_close_log(void)
+{
+    lines_close(&log_file);
+    log_is_open = false;
 }
 
 static int
