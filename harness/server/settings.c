@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 struct settings settings;
 
@@ -19,14 +18,15 @@ enum { KEY_POLICY = 512, KEY_AUDIT, KEY_LOG, KEY_HOST_UTS };
 
 static const struct argp_option option_list[] = {
     {"policy", KEY_POLICY, "FILE", 0,
-     "the rules: allow|deny METHOD|* uid=N|user=NAME|gid=N|group=NAME|any "
-     "[min=K2|K3|K4] [path=DIR]. Without it nobody may call what is "
-     "privileged. "
-     "Turns on the audit, to the system log. SIGHUP reads it again",
+     "the rules, one a line: allow|deny METHOD|* "
+     "uid=N|user=NAME|gid=N|group=NAME|any [min=K2|K3|K4] [path=DIR]. Without "
+     "rules nobody may call what is privileged. Turns on the audit, to the "
+     "system log. SIGHUP reads FILE again",
      0},
     {"audit", KEY_AUDIT, "FILE", 0,
-     "append a line about each decision to FILE; what cannot be written there "
-     "is not done. SIGHUP opens it again",
+     "append a line about each decision to FILE; a method that changes "
+     "something is not carried out when its line cannot be written. SIGHUP "
+     "opens FILE again",
      0},
     {"log", KEY_LOG, "FILE", 0,
      "where append_log appends (default: append.log in the run directory)", 0},
@@ -70,10 +70,14 @@ const struct argp settings_argp = {option_list, parse_option, NULL, NULL,
 static void
 take_roots_word(void)
 {
+    struct stat st;
+
     settings = (struct settings){.policy = NULL};
-    if (access(SETTINGS_POLICY, F_OK) == 0 || errno != ENOENT)
+    /* Not by access(2), which asks for the caller.  What is there but cannot be
+     * looked at is no reason to go without. */
+    if (stat(SETTINGS_POLICY, &st) == 0 || errno != ENOENT)
         settings.policy = SETTINGS_POLICY;
-    if (access(SETTINGS_LOG_DIR, F_OK) == 0)
+    if (stat(SETTINGS_LOG_DIR, &st) == 0 || errno != ENOENT)
         settings.audit = SETTINGS_LOG_DIR "/audit";
     strcpy(settings.log, SETTINGS_LOG_DIR "/log");
 }
