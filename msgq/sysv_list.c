@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* MSG_STAT_ANY, O_CLOEXEC */
 #include "sysv_list.h"
 
+#include "core/defence.h"
 #include "core/ipc.h"
 #include "core/rundir.h"
 
@@ -84,7 +85,9 @@ list_sweep(const char *name)
     }
     for (unsigned i = 0; i <= IPC_MAX_CLIENTS; i++)
         if (read_line(fd, i, &l) == 1 && msgctl(l.queue, IPC_STAT, &ds) == 0 &&
-            ds.msg_ctime == l.made && ds.msg_perm.cuid == l.creator)
+            DEFENCE("same",
+                    ds.msg_ctime == l.made && ds.msg_perm.cuid == l.creator,
+                    true))
             msgctl(l.queue, IPC_RMID, NULL);
     if (unlink(name) == -1)
         err = -errno;

@@ -3,6 +3,7 @@
 #include "link.h"
 
 #include "core/clock.h"
+#include "core/defence.h"
 #include "core/spawn.h"
 
 #include <errno.h>
@@ -214,7 +215,7 @@ link_accept(struct link *l)
      * the first: if that is alive now, the pid was its. */
     if (gone(l))
         return -EPIPE;
-    err = client_may_signal(l->pidfd);
+    err = DEFENCE("client", client_may_signal(l->pidfd), 0);
     if (err != 0)
         return err;
     if (sigisemptyset(&l->set)) {
@@ -255,8 +256,10 @@ link_send(const struct link *l, int number, const union sigval *value)
 static bool
 is_ours(const struct link *l, const siginfo_t *info)
 {
-    return l->code == ANYBODY ||
-           (info->si_code == l->code && info->si_pid == l->pid);
+    return DEFENCE("sender",
+                   l->code == ANYBODY ||
+                       (info->si_code == l->code && info->si_pid == l->pid),
+                   true);
 }
 
 int

@@ -22,6 +22,7 @@
 #include "ancillary.h"
 #include "channel.h"
 #include "core/clock.h"
+#include "core/defence.h"
 #include "core/wire.h"
 #include "local.h"
 #include "members.h"
@@ -107,7 +108,9 @@ take_datagram(struct server *s, struct ipc_request *req)
         return 0;
     member = n < PREFIX ? NULL : members_find(&s->members, get64(prefix));
     /* A session's name is no secret, but only its owner may use it. */
-    if (member != NULL && (!beside.stamped || beside.who.uid != member->uid))
+    if (member != NULL &&
+        DEFENCE("session", !beside.stamped || beside.who.uid != member->uid,
+                false))
         member = NULL;
     /* No request comes with a descriptor. */
     if (beside.fd != -1 || beside.refused || (m.msg_flags & MSG_TRUNC) != 0) {

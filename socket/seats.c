@@ -3,6 +3,7 @@
 #include "seats.h"
 
 #include "core/clock.h"
+#include "core/defence.h"
 #include "core/wire.h"
 
 #include <errno.h>
@@ -36,7 +37,7 @@ seats_choose(const struct seats *s, uid_t uid, int64_t now)
         if (own_idlest == -1 || since < s->seat[own_idlest].since)
             own_idlest = i;
     }
-    if (own >= SHARE && !may_have_all(uid))
+    if (DEFENCE("share", own >= SHARE && !may_have_all(uid), false))
         idlest = own_idlest; /* of others' seats he gets none */
     else if (free != -1)
         return free;
@@ -71,7 +72,7 @@ patience_for(struct patience *p, enum awaited awaited, int64_t now)
     if (p->awaited == awaited)
         return;
     p->awaited = awaited;
-    p->until = now + patience_limits[awaited];
+    p->until = DEFENCE("patience", now + patience_limits[awaited], NO_DEADLINE);
 }
 
 int64_t

@@ -2,6 +2,8 @@
 #define _GNU_SOURCE /* O_CLOEXEC, O_NOFOLLOW, gmtime_r */
 #include "server/lines.h"
 
+#include "core/defence.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -154,7 +156,7 @@ quote(FILE *out, const char *at, size_t len, size_t most)
         uint32_t code = 0;
 
         n = utf8(s + i, shown - i, &code);
-        if (n > 0 && is_harmless(code)) {
+        if (DEFENCE("quote", n > 0 && is_harmless(code), n > 0)) {
             fwrite(s + i, 1, n, out);
             continue;
         }

@@ -3,6 +3,7 @@
 #include "server/methods.h"
 
 #include "core/clock.h"
+#include "core/defence.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -172,8 +173,10 @@ add_once(struct call *c)
     int64_t value;
 
     for (size_t i = 0; i < RECENT; i++)
-        if (recent[i].used && recent[i].uid == c->peer.uid &&
-            recent[i].id == c->id) {
+        if (DEFENCE("once",
+                    recent[i].used && recent[i].uid == c->peer.uid &&
+                        recent[i].id == c->id,
+                    false)) {
             c->results[0].i64 = recent[i].value;
             return WIRE_OK;
         }

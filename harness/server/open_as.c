@@ -15,6 +15,7 @@
 #include "server/open_as.h"
 
 #include "core/clock.h"
+#include "core/defence.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -102,7 +103,7 @@ worker(const struct ipc_peer *peer, const char *path, int to)
         struct cmsghdr h;
         char room[CMSG_SPACE(sizeof(int))];
     } control = {.room = {0}};
-    int result = become(peer);
+    int result = DEFENCE("become", become(peer), 0);
     struct iovec data = {.iov_base = &result, .iov_len = sizeof result};
     struct msghdr msg = {.msg_iov = &data, .msg_iovlen = 1};
 

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* O_PATH, O_NOFOLLOW, O_CLOEXEC */
 #include "server/policy.h"
 
+#include "core/defence.h"
 #include "server/lines.h"
 
 #include <errno.h>
@@ -331,7 +332,7 @@ open_rules(struct reader *r)
     else if (st.st_uid != 0 && st.st_uid != r->owner)
         wrong(r, "belongs to uid %ju; must be root's or uid %ju's",
               (uintmax_t)st.st_uid, (uintmax_t)r->owner);
-    else if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    else if (DEFENCE("rules", (st.st_mode & (S_IWGRP | S_IWOTH)) != 0, false))
         wrong(r, "mode %04o: others may write it; chmod go-w",
               (unsigned)st.st_mode & 07777);
     else
@@ -495,20 +496,23 @@ policy_decide(const struct policy *p, const struct ipc_mechanism *m,
 
     look_up(p, peer, method, &denies, &allows, &nearly);
     *rule = "default: least evidence";
-    if (peer->evidence < method->evidence)
+    if (DEFENCE("evidence", peer->evidence < method->evidence, false))
         return deny(why, "%s needs evidence %s, %s gives %s", method->name,
                     ipc_evidence_name(method->evidence), m->name,
                     ipc_evidence_name(peer->evidence));
     *rule = "default: unknown caller";
-    if (method->evidence > IPC_CLAIMED && !policy_knows(peer))
+    if (DEFENCE("evidence",
+                method->evidence > IPC_CLAIMED && !policy_knows(peer), false))
         return deny(why,
                     "%s is not for a caller the server does not know (uid "
                     "%jd)",
                     method->name,
                     peer->uid == (uid_t)-1 ? -1 : (intmax_t)peer->uid);
     *rule = "default: trusting mechanism";
-    if (method->evidence > IPC_CLAIMED && (m->caps & IPC_TRUSTING) &&
-        peer->uid != geteuid())
+    if (DEFENCE("trusting",
+                method->evidence > IPC_CLAIMED && (m->caps & IPC_TRUSTING) &&
+                    peer->uid != geteuid(),
+                false))
         return deny(why, "%s trusts its peers: %s only for uid %ju there",
                     m->name, method->name, (uintmax_t)geteuid());
     if (denies != NULL) {

@@ -66,7 +66,7 @@ struct attack {
 extern const struct attack *const attack_tables[]; /* ended by NULL */
 extern const struct attack pipe_attacks[], fifo_attacks[], sysv_attacks[],
     mqueue_attacks[], memory_attacks[], lock_attacks[], local_attacks[],
-    gift_attacks[], inet_attacks[], signal_attacks[], common_attacks[];
+    gift_attacks[], inet_attacks[], signal_attacks[], server_attacks[];
 
 /* -- what becomes of them (report.c) --------------------------------------- */
 
@@ -138,6 +138,10 @@ bool actor_next(struct actor *a);
 
 /* f(arg) as that user, to the end. */
 void as_user(uid_t uid, void (*f)(void *arg), void *arg);
+
+/* A process with this very pid, which does nothing; the last one that had it
+ * must be dead and reaped.  Needs a PID namespace. */
+pid_t take_pid(pid_t pid);
 
 /* Becomes that user, for good. */
 void become_user(uid_t uid);

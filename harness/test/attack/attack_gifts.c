@@ -5,6 +5,7 @@
 
 #include "../../../socket/ancillary.h"
 #include "../../../socket/local.h"
+#include "../../../socket/seats.h"
 #include "../../../socket/streams.h"
 #include "../../../socket/welcome.h"
 
@@ -537,6 +538,157 @@ fills_the_table(bool naive)
     return poll(&p, 1, 0) == 1;
 }
 
+/* -- 58, 59: seats ------------------------------------------------------------ */
+
+static void
+half_a_header(struct actor *self, void *arg)
+{
+    int fd = connect_to(arg, SOCK_STREAM);
+    uint8_t frame[WIRE_HEADER];
+    char byte;
+
+    make_frame(frame, API_whoami);
+    for (int i = 0; i < 10; i++)
+        MUST(send(fd, &frame[i], 1, MSG_NOSIGNAL) == 1);
+    actor_step(self);
+    _exit(recv(fd, &byte, 1, MSG_DONTWAIT) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+/* Driven by hand: so that its two seconds are none, and over at once. */
+static bool
+sends_half_a_header(bool naive)
+{
+    const struct ipc_mechanism *m = ipc_find("socket/stream");
+    struct ipc_request req = {.reply_to = 0};
+    void *srv = calloc(1, m->server_size);
+    char where[ENDPOINT_SIZE];
+    struct actor bob;
+    int status;
+
+    (void)naive;
+    req.msg =
+        (struct ipc_message){.buf = malloc(IPC_MAX_MSG), .cap = IPC_MAX_MSG};
+    patience_limits[REST_OF_HEADER] = 0;
+    MUST(srv != NULL && req.msg.buf != NULL);
+    MUST(endpoint_name(m, run_dir, where) == 0 && m->create(srv, where) == 0);
+    actor_start(&bob, BOB, half_a_header, where);
+    while (!actor_is_there(&bob))
+        MUST(m->next(srv, &req, 0) == -ETIMEDOUT);
+    actor_wait(&bob);
+    for (int i = 0; i < 100; i++) /* more than there can be to do */
+        MUST(m->next(srv, &req, 0) == -ETIMEDOUT);
+    actor_go(&bob);
+    MUST(waitpid(bob.pid, &status, 0) == bob.pid && WIFEXITED(status));
+    m->destroy(srv);
+    return WEXITSTATUS(status) != EXIT_SUCCESS;
+}
+
+static void
+bob_takes_seats(struct actor *self, void *arg)
+{
+    struct sockaddr_un address;
+    socklen_t len = local_path(&address, arg);
+    char welcome;
+
+    for (int i = 0; i < IPC_MAX_CLIENTS; i++) {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        MUST(connect(fd, (struct sockaddr *)&address, len) == 0);
+        (void)!recv(fd, &welcome, 1, 0); /* or he is shown the door */
+    }
+    actor_step(self);
+}
+
+struct guest {
+    struct host *server;
+    bool served;
+};
+
+static void
+alice_wants_in(void *arg)
+{
+    struct guest *g = arg;
+
+    g->served = is_served(g->server);
+}
+
+static bool
+takes_every_seat(bool naive)
+{
+    struct guest *g = shared(sizeof *g);
+    struct host server;
+    struct actor bob;
+
+    (void)naive;
+    serve(&server, "socket/stream");
+    g->server = &server;
+    actor_start(&bob, BOB, bob_takes_seats, server.where);
+    actor_wait(&bob);
+    as_user(ALICE, alice_wants_in, g);
+    actor_kill(&bob);
+    host_stop(&server);
+    return !g->served;
+}
+
+/* -- 119: her session's name ---------------------------------------------------- */
+
+struct session {
+    char where[ENDPOINT_SIZE];
+    struct host *server;
+    bool fell;
+};
+
+static void
+alice_listens(struct actor *self, void *arg)
+{
+    struct session *s = arg;
+    struct client c;
+    struct reply r;
+
+    MUST(client_open(&c, s->server->m, s->server->where) == 0);
+    MUST(whoami(&c) == ALICE);
+    actor_step(self);
+    s->fell = client_recv(&c, &r, 0) != -ETIMEDOUT; /* she has asked nothing */
+    client_close(&c);
+}
+
+/* The first session's name is 1. */
+static void
+bob_asks_in_her_session(void *arg)
+{
+    struct session *s = arg;
+    uint8_t datagram[8 + WIRE_HEADER];
+    struct sockaddr_un address;
+    socklen_t len = local_path(&address, s->where);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    put64(datagram, 1);
+    make_frame(datagram + 8, API_whoami);
+    MUST(sendto(fd, datagram, sizeof datagram, 0, (struct sockaddr *)&address,
+                len) == sizeof datagram);
+}
+
+static bool
+asks_in_her_session(bool naive)
+{
+    struct session *s = shared(sizeof *s);
+    struct host server;
+    struct actor alice;
+
+    (void)naive;
+    serve(&server, "socket/dgram");
+    strcpy(s->where, server.where);
+    s->server = &server;
+    actor_start(&alice, ALICE, alice_listens, s);
+    actor_wait(&alice);
+    as_user(BOB, bob_asks_in_her_session, s);
+    be_served(&server);
+    actor_go(&alice);
+    actor_end(&alice);
+    host_stop(&server);
+    return s->fell;
+}
+
 /* -- the table --------------------------------------------------------------- */
 
 #define M .mechanism = "socket/stream"
@@ -549,6 +701,10 @@ const struct attack gift_attacks[] = {
      .run = gives_all_there_can_be},
     {57, M, "sends a socket that lingers", .how = "SO_LINGER is taken off",
      .alone = true, .run = gives_what_is_hard_to_close},
+    {58, M, "sends half a header, byte by byte", .without = "patience",
+     .how = "cut off after 2 s", .alone = true, .run = sends_half_a_header},
+    {59, M, "takes every seat; A comes", .without = "share",
+     .how = "half of them for a user", .run = takes_every_seat},
     {60, "socket/seqpacket", "sends a record of no bytes",
      .how = "an error, not the end", .alone = true,
      .run = sends_an_empty_record},
@@ -559,6 +715,9 @@ const struct attack gift_attacks[] = {
      .how = "O_RDONLY, regular files", .run = gets_roots_descriptor},
     {109, M, "asks and asks, and never reads",
      .how = "kept apart, nobody waits", .alone = true, .run = never_reads},
+    {119, "socket/dgram", "asks in the name of A's session",
+     .without = "session", .how = "the stamp is not A's",
+     .run = asks_in_her_session},
     {110, M, "connects when no descriptor is left", .how = "one to spare",
      .alone = true, .run = fills_the_table},
     {0},

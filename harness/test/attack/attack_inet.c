@@ -252,12 +252,6 @@ leave_one_port(const char *port)
     MUST(fclose(out) == 0);
 }
 
-static const char *
-need_spaces(void)
-{
-    return space_missing();
-}
-
 static bool
 reaches_itself(bool naive)
 {
@@ -492,7 +486,7 @@ const struct attack inet_attacks[] = {
     {69, TCP, "asks by an IPv6 socket (v4-mapped)", .how = "sock_diag finds it",
      .missing = need_ipv6, .run = asks_from_ipv6},
     {71, TCP, "(no server: a client reaches itself)",
-     .how = "own address: refused", .missing = need_spaces,
+     .how = "own address: refused", .missing = space_missing,
      .run = reaches_itself},
     {72, UDP, "binds the server's port once more", .how = "no SO_REUSEADDR",
      .run = binds_the_same_port},

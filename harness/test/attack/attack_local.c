@@ -1,5 +1,5 @@
 /* attack_local.c - AF_UNIX sockets: who is at the other end? */
-#define _GNU_SOURCE /* struct ucred, unshare, clone3 by syscall(2) */
+#define _GNU_SOURCE /* struct ucred, unshare, O_CLOEXEC */
 #include "test/attack/stage.h"
 
 #include "../../../socket/ancillary.h"
@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -272,28 +271,6 @@ sends_before_the_server_asks(bool naive)
 }
 
 /* -- 54: her pid is root's now ------------------------------------------------------ */
-
-/* A process with this pid; the last one must be dead and reaped. */
-static pid_t
-take_pid(pid_t pid)
-{
-    struct clone_args args = {
-        .exit_signal = SIGCHLD, .set_tid = (uintptr_t)&pid, .set_tid_size = 1};
-    pid_t got = (pid_t)syscall(SYS_clone3, &args, sizeof args);
-
-    if (got == 0) {
-        pause();
-        _exit(0);
-    }
-    MUST(got == pid);
-    return got;
-}
-
-static const char *
-need_spaces(void)
-{
-    return space_missing();
-}
 
 /* Who has this pid, as /proc tells. */
 static int64_t
@@ -586,7 +563,7 @@ const struct attack local_attacks[] = {
     {53, "socket/dgram", "sends before the server asks for ids",
      .how = "pid 0, uid 65534: nobody", .run = sends_before_the_server_asks},
     {54, "socket/stream", "asks; her pid has become root's",
-     .how = "SO_PEERCRED, not /proc", .missing = need_spaces,
+     .how = "SO_PEERCRED, not /proc", .missing = space_missing,
      .run = has_roots_pid},
     {62, "socket/dgram", "has A's path in his own mounts",
      .how = "answers go into a channel", .missing = need_user_spaces,

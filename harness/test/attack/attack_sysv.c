@@ -5,6 +5,7 @@
 #include "core/owner.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/msg.h>
@@ -414,6 +415,66 @@ removes_his_queue(bool naive)
     return !served;
 }
 
+/* -- 28: an id that is given away again ---------------------------------------- */
+
+struct heir {
+    int id;
+    bool fell;
+};
+
+/* The server is dead; in its list stands a queue of A's, which is gone. */
+static void
+bob_has_the_id(struct actor *self, void *arg)
+{
+    struct heir *h = arg;
+    struct msqid_ds ds;
+
+    MUST(make_queue() == h->id);
+    actor_step(self); /* root sweeps */
+    h->fell = msgctl(h->id, IPC_STAT, &ds) == -1;
+}
+
+static void
+choose_next_id(int id)
+{
+    FILE *out = fopen("/proc/sys/kernel/msg_next_id", "we");
+
+    MUST(out != NULL && fprintf(out, "%d\n", id) > 0);
+    MUST(fclose(out) == 0);
+}
+
+static const char *
+need_next_id(void)
+{
+    return access("/proc/sys/kernel/msg_next_id", W_OK) == 0
+               ? NULL
+               : "needs kernel.msg_next_id (CONFIG_CHECKPOINT_RESTORE)";
+}
+
+static bool
+inherits_her_id(bool naive)
+{
+    struct heir *h = shared(sizeof *h);
+    struct host server;
+    struct client c;
+    struct actor bob;
+
+    (void)naive;
+    serve(&server, "msgq/sysv-private");
+    MUST(host_client(&server, &c) == 0);
+    h->id = listed_queue(server.where, 1);
+    kill(server.pid, SIGKILL);
+    host_stop(&server);
+    client_close(&c); /* with her queue */
+    choose_next_id(h->id);
+    actor_start(&bob, BOB, bob_has_the_id, h);
+    actor_wait(&bob);
+    MUST(server.m->sweep(server.where) == 1);
+    actor_go(&bob);
+    actor_end(&bob);
+    return h->fell;
+}
+
 /* -- the table --------------------------------------------------------------- */
 
 #define M .mechanism = "msgq/sysv-private"
@@ -431,6 +492,9 @@ const struct attack sysv_attacks[] = {
      .how = "server takes every type", .alone = true, .run = floods},
     {27, M, "asks, and removes his reply queue", .how = "EINVAL is expected",
      .alone = true, .run = removes_his_queue},
+    {28, M, "has the id of A's dead queue; a sweep", .without = "same",
+     .how = "maker and time, too", .missing = need_next_id,
+     .run = inherits_her_id},
     {102, M, "says: my own queue, and I am root", .without = "owner",
      .how = "who made the queue", .run = claims_to_be_root},
     {0},

@@ -37,7 +37,7 @@
 
 /* clang-format off */
 const struct attack *const attack_tables[] = {
-    fifo_attacks, sysv_attacks, mqueue_attacks, local_attacks, gift_attacks, inet_attacks, memory_attacks, lock_attacks,
+    fifo_attacks, sysv_attacks, mqueue_attacks, local_attacks, gift_attacks, inet_attacks, memory_attacks, lock_attacks, signal_attacks, server_attacks,
     NULL,
 };
 /* clang-format on */

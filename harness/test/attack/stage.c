@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -224,6 +226,21 @@ as_user(uid_t uid, void (*f)(void *arg), void *arg)
 
     actor_start(&a, uid, call_as, &call);
     actor_end(&a);
+}
+
+pid_t
+take_pid(pid_t pid)
+{
+    struct clone_args args = {
+        .exit_signal = SIGCHLD, .set_tid = (uintptr_t)&pid, .set_tid_size = 1};
+    pid_t got = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+
+    if (got == 0) {
+        pause();
+        _exit(0);
+    }
+    MUST(got == pid);
+    return got;
 }
 
 /* -- servers and clients --------------------------------------------------- */

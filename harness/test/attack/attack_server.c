@@ -1,0 +1,665 @@
+/* attack_server.c - what every server does, whatever the mechanism: lengths,
+ * rights, rules, the audit, files, and what it leaves behind. */
+#define _GNU_SOURCE /* renameat2, memmem */
+#include "test/attack/stage.h"
+
+#include "core/frames.h"
+#include "server/audit.h"
+#include "server/lines.h"
+#include "server/policy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/msg.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static uint32_t
+read_file(struct client *c, const char *path, struct reply *r)
+{
+    const struct api_value args[] = {
+        {.at = path, .len = strlen(path)}, {.u64 = 0}, {.u32 = 100}};
+
+    MUST(client_call(c, api_by_name("read_file"), args, r, PATIENCE) == 0);
+    return r->status;
+}
+
+static bool
+is_secret(const struct reply *r)
+{
+    return r->status == WIRE_OK && r->results[0].len == strlen(SECRET) &&
+           memcmp(r->results[0].at, SECRET, strlen(SECRET)) == 0;
+}
+
+struct asking {
+    struct host *server;
+    char path[PATH_MAX], other[PATH_MAX];
+    bool fell;
+};
+
+static struct asking *
+make_asking(struct host *server, const char *mechanism, const char *path)
+{
+    struct asking *a = shared(sizeof *a);
+
+    strcpy(a->path, path);
+    serve(server, mechanism);
+    a->server = server;
+    return a;
+}
+
+static void
+bob_reads(void *arg)
+{
+    struct asking *a = arg;
+    struct client c;
+    struct reply r;
+
+    MUST(client_open(&c, a->server->m, a->server->where) == 0);
+    read_file(&c, a->path, &r);
+    a->fell = is_secret(&r);
+    client_close(&c);
+}
+
+/* -- 122: whose rights? -------------------------------------------------------- */
+
+static bool
+reads_roots_file(bool naive)
+{
+    struct host server;
+    struct asking *a = make_asking(&server, "socket/stream",
+                                   make_file("root's", SECRET, 0600));
+
+    (void)naive;
+    as_user(BOB, bob_reads, a);
+    host_stop(&server);
+    return a->fell;
+}
+
+/* -- 9: a file that becomes another ---------------------------------------------- */
+
+/* access(2) with his rights, open(2) with ours; and in between... */
+static bool
+asks_and_opens(const struct asking *a)
+{
+    char text[100] = "";
+    bool may;
+    int fd;
+
+    MUST(setresuid(BOB, 0, 0) == 0);
+    may = access(a->path, R_OK) == 0;
+    MUST(setresuid(0, 0, 0) == 0);
+    MUST(syscall(SYS_renameat2, AT_FDCWD, a->path, AT_FDCWD, a->other,
+                 RENAME_EXCHANGE) == 0);
+    if (!may)
+        return false;
+    fd = open(a->path, O_RDONLY | O_CLOEXEC);
+    MUST(fd != -1 && read(fd, text, sizeof text - 1) > 0);
+    close(fd);
+    return strcmp(text, SECRET) == 0;
+}
+
+static void
+bob_swaps(struct actor *self, void *arg)
+{
+    const struct asking *a = arg;
+
+    actor_step(self);
+    for (;;)
+        syscall(SYS_renameat2, AT_FDCWD, a->path, AT_FDCWD, a->other,
+                RENAME_EXCHANGE);
+}
+
+static void
+bob_reads_often(void *arg)
+{
+    struct asking *a = arg;
+    struct client c;
+    struct reply r;
+
+    MUST(client_open(&c, a->server->m, a->server->where) == 0);
+    for (int i = 0; i < 200 && !a->fell; i++) {
+        read_file(&c, a->path, &r);
+        a->fell = is_secret(&r);
+    }
+    client_close(&c);
+}
+
+static bool
+swaps_a_link(bool naive)
+{
+    struct host server;
+    struct asking *a = make_asking(&server, "socket/stream", "");
+    char secret[PATH_MAX], dir[PATH_MAX];
+    struct actor bob;
+
+    strcpy(secret, make_file("root's", SECRET, 0600));
+    snprintf(dir, sizeof dir, "%s/bob", stage_dir);
+    snprintf(a->path, sizeof a->path, "%.200s/file", dir);
+    snprintf(a->other, sizeof a->other, "%.200s/link", dir);
+    MUST(mkdir(dir, 0755) == 0);
+    MUST(rename(make_file("his", "nothing", 0644), a->path) == 0);
+    MUST(symlink(secret, a->other) == 0 && chown(dir, BOB, BOB) == 0);
+    if (naive) {
+        a->fell = asks_and_opens(a);
+    } else {
+        actor_start(&bob, BOB, bob_swaps, a);
+        actor_wait(&bob);
+        actor_go(&bob);
+        as_user(BOB, bob_reads_often, a);
+        actor_kill(&bob);
+    }
+    host_stop(&server);
+    return a->fell;
+}
+
+/* -- 123: a file that never opens ----------------------------------------------- */
+
+static void
+bob_reads_a_fifo(struct actor *self, void *arg)
+{
+    const struct asking *a = arg;
+    struct client c;
+    struct reply r;
+
+    MUST(client_open(&c, a->server->m, a->server->where) == 0);
+    actor_step(self);
+    MUST(read_file(&c, a->path, &r) == WIRE_OS_ERROR);
+    actor_step(self);
+}
+
+static void
+textbook_opens(struct actor *self, void *arg)
+{
+    actor_step(self);
+    open(((struct asking *)arg)->path, O_RDONLY | O_CLOEXEC);
+    actor_step(self);
+}
+
+static bool
+names_a_fifo(bool naive)
+{
+    struct host server;
+    struct asking *a = make_asking(&server, "socket/stream", "");
+    struct actor actor;
+    bool stuck = false;
+
+    snprintf(a->path, sizeof a->path, "%s/fifo", stage_dir);
+    MUST(mkfifo(a->path, 0666) == 0 && chmod(a->path, 0666) == 0);
+    actor_start(&actor, BOB, naive ? textbook_opens : bob_reads_a_fifo, a);
+    actor_wait(&actor);
+    actor_go(&actor);
+    while (!stuck && !actor_is_there(&actor))
+        stuck = is_stuck(naive ? actor.pid : server.pid, SYS_openat);
+    actor_kill(&actor);
+    host_stop(&server);
+    return stuck;
+}
+
+/* -- 124: the worker in her hands -------------------------------------------------- */
+
+/* A process that has become the caller is the caller's; if he may also trace
+ * it he has what it inherited: our memory, our descriptors. */
+static bool
+traces_the_worker(bool naive)
+{
+    int status, ready[2];
+    pid_t worker, alice;
+    char byte;
+
+    MUST(pipe(ready) == 0);
+    worker = fork();
+    if (worker == 0) {
+        if (naive)
+            become_user(ALICE); /* and PR_SET_DUMPABLE */
+        else
+            MUST(setresgid(ALICE, ALICE, ALICE) == 0 &&
+                 setresuid(ALICE, ALICE, ALICE) == 0);
+        MUST(write(ready[1], "", 1) == 1);
+        pause();
+    }
+    MUST(read(ready[0], &byte, 1) == 1);
+    alice = fork();
+    if (alice == 0) {
+        become_user(ALICE);
+        _exit(ptrace(PTRACE_SEIZE, worker, NULL, NULL) == 0 ? EXIT_FELL
+                                                            : EXIT_REFUSED);
+    }
+    MUST(waitpid(alice, &status, 0) == alice && WIFEXITED(status));
+    kill(worker, SIGKILL);
+    waitpid(worker, NULL, 0);
+    return WEXITSTATUS(status) == EXIT_FELL;
+}
+
+/* -- 22, 74, 125: evidence ------------------------------------------------------------- */
+
+/* msgq/sysv-types: "the last sender was A", and this message is Bob's. */
+struct guess {
+    int queue;
+    char path[PATH_MAX];
+    bool fell;
+};
+
+enum { JOIN = 1, MESSAGE = 2, PREFIX = 12, HER_TYPE = 4711 };
+
+static void
+put(int queue, unsigned kind, const void *body, size_t len)
+{
+    struct {
+        long type;
+        uint8_t text[500];
+    } m = {.type = 1};
+
+    put64(m.text, HER_TYPE);
+    put32(m.text + 8, kind);
+    memcpy(m.text + PREFIX, body, len);
+    MUST(msgsnd(queue, &m, PREFIX + len, IPC_NOWAIT) == 0);
+}
+
+static void
+alice_joins(struct actor *self, void *arg)
+{
+    struct guess *g = arg;
+    struct {
+        long type;
+        uint8_t text[8192];
+    } m;
+    uint8_t pid[4], frame[WIRE_HEADER];
+
+    put32(pid, (uint32_t)getpid());
+    put(g->queue, JOIN, pid, sizeof pid);
+    MUST(msgrcv(g->queue, &m, sizeof m.text, HER_TYPE, 0) == 1);
+    actor_step(self); /* Bob asks; the server is stopped */
+    make_frame(frame, API_hello);
+    put(g->queue, MESSAGE, frame, sizeof frame); /* now she is the last */
+    actor_step(self);
+}
+
+static void
+bob_asks_as_alice(void *arg)
+{
+    struct guess *g = arg;
+    const struct api_method *m = api_by_name("read_file");
+    const struct api_value args[] = {
+        {.at = g->path, .len = strlen(g->path)}, {.u64 = 0}, {.u32 = 100}};
+    uint8_t frame[400];
+    ssize_t n;
+
+    make_frame(frame, m->number);
+    n = api_encode(m->args, args, frame + WIRE_HEADER, 300);
+    MUST(n > 0);
+    put32(frame + 8, (uint32_t)n);
+    put(g->queue, MESSAGE, frame, WIRE_HEADER + (size_t)n);
+}
+
+/* The queue is for all: he takes what was meant for her. */
+static void
+bob_takes_the_answer(void *arg)
+{
+    struct guess *g = arg;
+    struct {
+        long type;
+        uint8_t text[8192];
+    } m;
+    ssize_t n = msgrcv(g->queue, &m, sizeof m.text, HER_TYPE, IPC_NOWAIT);
+
+    MUST(n > 0);
+    g->fell = memmem(m.text, (size_t)n, SECRET, strlen(SECRET)) != NULL;
+}
+
+static bool
+asks_before_her(bool naive)
+{
+    struct guess *g = shared(sizeof *g);
+    struct host server;
+    struct actor alice;
+    FILE *list;
+
+    (void)naive;
+    strcpy(g->path, make_file("hers", SECRET, 0600));
+    MUST(chown(g->path, ALICE, ALICE) == 0);
+    serve(&server, "msgq/sysv-types");
+    list = fopen(server.where, "re");
+    MUST(list != NULL && fscanf(list, "%d", &g->queue) == 1);
+    fclose(list);
+    actor_start(&alice, ALICE, alice_joins, g);
+    actor_wait(&alice);
+    pause_server(&server);
+    as_user(BOB, bob_asks_as_alice, g);
+    actor_go(&alice);
+    actor_wait(&alice);
+    resume_server(&server);
+    be_served(&server);
+    as_user(BOB, bob_takes_the_answer, g);
+    actor_kill(&alice);
+    host_stop(&server);
+    return g->fell;
+}
+
+/* Over a mechanism that a peer can corrupt nothing privileged is done for
+ * others; not even what they could have done themselves. */
+static bool
+asks_one_that_trusts(bool naive)
+{
+    struct host server;
+    struct asking *a =
+        make_asking(&server, "shm/mutex", make_file("his", SECRET, 0600));
+
+    (void)naive;
+    MUST(chown(a->path, BOB, BOB) == 0);
+    as_user(BOB, bob_reads, a);
+    host_stop(&server);
+    return a->fell;
+}
+
+/* -- 79: lengths ----------------------------------------------------------------------- */
+
+/* How much room is made for a frame that says it is so long? */
+static size_t
+room_for(uint32_t length)
+{
+    uint8_t header[WIRE_HEADER];
+    struct frames in;
+    size_t room, made;
+    void *to;
+
+    frames_init(&in);
+    to = frames_space(&in, &room);
+    MUST(to != NULL && room >= WIRE_HEADER);
+    make_frame(header, API_echo);
+    put32(header + 8, length);
+    memcpy(to, header, WIRE_HEADER);
+    frames_add(&in, WIRE_HEADER);
+    frames_space(&in, &room); /* for what is to come */
+    made = in.cap;
+    frames_free(&in);
+    return made;
+}
+
+static bool
+announces_too_much(bool naive)
+{
+    static const uint32_t lengths[] = {1,
+                                       IPC_MAX_MSG - WIRE_HEADER,
+                                       IPC_MAX_MSG - WIRE_HEADER + 1,
+                                       0x40000000,
+                                       0x7fffffff,
+                                       0x80000000,
+                                       0xffffffff};
+    bool fell = false;
+
+    (void)naive;
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        bool fits = lengths[i] <= IPC_MAX_MSG - WIRE_HEADER;
+        bool made = room_for(lengths[i]) >= lengths[i];
+
+        MUST(made || !fits);
+        fell = fell || (made && !fits);
+    }
+    return fell;
+}
+
+/* -- 82: a line of his own in the audit -------------------------------------------------- */
+
+static bool
+writes_a_line_of_his_own(bool naive)
+{
+    static const char name[] =
+        "x\" decision=deny\nseq=1 uid=0 method=shutdown() "
+        "decision=allow\033[2K\r";
+    const struct api_value arg = {.at = name, .len = sizeof name - 1};
+    struct ipc_peer peer = {
+        .pid = 1, .uid = BOB, .gid = BOB, .evidence = IPC_STAMPED};
+    struct audit_record r = {.m = ipc_find("socket/seqpacket"),
+                             .peer = &peer,
+                             .method = api_by_name("hello"),
+                             .args = &arg,
+                             .allowed = true,
+                             .rule = "default: open to everybody"};
+    char path[PATH_MAX], line[8192];
+    int lines = 0;
+    bool escapes = false;
+    FILE *in;
+
+    (void)naive;
+    snprintf(path, sizeof path, "%s/audit", stage_dir);
+    MUST(audit_to_file(path) == 0);
+    audit_begin(&r);
+    MUST(audit_write(&r, "ok") == 0);
+    audit_off();
+    in = fopen(path, "re");
+    MUST(in != NULL);
+    while (fgets(line, sizeof line, in) != NULL) {
+        lines++;
+        escapes = escapes || strchr(line, '\033') != NULL;
+    }
+    fclose(in);
+    MUST(lines > 0);
+    return lines > 1 || escapes;
+}
+
+/* -- 83: rules of his own --------------------------------------------------------------- */
+
+struct rules {
+    char path[PATH_MAX];
+};
+
+static void
+bob_adds_a_rule(void *arg)
+{
+    int fd = open(((struct rules *)arg)->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+    MUST(fd != -1);
+    MUST(write(fd, "allow * uid=10002\n", 18) == 18);
+    close(fd);
+}
+
+/* An administrator's mistake: mode 0666. */
+static bool
+writes_a_rule_of_his_own(bool naive)
+{
+    struct rules *rules = shared(sizeof *rules);
+    struct ipc_peer peer = {
+        .pid = 1, .uid = BOB, .gid = BOB, .evidence = IPC_STAMPED};
+    char why[POLICY_WHY], sentence[POLICY_SENTENCE];
+    struct policy *p;
+    const char *rule;
+    bool allowed;
+
+    (void)naive;
+    strcpy(rules->path, make_file("policy.conf", "deny * any\n", 0666));
+    /* Without the deny: he can do that too. */
+    MUST(truncate(rules->path, 0) == 0);
+    as_user(BOB, bob_adds_a_rule, rules);
+    if (policy_read(rules->path, 0, &p, why) != 0)
+        return false;
+    allowed = policy_decide(p, ipc_find("socket/seqpacket"), &peer,
+                            api_by_name("set_hostname"), &rule, sentence);
+    policy_free(p);
+    return allowed;
+}
+
+/* A link to rules that are root's, but not these; and rubbish. */
+static bool
+puts_rubbish_into_the_rules(bool naive)
+{
+    static const char *const rubbish[] = {
+        "allow set_hostname uid=-1\n", "allow * uid=4294967295\n",
+        "allow set_hostname\n",        "alow * any\n",
+        "allow * uid=0x0\n",           "allow * any min=K0\n"};
+    char why[POLICY_WHY], name[32];
+    struct policy *p;
+    bool taken = false;
+    uint32_t id = 0;
+
+    for (size_t i = 0; i < sizeof rubbish / sizeof *rubbish; i++) {
+        const char *path;
+
+        snprintf(name, sizeof name, "rules.%zu", i);
+        path = make_file(name, rubbish[i], 0644);
+        if (policy_read(path, 0, &p, why) == 0)
+            taken = true;
+    }
+    /* The textbook's reader of numbers: what is none is 0, which is root; and
+     * -1 is "do not change" for setresuid(2). */
+    if (naive)
+        taken = sscanf("-1", "%u", &id) == 1 && id == (uint32_t)-1 &&
+                atoi("nobody") == 0;
+    return taken;
+}
+
+/* -- 126: a run directory of his ---------------------------------------------------------- */
+
+static void
+bob_makes_a_directory(void *arg)
+{
+    MUST(mkdir(arg, 0777) == 0 && chmod(arg, 0777) == 0);
+}
+
+/* As in /tmp, where anybody may be first. */
+static bool
+has_the_run_directory(bool naive)
+{
+    struct host_options options = {.cpu = -1, .quiet = 1};
+    char dir[PATH_MAX], *path = shared(PATH_MAX);
+    struct host server;
+    bool started;
+
+    (void)naive;
+    snprintf(dir, sizeof dir, "%s/tmp", stage_dir);
+    MUST(mkdir(dir, 01777) == 0 && chmod(dir, 01777) == 0);
+    snprintf(path, PATH_MAX, "%.200s/ipclab", dir);
+    as_user(BOB, bob_makes_a_directory, path);
+    started =
+        host_start(&server, ipc_find("socket/stream"), path, &options) == 0;
+    if (started)
+        host_stop(&server);
+    return started;
+}
+
+/* -- 73: the same request twice --------------------------------------------------------------- */
+
+/* A datagram that came twice, or an answer that was lost: the client asks again,
+ * under the same id. */
+static bool
+asks_twice(bool naive)
+{
+    const struct api_method *m = api_by_name("counter_add");
+    const struct api_value args[] = {{.at = "key", .len = 3}, {.i64 = 1}};
+    struct host server;
+    struct client c;
+    struct reply r;
+    int64_t value = 0;
+
+    (void)naive;
+    serve(&server, "socket/dgram");
+    MUST(host_client(&server, &c) == 0);
+    for (int i = 0; i < 2; i++) {
+        c.next_id = 4711;
+        MUST(client_call(&c, m, args, &r, PATIENCE) == 0);
+        MUST(r.status == WIRE_OK);
+        value = r.results[0].i64;
+    }
+    client_close(&c);
+    host_stop(&server);
+    return value != 1;
+}
+
+/* -- 85: what a killed server leaves ------------------------------------------------------------ */
+
+/* Files in run_dir and /dev/shm, System V objects. */
+static int
+left_over(void)
+{
+    static const char *const kinds[] = {"msg", "sem", "shm"};
+    char command[2 * ENDPOINT_SIZE + 200], line[512], path[64];
+    int n = 0;
+    FILE *in;
+
+    snprintf(command, sizeof command,
+             "find %s /dev/shm -mindepth 1 ! -name '*.lock'", run_dir);
+    in = popen(command, "r");
+    MUST(in != NULL);
+    while (fgets(line, sizeof line, in) != NULL)
+        n++;
+    pclose(in);
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "/proc/sysvipc/%s", kinds[i]);
+        in = fopen(path, "re");
+        while (in != NULL && fgets(line, sizeof line, in) != NULL)
+            n++;
+        n--; /* the heading */
+        if (in != NULL)
+            fclose(in);
+    }
+    return n;
+}
+
+/* Each daemon in turn, killed with a client in it; naive: and that was it. */
+static bool
+is_killed_again_and_again(bool naive)
+{
+    MUST(left_over() == 0);
+    for (size_t i = 0; ipc_registry[i] != NULL; i++) {
+        const struct ipc_mechanism *m = ipc_registry[i];
+        struct host server;
+        struct client c;
+
+        if ((m->caps & (IPC_SPAWNED | IPC_INPROCESS | IPC_ONEWAY)) != 0 ||
+            ipc_unavailable(m) != NULL)
+            continue;
+        for (int round = 0; round < 4; round++) {
+            serve(&server, m->name);
+            MUST(host_client(&server, &c) == 0);
+            kill(server.pid, SIGKILL);
+            host_stop(&server);
+            client_close(&c);
+        }
+        if (!naive && m->sweep != NULL)
+            m->sweep(server.where);
+    }
+    return left_over() > 0;
+}
+
+/* -- the table --------------------------------------------------------------- */
+
+const struct attack server_attacks[] = {
+    {9, "read_file", "swaps his file for a link to root's",
+     .how = "opened with his rights", .run = swaps_a_link},
+    {22, "msgq/sysv-types", "asks, then A does: \"A sent it\"",
+     .without = "evidence", .how = "K1: no files for that",
+     .run = asks_before_her},
+    {73, "counter_add", "(the same request comes twice)", .without = "once",
+     .how = "ids are remembered", .alone = true, .run = asks_twice},
+    {79, "frames", "announces 2 GiB and sends 32 bytes", .without = "length",
+     .how = "EBADMSG, no room made", .alone = true, .run = announces_too_much},
+    {82, "audit", "has a newline and ESC in his name", .without = "quote",
+     .how = "quoted: one line", .alone = true, .run = writes_a_line_of_his_own},
+    {83, "policy", "adds a rule to a file of mode 0666", .without = "rules",
+     .how = "no rules at all", .run = writes_a_rule_of_his_own},
+    {85, "every daemon", "(is killed and started, many times)",
+     .how = "sweep finds everything", .alone = true,
+     .run = is_killed_again_and_again},
+    {122, "read_file", "reads root's file", .without = "become",
+     .how = "opened with his rights", .run = reads_roots_file},
+    {123, "read_file", "names a FIFO that nobody writes",
+     .how = "O_NONBLOCK; regular only", .alone = true, .run = names_a_fifo},
+    {124, "read_file", "traces the process that opens for him",
+     .how = "not dumpable: EPERM", .run = traces_the_worker},
+    {125, "shm/mutex", "asks where peers are trusted", .without = "trusting",
+     .how = "own uid only", .run = asks_one_that_trusts},
+    {126, "run directory", "has made the run directory before",
+     .without = "rundir", .how = "must be the server's own",
+     .run = has_the_run_directory},
+    {127, "policy", "(rules with uid=-1, uid=0x0 ...)",
+     .how = "one error: no rules", .alone = true,
+     .run = puts_rubbish_into_the_rules},
+    {0},
+};
