@@ -56,8 +56,9 @@ static bool
 look_for(const struct sight *s)
 {
     bool alone = works_elsewhere(s);
-    /* sched_yield(2) may take as long as the others want to run. */
-    int looks = alone ? LOOKS : LOOKS / 100;
+    /* sched_yield(2) may take as long as the others want to run, and they may
+     * be many: so only one before the newcomers and the clock are looked at. */
+    int looks = alone ? LOOKS : 2;
 
     for (int i = 0; i < looks; i++) {
         if (seen(s))
