@@ -103,6 +103,7 @@ struct sheet_server {
     const struct sheet_kind *kind;
     char name[ENDPOINT_SIZE];
     struct meet_names names;
+    bool everybody; /* may come, not only who has our uid */
     int life;
     struct alarm alarm;
     struct sheet_seat seats[IPC_MAX_CLIENTS];

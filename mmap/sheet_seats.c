@@ -85,13 +85,13 @@ answer(int fd, const struct sheet_seat *seat)
 /* Could it be one?  A client sets mode 0600 when all is ready, so others are
  * not even opened: there is no telling what that costs (sheet_server.c, LOCKS). */
 static bool
-looks_ready(int dir, const char *name)
+looks_ready(int dir, const char *name, bool everybody)
 {
     struct stat st;
 
     return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
            S_ISREG(st.st_mode) && (st.st_mode & 07777) == 0600 &&
-           (geteuid() == 0 || st.st_uid == geteuid());
+           (everybody || st.st_uid == geteuid());
 }
 
 static void
@@ -139,7 +139,7 @@ sheet_scan(struct sheet_server *s)
 
     while (dir != NULL && (entry = readdir(dir)) != NULL) {
         if (strncmp(entry->d_name, s->names.prefix, len) != 0 ||
-            !looks_ready(dirfd(dir), entry->d_name))
+            !looks_ready(dirfd(dir), entry->d_name, s->everybody))
             continue;
         snprintf(name, sizeof name, "%s%s", s->names.base, entry->d_name + len);
         admit(s, name);

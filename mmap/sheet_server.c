@@ -33,12 +33,12 @@ sheet_sweep(const char *name, const struct sheet_kind *kind)
 int
 sheet_create(void *srv, const char *name, const struct sheet_kind *kind)
 {
-    /* Only root can open other users' 0600 sheets, so only root invites them.
-     * Sticky: nobody removes or renames another's (inode(7)). */
-    const bool everybody = geteuid() == 0;
     struct sheet_server *s = srv;
     int err = kind->store->names(name, &s->names);
 
+    /* Only root can open other users' 0600 sheets, so only root invites them.
+     * Sticky: nobody removes or renames another's (inode(7)). */
+    s->everybody = geteuid() == 0;
     if (err == 0)
         err = guard_install();
     if (err == 0)
@@ -49,7 +49,8 @@ sheet_create(void *srv, const char *name, const struct sheet_kind *kind)
     strcpy(s->name, name);
     if (kind->store->own_dir && mkdir(s->names.dir, 0700) == -1)
         return errno == EEXIST ? -EPERM : -errno; /* not one of ours */
-    if (kind->store->own_dir && everybody && chmod(s->names.dir, 01777) == -1) {
+    if (kind->store->own_dir && s->everybody &&
+        chmod(s->names.dir, 01777) == -1) {
         err = -errno;
         goto sweep;
     }
@@ -58,7 +59,7 @@ sheet_create(void *srv, const char *name, const struct sheet_kind *kind)
         err = s->life;
         goto sweep;
     }
-    if (everybody || fchmod(s->life, 0600) == 0)
+    if (s->everybody || fchmod(s->life, 0600) == 0)
         return 0;
     err = -errno;
     close(s->life);

@@ -46,7 +46,7 @@ threads_create(void *srv, const char *name)
     if (listener < 0)
         return listener;
     strcpy(s->name, name);
-    err = workers_start(&s->workers, listener);
+    err = workers_init(&s->workers, listener);
     if (err != 0)
         unlink(name);
     return err;
@@ -96,8 +96,10 @@ threads_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 {
     struct server *s = srv;
     int64_t deadline = deadline_in(timeout_ns);
-    int err;
+    int err = workers_start(&s->workers);
 
+    if (err != 0)
+        return err;
     do
         err = await_one(s->workers.queued, deadline);
     while (err == 0 && take_first(&s->workers, req) != 1);
@@ -146,7 +148,10 @@ threads_reply(void *srv, const struct ipc_request *req,
 static int
 threads_pollfd(void *srv)
 {
-    return ((struct server *)srv)->workers.queued;
+    struct server *s = srv;
+    int err = workers_start(&s->workers);
+
+    return err != 0 ? err : s->workers.queued;
 }
 
 static void

@@ -192,16 +192,19 @@ accept_clients(void *arg)
 
 /* Its signals are the program's business, not ours; threads that this one
  * starts inherit that. */
-static int
-start_acceptor(struct workers *w)
+int
+workers_start(struct workers *w)
 {
     sigset_t all, before;
     int err;
 
+    if (w->accepting)
+        return 0;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     err = -pthread_create(&w->acceptor, NULL, accept_clients, w);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    w->accepting = err == 0;
     return err;
 }
 
@@ -219,7 +222,7 @@ close_all(struct workers *w)
 }
 
 int
-workers_start(struct workers *w, int listener)
+workers_init(struct workers *w, int listener)
 {
     int err;
 
@@ -231,7 +234,7 @@ workers_start(struct workers *w, int listener)
     }
     w->queued = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
     w->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    err = w->queued == -1 || w->spare == -1 ? -errno : start_acceptor(w);
+    err = w->queued == -1 || w->spare == -1 ? -errno : 0;
     if (err != 0)
         close_all(w);
     return err;
@@ -245,7 +248,8 @@ workers_stop(struct workers *w)
     w->stopping = true;
     shutdown(w->listener, SHUT_RDWR);
     pthread_mutex_unlock(&w->lock);
-    pthread_join(w->acceptor, NULL);
+    if (w->accepting)
+        pthread_join(w->acceptor, NULL);
     for (size_t i = 0; i < IPC_MAX_CLIENTS; i++)
         vacate(&w->sessions[i]);
     close_all(w);

@@ -46,6 +46,7 @@ struct workers {
     int listener, spare; /* the accepting thread's */
     int queued;          /* an eventfd: how many are in the queue */
     pthread_t acceptor;
+    bool accepting; /* it has been started */
     pthread_mutex_t lock;
     bool stopping;
     size_t queue[IPC_MAX_CLIENTS]; /* indexes of sessions, a ring */
@@ -56,7 +57,12 @@ struct workers {
 };
 
 /* Takes the listener over: if it fails, it is closed. */
-int workers_start(struct workers *w, int listener);
+int workers_init(struct workers *w, int listener);
+
+/* Starts the accepting thread, if there is none yet.  Not before the server
+ * begins to serve: what the program gives up before that (confine.h), this
+ * thread would have kept. */
+int workers_start(struct workers *w);
 
 /* Nobody is killed: threads that wait are woken, see that it is over, and
  * end. */
