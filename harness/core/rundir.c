@@ -10,6 +10,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,18 +107,26 @@ endpoint_flat(const char *name, char flat[ENDPOINT_SIZE])
                        last != NULL ? last + 1 : name);
 }
 
-static int
-read_pid(int fd, pid_t *pid)
+/* The number that the file holds, a pid or a uid; -1. */
+static int64_t
+read_number(int fd)
 {
     char text[32];
     ssize_t n = pread(fd, text, sizeof text - 1, 0);
 
-    *pid = -1;
     if (n <= 0)
-        return -ENOENT;
+        return -1;
     text[n] = '\0';
-    *pid = (pid_t)strtol(text, NULL, 10);
-    return 0;
+    return strtoll(text, NULL, 10);
+}
+
+static void
+forget_user(const char *name)
+{
+    char path[ENDPOINT_SIZE];
+
+    if (endpoint_file(name, ".user", path) == 0)
+        unlink(path);
 }
 
 int
@@ -140,7 +149,7 @@ again:
     if (fcntl(fd, F_OFD_SETLK, &lock) == -1) {
         err = errno == EAGAIN || errno == EACCES ? -EEXIST : -errno;
         if (holder != NULL)
-            read_pid(fd, holder);
+            *holder = (pid_t)read_number(fd);
         goto close_file;
     }
     /* The last holder unlinked the file before it let go; if that happened
@@ -158,6 +167,7 @@ again:
         err = -errno;
         goto close_file;
     }
+    forget_user(name); /* the last server's, if it was killed */
     return fd;
 
 close_file:
@@ -170,9 +180,45 @@ endpoint_unlock(const char *name, int lock)
 {
     char path[ENDPOINT_SIZE];
 
+    forget_user(name);
     if (endpoint_file(name, ".lock", path) == 0)
         unlink(path);
     close(lock);
+}
+
+int
+endpoint_becomes(const char *name, uid_t uid)
+{
+    char path[ENDPOINT_SIZE];
+    int fd, err = endpoint_file(name, ".user", path);
+
+    if (err != 0)
+        return err;
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd == -1)
+        return -errno;
+    if (fchmod(fd, 0644) == -1 || dprintf(fd, "%ju\n", (uintmax_t)uid) < 0)
+        err = -errno;
+    close(fd);
+    return err;
+}
+
+/* The owner of the directory says so: nobody else can write there. */
+static bool
+has_become(const char *name, uid_t uid)
+{
+    char path[ENDPOINT_SIZE];
+    bool same;
+    int fd;
+
+    if (endpoint_file(name, ".user", path) != 0)
+        return false;
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd == -1)
+        return false;
+    same = read_number(fd) == (int64_t)uid;
+    close(fd);
+    return same;
 }
 
 int
@@ -186,10 +232,11 @@ endpoint_trusted(const char *name, uid_t object_owner)
         return err;
     if (stat(dirname(path), &st) == -1)
         return -errno;
-    if (DEFENCE("server",
-                st.st_uid != object_owner ||
-                    (st.st_mode & (S_IWGRP | S_IWOTH)) != 0,
-                false))
+    if (DEFENCE(
+            "server",
+            (st.st_uid != object_owner && !has_become(name, object_owner)) ||
+                (st.st_mode & (S_IWGRP | S_IWOTH)) != 0,
+            false))
         return -EPERM;
     return 0;
 }

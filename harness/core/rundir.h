@@ -5,6 +5,8 @@
  *      /run/ipclab/                    the run directory (rundir_default)
  *          fifo-perclient              an endpoint: what clients look for
  *          fifo-perclient.lock         held by its server (endpoint_lock)
+ *          fifo-perclient.user         who its server has become
+ *                                      (endpoint_becomes)
  *          shm-futex.life              open in its server (life_make)
  *          fifo-perclient.d/ ...       whatever else the mechanism needs,
  *                                      under the same name
@@ -57,9 +59,15 @@ void endpoint_unlock(const char *name, int lock);
 
 /*
  * May a client use what it found at this endpoint?  Only if the object belongs
- * to the owner of the run directory and nobody else may write there; otherwise
- * somebody may have put it there to catch requests.  0, or -EPERM.
+ * to the owner of the run directory, or to whom he says that the server has
+ * become since, and nobody else may write there; otherwise somebody may have
+ * put it there to catch requests.  0, or -EPERM.
+ *
+ * endpoint_becomes() says it, in NAME.user, for the server that holds the lock;
+ * what it made before stays the owner's, what comes after (a TCP connection) is
+ * that user's.
  */
+int endpoint_becomes(const char *name, uid_t uid);
 int endpoint_trusted(const char *name, uid_t object_owner);
 
 /*
