@@ -37,7 +37,7 @@ ALL_CFLAGS = -std=c17 -pthread $(FLAGS_$V) -fno-omit-frame-pointer $(WARN) \
 LIBS        = $(shell pkg-config --libs $(PACKAGES)) -pthread -lrt -lm \
               $(wildcard /usr/lib/libargp.a) # musl keeps argp apart
 CHECK_LIBS  = $(shell pkg-config --libs check)
-PACKAGES   := jansson
+PACKAGES   := jansson libcap libseccomp
 
 LIB   := $O/libipclab.a
 BIN   := $(patsubst %.c,$O/%,$(notdir $(PROGRAMS)))

@@ -55,6 +55,8 @@ build header:argp.h        -                 -                        -         
 build command:pkg-config   pkg-config        pkgconf-pkg-config       pkgconf    pkgconf-pkg-config pkgconf                pkg-config
 build library:check        check             check-devel              check      check-devel        check-dev              Check (unit tests)
 build library:jansson      libjansson-dev    jansson-devel            jansson    libjansson-devel   jansson-dev            jansson (JSON)
+build library:libcap       libcap-dev        libcap-devel             libcap     libcap-devel       libcap-dev             libcap (capabilities)
+build library:libseccomp   libseccomp-dev    libseccomp-devel         libseccomp libseccomp-devel   libseccomp-dev         libseccomp (system call filters)
 run   sanitizers:          -                 libasan,libubsan,libtsan -          -                  -                      sanitizers (V=asan, V=tsan)
 run   command:gnuplot      gnuplot-nox       gnuplot-minimal          gnuplot    gnuplot            gnuplot                gnuplot (charts)
 run   command:ip           iproute2          iproute                  iproute2   iproute2           iproute2               ip (two hosts)

@@ -47,7 +47,8 @@ exec_daemon(const struct host *h, int ready)
         dup2(null, STDERR_FILENO);
     }
     execl(h->program, "ipcd", "-m", h->m->name, "--run-dir", h->dir,
-          "--ready-fd", fd, (char *)NULL);
+          "--ready-fd", fd, h->options.user != NULL ? "--user" : NULL,
+          h->options.user, (char *)NULL);
     fprintf(stderr, "cannot run %s: %s\n", h->program, strerror(errno));
     _exit(127);
 }

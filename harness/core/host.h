@@ -15,6 +15,7 @@
 
 struct host_options {
     const char *ipcd; /* the server program; NULL: program_path("ipcd") */
+    const char *user; /* --user, for a daemon; NULL: as it is */
     int cpu;          /* the server runs there; -1: anywhere */
     int quiet;        /* its messages go nowhere */
 };

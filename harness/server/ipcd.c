@@ -3,6 +3,8 @@
  *
  *   ipcd -m socket/stream -m fifo/perclient     a daemon, one thread for each
  *   ipcd --stdio -m pipe/coprocess              started by its client
+ *   ipcd --user ipclab -m ...                   a daemon that is root no more:
+ *                                               confine.h
  *
  * As a daemon the main thread makes every endpoint, starts a thread for each
  * and then only waits for a signal.  The threads are blocked in whatever their
@@ -13,12 +15,14 @@
 #include "core/clock.h"
 #include "core/rundir.h"
 #include "server/confine.h"
+#include "server/methods.h"
 #include "server/service.h"
 #include "server/settings.h"
 
 #include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -26,6 +30,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -49,7 +55,8 @@ static atomic_int stop;
 static struct options {
     char dir[ENDPOINT_SIZE];
     int ready_fd;
-    bool stdio, sweep, has_dir;
+    bool stdio, sweep, has_dir, has_user;
+    struct service_user user;
 } options = {.ready_fd = -1};
 
 static void
@@ -60,7 +67,14 @@ complain(const char *who, const char *what, int err)
 
 /* -- command line ----------------------------------------------------------- */
 
-enum { KEY_STDIO = 256, KEY_READY_FD, KEY_RUN_DIR, KEY_LISTEN, KEY_SWEEP };
+enum {
+    KEY_STDIO = 256,
+    KEY_READY_FD,
+    KEY_RUN_DIR,
+    KEY_LISTEN,
+    KEY_SWEEP,
+    KEY_USER
+};
 
 static const struct argp_option option_list[] = {
     {"mechanism", 'm', "NAME", 0,
@@ -78,6 +92,10 @@ static const struct argp_option option_list[] = {
     {"listen", KEY_LISTEN, "ADDRESS[:PORT]", 0,
      "for mechanisms that reach other hosts (default: 127.0.0.1, a port the "
      "kernel chooses)",
+     0},
+    {"user", KEY_USER, "NAME|UID[:GID]", 0,
+     "once the endpoints are made, run as this user, with the rights that "
+     "serving takes and no others; who is not root can only name himself",
      0},
     {"sweep", KEY_SWEEP, NULL, 0,
      "remove what a killed server left in the run directory, and exit", 0},
@@ -124,6 +142,12 @@ parse_option(int key, char *arg, struct argp_state *state)
     case KEY_SWEEP:
         options.sweep = true;
         return 0;
+    case KEY_USER:
+        if (service_user_parse(arg, &options.user) != 0)
+            argp_error(state, "--user=%s: not a user, or not one to serve as",
+                       arg);
+        options.has_user = true;
+        return 0;
     case KEY_READY_FD:
         fd = strtol(arg, &end, 10);
         if (*arg == '\0' || *end != '\0' || fd < 3 || fd > INT32_MAX)
@@ -148,6 +172,12 @@ parse_option(int key, char *arg, struct argp_state *state)
                               "names them");
         if (options.stdio && endpoint_count != 1)
             argp_error(state, "--stdio serves exactly one mechanism");
+        if (options.has_user && geteuid() != 0 &&
+            (options.user.uid != geteuid() || options.user.gid != getegid()))
+            argp_error(state, "--user: only root can become somebody else");
+        if (options.has_user && options.stdio)
+            argp_error(state, "--user is for a daemon; --stdio is the "
+                              "client's own server");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -230,7 +260,10 @@ open_endpoint(struct endpoint *e)
         complain(e->name, "cannot lock", e->lock);
         return e->lock;
     }
-    err = create(e);
+    if (options.has_user)
+        err = endpoint_becomes(e->name, options.user.uid);
+    if (err == 0)
+        err = create(e);
     if (err != 0) {
         complain(e->m->name, e->name, err);
         endpoint_unlock(e->name, e->lock);
@@ -266,15 +299,21 @@ wake(int signal_number)
 
 /* Signals that end the program are blocked in every thread and taken by the
  * main one with sigwait(3): no handler, no race. */
+static void
+ending_signals(sigset_t *ending)
+{
+    sigemptyset(ending);
+    sigaddset(ending, SIGTERM);
+    sigaddset(ending, SIGINT);
+    sigaddset(ending, SIGHUP);
+}
+
 static int
 prepare_signals(sigset_t *ending)
 {
     struct sigaction sa = {.sa_handler = wake}; /* without SA_RESTART */
 
-    sigemptyset(ending);
-    sigaddset(ending, SIGTERM);
-    sigaddset(ending, SIGINT);
-    sigaddset(ending, SIGHUP);
+    ending_signals(ending);
     if (sigprocmask(SIG_BLOCK, ending, NULL) == -1 ||
         sigaction(WAKE, &sa, NULL) == -1 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
         return -errno;
@@ -341,11 +380,115 @@ serve(void)
     return err;
 }
 
+/* With --user: from here on no more than serving takes. */
+static int
+give_up_rights(bool own_namespaces)
+{
+    char why[CONFINE_WHY] = "";
+    rights kept = 0;
+    int err;
+
+    for (size_t i = 0; i < endpoint_count; i++)
+        kept |= rights_needed(endpoints[i].m);
+    if (!own_namespaces) /* the name it would change is everybody's */
+        kept &= ~RIGHT(SYS_ADMIN);
+    err = confine(&options.user, kept, why);
+    if (err != 0)
+        fprintf(stderr, "ipcd: cannot be confined, will not serve: %s\n", why);
+    return err;
+}
+
+/* Makes every endpoint and serves until it is told to stop. */
+static int
+run_server(void)
+{
+    bool own_namespaces = false;
+    size_t opened;
+    int err = 0;
+
+    if (options.has_user && geteuid() == 0) {
+        err = namespaces_make(options.dir);
+        own_namespaces = err == 0;
+        if (err != 0)
+            complain("goes on without its own mounts and host name",
+                     "the files are writable as its rights permit", err);
+        err = 0;
+    }
+    for (opened = 0; opened < endpoint_count; opened++) {
+        err = open_endpoint(&endpoints[opened]);
+        if (err != 0)
+            break;
+    }
+    if (err == 0 && options.has_user)
+        err = give_up_rights(own_namespaces);
+    if (err == 0)
+        err = serve();
+    while (opened > 0)
+        close_endpoint(&endpoints[--opened]);
+    return err == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int sweep_endpoint(const struct ipc_mechanism *m,
+                          char name[ENDPOINT_SIZE]);
+
+/*
+ * A confined server cannot remove what it made as root: that takes a right to
+ * write where clients look for endpoints.  So its parent stays root, and does
+ * nothing but wait for it; then it removes what is left, however the server
+ * ended.
+ */
+static int
+supervise(pid_t server, const sigset_t *heard)
+{
+    char name[ENDPOINT_SIZE];
+    int got, status = 0;
+    struct stat log;
+
+    if (options.ready_fd != -1)
+        close(options.ready_fd);
+    while (waitpid(server, &status, WNOHANG) == 0)
+        if (sigwait(heard, &got) == 0 && got != SIGCHLD)
+            kill(server, got);
+    for (size_t i = 0; i < endpoint_count; i++)
+        sweep_endpoint(endpoints[i].m, name);
+    if (stat(settings.log, &log) == 0 && log.st_size == 0)
+        unlink(settings.log);
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status);
+    fprintf(stderr, "ipcd: the server died of signal %d (%s)\n",
+            WTERMSIG(status), strsignal(WTERMSIG(status)));
+    return EXIT_FAILURE;
+}
+
+static int
+run_supervised(void)
+{
+    sigset_t heard, before;
+    pid_t server;
+    int err = log_open();
+
+    if (err != 0)
+        complain(settings.log, "append_log will not work", err);
+    signal(SIGCHLD, SIG_DFL); /* ignored, children would leave no status */
+    ending_signals(&heard);
+    sigaddset(&heard, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &heard, &before);
+    server = fork();
+    if (server == -1) {
+        complain("fork", "cannot start the server", -errno);
+        return EXIT_FAILURE;
+    }
+    if (server > 0)
+        return supervise(server, &heard);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    /* The supervisor's buffers and handlers are its own. */
+    _exit(run_server());
+}
+
 static int
 run_daemon(void)
 {
-    int made = rundir_make(options.dir), err = 0;
-    size_t opened;
+    int made = rundir_make(options.dir), status;
 
     if (made < 0) {
         complain(options.dir,
@@ -354,18 +497,11 @@ run_daemon(void)
                  made);
         return EXIT_FAILURE;
     }
-    for (opened = 0; opened < endpoint_count; opened++) {
-        err = open_endpoint(&endpoints[opened]);
-        if (err != 0)
-            break;
-    }
-    if (err == 0)
-        err = serve();
-    while (opened > 0)
-        close_endpoint(&endpoints[--opened]);
+    status =
+        options.has_user && geteuid() == 0 ? run_supervised() : run_server();
     if (made == 1)
         rmdir(options.dir);
-    return err == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }
 
 /* -- the spawned form ---------------------------------------------------------- */
@@ -405,6 +541,25 @@ run_stdio(void)
 
 /* -- sweeping -------------------------------------------------------------------- */
 
+/* 1: removed something; 0: there was nothing; -EEXIST: it is being served. */
+static int
+sweep_endpoint(const struct ipc_mechanism *m, char name[ENDPOINT_SIZE])
+{
+    char path[ENDPOINT_SIZE];
+    bool crashed;
+    int lock, swept, err = endpoint_name(m, options.dir, name);
+
+    if (err != 0 || endpoint_file(name, ".lock", path) != 0)
+        return 0; /* nobody can have served it here */
+    crashed = access(path, F_OK) == 0;
+    lock = endpoint_lock(name, NULL);
+    if (lock < 0)
+        return lock;
+    swept = m->sweep != NULL ? m->sweep(name) : 0;
+    endpoint_unlock(name, lock);
+    return swept != 0 ? swept : crashed;
+}
+
 static int
 run_sweep(void)
 {
@@ -415,30 +570,19 @@ run_sweep(void)
         return EXIT_SUCCESS;
     }
     for (size_t i = 0; ipc_registry[i] != NULL; i++) {
-        const struct ipc_mechanism *m = ipc_registry[i];
-        char name[ENDPOINT_SIZE], path[ENDPOINT_SIZE];
-        bool crashed;
-        int lock, swept;
+        char name[ENDPOINT_SIZE];
+        int swept;
 
-        if (m->caps & (IPC_SPAWNED | IPC_INPROCESS) ||
-            endpoint_name(m, options.dir, name) != 0 ||
-            endpoint_file(name, ".lock", path) != 0)
+        if (ipc_registry[i]->caps & (IPC_SPAWNED | IPC_INPROCESS))
             continue;
-        crashed = access(path, F_OK) == 0;
-        lock = endpoint_lock(name, NULL);
-        if (lock < 0) {
-            printf("ipcd: %s: %s\n", name,
-                   lock == -EEXIST ? "is being served, left alone"
-                                   : strerror(-lock));
-            continue;
-        }
-        swept = m->sweep != NULL ? m->sweep(name) : 0;
-        endpoint_unlock(name, lock);
-        if (swept < 0)
+        swept = sweep_endpoint(ipc_registry[i], name);
+        if (swept == -EEXIST)
+            printf("ipcd: %s: is being served, left alone\n", name);
+        else if (swept < 0)
             complain(name, "cannot sweep", swept);
-        if (swept > 0 || crashed)
+        else if (swept > 0)
             printf("ipcd: removed what was left of %s\n", name);
-        removed += swept > 0 || crashed;
+        removed += swept > 0;
     }
     if (removed == 0)
         printf("ipcd: nothing to sweep in %s\n", options.dir);

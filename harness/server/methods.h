@@ -20,6 +20,10 @@
 /* For a server inside another program: forgets the log of append_log. */
 void methods_close_log(void);
 
+/* Opens the log that append_log appends to, if it is not open yet: for a server
+ * that will not be able to when it is asked.  0 or -errno. */
+int log_open(void);
+
 /* A STRING result; s lives until the reply is sent. */
 static inline struct api_value
 method_text(const char *s)

@@ -111,9 +111,9 @@ do_open_file(struct call *c)
 static struct lines log_file = LINES_CLOSED;
 static bool log_is_open;
 
-/* Opened when first needed, so that a server that nobody asks leaves no file. */
-static int
-open_log(void)
+/* When first needed, so that a server that nobody asks leaves no file. */
+int
+log_open(void)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     char dir[ENDPOINT_SIZE];
@@ -173,7 +173,7 @@ do_append_log(struct call *c)
 
     if (c->args[0].len == 0 || c->args[0].len > LOG_TEXT)
         return call_fail(c, WIRE_BAD_ARGS, 0, "text: 1 to %d bytes", LOG_TEXT);
-    err = open_log();
+    err = log_open();
     if (err == 0)
         err = append_stamped(c, &c->results[0].u64);
     if (err != 0)

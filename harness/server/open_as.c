@@ -1,25 +1,27 @@
 /*
  * open_as.c - opens a file with somebody else's rights.
  *
- *      server (root)               worker
- *      fork() ------------------>  setgroups, setresgid, setresuid
+ *      server                      worker
+ *      fork() ------------------>  setgroups, setresgid, setresuid, capset
  *                                  openat2(path)
  *      recvmsg() <-- descriptor -- sendmsg(SCM_RIGHTS), _exit
  *
  * Why a process, and not access(2) and then open(2)?  Between the two the
  * caller can put a symbolic link to /etc/shadow in place of the file.  Only
  * the kernel can check and open in one step, and it does so for whoever the
- * process is: so a process becomes the caller, for good, and opens.
+ * process is: so a process becomes the caller and opens.
  */
 #define _GNU_SOURCE /* SYS_openat2, setresuid, setgroups, SOCK_CLOEXEC */
 #include "server/open_as.h"
 
 #include "core/clock.h"
 #include "core/defence.h"
+#include "server/confine.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
@@ -81,16 +83,24 @@ open_beneath(int dir, const char *path)
     return err;
 }
 
-/* Groups first and the uid last: without root the others cannot change any
- * more.  All three ids of each kind, so that there is no way back. */
+/* The effective ids decide what may be opened, and so only they change: with
+ * our real uid it is still ours to kill, and not the caller's to stop.  Groups
+ * first and the uid last, for without root the others cannot change any more.
+ * Then the capabilities go; a change of uid takes root's, but a confined
+ * server's stay (confine.c, SECBIT_NO_SETUID_FIXUP). */
 static int
 become(const struct ipc_peer *peer)
 {
-    if (setgroups(0, NULL) == -1 ||
-        setresgid(peer->gid, peer->gid, peer->gid) == -1 ||
-        setresuid(peer->uid, peer->uid, peer->uid) == -1)
+    struct __user_cap_header_struct us = {.version =
+                                              _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    const uid_t same = (uid_t)-1;
+
+    if (setgroups(0, NULL) == -1 || setresgid(same, peer->gid, same) == -1 ||
+        setresuid(same, peer->uid, same) == -1 ||
+        syscall(SYS_capset, &us, none) == -1)
         return -errno;
-    return setuid(0) == -1 || peer->uid == 0 ? 0 : -EPERM;
+    return 0;
 }
 
 /* One int as data, the error, and with it the descriptor if there is one.
@@ -121,8 +131,8 @@ worker(const struct ipc_peer *peer, const char *path, int to)
     _exit(0);
 }
 
-/* The worker runs under the caller's uid, so the caller may stop it or kill
- * it: no waiting without an end. */
+/* The file system may keep the worker waiting, as one over a network does: no
+ * waiting without an end. */
 static int
 collect(int from)
 {
@@ -187,9 +197,7 @@ open_as(const struct ipc_peer *peer, const char *path)
         return -EINVAL;
     if (peer->uid == (uid_t)-1 || peer->gid == (gid_t)-1)
         return -EPERM;
-    if (peer->uid == geteuid())
+    if (peer->uid == confine_owner() && peer->uid == geteuid())
         return open_plain(path);
-    if (geteuid() != 0)
-        return -EPERM;
     return open_in_worker(peer, path);
 }

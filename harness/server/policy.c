@@ -3,6 +3,7 @@
 #include "server/policy.h"
 
 #include "core/defence.h"
+#include "server/confine.h"
 #include "server/lines.h"
 
 #include <errno.h>
@@ -455,12 +456,12 @@ decide_on_owners(const struct ipc_mechanism *m, const struct ipc_peer *peer,
     if (m->caps & IPC_SPAWNED)
         return true;
     *rule = "default: for root and the server's user";
-    if (peer->uid == 0 || peer->uid == geteuid())
+    if (peer->uid == 0 || peer->uid == confine_owner())
         return true;
     return deny(why,
                 "%s is for root and the server's user (uid %ju), and no "
                 "rule allows it to uid %ju",
-                method->name, (uintmax_t)geteuid(), (uintmax_t)peer->uid);
+                method->name, (uintmax_t)confine_owner(), (uintmax_t)peer->uid);
 }
 
 /* What the table says when no rule does. */
@@ -511,10 +512,10 @@ policy_decide(const struct policy *p, const struct ipc_mechanism *m,
     *rule = "default: trusting mechanism";
     if (DEFENCE("trusting",
                 method->evidence > IPC_CLAIMED && (m->caps & IPC_TRUSTING) &&
-                    peer->uid != geteuid(),
+                    peer->uid != confine_owner(),
                 false))
         return deny(why, "%s trusts its peers: %s only for uid %ju there",
-                    m->name, method->name, (uintmax_t)geteuid());
+                    m->name, method->name, (uintmax_t)confine_owner());
     if (denies != NULL) {
         *rule = denies->words;
         return deny(why, "by %s", denies->words);
@@ -551,6 +552,16 @@ policy_grant(const struct policy *p, const struct ipc_peer *peer,
         return r->dirfd;
     }
     return -ENOENT;
+}
+
+bool
+policy_offers(const struct policy *p, const struct api_method *method)
+{
+    for (unsigned i = 0; p != NULL && i < p->count; i++)
+        if (p->rules[i].allow &&
+            (p->rules[i].method == NULL || p->rules[i].method == method))
+            return true;
+    return !(method->marks & API_PRIVILEGED);
 }
 
 /* -- the one in force -------------------------------------------------------- */

@@ -75,6 +75,10 @@ int policy_grant(const struct policy *p, const struct ipc_peer *peer,
                  const struct api_method *method, const char *path,
                  const char **rest, const char **rule);
 
+/* Is there anybody who may call this method, if the server knows him well
+ * enough?  If not, nobody needs to be able to carry it out. */
+bool policy_offers(const struct policy *p, const struct api_method *method);
+
 /* -- the one in force ------------------------------------------------------ */
 
 /*
