@@ -501,6 +501,9 @@ run_daemon(void)
         options.has_user && geteuid() == 0 ? run_supervised() : run_server();
     if (made == 1)
         rmdir(options.dir);
+    /* LeakSanitizer, at exit(3), would trace us: confined, that is fatal. */
+    if (options.has_user)
+        _exit(status);
     return status;
 }
 
