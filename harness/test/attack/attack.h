@@ -64,7 +64,7 @@ struct attack {
 
 /* Each file's, ended by one whose .run is NULL. */
 extern const struct attack *const attack_tables[]; /* ended by NULL */
-extern const struct attack pipe_attacks[], fifo_attacks[], sysv_attacks[],
+extern const struct attack spawned_attacks[], fifo_attacks[], sysv_attacks[],
     mqueue_attacks[], memory_attacks[], lock_attacks[], local_attacks[],
     gift_attacks[], inet_attacks[], signal_attacks[], server_attacks[];
 

@@ -37,7 +37,7 @@
 
 /* clang-format off */
 const struct attack *const attack_tables[] = {
-    fifo_attacks, sysv_attacks, mqueue_attacks, local_attacks, gift_attacks, inet_attacks, memory_attacks, lock_attacks, signal_attacks, server_attacks,
+    spawned_attacks, fifo_attacks, sysv_attacks, mqueue_attacks, local_attacks, gift_attacks, inet_attacks, memory_attacks, lock_attacks, signal_attacks, server_attacks,
     NULL,
 };
 /* clang-format on */
@@ -396,6 +396,8 @@ main(int argc, char **argv)
         return act(argv[1], argv[2], argv[3]);
     if (argc == 4 && strcmp(argv[1], "--helper") == 0)
         return helper(argv[2], argv[3]);
+    if (argc == 4 && strcmp(argv[1], "--deputy") == 0)
+        return deputy(argv[2], argv[3]);
     argp_err_exit_status = EX_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, NULL);
     signal(SIGINT, stop);

@@ -26,4 +26,7 @@ void copy_program(const char *program, const char *to, gid_t group);
 /* attack_local.c: `ipcattack --helper MECHANISM WHERE`, set-user-ID. */
 int helper(const char *mechanism, const char *where);
 
+/* attack_spawned.c: `ipcattack --deputy WHAT DIR`, set-user-ID. */
+int deputy(const char *what, const char *dir);
+
 #endif

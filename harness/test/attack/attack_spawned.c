@@ -1,0 +1,515 @@
+/* attack_spawned.c - a set-user-ID server, and the client that starts it. */
+#define _GNU_SOURCE /* pipe2, F_GETPIPE_SZ, clearenv */
+#include "test/attack/stage.h"
+
+#include "server/confine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* -- a set-user-ID server, started by hand ------------------------------------ */
+
+struct started {
+    char program[ENDPOINT_SIZE + 16];
+    pid_t pid;
+    int to, from;
+    char path[PATH_MAX];
+    bool fell;
+};
+
+static struct started *
+make_started(const struct host *server)
+{
+    struct started *s = shared(sizeof *s);
+
+    snprintf(s->program, sizeof s->program, "%.110s", server->where);
+    return s;
+}
+
+/* In the child, between fork(2) and exec(2): what she leaves to the server. */
+typedef void legacy_function(void);
+
+static void
+start(struct started *s, legacy_function *leave)
+{
+    int up[2], down[2];
+    pid_t pid;
+
+    MUST(pipe2(up, O_CLOEXEC) == 0 && pipe2(down, O_CLOEXEC) == 0);
+    pid = fork();
+    if (pid == 0) {
+        dup2(down[0], STDIN_FILENO);
+        dup2(up[1], STDOUT_FILENO);
+        leave();
+        execl(s->program, "ipcd", "--stdio", "-m", "pipe/coprocess",
+              (char *)NULL);
+        _exit(127);
+    }
+    close(up[1]);
+    close(down[0]);
+    s->pid = pid; /* not in the child: *s is shared */
+    s->to = down[1];
+    s->from = up[0];
+}
+
+static void
+end(struct started *s)
+{
+    close(s->to);
+    close(s->from);
+    MUST(waitpid(s->pid, NULL, 0) == s->pid);
+}
+
+/* Sends a request, returns the length of the reply: 0, the server is dead. */
+static size_t
+ask(const struct started *s, const char *method, const struct api_value *args,
+    uint8_t reply[4096])
+{
+    const struct api_method *m = api_by_name(method);
+    uint8_t frame[4096];
+    ssize_t n = 0, got;
+    size_t len = 0;
+
+    make_frame(frame, m->number);
+    n = api_encode(m->args, args, frame + WIRE_HEADER, 2000);
+    MUST(n >= 0);
+    put32(frame + 8, (uint32_t)n);
+    n += WIRE_HEADER;
+    if (write(s->to, frame, (size_t)n) != n)
+        return 0;
+    do {
+        got = read(s->from, reply + len, 4096 - len);
+        len += got > 0 ? (size_t)got : 0;
+    } while (got > 0 &&
+             (len < WIRE_HEADER || len < WIRE_HEADER + get32(reply + 8)));
+    return len;
+}
+
+/* -- 2: no standard error ------------------------------------------------------- */
+
+/* (A C library opens 0 to 2 by itself when a set-user-ID program finds them
+ * closed; a program that root's daemon starts has no such luck.) */
+static bool
+closes_standard_error(bool naive)
+{
+    char path[PATH_MAX], now[sizeof SECRET] = "";
+    int status, fd;
+    pid_t pid;
+
+    (void)naive;
+    strcpy(path, make_file("vault", SECRET, 0600));
+    pid = fork();
+    if (pid == 0) {
+        close(STDIN_FILENO);
+        close(STDOUT_FILENO);
+        close(STDERR_FILENO);
+        if (confine_inherited() != 0)
+            _exit(EXIT_BROKEN);
+        for (int i = 0; i <= STDERR_FILENO; i++)
+            fd = open(path, O_RDWR | O_CLOEXEC);
+        /* A message, for whoever reads standard error. */
+        _exit(write(STDERR_FILENO, "error!", 6) != 6);
+    }
+    MUST(waitpid(pid, &status, 0) == pid && status == 0);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    MUST(fd != -1 && read(fd, now, sizeof now - 1) > 0);
+    close(fd);
+    return strcmp(now, SECRET) != 0;
+}
+
+/* -- 3: descriptors ---------------------------------------------------------------- */
+
+static void
+leave_a_descriptor(void)
+{
+    int fd = open("/dev/zero", O_RDONLY);
+
+    dup2(fd, 7); /* without close-on-exec */
+}
+
+static void
+alice_leaves_a_descriptor(struct actor *self, void *arg)
+{
+    struct started *s = arg;
+    uint8_t reply[4096];
+    struct api_value name = {.at = "A", .len = 1};
+
+    start(s, leave_a_descriptor);
+    MUST(ask(s, "hello", &name, reply) > 0); /* it serves */
+    actor_step(self);
+    end(s);
+}
+
+static bool
+leaves_a_descriptor(bool naive)
+{
+    struct host server;
+    struct started *s;
+    struct actor alice;
+    char path[64];
+    bool there;
+
+    (void)naive;
+    serve_set_user_id(&server, "pipe/coprocess");
+    s = make_started(&server);
+    actor_start(&alice, ALICE, alice_leaves_a_descriptor, s);
+    actor_wait(&alice);
+    snprintf(path, sizeof path, "/proc/%d/fd/7", (int)s->pid);
+    there = faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    actor_go(&alice);
+    actor_end(&alice);
+    return there;
+}
+
+/* -- 4: the environment --------------------------------------------------------------- */
+
+/* This program, set-user-ID: does what many a one has done. */
+int
+deputy(const char *what, const char *dir)
+{
+    (void)what, (void)dir;
+    MUST(geteuid() == 0 && getuid() == ALICE);
+    MUST(confine_inherited() == 0);
+    execlp("date", "date", (char *)NULL); /* looked for in PATH */
+    return EXIT_BROKEN;
+}
+
+static void
+alice_sets_path(void *arg)
+{
+    struct started *s = arg;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        setenv("PATH", s->path, 1);
+        setenv("IFS", "/", 1);
+        setenv("LD_PRELOAD", "/tmp/evil.so", 1);
+        execl(s->program, "ipcattack", "--deputy", "date", s->path,
+              (char *)NULL);
+        _exit(127);
+    }
+    MUST(waitpid(pid, NULL, 0) == pid);
+}
+
+/* Her date(1) is a script; -p, or a shell would give up root's rights. */
+static bool
+has_a_date_of_her_own(bool naive)
+{
+    struct started *s = shared(sizeof *s);
+    char marker[PATH_MAX], script[PATH_MAX + 100], date[PATH_MAX + 16];
+    FILE *out;
+
+    (void)naive;
+    snprintf(s->program, sizeof s->program, "%s/deputy", stage_dir);
+    copy_program("ipcattack", s->program, ALICE);
+    snprintf(s->path, sizeof s->path, "%s/bin", stage_dir);
+    snprintf(marker, sizeof marker, "%s/marker", stage_dir);
+    snprintf(script, sizeof script, "#!/bin/sh -p\necho >%s\n", marker);
+    snprintf(date, sizeof date, "%.200s/date", s->path);
+    MUST(mkdir(s->path, 0755) == 0);
+    out = fopen(date, "we");
+    MUST(out != NULL && fputs(script, out) >= 0 && fclose(out) == 0);
+    MUST(chmod(date, 0755) == 0);
+    as_user(ALICE, alice_sets_path, s);
+    return access(marker, F_OK) == 0; /* in a directory that is root's */
+}
+
+/* -- 5: limits ------------------------------------------------------------------------- */
+
+static rlim_t hard; /* the hard limit of descriptors that she leaves */
+
+static void
+leave_nothing(void)
+{
+    const struct rlimit four = {4, hard}, none = {0, RLIM_INFINITY};
+    sigset_t all;
+
+    sigfillset(&all);
+    umask(0777);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+    signal(SIGCHLD, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &none);
+    setrlimit(RLIMIT_NOFILE, &four);
+}
+
+/* A file of her own: to read it the server needs two descriptors more, and a
+ * child. */
+static void
+alice_leaves_no_room(void *arg)
+{
+    struct started *s = arg;
+    const struct api_value args[] = {
+        {.at = s->path, .len = strlen(s->path)}, {.u64 = 0}, {.u32 = 100}};
+    uint8_t reply[4096];
+    size_t len;
+
+    start(s, leave_nothing);
+    len = ask(s, "read_file", args, reply);
+    s->fell = len == 0 || get32(reply + 12) != WIRE_OK;
+    end(s);
+}
+
+static bool
+leave_room_for(rlim_t most)
+{
+    struct host server;
+    struct started *s;
+
+    hard = most;
+    serve_set_user_id(&server, "pipe/coprocess");
+    s = make_started(&server);
+    strcpy(s->path, make_file("hers", SECRET, 0644));
+    as_user(ALICE, alice_leaves_no_room, s);
+    return s->fell;
+}
+
+static bool
+leaves_no_room(bool naive)
+{
+    struct rlimit now;
+
+    (void)naive;
+    MUST(getrlimit(RLIMIT_NOFILE, &now) == 0);
+    return leave_room_for(now.rlim_max);
+}
+
+/* A hard limit only a privileged program can raise. */
+static bool
+leaves_no_room_for_good(bool naive)
+{
+    (void)naive;
+    return leave_room_for(4);
+}
+
+static const char *
+need_resources(void)
+{
+    const struct rlimit low = {4, 4}, high = {5, 5};
+    int status;
+    pid_t pid = fork(); /* there may be no way back */
+
+    if (pid == 0)
+        _exit(setrlimit(RLIMIT_NOFILE, &low) == -1 ||
+              setrlimit(RLIMIT_NOFILE, &high) == -1);
+    if (pid == -1 || waitpid(pid, &status, 0) == -1 || status != 0)
+        return "root has no CAP_SYS_RESOURCE here, to raise a limit by";
+    return NULL;
+}
+
+/* -- 7: killed in the middle ------------------------------------------------------------ */
+
+/* The textbook's log: who, then what; and between the two... */
+static void
+write_in_two(struct actor *self, void *arg)
+{
+    FILE *log = fopen(arg, "a");
+
+    MUST(log != NULL);
+    setbuf(log, NULL);
+    fputs("uid=10001 text=", log);
+    actor_step(self);
+    fputs("\"hello\"\n", log);
+}
+
+static void
+leave_it_alone(void)
+{
+}
+
+static void
+alice_kills_it(void *arg)
+{
+    struct started *s = arg;
+    struct api_value text = {.at = "0123456789", .len = 10};
+    uint8_t frame[400], reply[4096];
+    ssize_t n;
+
+    /* Each time a little later: after so many rounds of nothing. */
+    for (int i = 0; i < 40; i++) {
+        start(s, leave_it_alone);
+        MUST(ask(s, "hello", &text, reply) > 0);
+        make_frame(frame, API_append_log);
+        n = api_encode(api_by_name("append_log")->args, &text,
+                       frame + WIRE_HEADER, 300);
+        put32(frame + 8, (uint32_t)n);
+        MUST(write(s->to, frame, WIRE_HEADER + (size_t)n) > 0);
+        for (volatile int wait = 0; wait < i * 2000; wait++)
+            continue;
+        MUST(kill(s->pid, SIGKILL) == 0); /* her real uid: she may */
+        end(s);
+    }
+}
+
+static bool
+has_half_a_line(const char *path)
+{
+    char text[16384] = "\n";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd == -1 ? 0 : read(fd, text, sizeof text - 1);
+
+    if (fd != -1)
+        close(fd);
+    return n > 0 && text[n - 1] != '\n';
+}
+
+static const char *
+need_mounts(void)
+{
+    return geteuid() == 0 ? space_missing() : "needs root";
+}
+
+static bool
+kills_it_while_it_writes(bool naive)
+{
+    char path[PATH_MAX];
+    struct host server;
+    struct actor textbook;
+
+    if (naive) {
+        strcpy(path, make_file("log", "", 0600));
+        actor_start(&textbook, geteuid(), write_in_two, path);
+        actor_wait(&textbook);
+        actor_kill(&textbook);
+        return has_half_a_line(path);
+    }
+    /* There it keeps its log when it is root's. */
+    MUST(mount("run", "/run", "tmpfs", 0, "mode=0755") == 0);
+    MUST(mount("log", "/var/log", "tmpfs", 0, "mode=0755") == 0);
+    serve_set_user_id(&server, "pipe/coprocess");
+    as_user(ALICE, alice_kills_it, make_started(&server));
+    return has_half_a_line("/run/ipclab/append.log") ||
+           has_half_a_line("/var/log/ipclab/log");
+}
+
+/* -- 8: both write, nobody reads ----------------------------------------------------------- */
+
+/* APUE's coprocess, with more than a pipe holds: each writes all, then reads. */
+static void
+write_then_read(int to, int from)
+{
+    static char bytes[1 << 20];
+
+    for (size_t sent = 0; sent < sizeof bytes;) {
+        ssize_t n = write(to, bytes, sizeof bytes - sent);
+
+        if (n <= 0)
+            break;
+        sent += (size_t)n;
+    }
+    (void)!read(from, bytes, sizeof bytes);
+    _exit(EXIT_SUCCESS);
+}
+
+static bool
+both_are_stuck(void)
+{
+    int a[2], b[2];
+    pid_t one, two;
+    bool stuck = false;
+
+    MUST(pipe2(a, O_CLOEXEC) == 0 && pipe2(b, O_CLOEXEC) == 0);
+    one = fork();
+    if (one == 0)
+        write_then_read(a[1], b[0]);
+    two = fork();
+    if (two == 0)
+        write_then_read(b[1], a[0]);
+    while (!stuck && waitpid(-1, NULL, WNOHANG) == 0)
+        stuck =
+            is_stuck(one, SYS_write) && is_stuck(two, SYS_write) &&
+            poll(&(struct pollfd){.fd = a[1], .events = POLLOUT}, 1, 0) == 0 &&
+            poll(&(struct pollfd){.fd = b[1], .events = POLLOUT}, 1, 0) == 0;
+    kill(one, SIGKILL);
+    kill(two, SIGKILL);
+    return stuck;
+}
+
+/* Ours: eight times a MiB there, before the first of it is taken back. */
+static bool
+writes_and_does_not_read(bool naive)
+{
+    const struct api_value data = {.at = shared(1 << 20), .len = 1 << 20};
+    struct host server;
+    struct client c;
+    struct reply r;
+
+    if (naive)
+        return both_are_stuck();
+    serve(&server, "pipe/coprocess");
+    MUST(host_client(&server, &c) == 0);
+    for (int i = 0; i < 8; i++)
+        MUST(client_send(&c, api_by_name("echo"), &data, NULL, PATIENCE) == 0);
+    for (int i = 0; i < 8; i++)
+        MUST(client_recv(&c, &r, PATIENCE) == 0 && r.status == WIRE_OK);
+    client_close(&c);
+    return false;
+}
+
+/* -- 10: the other end in his hands ------------------------------------------------------- */
+
+/* Alice starts the server, and Bob has her descriptors. */
+static bool
+has_her_pipe(bool naive)
+{
+    int64_t *uid = shared(sizeof *uid);
+    struct host server;
+    struct client c;
+    pid_t alice;
+    int status;
+
+    (void)naive;
+    serve_set_user_id(&server, "pipe/coprocess");
+    alice = fork();
+    if (alice == 0) {
+        MUST(setresgid(ALICE, ALICE, 0) == 0 &&
+             setresuid(ALICE, ALICE, 0) == 0);
+        MUST(host_client(&server, &c) == 0);
+        MUST(setresuid(0, 0, 0) == 0); /* to become Bob */
+        MUST(setresgid(BOB, BOB, BOB) == 0 && setresuid(BOB, BOB, BOB) == 0);
+        *uid = whoami(&c);
+        _exit(EXIT_SUCCESS);
+    }
+    MUST(waitpid(alice, &status, 0) == alice && status == 0);
+    return *uid == ALICE;
+}
+
+/* -- the table --------------------------------------------------------------- */
+
+#define M .mechanism = "pipe/coprocess"
+
+const struct attack spawned_attacks[] = {
+    {2, M, "starts it with 0, 1 and 2 closed", .without = "standard",
+     .how = "opened on /dev/null", .run = closes_standard_error},
+    {3, M, "leaves it an open descriptor", .without = "descriptors",
+     .how = "close_range(2)", .run = leaves_a_descriptor},
+    {4, M, "leaves it PATH, IFS, LD_PRELOAD", .without = "environment",
+     .how = "clearenv, a PATH of ours", .run = has_a_date_of_her_own},
+    {5, M, "leaves it 4 descriptors, no signals", .without = "limits",
+     .how = "limits are set anew", .run = leaves_no_room},
+    {128, M, "the same, with a hard limit", .without = "limits",
+     .how = "CAP_SYS_RESOURCE", .missing = need_resources,
+     .run = leaves_no_room_for_good},
+    {7, M, "kills it while it writes its log", .how = "one line, one write(2)",
+     .missing = need_mounts, .run = kills_it_while_it_writes},
+    {8, M, "writes 8 MiB before he reads", .how = "it does both by turns",
+     .alone = true, .run = writes_and_does_not_read},
+    {10, M, "has the pipe of A's server", .how = "a pipe knows no writer",
+     .cannot =
+         "the server knows who started it; who holds the other end of the "
+         "pipe by now no pipe tells.  A passed it on, and is answerable "
+         "for it.",
+     .run = has_her_pipe},
+    {0},
+};
