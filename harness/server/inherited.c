@@ -6,6 +6,8 @@
 #define _GNU_SOURCE /* close_range, clearenv */
 #include "server/confine.h"
 
+#include "core/defence.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -58,14 +60,14 @@ confine_inherited(void)
         {RLIMIT_FSIZE, RLIM_INFINITY},
         {RLIMIT_CPU, RLIM_INFINITY},
     };
-    int err = fill_standard_descriptors();
+    int err = DEFENCE("standard", fill_standard_descriptors(), 0);
 
     if (err != 0)
         return err;
-    if (close_range(STDERR_FILENO + 1, ~0u, 0) == -1)
+    if (DEFENCE("descriptors", close_range(STDERR_FILENO + 1, ~0u, 0), 0) == -1)
         return -errno;
-    clearenv();
-    if (setenv("PATH", "/usr/bin:/bin", 1) == -1)
+    if (DEFENCE("environment", clearenv(), 0) != 0 ||
+        DEFENCE("environment", setenv("PATH", "/usr/bin:/bin", 1), 0) == -1)
         return -errno;
     reset_signals();
     umask(077);
@@ -76,7 +78,8 @@ confine_inherited(void)
 
         /* Raising needs CAP_SYS_RESOURCE: a set-user-ID root program has it,
          * another one lives with what it was given. */
-        setrlimit((__rlimit_resource_t)limit[i].resource, &r);
+        (void)DEFENCE("limits",
+                      setrlimit((__rlimit_resource_t)limit[i].resource, &r), 0);
     }
     return 0;
 }
