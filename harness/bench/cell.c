@@ -304,9 +304,9 @@ measure_calls(struct bench *b, const struct cell *of, struct row *r)
                                : strerror(-err));
         return err;
     }
-    r->n = COUNTED;
-    r->client_calls = trace_calls(&t, TRACE_CLIENT, COUNTED);
-    r->server_calls = trace_calls(&t, TRACE_SERVER, COUNTED);
-    trace_text(&t, COUNTED, r->calls, sizeof r->calls);
+    r->n = b->page->row.n;
+    r->client_calls = trace_calls(&t, TRACE_CLIENT, r->n);
+    r->server_calls = trace_calls(&t, TRACE_SERVER, r->n);
+    trace_text(&t, r->n, r->calls, sizeof r->calls);
     return 0;
 }

@@ -5,6 +5,7 @@
  */
 #include "bench/charts.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -90,7 +91,7 @@ data(struct chart *c, const char *kind, const char *floor)
             curve(c, c->mechanisms.name[i], j, kind);
     fputs("EOD\n$floor << EOD\n", c->f);
     curve(c, floor, 0, kind);
-    fputs("NaN NaN\nEOD\n", c->f);
+    fputs("EOD\n", c->f);
     for (size_t i = 0; i < c->mechanisms.n; i++)
         for (size_t j = 0; j < c->placements.n; j++) {
             fprintf(c->f, "$m%zup%zu << EOD\n", i, j);
@@ -167,6 +168,21 @@ headline(struct chart *c, const char *mechanism, const char *kind)
               c->f);
 }
 
+/* The cost model of a mechanism at a placement, dashed: a + 2 n / B. */
+static void
+model(struct chart *c, const char *mechanism, size_t placement)
+{
+    const struct line *l = summary_find(
+        c->s, mechanism, c->placements.name[placement], ROW_RTT, 64);
+
+    if (l != NULL && l->fit_bytes_per_second > 0)
+        fprintf(c->f,
+                ", %g + x * %g with lines dashtype 3 linewidth 1.2 linecolor "
+                "'%s' notitle",
+                l->fit_ns / 1e3, 2e6 / l->fit_bytes_per_second,
+                chart_colour(chart_style(l->placement)));
+}
+
 /* The axes are the same in all, and written only on the left and below. */
 static void
 panel(struct chart *c, size_t i, const char *kind)
@@ -185,6 +201,8 @@ panel(struct chart *c, size_t i, const char *kind)
     for (size_t j = 0; j < c->placements.n; j++) {
         size_t style = chart_style(c->placements.name[j]);
 
+        if (strcmp(kind, ROW_RTT) == 0)
+            model(c, c->mechanisms.name[i], j);
         fprintf(c->f,
                 ", $m%zup%zu with linespoints pointtype %d pointsize 0.9 "
                 "linewidth 1.5 linecolor '%s' notitle",
@@ -196,7 +214,7 @@ panel(struct chart *c, size_t i, const char *kind)
 
 /* The last panel has no axes: it is the key of all. */
 static void
-key(struct chart *c, const char *floor_title)
+key(struct chart *c, const char *floor_title, bool model_shown)
 {
     fputs("set title ''\nunset border\nunset tics\nunset grid\n"
           "set key inside center center Left reverse\n"
@@ -212,8 +230,32 @@ key(struct chart *c, const char *floor_title)
     }
     fprintf(c->f,
             "NaN with lines dashtype 2 linecolor '#000000' title '%s, %s', "
-            "NaN with lines linecolor '#d0d0d0' title 'all the others'\n",
-            floor_title, c->placements.name[0]);
+            "%sNaN with lines linecolor '#d0d0d0' title 'all the others'\n",
+            floor_title, c->placements.name[0],
+            model_shown ? "NaN with lines dashtype 3 linewidth 1.2 linecolor "
+                          "'#000000' title 'model: a + 2 n / B', "
+                        : "");
+}
+
+/* From the smallest to the largest, floors included, and room for words above
+ * and below. */
+static void
+set_range(struct chart *c, const char *kind, const char *floor)
+{
+    double low = INFINITY, high = 0;
+
+    for (size_t i = 0; i < c->s->n; i++) {
+        const struct line *l = &c->s->lines[i];
+
+        if (l->used == 0 || strcmp(l->kind, kind) != 0 ||
+            l->placement[0] == '\0' || l->size < 64 ||
+            (strncmp(l->mechanism, "floor/", 6) == 0 &&
+             strcmp(l->mechanism, floor) != 0))
+            continue;
+        low = fmin(low, value(l));
+        high = fmax(high, value(l));
+    }
+    fprintf(c->f, "set yrange [%g:%g]\n", low * 0.6, high * 20);
 }
 
 static void
@@ -231,17 +273,14 @@ draw(struct chart *c, const char *kind, const char *floor,
             "unset mytics\n"
             "set tics nomirror\n"
             "set grid linetype 1 linecolor '#eeeeee'\n"
-            "stats $all using 2 name 'A' nooutput\n"
-            "stats $floor using 2 name 'B' nooutput\n"
-            "low(a, b) = a < b ? a : b\n"
-            "high(a, b) = a > b ? a : b\n"
-            "set yrange [low(A_min, B_min)*0.6:high(A_max, B_max)*20]\n"
-            "set xrange [40:1700000]\n",
+            "set xrange [40:1700000]\n"
+            "set samples 50\n",
             lines(c), columns(c), LEFT / w, 1 - 15 / w,
             (BOTTOM + chart_small_print(c)) / h, 1 - TOP / h, 12 / w, 32 / h);
+    set_range(c, kind, floor);
     for (size_t i = 0; i < c->mechanisms.n; i++)
         panel(c, i, kind);
-    key(c, floor_title);
+    key(c, floor_title, strcmp(kind, ROW_RTT) == 0);
     fputs("unset multiplot\n", c->f);
 }
 

@@ -88,7 +88,7 @@ chart_tics(const struct chart *c, char axis, const char *kind, bool words)
     static const char *const rates[] = {
         "10 kB/s", "100 kB/s", "1 MB/s",   "10 MB/s", "100 MB/s",
         "1 GB/s",  "10 GB/s",  "100 GB/s", "1 TB/s",  NULL};
-    bool rtt = strcmp(kind, ROW_RTT) == 0;
+    bool rtt = strcmp(kind, ROW_STREAM) != 0;
     const char *const *names = rtt ? times : rates;
     int power = rtt ? -2 : -5; /* of the first, in us or GB/s */
 
@@ -212,13 +212,20 @@ draw_file(struct chart *c, const struct chart_type *type, const char *dir,
     return err;
 }
 
+bool
+chart_has_data(const struct chart *c)
+{
+    return c->mechanisms.n > 0;
+}
+
 int
-charts_draw(const struct summary *s, const char *dir, const char *heading,
-            const char *date)
+charts_draw(const struct summary *s, const struct distributions *d,
+            const char *dir, const char *heading, const char *date)
 {
     static const struct chart_type *const types[] = {
-        &chart_latency, &chart_sizes, &chart_throughput};
-    struct chart c = {.s = s, .heading = heading, .date = date};
+        &chart_latency, &chart_sizes,   &chart_throughput, &chart_memcpy,
+        &chart_tails,   &chart_clients, &chart_crowd_p99,  &chart_load};
+    struct chart c = {.s = s, .d = d, .heading = heading, .date = date};
     int err = 0, first = 0;
 
     signal(SIGPIPE, SIG_IGN); /* gnuplot may be gone before it has read all */
@@ -229,6 +236,8 @@ charts_draw(const struct summary *s, const char *dir, const char *heading,
         for (int png = 0; err != -ENOENT && png < 2; png++) {
             summary_mechanisms(s, &c.mechanisms); /* a chart may sort them */
             types[i]->prepare(&c);
+            if (!chart_has_data(&c))
+                continue;
             err = draw_file(&c, types[i], dir, png);
             first = first == 0 ? err : first;
         }

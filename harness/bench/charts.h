@@ -6,12 +6,14 @@
 #ifndef CHARTS_H
 #define CHARTS_H
 
+#include "bench/distribution.h"
 #include "bench/summary.h"
 
 #include <stdbool.h>
 
 struct chart {
     const struct summary *s;
+    const struct distributions *d;
     struct names mechanisms, placements;
     const char *kind;           /* of lines shown */
     struct names left_out;      /* mechanisms without any of them */
@@ -28,7 +30,11 @@ struct chart_type {
     void (*draw)(struct chart *);
 };
 
-extern const struct chart_type chart_latency, chart_sizes, chart_throughput;
+extern const struct chart_type chart_latency, chart_sizes, chart_throughput,
+    chart_memcpy, chart_tails, chart_clients, chart_crowd_p99, chart_load;
+
+/* Is there anything to draw?  Called after prepare(). */
+bool chart_has_data(const struct chart *c);
 
 /* Colour (0 to 6), and gnuplot's number for a filled shape. */
 const char *chart_colour(size_t i);

@@ -39,6 +39,7 @@ static const char head[] =
     "figure img { display: block; width: 100%; height: auto; }\n"
     /* A wide table moves in a box of its own, and its first column stays. */
     ".wide { overflow-x: auto; }\n"
+    ".wide img { min-width: 46rem; }\n"
     "table { border-collapse: collapse; font-size: 0.9rem; }\n"
     "th, td { text-align: left; vertical-align: top; font-weight: normal;\n"
     "  padding: 0.15rem 0.7rem 0.15rem 0; border-bottom: 1px solid #ddd; }\n"
@@ -60,7 +61,8 @@ static const char head[] =
     "  padding-left: 1.2rem; }\n"
     "@media (max-width: 40rem) { body { font-size: 16px; }\n"
     "  tbody th { max-width: 9rem; } .words th { white-space: normal; } }\n"
-    "@media print { body { font-size: 10pt; max-width: none; padding: 0; }\n"
+    "@media print { .wide img { min-width: 0; }\n"
+    " body { font-size: 10pt; max-width: none; padding: 0; }\n"
     "  nav { display: none; } .wide { overflow: visible; }\n"
     "  .words { min-width: 0; } tbody th { position: static; }\n"
     "  figure, tr { break-inside: avoid; }\n"
@@ -102,210 +104,6 @@ html_element(FILE *f, const char *open, const char *close, const char *text)
     fprintf(f, "<%s>", open);
     html_text(f, text);
     fprintf(f, "</%s>", close);
-}
-
-/* -- what to see ---------------------------------------------------------------- */
-
-/* A mechanism between processes: neither a floor nor a baseline. */
-static bool
-is_contestant(const struct line *l)
-{
-    const struct ipc_mechanism *m = ipc_find(l->mechanism);
-
-    return l->used > 0 && l->copy == 0 &&
-           strncmp(l->mechanism, "floor/", 6) != 0 &&
-           (m == NULL || (m->caps & IPC_INPROCESS) == 0);
-}
-
-/* The fastest (sign 1) or slowest (-1) round trip of 64 bytes at a placement. */
-static const struct line *
-extreme_trip(const struct summary *s, const char *placement, int sign)
-{
-    const struct line *best = NULL;
-
-    for (const struct line *l = s->lines; l < s->lines + s->n; l++)
-        if (is_contestant(l) && l->size == 64 &&
-            strcmp(l->kind, ROW_RTT) == 0 &&
-            strcmp(l->placement, placement) == 0 &&
-            (best == NULL || sign * (l->p50_ns - best->p50_ns) < 0))
-            best = l;
-    return best;
-}
-
-/* ns in a unit that suits them: "146 ns", "24.7 ms" */
-static const char *
-duration(double ns, char buf[32])
-{
-    static const char *const units[] = {"ns", "us", "ms", "s"};
-    size_t i = 0;
-
-    for (; ns >= 999.5 && i < 3; i++)
-        ns /= 1000;
-    snprintf(buf, 32, "%.3g %s", ns, units[i]);
-    return buf;
-}
-
-static void
-see_latency(FILE *f, const struct summary *s)
-{
-    struct names placements;
-    bool first = true;
-    char time[32];
-
-    summary_placements(s, &placements);
-    fprintf(f,
-            "Each row is a mechanism and each mark the median of %ld "
-            "rounds, further left is faster",
-            s->rounds);
-    for (size_t i = 0; i < placements.n; i++) {
-        const struct line *a = extreme_trip(s, placements.name[i], 1);
-        const struct line *b = extreme_trip(s, placements.name[i], -1);
-
-        if (a == NULL)
-            continue;
-        fprintf(f, "%s ", first ? ":" : ",");
-        html_text(f, placements.name[i]);
-        fprintf(f, " from %s (", duration(a->p50_ns, time));
-        html_text(f, a->mechanism);
-        fprintf(f, ") to %s (", duration(b->p50_ns, time));
-        html_text(f, b->mechanism);
-        fputc(')', f);
-        first = false;
-    }
-    fputc('.', f);
-}
-
-static void
-see_sizes(FILE *f, const struct summary *s)
-{
-    (void)s;
-    fputs("Each panel is one mechanism before all the others in grey: the "
-          "curve is flat while messages are small and rises with their size "
-          "once they are large.",
-          f);
-}
-
-static void
-see_throughput(FILE *f, const struct summary *s)
-{
-    const struct line *best = NULL;
-    char size[SIZE_NAME];
-
-    for (const struct line *l = s->lines; l < s->lines + s->n; l++)
-        if (is_contestant(l) && strcmp(l->kind, ROW_STREAM) == 0 &&
-            (best == NULL || l->bytes_per_second > best->bytes_per_second))
-            best = l;
-    fputs("Each panel is one mechanism before all the others in grey, the "
-          "dashed line is a plain memcpy, and higher is faster",
-          f);
-    if (best != NULL) {
-        fputs(": the most is ", f);
-        fprintf(f, "%.3g GB/s, by ", best->bytes_per_second / 1e9);
-        html_text(f, best->mechanism);
-        fprintf(f, " with messages of %s (",
-                size_name((size_t)best->size, size));
-        html_text(f, best->placement);
-        fputc(')', f);
-    }
-    fputc('.', f);
-}
-
-/* -- charts ---------------------------------------------------------------------- */
-
-static const struct figure {
-    const char *name, *title, *alt;
-    void (*see)(FILE *f, const struct summary *s);
-    const char *why;
-} figures[] = {
-    {"latency", "How long a round trip takes",
-     "Dot plot: round trip of 64 bytes, a row for each mechanism", see_latency,
-     "What they all have in common, system calls and waking the other side, "
-     "costs most, so the kernel&#39;s mechanisms stand near the bare pipe "
-     "(dashed); where the two sides run often matters more than what they "
-     "talk through."},
-    {"sizes", "What the size of a message costs",
-     "Small multiples: round trip over the size of the message, a panel for "
-     "each mechanism",
-     see_sizes,
-     "A small message costs its system calls and the switch to the other "
-     "side, whatever is in it; a large one costs the copying of its bytes, and "
-     "the bend is where the two are equal."},
-    {"throughput", "How much goes through in one direction",
-     "Small multiples: bytes per second over the size of the message, a panel "
-     "for each mechanism",
-     see_throughput,
-     "The rate of small messages is bounded by the cost of each call, that of "
-     "large ones by how often their bytes are copied; a mechanism that has "
-     "each message acknowledged pays a round trip for it as well."},
-};
-
-/* RFC 4648, in one line: it is the value of an attribute. */
-static void
-base64(FILE *f, const char *data, size_t n)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                 "abcdefghijklmnopqrstuvwxyz0123456789+/";
-
-    for (size_t i = 0; i < n; i += 3) {
-        uint32_t v = 0;
-
-        for (size_t j = 0; j < 3; j++)
-            v = v << 8 | (i + j < n ? (unsigned char)data[i + j] : 0);
-        fputc(digits[v >> 18], f);
-        fputc(digits[v >> 12 & 63], f);
-        fputc(i + 1 < n ? digits[v >> 6 & 63] : '=', f);
-        fputc(i + 2 < n ? digits[v & 63] : '=', f);
-    }
-}
-
-/* The chart as an image within the page.  Not as an <svg> among the HTML: an
- * image runs no script, asks nobody and cannot spoil what surrounds it,
- * wherever the file came from, and the ids that gnuplot gives in every file
- * stay apart. */
-static void
-picture(FILE *f, const char *dir, const struct figure *fig)
-{
-    char file[32], path[RECORD_PATH], *svg = NULL;
-    ssize_t n = -1;
-    size_t room = 0;
-    FILE *in = NULL;
-
-    snprintf(file, sizeof file, "%s.svg", fig->name);
-    if (record_path(dir, file, path) == 0)
-        in = fopen(path, "re");
-    if (in != NULL) {
-        n = getdelim(&svg, &room, '\0', in); /* all of it */
-        fclose(in);
-    }
-    if (n > 0) {
-        fprintf(f, "<img alt=\"%s\" src=\"data:image/svg+xml;base64,",
-                fig->alt);
-        base64(f, svg, (size_t)n);
-        fputs("\">\n", f);
-    } else {
-        fputs(
-            "<p class=\"warning\">This chart was not drawn: it takes gnuplot. "
-            "The numbers are in the tables below.</p>\n",
-            f);
-    }
-    free(svg);
-}
-
-static void
-charts(FILE *f, const struct summary *s, const char *dir)
-{
-    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
-        const struct figure *fig = &figures[i];
-
-        fprintf(f,
-                "<h2 id=\"%s\">%s</h2>\n<figure>\n"
-                "<figcaption>",
-                fig->name, fig->title);
-        fig->see(f, s);
-        fprintf(f, " %s</figcaption>\n", fig->why);
-        picture(f, dir, fig);
-        fputs("</figure>\n", f);
-    }
 }
 
 /* -- the page ------------------------------------------------------------------------- */
@@ -375,8 +173,9 @@ html_write(const struct summary *s, const char *dir, bool incomplete)
     }
     fputs(head, f);
     heading(f, s, dir, run, incomplete);
-    charts(f, s, dir);
+    html_charts(f, s, dir);
     html_tables(f, s, run);
+    html_found(f, dir);
     html_doubts(f, s);
     html_mechanisms(f, s);
     html_method(f, s);

@@ -4,6 +4,7 @@
  *      headline chart      two sentences each: what to see, and why
  *      further charts
  *      every table
+ *      attacks, isolation  where they were tried
  *      doubts              what was disturbed, what is missing
  *      mechanisms, method, machine
  *
@@ -31,9 +32,15 @@ void html_text(FILE *f, const char *text);
 void html_element(FILE *f, const char *open, const char *close,
                   const char *text);
 
+/* html_charts.c: each chart with two sentences: what to see, and why. */
+void html_charts(FILE *f, const struct summary *s, const char *dir);
+
 /* html_tables.c: round trips, sizes, streams, at each placement.  run: run.json
  * as read, or NULL. */
 void html_tables(FILE *f, const struct summary *s, const json_t *run);
+
+/* html_found.c: attacks and isolation, if they were tried. */
+void html_found(FILE *f, const char *dir);
 
 /* html_about.c: what the numbers rest on. */
 void html_doubts(FILE *f, const struct summary *s);

@@ -185,9 +185,37 @@ plan_make(struct plan *p, const struct plan_options *o, struct cpus *cpus,
     return err;
 }
 
+/* Which distributions are kept whole: those of 64 bytes, and of the loads. */
+static bool
+is_pooled(const struct cell *c)
+{
+    if (c->copy != 0 || c->size != 64)
+        return false;
+    return c->measure == measure_rtt || c->measure == measure_load ||
+           strcmp(c->name, FLOOR_PIPE) == 0;
+}
+
+int
+plan_pools(struct plan *p)
+{
+    for (size_t i = 0; i < p->cell_count; i++) {
+        struct cell *c = &p->cells[i];
+
+        if (!is_pooled(c))
+            continue;
+        c->pool = malloc(sizeof *c->pool);
+        if (c->pool == NULL)
+            return -ENOMEM;
+        histogram_clear(c->pool);
+    }
+    return 0;
+}
+
 void
 plan_free(struct plan *p)
 {
+    for (size_t i = 0; i < p->cell_count; i++)
+        free(p->cells[i].pool);
     free(p->mechanisms);
     free(p->cells);
     free(p->absent);
@@ -202,6 +230,8 @@ plan_drop(struct plan *p, const struct ipc_mechanism *m, const char *reason)
     for (size_t i = 0; i < p->cell_count; i++)
         if (p->cells[i].m != m)
             p->cells[kept++] = p->cells[i];
+        else
+            free(p->cells[i].pool);
     p->cell_count = kept;
     return plan_absent(p, m, "", "", reason);
 }

@@ -64,6 +64,9 @@ int plan_make(struct plan *p, const struct plan_options *o, struct cpus *cpus,
               const char **who);
 void plan_free(struct plan *p);
 
+/* Memory for the distributions that are kept.  0 or -ENOMEM. */
+int plan_pools(struct plan *p);
+
 /* The mechanism does not work: its cells go, the reason stays. */
 int plan_drop(struct plan *p, const struct ipc_mechanism *m,
               const char *reason);

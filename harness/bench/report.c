@@ -32,13 +32,13 @@ report_heading(const char *dir, char heading[256], char date[64])
 }
 
 static void
-draw(const struct summary *s, const char *dir)
+draw(const struct summary *s, const struct distributions *d, const char *dir)
 {
     char heading[256], date[64];
     int err;
 
     report_heading(dir, heading, date);
-    err = charts_draw(s, dir, heading, date);
+    err = charts_draw(s, d, dir, heading, date);
     if (err == -ENOENT)
         printf("\nNo charts: there is no gnuplot here (`make deps` installs "
                "it, `ipcbench report %s`\nthen draws them)\n",
@@ -79,6 +79,7 @@ int
 report(const char *dir, bool fresh)
 {
     bool incomplete = !fresh && record_incomplete(dir);
+    struct distributions d = {.n = 0};
     int status, err;
     struct summary s;
     struct row *rows;
@@ -92,14 +93,22 @@ report(const char *dir, bool fresh)
     free(rows);
     if (err != 0)
         return report_unreadable(dir, err, 0);
+    err = distributions_read(dir, &d);
+    if (err != 0) /* the rest does not need them */
+        printf("%s/histograms.csv: %s\n", dir, strerror(-err));
+    distributions_fill(&d, &s);
     if (incomplete)
         printf("INCOMPLETE: this run was stopped before its end, or is still "
                "going on\n");
     report_tables(&s, stdout);
     status = unwritten(dir, "summary.csv", summary_write(&s, dir));
-    draw(&s, dir);
+    if (status == EX_OK)
+        status = unwritten(dir, "percentiles.csv",
+                           distributions_write_grid(&d, dir));
+    draw(&s, &d, dir);
     if (status == EX_OK)
         status = unwritten(dir, "report.html", html_write(&s, dir, incomplete));
+    distributions_free(&d);
     summary_free(&s);
     return status;
 }

@@ -4,6 +4,7 @@
 #ifndef REPORT_H
 #define REPORT_H
 
+#include "bench/distribution.h"
 #include "bench/summary.h"
 
 #include <stdbool.h>
@@ -27,7 +28,7 @@ void report_tables(const struct summary *s, FILE *f);
 
 /* The charts, as SVG and PNG.  heading and date go into the small print.  0,
  * or -errno of what stopped it; -ENOENT: there is no gnuplot. */
-int charts_draw(const struct summary *s, const char *dir, const char *heading,
-                const char *date);
+int charts_draw(const struct summary *s, const struct distributions *d,
+                const char *dir, const char *heading, const char *date);
 
 #endif

@@ -12,6 +12,7 @@
 #define _GNU_SOURCE /* MAP_ANONYMOUS, sigaction */
 #include "bench/run.h"
 
+#include "bench/distribution.h"
 #include "bench/machine.h"
 #include "bench/report.h"
 #include "core/clock.h"
@@ -181,6 +182,22 @@ one_round(struct run *r, const size_t *order)
     return err != 0 ? err : record_flush(&r->record);
 }
 
+/* On a machine that is busy with something else the cells take what they take:
+ * then there are fewer rounds instead of a longer run, but never fewer than an
+ * interval can be had from. */
+#define LEAST_ROUNDS 5
+
+static bool
+out_of_time(const struct run *r)
+{
+    double so_far = (double)r->spending.since_begin / (double)NS_PER_SEC;
+    double round =
+        (double)r->spending.in_rounds / (double)NS_PER_SEC / (double)r->rounds;
+
+    return r->plan.duration <= 0 && r->rounds >= LEAST_ROUNDS &&
+           so_far + round > r->plan.budget;
+}
+
 static int
 all_rounds(struct run *r)
 {
@@ -200,6 +217,12 @@ all_rounds(struct run *r)
         r->spending.rounds = ++r->rounds;
         r->spending.since_begin = now_ns() - r->began;
         r->bench.cell_ns = plan_cell_time(&r->plan, &r->spending, NULL);
+        if (r->rounds < r->plan.rounds && out_of_time(r)) {
+            printf("Out of time after %ld of %ld rounds: this machine is busy "
+                   "with something else.\n",
+                   r->rounds, r->plan.rounds);
+            break;
+        }
     }
     progress(r, NULL, 0, 0);
     free(order);
@@ -211,13 +234,18 @@ all_rounds(struct run *r)
 static int
 measure(struct run *r)
 {
-    int err = prepare(r), written, closed;
+    int err = plan_pools(&r->plan), written, closed;
 
+    if (err == 0)
+        err = prepare(r);
     if (err == 0 && stopped)
         err = -EINTR;
     if (err == 0)
         err = all_rounds(r);
     written = manifest_write(r); /* of a run that was stopped, too */
+    if (err == 0)
+        err = written;
+    written = distributions_write(&r->plan, r->record.dir);
     if (err == 0)
         err = written;
     closed = record_close(&r->record);

@@ -58,18 +58,33 @@ histogram_merge(struct histogram *to, const struct histogram *from)
     to->max = from->max > to->max ? from->max : to->max;
 }
 
+/* How many low bits the values of bucket i differ in. */
+static unsigned
+shift_in(size_t i)
+{
+    size_t row = i / HISTOGRAM_SUB;
+
+    return row > 1 ? (unsigned)row - 1 : 0;
+}
+
+double
+histogram_low(size_t i)
+{
+    unsigned shift = shift_in(i);
+
+    return ldexp((double)(i - (size_t)shift * HISTOGRAM_SUB), (int)shift);
+}
+
 /* The part of bucket i that lies below the rank-th of its n values, which are
  * taken to be spread evenly. */
 static double
 value_in(size_t i, double rank, double n)
 {
-    size_t row = i / HISTOGRAM_SUB;
-    unsigned shift = row > 1 ? (unsigned)row - 1 : 0;
-    double low = ldexp((double)(i - (size_t)shift * HISTOGRAM_SUB), (int)shift);
+    unsigned shift = shift_in(i);
 
     if (shift == 0)
-        return low; /* one value wide: exact */
-    return low + ldexp(1, (int)shift) * (rank - 0.5) / n;
+        return histogram_low(i); /* one value wide: exact */
+    return histogram_low(i) + ldexp(1, (int)shift) * (rank - 0.5) / n;
 }
 
 double

@@ -37,6 +37,9 @@ void histogram_clear(struct histogram *h);
 void histogram_add(struct histogram *h, uint64_t value);
 void histogram_merge(struct histogram *to, const struct histogram *from);
 
+/* The smallest value of bucket i, and so the end of the one before. */
+double histogram_low(size_t i);
+
 /* The value below which the part q (0 to 1) of all values lies, interpolated
  * inside its bucket.  0 if there are none. */
 double histogram_quantile(const struct histogram *h, double q);

@@ -1,0 +1,247 @@
+/* distribution.c - every time of every round of a cell. */
+#include "bench/distribution.h"
+
+#include "bench/plan.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT(member) CSV_COLUMN(struct bin, member, CSV_TEXT)
+#define LONG(member) CSV_COLUMN(struct bin, member, CSV_LONG)
+#define REAL(member) CSV_COLUMN(struct bin, member, CSV_DOUBLE)
+
+static const struct csv_column columns[] = {
+    TEXT(mechanism), TEXT(placement), TEXT(kind),  TEXT(mode),     LONG(size),
+    REAL(low_ns),    REAL(high_ns),   LONG(count), {.name = NULL},
+};
+
+/* -- written by the run -------------------------------------------------------- */
+
+static struct bin
+bin_of(const struct cell *c)
+{
+    struct bin b = {.size = (long)c->size};
+
+    snprintf(b.mechanism, sizeof b.mechanism, "%s", c->name);
+    snprintf(b.placement, sizeof b.placement, "%s", c->placement->name);
+    snprintf(b.kind, sizeof b.kind, "%s", c->kind);
+    snprintf(b.mode, sizeof b.mode, "%s", c->mode != NULL ? c->mode : "");
+    return b;
+}
+
+/* A stamp for a batch is one of each operation's mean. */
+static int
+write_pool(FILE *f, const struct cell *c)
+{
+    double per = c->batch > 1 ? (double)c->batch : 1;
+    struct bin b = bin_of(c);
+    int err = 0;
+
+    for (size_t i = 0; err == 0 && i < HISTOGRAM_BUCKETS; i++) {
+        b.count = c->pool->bucket[i];
+        if (b.count == 0)
+            continue;
+        b.low_ns = histogram_low(i) / per;
+        b.high_ns = histogram_low(i + 1) / per;
+        err = csv_write(f, columns, &b);
+    }
+    return err;
+}
+
+int
+distributions_write(const struct plan *p, const char *dir)
+{
+    char path[RECORD_PATH];
+    int err = record_path(dir, "histograms.csv", path);
+    FILE *f = err == 0 ? fopen(path, "we") : NULL;
+
+    if (f == NULL)
+        return err != 0 ? err : -errno;
+    err = csv_write_header(f, columns);
+    for (size_t i = 0; err == 0 && i < p->cell_count; i++)
+        if (p->cells[i].pool != NULL)
+            err = write_pool(f, &p->cells[i]);
+    return fclose(f) == EOF && err == 0 ? -errno : err;
+}
+
+/* -- read by the report ----------------------------------------------------------- */
+
+static int
+read_bins(struct csv_reader *r, struct distributions *d)
+{
+    size_t room = 0;
+    int err;
+
+    do {
+        if (d->n == room) {
+            struct bin *more;
+
+            room = room == 0 ? 1024 : 2 * room;
+            more = realloc(d->bins, room * sizeof *more);
+            if (more == NULL)
+                return -ENOMEM;
+            d->bins = more;
+        }
+        memset(&d->bins[d->n], 0, sizeof *d->bins);
+        err = csv_read(r, &d->bins[d->n]);
+        d->n += err == 1;
+    } while (err == 1);
+    return err;
+}
+
+int
+distributions_read(const char *dir, struct distributions *d)
+{
+    char path[RECORD_PATH];
+    struct csv_reader r;
+    int err = record_path(dir, "histograms.csv", path);
+    FILE *f = err == 0 ? fopen(path, "re") : NULL;
+
+    *d = (struct distributions){.bins = NULL};
+    if (f == NULL)
+        return err != 0 || errno == ENOENT ? err : -errno;
+    err = csv_open(&r, f, columns);
+    if (err == 0)
+        err = read_bins(&r, d);
+    fclose(f);
+    if (err != 0)
+        distributions_free(d);
+    return err;
+}
+
+void
+distributions_free(struct distributions *d)
+{
+    free(d->bins);
+    *d = (struct distributions){.bins = NULL};
+}
+
+/* -- one of them -------------------------------------------------------------------- */
+
+static bool
+same(const struct bin *a, const struct bin *b)
+{
+    return a->size == b->size && strcmp(a->mechanism, b->mechanism) == 0 &&
+           strcmp(a->placement, b->placement) == 0 &&
+           strcmp(a->kind, b->kind) == 0 && strcmp(a->mode, b->mode) == 0;
+}
+
+/* The distribution that begins at bin i. */
+static struct distribution
+beginning_at(const struct distributions *d, size_t i)
+{
+    struct distribution one = {.bins = &d->bins[i]};
+
+    for (; i < d->n && same(&d->bins[i], one.bins); i++) {
+        one.count += (double)d->bins[i].count;
+        one.n++;
+    }
+    return one;
+}
+
+struct distribution
+distribution_of(const struct distributions *d, const struct line *l)
+{
+    struct bin wanted = {.size = l->size};
+
+    memcpy(wanted.mechanism, l->mechanism, sizeof wanted.mechanism);
+    memcpy(wanted.placement, l->placement, sizeof wanted.placement);
+    memcpy(wanted.kind, l->kind, sizeof wanted.kind);
+    if (strcmp(l->kind, ROW_LOAD) == 0)
+        memcpy(wanted.mode, l->mode, sizeof wanted.mode);
+    for (size_t i = 0; i < d->n; i++)
+        if (same(&d->bins[i], &wanted))
+            return beginning_at(d, i);
+    return (struct distribution){.n = 0};
+}
+
+double
+distribution_quantile(const struct distribution *d, double q)
+{
+    double rank = q * d->count, before = 0;
+
+    if (d->count * (1 - q) < LEAST_BEYOND)
+        return NAN;
+    for (size_t i = 0; i < d->n; i++) {
+        const struct bin *b = &d->bins[i];
+        double n = (double)b->count;
+
+        if (before + n >= rank)
+            return b->low_ns +
+                   (b->high_ns - b->low_ns) * fmax(rank - before, 0) / n;
+        before += n;
+    }
+    return NAN;
+}
+
+void
+distributions_fill(const struct distributions *d, struct summary *s)
+{
+    for (struct line *l = s->lines; l < s->lines + s->n; l++) {
+        struct distribution one;
+
+        if (l->used == 0 || l->copy != 0)
+            continue;
+        one = distribution_of(d, l);
+        if (one.n > 0)
+            l->p999_ns = distribution_quantile(&one, 0.999);
+    }
+}
+
+/* -- the grid ------------------------------------------------------------------------- */
+
+struct point {
+    struct bin of; /* its name */
+    double percentile, ns;
+};
+
+static const struct csv_column grid_columns[] = {
+    {"mechanism", CSV_TEXT, offsetof(struct point, of.mechanism), 40},
+    {"placement", CSV_TEXT, offsetof(struct point, of.placement), 24},
+    {"kind", CSV_TEXT, offsetof(struct point, of.kind), 8},
+    {"mode", CSV_TEXT, offsetof(struct point, of.mode), 16},
+    {"size", CSV_LONG, offsetof(struct point, of.size), sizeof(long)},
+    CSV_COLUMN(struct point, percentile, CSV_DOUBLE),
+    CSV_COLUMN(struct point, ns, CSV_DOUBLE),
+    {.name = NULL},
+};
+
+static int
+write_grid(FILE *f, const struct distribution *d)
+{
+    int err = 0;
+
+    for (double x = 1; err == 0 && d->count / x >= LEAST_BEYOND;
+         x *= GRID_STEP) {
+        struct point p = {.of = d->bins[0],
+                          .percentile = 100 * (1 - 1 / x),
+                          .ns = distribution_quantile(d, 1 - 1 / x)};
+
+        err = csv_write(f, grid_columns, &p);
+    }
+    return err;
+}
+
+int
+distributions_write_grid(const struct distributions *d, const char *dir)
+{
+    char path[RECORD_PATH];
+    int err = record_path(dir, "percentiles.csv", path);
+    FILE *f;
+
+    if (err != 0 || d->n == 0)
+        return err;
+    f = fopen(path, "we");
+    if (f == NULL)
+        return -errno;
+    err = csv_write_header(f, grid_columns);
+    for (size_t i = 0; err == 0 && i < d->n;) {
+        struct distribution one = beginning_at(d, i);
+
+        err = write_grid(f, &one);
+        i += one.n;
+    }
+    return fclose(f) == EOF && err == 0 ? -errno : err;
+}
