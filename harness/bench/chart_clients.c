@@ -29,7 +29,7 @@ across(const struct chart *c)
 {
     size_t n = c->mechanisms.n + 1;
 
-    return n < 4 ? n : n % 3 == 0 ? 3 : n % 5 == 0 ? 5 : 4;
+    return n < 4 ? 3 : n % 3 == 0 ? 3 : n % 5 == 0 ? 5 : 4;
 }
 
 static size_t

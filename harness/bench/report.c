@@ -70,8 +70,11 @@ unwritten(const char *dir, const char *file, int err)
 {
     if (err == 0)
         return EX_OK;
-    fprintf(stderr, "ipcbench: cannot write %s/%s: %s\n", dir, file,
-            strerror(-err));
+    fprintf(stderr,
+            "ipcbench: cannot write %s/%s: %s\n"
+            "cells.csv has what was measured: make room, then `ipcbench report "
+            "%s`; or next time\nchoose another place with --out DIR\n",
+            dir, file, strerror(-err), dir);
     return EX_CANTCREAT;
 }
 

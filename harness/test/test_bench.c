@@ -5,17 +5,29 @@
 #define _GNU_SOURCE /* fmemopen */
 #include "test/test.h"
 
+#include "bench/distribution.h"
 #include "bench/placement.h"
+#include "bench/plan.h"
 #include "bench/stats.h"
 #include "bench/summary.h"
 
 #include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 /* -- statistics ------------------------------------------------------------- */
 
 static struct histogram histogram;
+
+static void
+remove_file(const char *name)
+{
+    char path[RECORD_PATH];
+
+    ck_assert_int_eq(record_path(run_dir, name, path), 0);
+    ck_assert_int_eq(unlink(path), 0);
+}
 
 START_TEST(small_values_are_counted_exactly)
 {
@@ -99,6 +111,60 @@ START_TEST(merged_histograms_are_one_of_all_values)
     ck_assert_uint_eq(odd.max, 99);
     ck_assert_double_eq(odd.sum, 4950);
     ck_assert_double_eq(histogram_quantile(&odd, 0.5), 50);
+}
+END_TEST
+
+/* 1000 times of 1 us and 20 of 1 ms, written as a run would, and read. */
+START_TEST(a_distribution_survives_being_written_and_read)
+{
+    static struct histogram pool;
+    struct placement place = {.name = "one-cpu"};
+    struct cell cell = {.name = "x/y",
+                        .placement = &place,
+                        .kind = ROW_RTT,
+                        .size = 64,
+                        .pool = &pool};
+    struct plan plan = {.cells = &cell, .cell_count = 1};
+    struct line line = {.mechanism = "x/y",
+                        .placement = "one-cpu",
+                        .kind = ROW_RTT,
+                        .size = 64};
+    struct distributions all;
+    struct distribution one;
+
+    histogram_clear(&pool);
+    for (int i = 0; i < 1020; i++)
+        histogram_add(&pool, i < 1000 ? 1000 : 1000000);
+    ck_assert_int_eq(distributions_write(&plan, run_dir), 0);
+    ck_assert_int_eq(distributions_read(run_dir, &all), 0);
+    one = distribution_of(&all, &line);
+    ck_assert_double_eq(one.count, 1020);
+    ck_assert_double_eq_tol(distribution_quantile(&one, 0.5), 1000, 8);
+    ck_assert_double_eq_tol(distribution_quantile(&one, 0.985), 1e6, 8000);
+    /* With fewer than ten beyond it a percentile is an anecdote. */
+    ck_assert(isnan(distribution_quantile(&one, 0.995)));
+    line.size = 65;
+    ck_assert_uint_eq(distribution_of(&all, &line).n, 0);
+    distributions_free(&all);
+    ck_assert_int_eq(distributions_write_grid(&all, run_dir), 0);
+    remove_file("histograms.csv");
+}
+END_TEST
+
+START_TEST(buckets_follow_each_other_without_a_gap)
+{
+    static const uint64_t values[] = {0, 127, 128, 255, 256, 1000, 123456789};
+
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        size_t bucket = 0;
+
+        histogram_clear(&histogram);
+        histogram_add(&histogram, values[i]);
+        while (histogram.bucket[bucket] == 0)
+            bucket++;
+        ck_assert(histogram_low(bucket) <= (double)values[i] &&
+                  (double)values[i] < histogram_low(bucket + 1));
+    }
 }
 END_TEST
 
@@ -453,6 +519,8 @@ test_bench(void)
     tcase_add_test(tc, median_of_odd_even_and_nothing);
     tcase_add_test(tc, interval_holds_the_median_and_stays_inside_the_data);
     tcase_add_test(tc, merged_histograms_are_one_of_all_values);
+    tcase_add_test(tc, buckets_follow_each_other_without_a_gap);
+    tcase_add_test(tc, a_distribution_survives_being_written_and_read);
     tcase_add_test(tc, jains_index_of_known_shares);
     tcase_add_test(tc, a_line_is_fitted_to_points_on_it_exactly);
     tcase_add_test(tc, a_fit_weighs_relative_errors_and_never_falls);

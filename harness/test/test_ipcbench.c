@@ -3,7 +3,7 @@
  * report without a run, a run that is stopped.  Nothing here looks at how long
  * anything took.
  */
-#define _GNU_SOURCE /* nftw */
+#define _GNU_SOURCE /* nftw, CPU_SET */
 #include "test/test.h"
 
 #include "bench/record.h"
@@ -18,8 +18,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 /* Where its results go, and the run's own directory in there. */
@@ -315,6 +317,119 @@ START_TEST(a_run_that_is_stopped_cleans_up_and_says_so)
 }
 END_TEST
 
+/* -- what a machine may lack -------------------------------------------------
+ *
+ * In each case: what happened is said, and what still works still works. */
+
+static void
+small_run(const char *out)
+{
+    run_program(&output, "ipcbench", "run", "-m", "pipe/coprocess",
+                "--budget=1", "--rounds=2", "--out", out, NULL);
+}
+
+/* As root in a mount namespace of the test's own. */
+START_TEST(a_full_disk_is_named_and_leaves_what_was_written)
+{
+    make_results();
+    ck_assert_int_eq(mkdir(results, 0755), 0);
+    ck_assert_int_eq(mount("none", results, "tmpfs", 0, "size=32k"), 0);
+    small_run(results);
+    ck_assert_int_eq(output.status, EX_CANTCREAT);
+    ck_assert_ptr_nonnull(strstr(output.err, "No space left on device"));
+    ck_assert_ptr_nonnull(strstr(output.err, "--out"));
+    find_run();
+    ck_assert(record_incomplete(run));
+    ck_assert(run_has("cells.csv"));
+    ck_assert_int_eq(umount(results), 0);
+    remove_results();
+}
+END_TEST
+
+START_TEST(read_only_results_are_refused_before_anything_is_measured)
+{
+    make_results();
+    ck_assert_int_eq(mkdir(results, 0755), 0);
+    ck_assert_int_eq(mount("none", results, "tmpfs", MS_RDONLY, NULL), 0);
+    small_run(results);
+    ck_assert_int_eq(output.status, EX_CANTCREAT);
+    ck_assert_ptr_nonnull(strstr(output.err, "Read-only file system"));
+    ck_assert_ptr_nonnull(strstr(output.err, "--out"));
+    ck_assert_ptr_null(strstr(output.out, "Checked"));
+    ck_assert_int_eq(umount(results), 0);
+    remove_results();
+}
+END_TEST
+
+START_TEST(without_gnuplot_there_are_tables_and_a_page_that_says_so)
+{
+    struct row rows[] = {row("socket/stream", 8000), row(FLOOR_PIPE, 4000)};
+    struct record rec;
+
+    make_results();
+    ck_assert_int_eq(record_open(&rec, results), 0);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(record_row(&rec, &rows[i]), 0);
+    ck_assert_int_eq(record_close(&rec), 0);
+    strcpy(run, rec.dir);
+    ck_assert_int_eq(setenv("PATH", "/nowhere", 1), 0);
+    run_program(&output, "ipcbench", "report", run, NULL);
+    ck_assert_int_eq(output.status, EX_OK);
+    ck_assert_ptr_nonnull(strstr(output.out, "no gnuplot"));
+    ck_assert_ptr_nonnull(strstr(output.out, "socket/stream"));
+    ck_assert(run_has("summary.csv") && run_has("report.html"));
+    ck_assert(!run_has("latency.svg"));
+    remove_results();
+}
+END_TEST
+
+/* A spinning variant is absent there, with the reason. */
+START_TEST(on_one_cpu_everything_is_measured_that_can_be)
+{
+    cpu_set_t all, one;
+    int cpu = 0;
+
+    make_results();
+    ck_assert_int_eq(sched_getaffinity(0, sizeof all, &all), 0);
+    while (!CPU_ISSET((unsigned)cpu, &all))
+        cpu++;
+    CPU_ZERO(&one);
+    CPU_SET((unsigned)cpu, &one);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof one, &one), 0);
+    run_program(&output, "ipcbench", "run", "-m", "pipe/coprocess", "-m",
+                "shm/spin", "--budget=1", "--rounds=2", "--out", results, NULL);
+    ck_assert_msg(output.status == 0, "%s", output.err);
+    ck_assert_ptr_nonnull(strstr(output.out, "one CPU only"));
+    ck_assert_ptr_nonnull(strstr(output.out, "spins: on one CPU"));
+    find_run();
+    expect_rows();
+    remove_results();
+}
+END_TEST
+
+/* Run by an ordinary user, whose results belong to him. */
+static void
+run_as_alice(void *arg)
+{
+    (void)arg;
+    small_run(results);
+    ck_assert_msg(output.status == 0, "%s", output.err);
+    ck_assert_ptr_nonnull(strstr(output.out, "root may"));
+}
+
+START_TEST(without_root_only_what_root_may_is_missing)
+{
+    make_results();
+    ck_assert_int_eq(mkdir(results, 0755), 0);
+    ck_assert_int_eq(chown(results, ALICE, ALICE), 0);
+    run_as(ALICE, run_as_alice, NULL);
+    find_run();
+    expect_rows();
+    ck_assert(!record_incomplete(run));
+    remove_results();
+}
+END_TEST
+
 START_TEST(bad_usage_exits_64_and_says_what_to_do)
 {
     run_program(&output, "ipcbench", NULL);
@@ -344,6 +459,14 @@ test_ipcbench(void)
     tcase_add_test(tc, tables_are_at_most_100_columns_wide);
     tcase_add_test(tc, a_run_that_is_stopped_cleans_up_and_says_so);
     tcase_add_loop_test(tc, a_run_that_is_killed_leaves_no_object_behind, 0, 3);
+    add_test_if(tc, need_root(),
+                a_full_disk_is_named_and_leaves_what_was_written);
+    add_test_if(tc, need_root(),
+                read_only_results_are_refused_before_anything_is_measured);
+    tcase_add_test(tc,
+                   without_gnuplot_there_are_tables_and_a_page_that_says_so);
+    tcase_add_test(tc, on_one_cpu_everything_is_measured_that_can_be);
+    add_test_if(tc, need_root(), without_root_only_what_root_may_is_missing);
     tcase_add_test(tc, bad_usage_exits_64_and_says_what_to_do);
     return s;
 }
