@@ -301,5 +301,5 @@ clients_destroy(void *srv)
     close(s->epoll);
     close(s->listener);
     if (s->name[0] != '\0')
-        unlink(s->name);
+        local_sweep(s->name);
 }

@@ -67,7 +67,7 @@ dgram_create(void *srv, const char *name)
     err = members_init(&s->members, s->socket);
     if (err == 0)
         return 0;
-    unlink(name);
+    local_sweep(name);
     close(s->socket);
     return err;
 }
@@ -185,7 +185,7 @@ dgram_destroy(void *srv)
 
     members_free(&s->members);
     close(s->socket);
-    unlink(s->name);
+    local_sweep(s->name);
 }
 
 /* -- client --------------------------------------------------------------- */

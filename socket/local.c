@@ -2,10 +2,12 @@
 #define _GNU_SOURCE /* struct ucred */
 #include "local.h"
 
+#include "core/activation.h"
 #include "core/clock.h"
 #include "welcome.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -79,21 +81,36 @@ bind_to(int socket, const struct sockaddr_un *address, socklen_t len)
                                                                      : 0;
 }
 
+/* The activator's, if it has made one: bound, and listening. */
+static int
+get_socket(int type, const char *path)
+{
+    int fd = activation_take(type, path);
+
+    if (fd == -ENOENT)
+        fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    else if (fd >= 0)
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    return fd == -1 ? -errno : fd;
+}
+
 int
 local_listen(int type, const struct sockaddr_un *address, socklen_t len)
 {
     const int on = 1;
     const char *path = address->sun_path;
-    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), err = 0;
+    int fd = get_socket(type, path), err = 0;
 
-    if (fd == -1)
-        return -errno;
+    if (fd < 0)
+        return fd;
     /* Before bind(2) and listen(2): what comes while nobody asks for
      * credentials has none, and says pid 0, uid 65534.  Connections inherit
      * it from their listener. */
     if (type != SOCK_STREAM &&
         setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == -1)
         err = -errno;
+    if (err == 0 && activation_owns(path))
+        return fd;
     if (err == 0)
         err = bind_to(fd, address, len);
     if (err != 0)
@@ -117,6 +134,8 @@ close_socket:
 int
 local_sweep(const char *name)
 {
+    if (activation_owns(name))
+        return 0;
     if (unlink(name) == -1)
         return errno == ENOENT ? 0 : -errno;
     return 1;

@@ -18,6 +18,7 @@
  * counts what is in the queue.
  */
 #define _GNU_SOURCE /* struct ucred */
+#include "core/activation.h"
 #include "core/clock.h"
 #include "core/wire.h"
 #include "workers.h"
@@ -41,14 +42,18 @@ threads_create(void *srv, const char *name)
     struct server *s = srv;
     struct sockaddr_un address;
     socklen_t len = local_path(&address, name);
-    int listener = local_listen(SOCK_STREAM, &address, len), err;
+    int listener, err;
 
+    /* workers_stop() shuts the listener down: for its activator as well. */
+    if (activation_owns(name))
+        return -EOPNOTSUPP;
+    listener = local_listen(SOCK_STREAM, &address, len);
     if (listener < 0)
         return listener;
     strcpy(s->name, name);
     err = workers_init(&s->workers, listener);
     if (err != 0)
-        unlink(name);
+        local_sweep(name);
     return err;
 }
 
@@ -160,7 +165,7 @@ threads_destroy(void *srv)
     struct server *s = srv;
 
     workers_stop(&s->workers);
-    unlink(s->name);
+    local_sweep(s->name);
 }
 
 /* -- client --------------------------------------------------------------- */

@@ -12,6 +12,7 @@
  * is the one thing that interrupts every system call there is.
  */
 #define _GNU_SOURCE /* pthread_tryjoin_np */
+#include "core/activation.h"
 #include "core/clock.h"
 #include "core/rundir.h"
 #include "server/confine.h"
@@ -342,6 +343,7 @@ announce(void)
     for (size_t i = 0; i < endpoint_count; i++)
         fprintf(stderr, "ipcd: serving %s at %s\n", endpoints[i].m->name,
                 endpoints[i].name);
+    activation_notify("READY=1");
     if (options.ready_fd != -1) {
         if (write(options.ready_fd, "", 1) == -1)
             err = -errno;
@@ -369,6 +371,7 @@ serve(void)
     while (err == 0 && sigwait(&ending, &got) == 0 && got == SIGHUP &&
            settings_reloads())
         settings_reload();
+    activation_notify("STOPPING=1");
     stop = 1;
     for (size_t i = 0; i < running; i++) {
         join(&endpoints[i]);
@@ -418,6 +421,13 @@ run_server(void)
         err = open_endpoint(&endpoints[opened]);
         if (err != 0)
             break;
+    }
+    if (err == 0 && activation_left() != NULL) {
+        fprintf(stderr,
+                "ipcd: no mechanism that is served (-m) wants %s, with "
+                "which ipcd was activated\n",
+                activation_left());
+        err = -EINVAL;
     }
     if (err == 0 && options.has_user)
         err = give_up_rights(own_namespaces);
@@ -609,6 +619,7 @@ main(int argc, char **argv)
         NULL};
     /* AT_SECURE: the kernel says that we have more rights than our caller. */
     bool elevated = getauxval(AT_SECURE) != 0;
+    char why[ACTIVATION_WHY];
 
     if (elevated && confine_inherited() != 0)
         return EX_OSERR;
@@ -617,6 +628,10 @@ main(int argc, char **argv)
     argp_program_version_hook = print_version;
     argp_err_exit_status = EX_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, NULL);
+    if (activation_begin(why) != 0) {
+        fprintf(stderr, "ipcd: activated, but %s\n", why);
+        return EX_PROTOCOL;
+    }
     if (elevated && !options.stdio) {
         fputs("ipcd: installed set-user-ID it only serves --stdio\n", stderr);
         return EX_USAGE;
