@@ -132,10 +132,21 @@ sweep: $O/ipcd ## remove what a killed server left
 install: all ## into PREFIX=/usr/local (DESTDIR is honoured)
 	@install -d $(DESTDIR)$(PREFIX)/bin
 	@install $(BIN) $(DESTDIR)$(PREFIX)/bin
-	@echo "$(notdir $(BIN)): in $(DESTDIR)$(PREFIX)/bin"
+	@install -d $(addprefix $(DESTDIR)$(PREFIX)/lib/,systemd/system sysusers.d)
+	@install -m 644 harness/server/systemd/*.socket \
+	    $(DESTDIR)$(PREFIX)/lib/systemd/system
+	@sed 's|@PREFIX@|$(PREFIX)|' harness/server/systemd/ipcd.service \
+	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/ipcd.service
+	@install -m 644 harness/server/systemd/ipcd.sysusers \
+	    $(DESTDIR)$(PREFIX)/lib/sysusers.d/ipcd.conf
+	@echo "$(notdir $(BIN)): in $(DESTDIR)$(PREFIX)/bin;" \
+	    "ipcd's units: in $(DESTDIR)$(PREFIX)/lib/systemd/system"
 uninstall: ## take them out again
-	@rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(BIN)))
-	@echo "removed from $(DESTDIR)$(PREFIX)/bin"
+	@rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(BIN))) \
+	    $(addprefix $(DESTDIR)$(PREFIX)/lib/systemd/system/, \
+	    $(notdir $(wildcard harness/server/systemd/*.socket)) ipcd.service) \
+	    $(DESTDIR)$(PREFIX)/lib/sysusers.d/ipcd.conf
+	@echo "removed from $(DESTDIR)$(PREFIX)/bin and lib/"
 clean: ## remove build/ (results stay)
 	@rm -rf build
 	@echo "removed build/"
