@@ -66,7 +66,8 @@ struct attack {
 extern const struct attack *const attack_tables[]; /* ended by NULL */
 extern const struct attack spawned_attacks[], fifo_attacks[], sysv_attacks[],
     mqueue_attacks[], memory_attacks[], lock_attacks[], local_attacks[],
-    gift_attacks[], inet_attacks[], signal_attacks[], server_attacks[];
+    gift_attacks[], manners_attacks[], names_attacks[], inet_attacks[],
+    signal_attacks[], server_attacks[], rights_attacks[], fifo_room_attacks[];
 
 /* -- what becomes of them (report.c) --------------------------------------- */
 
@@ -82,6 +83,22 @@ bool as_expected(const struct result *r);
 
 /* Prints the matrix, and writes it into a new directory.  0 or -errno. */
 int report(const struct result *results, size_t n, const char *parent);
+
+/* -- AF_UNIX sockets by hand (byhand.c) ------------------------------------- */
+
+/* Bound to this path, which all may connect to. */
+int bind_local(const char *path, int type);
+
+/* Connected; and welcomed by the server, its byte '+'. */
+int connect_local(const char *path, int type);
+void connect_at(int fd, const char *path);
+void wait_for_welcome(int fd);
+int connect_and_enter(const char *path, int type); /* both */
+
+/* Namespaces of one's own, among them one of users, with the rights of root in
+ * them; and why an ordinary user can have none, or NULL. */
+void become_root_of(int spaces);
+const char *user_spaces_missing(void);
 
 /* -- the stage: one run (stage.c) ------------------------------------------ */
 

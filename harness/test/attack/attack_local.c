@@ -12,54 +12,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* -- by hand --------------------------------------------------------------- */
-
-static int
-make_bound(const char *path, int type)
-{
-    struct sockaddr_un address;
-    socklen_t len = local_path(&address, path);
-    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-
-    MUST(fd != -1);
-    MUST(bind(fd, (struct sockaddr *)&address, len) == 0);
-    MUST(chmod(path, 0666) == 0);
-    return fd;
-}
-
-static void
-connect_at(int fd, const char *path)
-{
-    struct sockaddr_un address;
-    socklen_t len = local_path(&address, path);
-
-    MUST(connect(fd, (struct sockaddr *)&address, len) == 0);
-}
-
-static int
-connect_to(const char *path, int type)
-{
-    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-
-    MUST(fd != -1);
-    connect_at(fd, path);
-    return fd;
-}
-
-/* The server's '+': it has taken us. */
-static void
-wait_for_welcome(int fd)
-{
-    char byte;
-
-    MUST(recv(fd, &byte, 1, 0) == 1);
-}
 
 static int64_t
 whoami_over(int fd)
@@ -111,7 +69,7 @@ bob_forges(void *arg)
                                  {.pid = getpid(), .uid = BOB, .gid = 0},
                                  {.pid = 1, .uid = BOB, .gid = BOB}};
     struct post *p = arg;
-    int fd = connect_to(p->server, SOCK_SEQPACKET);
+    int fd = connect_local(p->server, SOCK_SEQPACKET);
 
     wait_for_welcome(fd);
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++)
@@ -240,7 +198,7 @@ has_a_helper_connect(bool naive)
 static void
 bob_is_early(void *arg)
 {
-    int fd = connect_to(arg, SOCK_DGRAM);
+    int fd = connect_local(arg, SOCK_DGRAM);
 
     MUST(send(fd, "?", 1, 0) == 1);
     close(fd);
@@ -259,7 +217,7 @@ sends_before_the_server_asks(bool naive)
     int fd;
 
     snprintf(path, sizeof path, "%s/early", stage_dir);
-    fd = make_bound(path, SOCK_DGRAM);
+    fd = bind_local(path, SOCK_DGRAM);
     as_user(BOB, bob_is_early, path);
     MUST(setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0);
     MUST(ancillary_receive(fd, &m, &beside) == 1 && beside.stamped);
@@ -303,7 +261,7 @@ has_roots_pid(bool naive)
     pid_t pid;
 
     snprintf(path, sizeof path, "%s/server", stage_dir);
-    listener = make_bound(path, SOCK_STREAM);
+    listener = bind_local(path, SOCK_STREAM);
     MUST(fd != -1 && listen(listener, 1) == 0);
     serve(&server, "socket/stream");
     pid = fork();
@@ -327,168 +285,6 @@ has_roots_pid(bool naive)
     MUST(kill(pid, SIGKILL) == 0);
     host_stop(&server);
     return uid == 0;
-}
-
-/* -- 62: an answer to a name --------------------------------------------------------- */
-
-static void
-write_text(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-    MUST(fd != -1);
-    MUST(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-    close(fd);
-}
-
-/* Namespaces of one's own, with the rights of root in them. */
-static void
-become_root_of(int spaces)
-{
-    char map[64];
-
-    snprintf(map, sizeof map, "0 %u 1", geteuid());
-    MUST(unshare(CLONE_NEWUSER | spaces) == 0);
-    write_text("/proc/self/uid_map", map);
-    write_text("/proc/self/setgroups", "deny");
-    write_text("/proc/self/gid_map", map);
-}
-
-/* In his own mount namespace the victim's path is his. */
-static void
-bob_writes_in_her_name(void *arg)
-{
-    struct post *p = arg;
-    struct sockaddr_un victim;
-    socklen_t len = local_path(&victim, p->victim);
-    uint8_t datagram[8 + WIRE_HEADER] = {0};
-    int fd = connect_to(p->server, SOCK_DGRAM);
-
-    become_root_of(CLONE_NEWNS);
-    MUST(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
-    MUST(mount("own", stage_dir, "tmpfs", 0, NULL) == 0);
-    MUST(bind(fd, (struct sockaddr *)&victim, len) == 0);
-    make_frame(datagram + 8, API_whoami);
-    MUST(send(fd, datagram, sizeof datagram, 0) == sizeof datagram);
-    close(fd);
-}
-
-static bool
-writes_in_anothers_name(bool naive)
-{
-    struct post *p = shared(sizeof *p);
-    struct sockaddr_un from;
-    socklen_t len = sizeof from;
-    struct host server;
-    char byte;
-    int victim, textbook;
-
-    snprintf(p->victim, sizeof p->victim, "%.90s/victim", stage_dir);
-    victim = make_bound(p->victim, SOCK_DGRAM);
-    serve(&server, "socket/dgram");
-    strcpy(p->server, server.where);
-    if (naive) {
-        snprintf(p->server, sizeof p->server, "%.90s/textbook", stage_dir);
-        textbook = make_bound(p->server, SOCK_DGRAM);
-        as_user(BOB, bob_writes_in_her_name, p);
-        MUST(recvfrom(textbook, &byte, 1, 0, (struct sockaddr *)&from, &len) ==
-             1);
-        MUST(sendto(textbook, "!", 1, 0, (struct sockaddr *)&from, len) == 1);
-    } else {
-        as_user(BOB, bob_writes_in_her_name, p);
-        be_served(&server);
-    }
-    host_stop(&server);
-    return recv(victim, &byte, 1, MSG_DONTWAIT) == 1;
-}
-
-/* Who is not root may have namespaces only if he may have one of users. */
-static const char *
-need_user_spaces(void)
-{
-    int status;
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        become_user(BOB);
-        _exit(unshare(CLONE_NEWUSER) == -1);
-    }
-    if (pid == -1 || waitpid(pid, &status, 0) == -1 || status != 0)
-        return "an ordinary user can have no user namespace here";
-    return NULL;
-}
-
-/* -- 63, 107: a false server ----------------------------------------------------------- */
-
-struct squatter {
-    const struct ipc_mechanism *m;
-    char where[ENDPOINT_SIZE];
-    bool fell;
-};
-
-static void
-bob_listens(struct actor *self, void *arg)
-{
-    struct squatter *s = arg;
-    struct sockaddr_un address;
-    socklen_t len = strcmp(s->m->name, "socket/abstract") == 0
-                        ? local_abstract(&address, s->where)
-                        : local_path(&address, s->where);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), taken;
-    char bytes[4096];
-
-    MUST(bind(fd, (struct sockaddr *)&address, len) == 0 && listen(fd, 1) == 0);
-    chmod(s->where, 0666);
-    actor_step(self);
-    taken = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-    send(taken, "+", 1, MSG_NOSIGNAL); /* be welcome */
-    s->fell = recv(taken, bytes, sizeof bytes, 0) > 0;
-}
-
-static void
-alice_asks(void *arg)
-{
-    const struct api_value secret = {.at = SECRET, .len = strlen(SECRET)};
-    struct squatter *s = arg;
-    struct client c;
-
-    if (client_open(&c, s->m, s->where) != 0)
-        return;
-    client_send(&c, api_by_name("hello"), &secret, NULL, PATIENCE);
-    client_close(&c);
-}
-
-static bool
-is_there_before(const char *mechanism)
-{
-    struct squatter *s = shared(sizeof *s);
-    struct actor bob;
-
-    s->m = ipc_find(mechanism);
-    MUST(endpoint_name(s->m, run_dir, s->where) == 0);
-    /* As if it had been carelessly made; for a moment. */
-    MUST(chmod(run_dir, 0777) == 0);
-    actor_start(&bob, BOB, bob_listens, s);
-    actor_wait(&bob);
-    MUST(chmod(run_dir, 0755) == 0);
-    actor_go(&bob);
-    as_user(ALICE, alice_asks, s);
-    actor_end(&bob);
-    return s->fell;
-}
-
-static bool
-has_the_path_before(bool naive)
-{
-    (void)naive;
-    return is_there_before("socket/stream");
-}
-
-static bool
-has_the_name_before(bool naive)
-{
-    (void)naive;
-    return is_there_before("socket/abstract");
 }
 
 /* -- 86: root, in a namespace of his own --------------------------------------------------- */
@@ -529,28 +325,6 @@ is_root_at_home(bool naive)
     return p->uid == 0;
 }
 
-/* -- 108: a name that writes on the screen ----------------------------------------------- */
-
-static bool
-has_a_name_of_control_characters(bool naive)
-{
-    static const char name[] = "\0a\033[2J\nroot logged in";
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char text[ADDRESS_SIZE] = "";
-    socklen_t len = (socklen_t)(sizeof address.sun_family + sizeof name - 1);
-    bool fell = false;
-
-    memcpy(address.sun_path, name, sizeof name);
-    if (naive)
-        memcpy(text, address.sun_path + 1, sizeof name - 1);
-    else
-        local_text(&address, len, text);
-    MUST(strlen(text) > 10);
-    for (const char *p = text; *p != '\0'; p++)
-        fell = fell || *p < ' ';
-    return fell;
-}
-
 /* -- the table --------------------------------------------------------------- */
 
 const struct attack local_attacks[] = {
@@ -565,20 +339,8 @@ const struct attack local_attacks[] = {
     {54, "socket/stream", "asks; her pid has become root's",
      .how = "SO_PEERCRED, not /proc", .missing = space_missing,
      .run = has_roots_pid},
-    {62, "socket/dgram", "has A's path in his own mounts",
-     .how = "answers go into a channel", .missing = need_user_spaces,
-     .run = writes_in_anothers_name},
-    {63, "socket/stream", "listens at the path before the server",
-     .without = "server", .how = "whose run directory it is",
-     .run = has_the_path_before},
     {86, "socket/stream", "is root in a user namespace of his own",
      .without = "owner", .how = "the kernel translates",
-     .missing = need_user_spaces, .run = is_root_at_home},
-    {107, "socket/abstract", "has the name before the server",
-     .without = "server", .how = "whose run directory it is",
-     .run = has_the_name_before},
-    {108, "socket/abstract", "has ESC and newline in his own name",
-     .how = "only what can be printed", .alone = true,
-     .run = has_a_name_of_control_characters},
+     .missing = user_spaces_missing, .run = is_root_at_home},
     {0},
 };

@@ -118,7 +118,7 @@ closes_standard_error(bool naive)
         if (confine_inherited() != 0)
             _exit(EXIT_BROKEN);
         for (int i = 0; i <= STDERR_FILENO; i++)
-            fd = open(path, O_RDWR | O_CLOEXEC);
+            MUST(open(path, O_RDWR | O_CLOEXEC) != -1);
         /* A message, for whoever reads standard error. */
         _exit(write(STDERR_FILENO, "error!", 6) != 6);
     }
@@ -321,6 +321,7 @@ write_in_two(struct actor *self, void *arg)
     fputs("uid=10001 text=", log);
     actor_step(self);
     fputs("\"hello\"\n", log);
+    fclose(log);
 }
 
 static void
@@ -485,70 +486,6 @@ has_her_pipe(bool naive)
     return *uid == ALICE;
 }
 
-/* -- 84, 129, 130: when he has got in ---------------------------------------------- */
-
-/* Code of his own in the server: whatever the bug that let him in. */
-static bool
-with_his_code(bool naive, bool (*act)(void))
-{
-    const struct service_user user = {BOB, BOB};
-    char why[CONFINE_WHY] = "";
-    int status;
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        /* ipcd --user; the naive one serves as root. */
-        if (!naive)
-            MUST(confine(&user, rights_needed(ipc_find("socket/stream")),
-                         why) == 0);
-        _exit(act() ? EXIT_FELL : EXIT_REFUSED);
-    }
-    MUST(waitpid(pid, &status, 0) == pid);
-    MUST(WIFEXITED(status) || WTERMSIG(status) == SIGSYS);
-    return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FELL;
-}
-
-static char vault[PATH_MAX];
-
-static bool
-open_the_vault(void)
-{
-    return open(vault, O_RDONLY | O_CLOEXEC) != -1;
-}
-
-static bool
-opens_roots_file(bool naive)
-{
-    strcpy(vault, make_file("vault", SECRET, 0600));
-    return with_his_code(naive, open_the_vault);
-}
-
-static bool
-exec_a_shell(void)
-{
-    execl("/bin/sh", "sh", "-c", "exit 10", (char *)NULL); /* EXIT_FELL */
-    return false;
-}
-
-static bool
-starts_a_shell(bool naive)
-{
-    return with_his_code(naive, exec_a_shell);
-}
-
-/* The right to become another user is there: for open_as.c's worker. */
-static bool
-become_root(void)
-{
-    return setresuid(0, 0, 0) == 0 && geteuid() == 0;
-}
-
-static bool
-becomes_root_again(bool naive)
-{
-    return with_his_code(naive, become_root);
-}
-
 /* -- the table --------------------------------------------------------------- */
 
 #define M .mechanism = "pipe/coprocess"
@@ -569,12 +506,6 @@ const struct attack spawned_attacks[] = {
      .missing = need_mounts, .run = kills_it_while_it_writes},
     {8, M, "writes 8 MiB before he reads", .how = "it does both by turns",
      .alone = true, .run = writes_and_does_not_read},
-    {84, "ipcd --user", "(has got in) opens root's file",
-     .how = "another user, few rights", .run = opens_roots_file},
-    {129, "ipcd --user", "(has got in) starts a shell",
-     .how = "seccomp: no execve", .run = starts_a_shell},
-    {130, "ipcd --user", "(has got in) becomes root again",
-     .how = "seccomp: not to uid 0", .run = becomes_root_again},
     {10, M, "has the pipe of A's server", .how = "a pipe knows no writer",
      .cannot =
          "the server knows who started it; who holds the other end of the "

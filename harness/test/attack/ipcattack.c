@@ -37,7 +37,14 @@
 
 /* clang-format off */
 const struct attack *const attack_tables[] = {
-    spawned_attacks, fifo_attacks, sysv_attacks, mqueue_attacks, local_attacks, gift_attacks, inet_attacks, memory_attacks, lock_attacks, signal_attacks, server_attacks,
+    spawned_attacks,
+    fifo_attacks, fifo_room_attacks,
+    sysv_attacks, mqueue_attacks,
+    memory_attacks, lock_attacks,
+    local_attacks, names_attacks, gift_attacks, manners_attacks,
+    inet_attacks,
+    signal_attacks,
+    rights_attacks, server_attacks,
     NULL,
 };
 /* clang-format on */
