@@ -303,7 +303,7 @@ cuts_a_semaphore_short(bool naive)
     as_user(BOB, bob_cuts_the_bell, server.where);
     /* It looks at the bell ten times a second. */
     MUST(waitpid(server.pid, &status, 0) == server.pid);
-    return WIFSIGNALED(status);
+    return status != 0; /* SIGBUS; a sanitizer makes a status of it */
 }
 
 /* -- 49: made, but not yet set ----------------------------------------------------------- */
