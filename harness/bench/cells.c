@@ -1,8 +1,6 @@
 /* cells.c - which cells a mechanism has, and what they are compared with. */
 #include "bench/plan.h"
 
-#include "bench/echo.h"
-
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -11,8 +9,7 @@
 /* The sizes that tables and floors rest on are measured in every round, the
  * others, and the streams, in FEWER of them; the curves are drawn through
  * them, and no verdict hangs on a per cent there. */
-#define FEWER 5
-#define FEW   3
+#define FEW 3
 
 static const size_t stream_sizes[] = {64, 4096, 65536, 1048576, 0};
 
@@ -33,8 +30,8 @@ is_among(const char *name, const char *const *names)
 }
 
 /* In so many rounds, spread over the run, or in all. */
-static long
-every(const struct plan *p, long rounds)
+long
+plan_every(const struct plan *p, long rounds)
 {
     return p->rounds <= rounds ? 1 : (p->rounds + rounds - 1) / rounds;
 }
@@ -55,8 +52,8 @@ one_more(void **array, size_t *n, size_t size)
     return (char *)*array + size * (*n)++;
 }
 
-static int
-add_cell(struct plan *p, struct cell c)
+int
+plan_add(struct plan *p, struct cell c)
 {
     void *cells = p->cells;
     struct cell *at = one_more(&cells, &p->cell_count, sizeof *at);
@@ -90,8 +87,8 @@ plan_absent(struct plan *p, const struct ipc_mechanism *m,
 /* -- cells --------------------------------------------------------------------- */
 
 /* 64 bytes, and 4 KiB or what the mechanism carries instead. */
-static bool
-is_main(size_t size)
+bool
+plan_is_main(size_t size)
 {
     return size == 64 || (size > 2048 && size <= 4096);
 }
@@ -100,10 +97,10 @@ is_main(size_t size)
 static struct cell
 at_its_pace(const struct plan *p, struct cell c)
 {
-    if (strcmp(c.kind, ROW_RTT) == 0 && is_main(c.size))
+    if (strcmp(c.kind, ROW_RTT) == 0 && plan_is_main(c.size))
         c.every = 1;
     else
-        c.every = every(p, FEWER);
+        c.every = plan_every(p, FEWER);
     c.weight = p->full && strcmp(c.kind, ROW_RTT) == 0 && c.size == 64 ? 4 : 1;
     return c;
 }
@@ -118,7 +115,7 @@ add_sizes(struct plan *p, struct cell c, const size_t *sizes)
     for (; err == 0 && *sizes != 0; before = *sizes++) {
         c.size = *sizes <= largest ? *sizes : largest;
         if (c.size > before + before / 8) /* or it would tell nothing new */
-            err = add_cell(p, at_its_pace(p, c));
+            err = plan_add(p, at_its_pace(p, c));
         if (*sizes > largest)
             break;
     }
@@ -161,8 +158,8 @@ add_setup(struct plan *p, struct cell c)
     c.kind = ROW_SETUP;
     c.measure = measure_setup;
     c.size = 64;
-    c.every = every(p, FEWER);
-    return add_cell(p, c);
+    c.every = plan_every(p, FEWER);
+    return plan_add(p, c);
 }
 
 static int
@@ -178,12 +175,12 @@ add_clients(struct plan *p, struct cell c)
     c.kind = ROW_CLIENTS;
     c.measure = measure_clients;
     c.size = 64;
-    c.every = every(p, p->full ? FEWER : FEW);
+    c.every = plan_every(p, p->full ? FEWER : FEW);
     c.weight = 4; /* time for everybody to have had a turn or two */
     for (const long *n = p->clients; err == 0 && *n != 0; n++) {
         c.clients = *n;
         if (*n <= l.max_clients)
-            err = add_cell(p, c);
+            err = plan_add(p, c);
     }
     return err;
 }
@@ -203,11 +200,11 @@ add_load(struct plan *p, struct cell c)
     c.kind = ROW_LOAD;
     c.measure = measure_load;
     c.size = 64;
-    c.every = every(p, 2);
+    c.every = plan_every(p, 2);
     c.ns = p->budget < LOAD_BUDGET ? 0 : LOAD_NS;
     for (size_t i = 0; err == 0 && i < sizeof modes / sizeof *modes; i++) {
         c.mode = modes[i];
-        err = add_cell(p, c);
+        err = plan_add(p, c);
     }
     return err;
 }
@@ -241,126 +238,4 @@ plan_cells(struct plan *p, const struct ipc_mechanism *m,
     why = reason != NULL ? reason : no_stream(m);
     return why != NULL ? plan_absent(p, m, pl->name, ROW_STREAM, why)
                        : add_sizes(p, c, stream_sizes);
-}
-
-/* -- floors --------------------------------------------------------------------- */
-
-/* Adds a floor, unless it is there already. */
-static int
-add_floor(struct plan *p, struct cell c, const char *name,
-          int (*measure)(struct bench *, struct cell *, struct row *))
-{
-    c.m = NULL;
-    c.name = name;
-    c.measure = measure;
-    c.batch = 0;
-    for (size_t i = 0; i < p->cell_count; i++) {
-        struct cell *f = &p->cells[i];
-
-        if (f->size == c.size && f->placement == c.placement &&
-            strcmp(f->name, name) == 0) {
-            f->every = c.every < f->every ? c.every : f->every;
-            return 0;
-        }
-    }
-    return add_cell(p, c);
-}
-
-/* The bare echo with the same system calls, at the main sizes. */
-static int
-add_own_floor(struct plan *p, const struct cell *c)
-{
-    const char *own = echo_floor_for(c->name);
-
-    if (own == NULL || !is_main(c->size))
-        return 0;
-    return add_floor(p, *c, own, floor_echo);
-}
-
-/* What the floors themselves rest on: the clock, the interruptions, and an
- * independent program's word for the bare pipe. */
-static int
-add_probes(struct plan *p)
-{
-    struct cell c = {.placement = p->placements[0],
-                     .kind = ROW_RTT,
-                     .clients = 1,
-                     .weight = 1,
-                     .every = every(p, FEWER)};
-    int err = add_floor(p, c, "floor/clock", floor_clock);
-
-    c.kind = ROW_GAPS;
-    if (err == 0)
-        err = add_floor(p, c, FLOOR_GAPS, floor_gaps);
-    c.kind = ROW_RTT;
-    c.size = 4; /* an int */
-    if (err == 0 && floor_perf_is_there())
-        err = add_floor(p, c, FLOOR_PERF, floor_perf);
-    return err;
-}
-
-/* For every cell what it is compared with: for a round trip the bare pipe at
- * the same placement and the bare echo with its own system calls, for a stream
- * memcpy. */
-int
-plan_floors(struct plan *p)
-{
-    size_t n = p->cell_count;
-    int err = 0;
-
-    for (size_t i = 0; err == 0 && i < n; i++) {
-        struct cell c = p->cells[i]; /* add_cell() moves the array */
-
-        if (c.measure == measure_rtt) {
-            err = add_floor(p, c, FLOOR_PIPE, floor_echo);
-            if (err == 0)
-                err = add_own_floor(p, &c);
-        } else if (c.measure == measure_stream) {
-            c.placement = p->placements[0];
-            err = add_floor(p, c, FLOOR_MEMCPY, floor_memcpy);
-        }
-    }
-    return err == 0 ? add_probes(p) : err;
-}
-
-/* The A/A pair: the first round trips of the first real mechanism again, as if
- * they were another's.  What differs between the two is noise. */
-int
-plan_pair(struct plan *p)
-{
-    const struct ipc_mechanism *m = NULL;
-    size_t n = p->cell_count;
-    int err = 0;
-
-    for (size_t i = 0; i < p->mechanism_count; i++) {
-        unsigned caps = p->mechanisms[i]->caps;
-
-        if (caps & (IPC_ONEWAY | IPC_SPINS))
-            continue;
-        if (m == NULL || ((m->caps & IPC_INPROCESS) && !(caps & IPC_INPROCESS)))
-            m = p->mechanisms[i];
-    }
-    for (size_t i = 0; m != NULL && err == 0 && i < n; i++) {
-        struct cell c = p->cells[i];
-
-        c.copy = 1;
-        if (c.m == m && c.measure == measure_rtt && c.size == 64)
-            err = add_cell(p, c);
-    }
-    return err;
-}
-
-bool
-plan_is_counted(const struct plan *p, size_t i)
-{
-    const struct cell *c = &p->cells[i];
-
-    if (c->size != 64 ||
-        (c->measure != measure_rtt && c->measure != floor_echo) || c->copy != 0)
-        return false;
-    for (size_t j = 0; j < i; j++)
-        if (p->cells[j].size == 64 && p->cells[j].measure == c->measure &&
-            strcmp(p->cells[j].name, c->name) == 0)
-            return false;
-    return true;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define LARGE  65536 /* bytes; or what the mechanism carries at most */
-#define ROW    30    /* pixels */
+#define BAR    13    /* pixels */
 #define TOP    85
 #define BOTTOM 75
 
@@ -41,6 +41,15 @@ longest(const struct chart *c, const char *mechanism)
     return most;
 }
 
+/* Pixels: a bar for each placement, and some air; the frame needs three rows. */
+static int
+height(const struct chart *c)
+{
+    int rows = c->mechanisms.n > 3 ? (int)c->mechanisms.n : 3;
+
+    return rows * (BAR * (int)c->placements.n + 6);
+}
+
 static void
 prepare(struct chart *c)
 {
@@ -61,8 +70,7 @@ prepare(struct chart *c)
             name[j - 1] = t;
         }
     c->width = 900;
-    c->height =
-        TOP + ROW * ((int)n > 3 ? (int)n : 3) + BOTTOM + chart_small_print(c);
+    c->height = TOP + height(c) + BOTTOM + chart_small_print(c);
 }
 
 /* A bar is a box from 0 to the ratio, and its number stands behind it. */

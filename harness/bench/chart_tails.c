@@ -280,9 +280,11 @@ prepare(struct chart *c,
 
     c->kind = ROW_RTT;
     c->left_out.n = 0;
-    for (size_t i = 0; i < c->placements.n && with.n < 2; i++)
-        if (choose(c, c->placements.name[i], all) > 0)
-            with.name[with.n++] = c->placements.name[i];
+    for (size_t style = 0; style < PLACEMENT_STYLES; style++)
+        for (size_t i = 0; i < c->placements.n && with.n < 2; i++)
+            if (chart_style(c->placements.name[i]) == style &&
+                choose(c, c->placements.name[i], all) > 0)
+                with.name[with.n++] = c->placements.name[i];
     c->placements = with;
     c->mechanisms.n = with.n; /* nothing to draw: chart_has_data() */
     c->width = WIDTH;

@@ -234,7 +234,8 @@ charts_draw(const struct summary *s, const struct distributions *d,
         return 0; /* nothing was measured */
     for (size_t i = 0; err != -ENOENT && i < sizeof types / sizeof *types; i++)
         for (int png = 0; err != -ENOENT && png < 2; png++) {
-            summary_mechanisms(s, &c.mechanisms); /* a chart may sort them */
+            summary_mechanisms(s, &c.mechanisms); /* a chart may sort them, */
+            summary_placements(s, &c.placements); /* or leave some out */
             types[i]->prepare(&c);
             if (!chart_has_data(&c))
                 continue;

@@ -40,7 +40,9 @@ bool chart_has_data(const struct chart *c);
 const char *chart_colour(size_t i);
 int chart_shape(size_t i);
 
-/* A style for a placement: the same in all charts. */
+/* A style for a placement: the same in all charts, the most telling placement
+ * first; one that is not known has the last. */
+#define PLACEMENT_STYLES 5
 size_t chart_style(const char *placement);
 
 /* "thread/queue (baseline)" where both sides are one process. */

@@ -118,10 +118,14 @@ static void
 explain(const struct line *l, const struct line *floor, char why[240])
 {
     char more[160] = "";
-    double us = (l->p50_ns - floor->p50_ns) / 1e3;
+    double us = (l->own_ratio - 1) * floor->p50_ns / 1e3;
 
     additional(l->calls, floor->calls, "client", more, sizeof more);
     additional(l->calls, floor->calls, "server", more, sizeof more);
+    if (more[0] != '\0' && strstr(l->calls, "recvmsg") != NULL &&
+        strstr(floor->calls, "recvfrom") != NULL)
+        strncat(more, "; and recvmsg with the caller's credentials, not recv",
+                sizeof more - strlen(more) - 1);
     if (l->calls[0] == '\0' || floor->calls[0] == '\0')
         snprintf(why, 240, "%.2f us more; its system calls were not counted",
                  us);
@@ -236,12 +240,18 @@ grids(const struct summary *s, void (*put)(const struct grid *, FILE *),
     struct names placements;
 
     summary_placements(s, &placements);
-    for (size_t i = 0; g != NULL && i < sizeof fill / sizeof *fill; i++)
+    for (size_t i = 0; g != NULL && i < sizeof fill / sizeof *fill; i++) {
+        bool noted = false; /* once, not with every placement */
+
         for (size_t j = 0; j < placements.n; j++) {
             memset(g, 0, sizeof *g);
             fill[i](s, placements.name[j], g);
-            if (g->rows > 0)
-                put(g, f);
+            if (g->rows == 0)
+                continue;
+            g->note = noted ? NULL : g->note;
+            noted = true;
+            put(g, f);
         }
+    }
     free(g);
 }

@@ -168,13 +168,23 @@ html_method(FILE *f, const struct summary *s)
         "Each round gives its own percentiles; a time here is the median of "
         "them over the rounds, with a 95 % bootstrap interval over the rounds.",
         "Each round also measures floors: an echo through a bare pipe with no "
-        "protocol, at every placement and size, and memcpy. A ratio is the "
-        "median of the ratios within each round, so it holds when the machine "
-        "changes its speed.",
+        "protocol, at every placement and size; bare echoes with the same "
+        "system calls as each mechanism, at 64 bytes and 4 KiB; and memcpy. A "
+        "ratio is the median of the ratios within each round, so it holds when "
+        "the machine changes its speed.",
+        "Each cell runs in a process of its own and its calls wait for ever, "
+        "since a time limit would be measured as the mechanism&#39;s; what "
+        "hangs is killed from outside and said to have failed.",
+        "What curves are drawn through (other sizes, streams, joining, several "
+        "clients) is measured in some of the rounds only, together with its "
+        "floor.",
+        "System calls are counted with ptrace(2), in 200 round trips that are "
+        "not timed.",
         "Random bytes are sent, and compared, before and after the time "
         "taken.",
         "The next request starts when the reply is there (a closed loop): "
-        "this is service time and capacity, not latency under load.",
+        "this is service time and capacity, not latency under load, which the "
+        "chart of the stalling server is about.",
         "One mechanism is measured twice in every round as if it were two: "
         "what the two differ by is noise.",
     };

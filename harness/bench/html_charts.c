@@ -164,7 +164,7 @@ see_clients(FILE *f, const struct summary *s)
     if (best != NULL) {
         fprintf(f, "; of %ld clients ", best->clients);
         html_text(f, best->mechanism);
-        fprintf(f, " serves most, %.3g thousand requests a second (",
+        fprintf(f, " serves most, %.0f thousand requests a second (",
                 best->per_second / 1e3);
         html_text(f, best->placement);
         fputc(')', f);

@@ -210,7 +210,7 @@ common_sizes(const struct summary *s, const char *kind, long sizes[MOST_SIZES])
         for (j = 0; j < n && sizes[j] != l->size; j++)
             continue;
         if (j == n && n < MOST_SIZES && is_common(l->size) && l->used > 0 &&
-            strcmp(l->kind, kind) == 0)
+            strcmp(l->mechanism, FLOOR_PERF) != 0 && strcmp(l->kind, kind) == 0)
             sizes[n++] = l->size;
     }
     qsort(sizes, n, sizeof *sizes, by_size);

@@ -1,4 +1,4 @@
-/* plan.c - what a run is going to measure, where, and for how long. */
+/* plan.c - what a run is going to measure, and where. */
 #define _GNU_SOURCE /* clock_gettime */
 #include "bench/plan.h"
 
@@ -15,11 +15,6 @@
 #define BUDGET_MOST 90.0
 #define BUDGET_FULL 8.0
 
-/* What the tables, the charts and the page take at the end, s; but no more than
- * this part of the budget. */
-#define REPORT_TIME 7.0
-#define REPORT_PART 0.1
-
 #define ROUNDS      9
 #define ROUNDS_FULL 25
 
@@ -28,9 +23,6 @@ static const size_t full_sizes[] = {
     64, 256, 1024, 4096, 8192, 16384, 32768, 65536, 131072, 262144, 1048576, 0};
 static const long usual_clients[] = {1, 2, 4, 8, 0};
 static const long full_clients[] = {1, 2, 4, 8, 16, 0};
-
-/* A cell of less than this, ns, says nothing. */
-#define CELL_LEAST (2 * NS_PER_MS)
 
 /* -- choosing -------------------------------------------------------------------- */
 
@@ -234,161 +226,4 @@ plan_drop(struct plan *p, const struct ipc_mechanism *m, const char *reason)
             free(p->cells[i].pool);
     p->cell_count = kept;
     return plan_absent(p, m, "", "", reason);
-}
-
-/* -- time --------------------------------------------------------------------- */
-
-bool
-plan_has(const struct cell *c, long round)
-{
-    return (round - 1) % c->every == 0;
-}
-
-/* How often a cell is still to be measured. */
-static double
-times_left(const struct plan *p, const struct cell *c, long done)
-{
-    double n = 0;
-
-    for (long round = done + 1; round <= p->rounds; round++)
-        n += plan_has(c, round) && !c->given_up;
-    return n;
-}
-
-/* What starting a cell's server takes; a floor has none. */
-static double
-startup_of(const struct plan *p, const struct cell *c, const int64_t *startup)
-{
-    for (size_t i = 0; i < p->mechanism_count; i++)
-        if (c->m == p->mechanisms[i])
-            return (double)startup[i];
-    return 0;
-}
-
-int64_t
-plan_cell_time(const struct plan *p, const struct spending *so_far,
-               const int64_t *startup)
-{
-    double s = (double)NS_PER_SEC, weights = 0, beside = 0, ns;
-    double left = p->budget * s - (double)so_far->since_begin -
-                  fmin(REPORT_TIME, REPORT_PART * p->budget) * s;
-
-    if (p->duration > 0)
-        return (int64_t)(p->duration * s);
-    if (so_far->cells > 0)
-        beside =
-            (double)(so_far->in_rounds - so_far->timed) / (double)so_far->cells;
-    for (size_t i = 0; i < p->cell_count; i++) {
-        const struct cell *c = &p->cells[i];
-        double n = times_left(p, c, so_far->rounds);
-
-        left -= n * (double)c->ns;
-        left -= n * (so_far->cells > 0 ? beside : startup_of(p, c, startup));
-        weights += c->ns == 0 ? n * (double)c->weight : 0;
-    }
-    ns = left / fmax(weights, 1);
-    return ns > (double)CELL_LEAST ? (int64_t)ns : CELL_LEAST;
-}
-
-/* -- printing ------------------------------------------------------------------- */
-
-const char *
-size_name(size_t size, char buf[SIZE_NAME])
-{
-    if (size >= 1048576 && size % 1048576 == 0)
-        snprintf(buf, SIZE_NAME, "%zu MiB", size / 1048576);
-    else if (size >= 1024 && size % 1024 == 0)
-        snprintf(buf, SIZE_NAME, "%zu KiB", size / 1024);
-    else
-        snprintf(buf, SIZE_NAME, "%zu B", size);
-    return buf;
-}
-
-/* Those that are used and where, and those that cannot be. */
-static void
-print_placements(const struct plan *p, FILE *f)
-{
-    for (size_t i = 0; i < p->placement_count; i++) {
-        const struct placement *pl = p->placements[i];
-
-        fprintf(f, "  %-14s %s", pl->name, pl->says);
-        if (pl->together)
-            fprintf(f, ": CPU %d", pl->client);
-        else if (pl->client != -1)
-            fprintf(f, ": client on CPU %d, server on CPU %d", pl->client,
-                    pl->server);
-        fputc('\n', f);
-    }
-    for (size_t i = 0; i < PLACEMENTS; i++) {
-        const struct placement *pl = &p->cpus->placements[i];
-
-        if (pl->reason[0] != '\0')
-            fprintf(f, "  %-14s not here: %s\n", pl->name, pl->reason);
-    }
-}
-
-static void
-print_sizes(const size_t *sizes, FILE *f)
-{
-    char name[SIZE_NAME];
-
-    fputs("  round trips    echo of", f);
-    for (; *sizes != 0; sizes++)
-        fprintf(f, " %s%s", size_name(*sizes, name), sizes[1] != 0 ? "," : "");
-    fputs(", or the largest\n                 that fits\n", f);
-}
-
-static long
-count_cells(const struct plan *p, const char *kind)
-{
-    long n = 0;
-
-    for (size_t i = 0; i < p->cell_count; i++)
-        if (strcmp(p->cells[i].kind, kind) == 0)
-            n++;
-    return n;
-}
-
-/* What each part of the run has of the budget: as planned, before anything has
- * been measured. */
-static void
-print_time(const struct plan *p, FILE *f)
-{
-    double report = fmin(REPORT_TIME, REPORT_PART * p->budget);
-    double runs = 0;
-
-    for (size_t i = 0; i < p->cell_count; i++)
-        runs += times_left(p, &p->cells[i], 0);
-    fprintf(f, "  time           ");
-    if (p->duration > 0)
-        fprintf(f, "%.0f cells of %.0f ms and what they take to start\n", runs,
-                p->duration * 1e3);
-    else
-        fprintf(f,
-                "about %.0f s: %.0f s for checks and %.0f cells, %.0f s for "
-                "charts and report\n",
-                p->budget, p->budget - report, runs, report);
-}
-
-void
-plan_print(const struct plan *p, const char *dir, uint64_t seed, FILE *f)
-{
-    fprintf(f,
-            "%zu mechanisms, %zu cells, %ld rounds in random order; seed %ju\n",
-            p->mechanism_count, p->cell_count, p->rounds, (uintmax_t)seed);
-    print_time(p, f);
-    print_placements(p, f);
-    print_sizes(p->sizes, f);
-    fputs("  one way        64 B, 4 KiB, 64 KiB, 1 MiB, as fast as it is "
-          "taken\n"
-          "  floors         bare echoes with the same system calls, memcpy, "
-          "clock, in the same rounds\n",
-          f);
-    if (count_cells(p, ROW_CLIENTS) > 0)
-        fprintf(f, "  clients        several at once, 64 B: %ld cells\n",
-                count_cells(p, ROW_CLIENTS));
-    if (count_cells(p, ROW_LOAD) > 0)
-        fputs("  load           64 B by a schedule, to a server that stalls\n",
-              f);
-    fprintf(f, "  results        %s\n", dir);
 }

@@ -71,8 +71,13 @@ int plan_pools(struct plan *p);
 int plan_drop(struct plan *p, const struct ipc_mechanism *m,
               const char *reason);
 
-/* Is this cell measured in this round (from 1)? */
+/* Is this cell measured in this round (from 1)?  And how often after `done`
+ * rounds? */
 bool plan_has(const struct cell *c, long round);
+double plan_times_left(const struct plan *p, const struct cell *c, long done);
+
+/* What is put by for the report, s. */
+double plan_report_time(const struct plan *p);
 
 /* Are the system calls of cell i counted?  Once for each mechanism and each
  * bare echo: its first cell of 64-byte round trips. */
@@ -101,7 +106,16 @@ const char *size_name(size_t size, char buf[SIZE_NAME]);
  * -ENOMEM. */
 int plan_cells(struct plan *p, const struct ipc_mechanism *m,
                const struct placement *pl, int cpus_allowed);
-int plan_floors(struct plan *p);
+int plan_add(struct plan *p, struct cell c);
+
+/* A cell's .every that spreads so many rounds over the run; FEWER for what the
+ * curves are drawn through. */
+#define FEWER 5
+long plan_every(const struct plan *p, long rounds);
+
+/* 64 bytes, and 4 KiB or what a mechanism carries instead: measured in all. */
+bool plan_is_main(size_t size);
+int plan_floors(struct plan *p); /* baselines.c, as the next */
 int plan_pair(struct plan *p);
 int plan_absent(struct plan *p, const struct ipc_mechanism *m,
                 const char *placement, const char *kind, const char *reason);

@@ -1,13 +1,6 @@
 /*
- * run.c - a run: the plan is printed, every mechanism shows that it works, then
- * the rounds.
- *
- *      round 1    c7 c2 floor c9 c1 ...      every cell once, in random order
- *      round 2    c1 c9 c2 floor c7 ...      another order
- *
- * Randomised complete blocks: whatever slows the machine for a while slows a
- * bit of everything instead of all of something, and two cells are compared
- * within rounds, not across half a minute.
+ * run.c - a run: the plan is printed, every mechanism shows that it works, its
+ * system calls are counted; then the rounds (rounds.c), and the report.
  */
 #define _GNU_SOURCE /* MAP_ANONYMOUS, sigaction */
 #include "bench/run.h"
@@ -46,21 +39,6 @@ catch_signals(void)
     sigaction(SIGPIPE, &act, NULL);
 }
 
-/* -- progress ---------------------------------------------------------------- */
-
-/* One line on a terminal, written over and over; nothing in a pipe. */
-static void
-progress(const struct run *r, const char *what, long i, long n)
-{
-    if (!isatty(STDERR_FILENO))
-        return;
-    if (what == NULL)
-        fprintf(stderr, "\r\033[K");
-    else
-        fprintf(stderr, "\r\033[K  %s %ld of %ld, %.0f s of about %.0f", what,
-                i, n, (double)(now_ns() - r->began) / 1e9, r->plan.budget);
-}
-
 /* -- before the rounds ----------------------------------------------------------- */
 
 /* A server is started for every cell: one that takes longer than this, in ns,
@@ -79,8 +57,8 @@ check_all(struct run *r, int64_t *startup)
         const struct ipc_mechanism *m = r->plan.mechanisms[i];
 
         reason[0] = '\0';
-        progress(r, "checking mechanism", (long)i + 1,
-                 (long)r->plan.mechanism_count);
+        run_progress(r, "checking mechanism", (long)i + 1,
+                     (long)r->plan.mechanism_count);
         if (measure_check(&r->bench, m, &startup[i], reason, sizeof reason) ==
                 0 &&
             !plan_names(&r->plan, m) && startup[i] > SLOW_START)
@@ -92,7 +70,7 @@ check_all(struct run *r, int64_t *startup)
         else if (!stopped)
             plan_drop(&r->plan, m, reason);
     }
-    progress(r, NULL, 0, 0);
+    run_progress(r, NULL, 0, 0);
     if (!stopped)
         printf("Checked: %d of %zu mechanisms work: they return what they are "
                "given, up to the largest\nmessage.\n",
@@ -113,13 +91,13 @@ count_all(struct run *r)
     for (size_t i = 0; err == 0 && i < p->cell_count && !stopped; i++) {
         const struct cell *c = &p->cells[i];
 
-        progress(r, "counting system calls: cell", (long)i + 1,
-                 (long)p->cell_count);
+        run_progress(r, "counting system calls: cell", (long)i + 1,
+                     (long)p->cell_count);
         if (plan_is_counted(p, i) &&
             measure_calls(&r->bench, c, &row) != -EINTR)
             err = record_row(&r->record, &row);
     }
-    progress(r, NULL, 0, 0);
+    run_progress(r, NULL, 0, 0);
     return err;
 }
 
@@ -144,91 +122,6 @@ prepare(struct run *r)
     return err;
 }
 
-/* -- the rounds -------------------------------------------------------------------- */
-
-/* One cell, and what it has cost of the budget. */
-static int
-one_cell(struct run *r, struct cell *c)
-{
-    struct row row;
-    int err = measure_cell(&r->bench, c, r->rounds + 1, &row);
-
-    if (err != 0)
-        return err;
-    r->measured++;
-    r->rejected += strcmp(row.status, ROW_REJECTED) == 0;
-    r->failed += strcmp(row.status, ROW_FAILED) == 0;
-    r->spending.cells++;
-    r->spending.timed += cell_time(&r->bench, c);
-    return record_row(&r->record, &row);
-}
-
-static int
-one_round(struct run *r, const size_t *order)
-{
-    int64_t start = now_ns();
-    int err = 0;
-
-    for (size_t i = 0; err == 0 && i < r->plan.cell_count; i++) {
-        struct cell *c = &r->plan.cells[order[i]];
-
-        if (c->given_up || !plan_has(c, r->rounds + 1))
-            continue;
-        if (i % 8 == 0)
-            progress(r, "round", r->rounds + 1, r->plan.rounds);
-        err = one_cell(r, c);
-    }
-    r->spending.in_rounds += now_ns() - start;
-    return err != 0 ? err : record_flush(&r->record);
-}
-
-/* On a machine that is busy with something else the cells take what they take:
- * then there are fewer rounds instead of a longer run, but never fewer than an
- * interval can be had from. */
-#define LEAST_ROUNDS 5
-
-static bool
-out_of_time(const struct run *r)
-{
-    double so_far = (double)r->spending.since_begin / (double)NS_PER_SEC;
-    double round =
-        (double)r->spending.in_rounds / (double)NS_PER_SEC / (double)r->rounds;
-
-    return r->plan.duration <= 0 && r->rounds >= LEAST_ROUNDS &&
-           so_far + round > r->plan.budget;
-}
-
-static int
-all_rounds(struct run *r)
-{
-    size_t n = r->plan.cell_count, *order = calloc(n + 1, sizeof *order);
-    struct rng rng = {.state = r->seed};
-    int err = 0;
-
-    if (order == NULL)
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++)
-        order[i] = i;
-    while (err == 0 && r->rounds < r->plan.rounds) {
-        rng_shuffle(&rng, order, n);
-        err = one_round(r, order);
-        if (err != 0)
-            break;
-        r->spending.rounds = ++r->rounds;
-        r->spending.since_begin = now_ns() - r->began;
-        r->bench.cell_ns = plan_cell_time(&r->plan, &r->spending, NULL);
-        if (r->rounds < r->plan.rounds && out_of_time(r)) {
-            printf("Out of time after %ld of %ld rounds: this machine is busy "
-                   "with something else.\n",
-                   r->rounds, r->plan.rounds);
-            break;
-        }
-    }
-    progress(r, NULL, 0, 0);
-    free(order);
-    return err;
-}
-
 /* -- from beginning to end ---------------------------------------------------------------- */
 
 static int
@@ -241,7 +134,7 @@ measure(struct run *r)
     if (err == 0 && stopped)
         err = -EINTR;
     if (err == 0)
-        err = all_rounds(r);
+        err = run_rounds(r);
     written = manifest_write(r); /* of a run that was stopped, too */
     if (err == 0)
         err = written;

@@ -37,6 +37,13 @@ struct run {
     json_t *machine;                 /* as it was when the run began */
 };
 
+/* rounds.c: measures all cells, round by round.  0, -EINTR, or -errno. */
+int run_rounds(struct run *r);
+
+/* One line on a terminal, written over and over; nothing in a pipe.  what NULL:
+ * wipes it. */
+void run_progress(const struct run *r, const char *what, long i, long n);
+
 /* run.json: what was measured on, by what, how.  0 or -errno. */
 int manifest_write(struct run *r);
 

@@ -75,6 +75,9 @@ const struct line *summary_find_load(const struct summary *s,
                                      const char *mechanism,
                                      const char *placement, const char *mode);
 
+/* Fills in the ratios of rows that are sorted by mechanism: ratios.c. */
+void summary_ratios(struct row *rows, size_t n);
+
 /* Fills in what follows from several lines together. */
 void summary_derive(struct summary *s);
 
