@@ -18,6 +18,7 @@
 
 #include "core/ipc.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -29,6 +30,10 @@
  * and the program must end without another word.
  */
 int confine_inherited(void);
+
+/* Is this program installed set-user-ID, but without its owner's rights?  So it
+ * is for a caller with no_new_privs, and on a file system mounted nosuid. */
+bool confine_was_refused_rights(void);
 
 /* -- rights.c ------------------------------------------------------------------ */
 

@@ -628,6 +628,13 @@ main(int argc, char **argv)
     argp_program_version_hook = print_version;
     argp_err_exit_status = EX_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, NULL);
+    if (!elevated && confine_was_refused_rights()) {
+        fputs("ipcd: installed set-user-ID, but started without the rights of "
+              "its owner: the caller has no_new_privs, or the file system is "
+              "mounted nosuid\n",
+              stderr);
+        return EX_NOPERM;
+    }
     if (activation_begin(why) != 0) {
         fprintf(stderr, "ipcd: activated, but %s\n", why);
         return EX_PROTOCOL;

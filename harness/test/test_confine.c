@@ -29,7 +29,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
+#include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 Suite *test_confine(void);
@@ -595,6 +598,194 @@ START_TEST(an_ordinary_user_confines_his_own_server)
 }
 END_TEST
 
+/* -- the set-user-ID server ------------------------------------------------------ */
+
+static const int limits[] = {RLIMIT_FSIZE, RLIMIT_NPROC, RLIMIT_SIGPENDING,
+                             RLIMIT_MSGQUEUE, RLIMIT_NOFILE};
+
+/* What Alice leaves to the server she starts.  Soft limits: not every root may
+ * raise the hard ones. */
+static void
+leave_little(void)
+{
+    const struct sched_param none = {.sched_priority = 0};
+    const struct timespec soon = {.tv_nsec = 1};
+    struct itimerval timer = {.it_value.tv_usec = 1};
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    sigset_t all;
+    cpu_set_t one;
+    timer_t posix;
+
+    ck_assert_int_eq(write(fd, "1000", 4), 4);
+    close(fd);
+    CPU_ZERO(&one);
+    CPU_SET((unsigned)sched_getcpu(), &one);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof one, &one), 0);
+    ck_assert_int_eq(sched_setscheduler(0, SCHED_IDLE, &none), 0);
+    ck_assert_int_eq(setpriority(PRIO_PROCESS, 0, 19), 0);
+    prctl(PR_SET_TIMERSLACK, 1000000000ul);
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    signal(SIGCHLD, SIG_IGN);
+    timer_create(CLOCK_MONOTONIC, NULL, &posix);
+    timer_settime(posix, 0, &(struct itimerspec){.it_value = soon}, NULL);
+    setitimer(ITIMER_VIRTUAL, &timer, NULL);
+    raise(SIGUSR1); /* blocked, pending: it would be the first thing to come */
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        __rlimit_resource_t which = (__rlimit_resource_t)limits[i];
+        struct rlimit r;
+
+        getrlimit(which, &r);
+        r.rlim_cur = limits[i] == RLIMIT_NOFILE ? 4 : 0;
+        ck_assert_int_eq(setrlimit(which, &r), 0);
+    }
+}
+
+static void
+expect_line(pid_t pid, const char *file, const char *line)
+{
+    char path[64], text[8192];
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
+    f = fopen(path, "re");
+    ck_assert_ptr_nonnull(f);
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    fclose(f);
+    ck_assert_msg(strstr(text, line) != NULL, "%s: no \"%s\" in:\n%s", path,
+                  line, text);
+}
+/* Not by prlimit(2), which asks for the same right as raising them. */
+static void
+expect_limits(pid_t pid)
+{
+    char path[64], line[128], soft[32], hard[32];
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%d/limits", (int)pid);
+    f = fopen(path, "re");
+    ck_assert_ptr_nonnull(f);
+    while (fgets(line, sizeof line, f) != NULL)
+        if (strncmp(line, "Max file size ", 14) == 0 ||
+            strncmp(line, "Max processes ", 14) == 0 ||
+            strncmp(line, "Max open files ", 15) == 0 ||
+            strncmp(line, "Max pending signals ", 20) == 0 ||
+            strncmp(line, "Max msgqueue size ", 18) == 0) {
+            ck_assert_int_eq(sscanf(line + 20, "%31s %31s", soft, hard), 2);
+            ck_assert_msg(strcmp(soft, hard) == 0 && strcmp(soft, "0") != 0 &&
+                              strcmp(soft, "4") != 0,
+                          "%s", line);
+        }
+    fclose(f);
+}
+
+/* Alice's server, with pipes to it; prepare() is what she does before. */
+static pid_t
+start_set_user_id(const char *program, void (*prepare)(void), int *in, int *out)
+{
+    int to[2], from[2];
+    pid_t pid;
+
+    ck_assert(pipe2(to, O_CLOEXEC) == 0 && pipe2(from, O_CLOEXEC) == 0);
+    pid = fork();
+    ck_assert_int_ne(pid, -1);
+    if (pid == 0) {
+        dup2(to[0], STDIN_FILENO);
+        dup2(from[1], STDOUT_FILENO);
+        if (setresgid(ALICE, ALICE, ALICE) == -1 ||
+            setresuid(ALICE, ALICE, ALICE) == -1)
+            _exit(127);
+        prctl(PR_SET_DUMPABLE, 1); /* as after an exec: /proc/self is hers */
+        prepare();
+        execl(program, "ipcd", "--stdio", "-m", "pipe/coprocess", (char *)NULL);
+        _exit(127);
+    }
+    close(to[0]);
+    close(from[1]);
+    *in = to[1];
+    *out = from[0];
+    return pid;
+}
+
+static int
+end_set_user_id(pid_t pid, int in, int out)
+{
+    int status;
+
+    close(in);
+    while (waitpid(pid, &status, 0) == -1)
+        ck_assert_int_eq(errno, EINTR);
+    close(out);
+    ck_assert_msg(WIFEXITED(status), "signal %d", WTERMSIG(status));
+    return WEXITSTATUS(status);
+}
+
+START_TEST(a_set_user_id_server_has_its_full_share_of_the_machine)
+{
+    uint8_t frame[WIRE_HEADER];
+    struct host server;
+    char cpus[64], all[4096];
+    int in, out;
+    FILE *f;
+    pid_t pid;
+
+    server_start_for(&server, ipc_find("pipe/coprocess"), ALICE);
+    pid = start_set_user_id(server.program, leave_little, &in, &out);
+    raw_frame(frame, API_whoami, 1, NULL, 0);
+    ck_assert_int_eq(write(in, frame, sizeof frame), sizeof frame);
+    ck_assert_int_eq(read(out, frame, sizeof frame), sizeof frame);
+
+    expect_line(pid, "oom_score_adj", "0\n");
+    expect_limits(pid);
+    expect_line(pid, "status", "\nSigBlk:\t0000000000000000\n");
+    ck_assert_int_eq(sched_getscheduler(pid), SCHED_OTHER);
+    ck_assert_int_eq(getpriority(PRIO_PROCESS, (id_t)pid), 0);
+    f = fopen("/proc/1/status", "re"); /* who has all there are */
+    ck_assert_ptr_nonnull(f);
+    all[fread(all, 1, sizeof all - 1, f)] = '\0';
+    fclose(f);
+    snprintf(cpus, sizeof cpus, "%.40s", strstr(all, "\nCpus_allowed:"));
+    *strchr(cpus + 1, '\n') = '\0';
+    expect_line(pid, "status", cpus);
+    ck_assert_int_eq(end_set_user_id(pid, in, out), EXIT_SUCCESS);
+    server_stop(&server);
+}
+END_TEST
+
+static void
+forbid_new_rights(void)
+{
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static void
+forbid_nothing(void)
+{
+}
+
+START_TEST(a_set_user_id_server_without_its_rights_does_not_serve)
+{
+    struct host server;
+    int in, out;
+    pid_t pid;
+
+    server_start_for(&server, ipc_find("pipe/coprocess"), ALICE);
+    pid = start_set_user_id(server.program, forbid_nothing, &in, &out);
+    ck_assert_int_eq(end_set_user_id(pid, in, out), EXIT_SUCCESS);
+    pid = start_set_user_id(server.program, forbid_new_rights, &in, &out);
+    ck_assert_int_eq(end_set_user_id(pid, in, out), EX_NOPERM);
+
+    ck_assert_int_eq(mount(check_dir, check_dir, NULL, MS_BIND, NULL), 0);
+    ck_assert_int_eq(
+        mount(NULL, check_dir, NULL, MS_BIND | MS_REMOUNT | MS_NOSUID, NULL),
+        0);
+    pid = start_set_user_id(server.program, forbid_nothing, &in, &out);
+    ck_assert_int_eq(end_set_user_id(pid, in, out), EX_NOPERM);
+    ck_assert_int_eq(umount2(check_dir, MNT_DETACH), 0);
+    server_stop(&server);
+}
+END_TEST
+
 /* Most containers do not let even root. */
 static const char *
 need_namespaces(void)
@@ -647,6 +838,10 @@ test_confine(void)
                          (int)i);
     add_test_if(tc, need_one_thread(),
                 a_thread_that_would_keep_its_rights_is_noticed);
+    add_test_if(tc, need_root(),
+                a_set_user_id_server_has_its_full_share_of_the_machine);
+    add_test_if(tc, need_namespaces(),
+                a_set_user_id_server_without_its_rights_does_not_serve);
     tcase_add_test(tc, nobody_serves_as_root_or_as_nobody);
     tcase_add_test(tc, only_root_becomes_somebody_else);
 #ifdef IPCLAB_TSAN
