@@ -21,9 +21,7 @@ START_TEST(every_attack_is_refused_and_its_naive_form_falls)
     ck_assert_msg(o.status == 0, "%s%s", o.out, o.err);
     for (char *line = strtok(o.out, "\n"); line != NULL;
          line = strtok(NULL, "\n"))
-        ck_assert_msg(strlen(line) <= 100 ||
-                          strncmp(line, "not run here", 12) == 0 ||
-                          strstr(line, run_dir) != NULL,
+        ck_assert_msg(strlen(line) <= 100 || strstr(line, run_dir) != NULL,
                       "more than 100 columns: %s", line);
     snprintf(command, sizeof command, "rm -r %s/*-attack", run_dir);
     ck_assert_int_eq(system(command), 0);

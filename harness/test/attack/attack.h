@@ -18,9 +18,9 @@
  *
  * Each attack is run twice: defended, where it must be refused, and naive,
  * where it must succeed; otherwise the refusal would prove nothing.  A run has
- * a process of its own and, where that can be had, namespaces of its own: a
- * run directory and a /dev/shm that are empty, its own System V objects,
- * POSIX queues, ports and process ids.  Whatever it leaves goes with them.
+ * a process of its own, and namespaces of its own: a run directory and a
+ * /dev/shm that are empty, its own System V objects, POSIX queues, ports and
+ * process ids.  Whatever it leaves goes with them.
  *
  * The naive form is either the same program without one defence (.without;
  * core/defence.h), or, where that would be other code altogether, what a
@@ -53,8 +53,7 @@ struct attack {
      * form must fall too, and .how says what is left. */
     const char *cannot;
 
-    /* NULL, or a function that says why it cannot run here, or NULL.  An
-     * attack that has neither .alone nor root is not run. */
+    /* NULL, or a function that says why it cannot run here, or NULL. */
     const char *(*missing)(void);
     bool alone; /* needs no second user: if there is none, ALICE, BOB and the
                  * server are all the same one */
@@ -157,7 +156,7 @@ bool actor_next(struct actor *a);
 void as_user(uid_t uid, void (*f)(void *arg), void *arg);
 
 /* A process with this very pid, which does nothing; the last one that had it
- * must be dead and reaped.  Needs a PID namespace. */
+ * must be dead and reaped. */
 pid_t take_pid(pid_t pid);
 
 /* Becomes that user, for good. */

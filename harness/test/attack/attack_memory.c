@@ -291,12 +291,6 @@ alice_joins(void *arg)
     MUST(client_open(&c, server->m, server->where) == -ENOSPC);
 }
 
-static const char *
-need_mounts(void)
-{
-    return geteuid() == 0 ? NULL : "needs root (to mount a small /dev/shm)";
-}
-
 /* Room for the server's page and for no other.  A file of holes can be
  * made there, and mapped: the SIGBUS comes later. */
 static bool
@@ -496,7 +490,7 @@ const struct attack memory_attacks[] = {
      .run = shrinks_sealed_memory},
     {41, "shm/futex", "leaves no room in /dev/shm; A joins",
      .without = "fallocate", .how = "ENOSPC, and no SIGBUS",
-     .missing = need_mounts, .run = leaves_no_memory},
+     .run = leaves_no_memory},
     {43, "signals/doorbell", "changes the length between two looks",
      .how = "one look, then the copy", .missing = need_trap_flag, .alone = true,
      .run = lengthens_a_letter},

@@ -375,12 +375,6 @@ has_half_a_line(const char *path)
     return n > 0 && text[n - 1] != '\n';
 }
 
-static const char *
-need_mounts(void)
-{
-    return geteuid() == 0 ? space_missing() : "needs root";
-}
-
 static bool
 kills_it_while_it_writes(bool naive)
 {
@@ -514,7 +508,7 @@ const struct attack spawned_attacks[] = {
      .how = "CAP_SYS_RESOURCE", .missing = need_resources,
      .run = leaves_no_room_for_good},
     {7, M, "kills it while it writes its log", .how = "one line, one write(2)",
-     .missing = need_mounts, .run = kills_it_while_it_writes},
+     .run = kills_it_while_it_writes},
     {8, M, "writes 8 MiB before he reads", .how = "it does both by turns",
      .alone = true, .run = writes_and_does_not_read},
     {10, M, "has the pipe of A's server", .how = "a pipe knows no writer",

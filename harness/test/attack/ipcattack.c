@@ -18,7 +18,6 @@
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -145,27 +144,6 @@ job_start(struct job *j, size_t index, struct result *r, bool naive)
     return j->pid == -1 ? -errno : 0;
 }
 
-static int
-remove_entry(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st, (void)at;
-    return type == FTW_DP ? rmdir(path) : unlink(path);
-}
-
-/* What a run without a mount namespace of its own has left. */
-static void
-clear(const char *dir)
-{
-    char name[ENDPOINT_SIZE], run[ENDPOINT_SIZE];
-
-    snprintf(run, sizeof run, "%.90s/run", dir);
-    for (size_t i = 0; ipc_registry[i] != NULL; i++)
-        if (ipc_registry[i]->sweep != NULL &&
-            endpoint_name(ipc_registry[i], run, name) == 0)
-            ipc_registry[i]->sweep(name);
-    nftw(dir, remove_entry, 8, FTW_PHYS | FTW_DEPTH);
-}
-
 static void
 say(const struct job *j, const char *why)
 {
@@ -183,7 +161,6 @@ job_end(struct job *j, int status, bool hung)
     enum verdict v = BROKEN;
     char dir[ENDPOINT_SIZE];
 
-    kill(-j->pid, SIGKILL); /* nothing, if all went well */
     if (!hung && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FELL)
         v = FELL;
     if (!hung && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_REFUSED)
@@ -195,7 +172,7 @@ job_end(struct job *j, int status, bool hung)
     else
         j->result->defended = v;
     job_dir(j, dir);
-    clear(dir);
+    rmdir(dir); /* what was mounted there is gone */
     close(j->said);
     j->result = NULL;
 }
@@ -257,9 +234,11 @@ wait_a_little(const sigset_t *children)
 static const char *
 why_not(const struct attack *a)
 {
-    if (!a->alone && geteuid() != 0)
-        return "needs root (a second user)";
-    return a->missing != NULL ? a->missing() : NULL;
+    const char *why = space_missing();
+
+    if (why == NULL && !a->alone)
+        why = users_missing();
+    return why == NULL && a->missing != NULL ? a->missing() : why;
 }
 
 static int
@@ -324,9 +303,8 @@ run(void)
         perror(top_dir);
         return EX_CANTCREAT;
     }
-    space_missing(); /* tries it, once for all */
     err = try_all();
-    nftw(top_dir, remove_entry, 8, FTW_PHYS | FTW_DEPTH);
+    rmdir(top_dir);
     if (err != 0) {
         fprintf(stderr, "ipcattack: %s\n",
                 err == -EINTR ? "stopped" : strerror(-err));

@@ -5,6 +5,7 @@
  *          attack.txt    what is printed
  *          attack.csv    one line per attack
  */
+#define _GNU_SOURCE /* fmemopen */
 #include "test/attack/attack.h"
 
 #include "bench/record.h"
@@ -101,24 +102,39 @@ cannot(const struct result *r, size_t n, FILE *f)
     }
 }
 
-/* Once for each reason: "not run here: 11, 12, 14: needs root". */
+/* Those with the same reason as the one at i: "14, 28: needs root". */
+static void
+with_reason(const struct result *r, size_t n, size_t i, FILE *f)
+{
+    const char *separator = "";
+
+    for (size_t j = i; j < n; j++) {
+        if (r[j].reason == NULL || strcmp(r[j].reason, r[i].reason) != 0)
+            continue;
+        fprintf(f, "%s%d", separator, r[j].attack->number);
+        separator = ", ";
+    }
+    fprintf(f, ": %s", r[i].reason);
+}
+
 static void
 not_run(const struct result *r, size_t n, FILE *f)
 {
+    char text[2048];
+
     for (size_t i = 0; i < n; i++) {
-        const char *separator = "not run here:";
         bool said = r[i].reason == NULL;
+        FILE *out;
 
         for (size_t j = 0; j < i && !said; j++)
             said = r[j].reason != NULL && strcmp(r[j].reason, r[i].reason) == 0;
-        for (size_t j = i; j < n && !said; j++) {
-            if (r[j].reason == NULL || strcmp(r[j].reason, r[i].reason) != 0)
-                continue;
-            fprintf(f, "%s %d", separator, r[j].attack->number);
-            separator = ",";
-        }
-        if (!said)
-            fprintf(f, ": %s\n", r[i].reason);
+        out = said ? NULL : fmemopen(text, sizeof text, "w");
+        if (out == NULL)
+            continue;
+        with_reason(r, n, i, out);
+        fclose(out);
+        fputs("not run here: ", f);
+        wrap(f, text, 14);
     }
 }
 

@@ -10,11 +10,12 @@
  * in it, also those that have left every group and session; and with the last
  * process go the mounts, the System V objects, the POSIX queues and the ports.
  */
-#define _GNU_SOURCE /* unshare, CLONE_NEW... */
+#define _GNU_SOURCE /* unshare, CLONE_NEW..., setresuid */
 #include "test/attack/stage.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -135,34 +136,61 @@ enter(const char *dir)
     return 0;
 }
 
+/* In a child, since there is no way back.  0, or errno. */
+static int
+try_it(int (*f)(const char *), const char *arg)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(-f(arg));
+    if (pid == -1 || waitpid(pid, &status, 0) == -1)
+        return errno;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+}
+
 const char *
 space_missing(void)
 {
     static char reason[160];
-    static bool tried, missing;
-    int status;
-    pid_t pid;
+    static bool tried;
+    static int err;
 
-    if (tried)
-        return missing ? reason : NULL;
+    if (!tried)
+        err = try_it(enter, "/tmp");
     tried = true;
-    pid = fork();
-    if (pid == 0)
-        _exit(-enter("/tmp"));
-    if (pid == -1 || waitpid(pid, &status, 0) == -1)
-        status = -1;
-    missing = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
-    if (!missing)
-        return NULL;
-    snprintf(reason, sizeof reason, "unshare(2) or mount(2) says %s",
-             strerror(WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD));
-    return reason;
+    snprintf(reason, sizeof reason,
+             "needs namespaces of its own; unshare(2) or mount(2) says: %s",
+             strerror(err));
+    return err != 0 ? reason : NULL;
+}
+
+/* Root in a user namespace (a container) may be alone there, too. */
+static int
+become_both(const char *unused)
+{
+    (void)unused;
+    if (setgroups(0, NULL) == -1 || setresgid(ALICE, ALICE, 0) == -1 ||
+        setresuid(ALICE, ALICE, 0) == -1 || setresuid(0, 0, 0) == -1 ||
+        setresuid(BOB, BOB, BOB) == -1)
+        return -errno;
+    return 0;
+}
+
+const char *
+users_missing(void)
+{
+    static int err = -1;
+
+    if (err == -1)
+        err = try_it(become_both, NULL);
+    return err == 0 ? NULL : "needs root, and uids 10001 and 10002";
 }
 
 void
 space_enter(const char *dir)
 {
-    setpgid(0, 0);
-    if (space_missing() == NULL)
-        MUST(enter(dir) == 0);
+    setpgid(0, 0); /* a ^C is for the one who started us */
+    MUST(enter(dir) == 0);
 }

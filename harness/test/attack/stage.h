@@ -9,12 +9,14 @@
 /* The exit status of a run: whether it succeeded, or could not be tried. */
 enum { EXIT_REFUSED = 0, EXIT_FELL = 10, EXIT_BROKEN = 11 };
 
-/* NULL, or why a run cannot have namespaces of its own. */
+/* NULL, or why a run cannot have namespaces of its own; why there are not two
+ * other users. */
 const char *space_missing(void);
+const char *users_missing(void);
 
-/* Becomes a process with namespaces of its own, in which dir is empty; or, if
- * they are missing, only with a process group of its own.  Returns in a new
- * process; the caller's ends when that one does, with its exit status. */
+/* Becomes a process with namespaces of its own, in which dir is empty.  Returns
+ * in a new process; the caller's ends when that one does, with its exit
+ * status. */
 void space_enter(const char *dir);
 
 /* In that process: makes run_dir, and what else an attack finds. */
