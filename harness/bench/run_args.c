@@ -1,0 +1,189 @@
+/* run_args.c - the options of `ipcbench run`. */
+#define _GNU_SOURCE /* argp */
+#include "bench/run_args.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_NAMES 64
+
+static const char *mechanisms[MOST_NAMES + 1], *placements[MOST_NAMES + 1];
+
+struct run_options run_wanted = {
+    .plan = {.mechanisms = mechanisms, .placements = placements},
+};
+
+static void
+add_name(struct argp_state *state, const char **names, const char *name)
+{
+    size_t n = 0;
+
+    while (names[n] != NULL)
+        n++;
+    if (n == MOST_NAMES)
+        argp_error(state, "at most %d names", MOST_NAMES);
+    names[n] = name;
+}
+
+/* A number from lo to hi, or the program ends. */
+static double
+number(struct argp_state *state, const char *option, const char *text,
+       double lo, double hi)
+{
+    char *end;
+    double v = strtod(text, &end);
+
+    if (end == text || *end != '\0' || !(v >= lo && v <= hi))
+        argp_error(state, "%s takes a number from %.7g to %.7g, not `%s'",
+                   option, lo, hi, text);
+    return v;
+}
+
+static uint64_t
+seed(struct argp_state *state, const char *text)
+{
+    char *end;
+    uint64_t v;
+
+    errno = 0;
+    v = strtoull(text, &end, 10);
+    if (end == text || *end != '\0' || errno != 0 || *text == '-')
+        argp_error(state, "--seed takes a whole number, not `%s'", text);
+    return v;
+}
+
+static const struct argp_option run_list[] = {
+    {"mechanism", 'm', "NAME", 0,
+     "only this one (pipe/packet) or all of this directory (pipe); may be "
+     "repeated",
+     0},
+    {"placement", KEY_PLACEMENT, "NAME", 0,
+     "one-cpu, two-cpu-awake (needs root), two-cpu or free; may be repeated "
+     "(default: one-cpu, and two-cpu-awake where possible, else two-cpu)",
+     0},
+    {"budget", KEY_BUDGET, "SECONDS", 0,
+     "how long the run may take (default: 5 for each mechanism, at most 90; "
+     "with "
+     "--full 8 times that)",
+     0},
+    {"duration", KEY_DURATION, "MS", 0,
+     "how long each cell is measured; the budget is of no account then "
+     "(default: what the budget allows)",
+     0},
+    {"rounds", KEY_ROUNDS, "N", 0,
+     "how often each cell is measured (default: 9; with --full 25)", 0},
+    {"sizes", KEY_SIZES, "BYTES,...", 0,
+     "of round trips, beside 64, which is always measured (default: "
+     "1024,4096,65536,1048576)",
+     0},
+    {"clients", KEY_CLIENTS, "N,...", 0,
+     "how many at once, beside 1 (default: 2,4,8)", 0},
+    {"full", KEY_FULL, NULL, 0,
+     "every placement, 11 sizes, up to 16 clients, 25 rounds: about 12 "
+     "minutes",
+     0},
+    {"seed", KEY_SEED, "N", 0, "the order of the cells (default: random)", 0},
+    {"out", KEY_OUT, "DIR", 0,
+     "put the run's directory there (default: results in the source tree, "
+     "elsewhere ipclab-results)",
+     0},
+    {0},
+};
+
+/* "1024,65536" after what is there already, rising. */
+static size_t
+numbers(struct argp_state *state, const char *option, const char *text,
+        double most, size_t *list, size_t room)
+{
+    size_t n = 1; /* the first is there */
+
+    for (const char *at = text; at != NULL; at = strchr(at, ',')) {
+        char one[32];
+
+        at += *at == ',';
+        snprintf(one, sizeof one, "%.*s", (int)strcspn(at, ","), at);
+        list[n] = (size_t)number(state, option, one, (double)list[0], most);
+        if (list[n] == list[0])
+            continue;
+        if (list[n] < list[n - 1])
+            argp_error(state, "%s takes rising numbers, not `%s'", option,
+                       text);
+        if (++n == room)
+            argp_error(state, "%s takes at most %zu numbers", option, room - 2);
+    }
+    return n;
+}
+
+#define MOST_SIZES 32 /* with the one before them and the 0 behind */
+
+static size_t size_list[MOST_SIZES] = {64}, client_list[MOST_SIZES] = {1};
+
+static void
+parse_clients(struct argp_state *state, const char *text)
+{
+    static long clients[MOST_SIZES];
+    size_t n = numbers(state, "--clients", text, IPC_MAX_CLIENTS, client_list,
+                       MOST_SIZES);
+
+    for (size_t i = 0; i < n; i++)
+        clients[i] = (long)client_list[i];
+    clients[n] = 0;
+    run_wanted.plan.clients = clients;
+}
+
+error_t
+run_parse(int key, char *arg, struct argp_state *state)
+{
+    struct run_options *o = &run_wanted;
+
+    switch (key) {
+    case 'm':
+        add_name(state, mechanisms, arg);
+        return 0;
+    case KEY_PLACEMENT:
+        add_name(state, placements, arg);
+        return 0;
+    case KEY_BUDGET:
+        o->plan.budget = number(state, "--budget", arg, 0.1, 86400);
+        return 0;
+    case KEY_ROUNDS:
+        o->plan.rounds = (long)number(state, "--rounds", arg, 1, 1000);
+        return 0;
+    case KEY_DURATION:
+        o->plan.duration = number(state, "--duration", arg, 1, 60000) / 1e3;
+        return 0;
+    case KEY_SIZES:
+        size_list[numbers(state, "--sizes", arg, 1048576, size_list,
+                          MOST_SIZES)] = 0;
+        o->plan.sizes = size_list;
+        return 0;
+    case KEY_CLIENTS:
+        parse_clients(state, arg);
+        return 0;
+    case KEY_FULL:
+        o->plan.full = true;
+        return 0;
+    case KEY_SEED:
+        o->seed = seed(state, arg);
+        return 0;
+    case KEY_OUT:
+        o->out = arg;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state,
+                   "run takes no argument `%s'; a mechanism is chosen "
+                   "with -m %s",
+                   arg, arg);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+const struct argp run_argp = {
+    .options = run_list,
+    .parser = run_parse,
+    .doc = "Measures every mechanism: round trips, sizes, throughput; prints "
+           "the tables and draws the charts.",
+};
