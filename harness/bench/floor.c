@@ -103,7 +103,7 @@ floor_gaps(struct bench *b, struct cell *c, struct row *r)
  * write and a read on either side).  An independent program that comes to the
  * same number is the best calibration there is.
  */
-#define PERF_LOOPS 3000
+#define PERF_LOOPS 20000 /* perf times the forks of both, too: 1 ms */
 
 bool
 floor_perf_is_there(void)

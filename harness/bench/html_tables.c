@@ -151,8 +151,8 @@ round_trips(FILE *f, const struct summary *s, const json_t *run,
             const char *placement, const struct line **picked)
 {
     static const char *const columns[] = {
-        "median", "95 % interval", "p99", "x floor", "switches",
-        "invol.", "CPU",           "",    NULL};
+        "median",   "95 % interval", "p99", "p99.9", "x floor",
+        "switches", "invol.",        "CPU", "",      NULL};
     size_t n = pick(s, placement, ROW_RTT, picked);
     char lo[16], hi[16], interval[40];
 
@@ -169,13 +169,14 @@ round_trips(FILE *f, const struct summary *s, const json_t *run,
                  three(l->p50_lo_ns / 1e3, lo), three(l->p50_hi_ns / 1e3, hi));
         html_element(f, "td", "td", interval);
         number(f, l->p99_ns / 1e3);
+        number(f, l->p999_ns / 1e3);
         number(f, l->ratio);
         fprintf(f,
                 "<td>%.2f</td><td>%.2f</td><td>%.2f</td><td>%s%s</td></tr>\n",
                 l->voluntary, l->involuntary, l->cpu, l->batch > 1 ? "b" : "",
                 strcmp(l->status, ROW_REJECTED) == 0 ? "~" : "");
     }
-    missing_rows(f, s, placement, ROW_RTT, 8);
+    missing_rows(f, s, placement, ROW_RTT, 9);
     end_table(f);
 }
 
@@ -295,7 +296,9 @@ html_tables(FILE *f, const struct summary *s, const json_t *run)
         return;
     summary_placements(s, &placements);
     fputs("<h2 id=\"tables\">Every number</h2>\n"
-          "<p class=\"small\">x floor: ratio to the bare pipe echo of the same "
+          "<p class=\"small\">p99.9: of all rounds together, where there are "
+          "enough "
+          "operations. x floor: ratio to the bare pipe echo of the same "
           "size in the same round. switches, invol.: voluntary and involuntary "
           "context switches of both sides per round trip. CPU: CPUs kept busy. "
           "b: below 1 us, timed in batches of 64. ~: most of the rounds were "

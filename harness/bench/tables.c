@@ -86,14 +86,15 @@ pick(const struct summary *s, const char *placement, const char *kind,
 static void
 print_round_trip(const struct line *l, FILE *f)
 {
-    char mid[16], lo[16], hi[16], p99[16], ratio[16], interval[40];
+    char mid[16], lo[16], hi[16], p99[16], p999[16], ratio[16], interval[40];
 
     snprintf(interval, sizeof interval, "%s .. %s",
              three(l->p50_lo_ns / 1e3, lo), three(l->p50_hi_ns / 1e3, hi));
-    fprintf(f, "%-19s %8s  %-16s %8s %8s %9.2f %6.2f %6.2f %s%s\n",
+    fprintf(f, "%-19s %8s  %-16s %8s %8s %8s %9.2f %6.2f %6.2f %s%s\n",
             l->mechanism, three(l->p50_ns / 1e3, mid), interval,
-            three(l->p99_ns / 1e3, p99), three(l->ratio, ratio), l->voluntary,
-            l->involuntary, l->cpu, l->batch > 1 ? "b" : "",
+            three(l->p99_ns / 1e3, p99), three(l->p999_ns / 1e3, p999),
+            three(l->ratio, ratio), l->voluntary, l->involuntary, l->cpu,
+            l->batch > 1 ? "b" : "",
             strcmp(l->status, ROW_REJECTED) == 0 ? "~" : "");
 }
 
@@ -105,8 +106,8 @@ round_trips(const struct summary *s, const struct names *mechanisms,
 
     fprintf(f,
             "\nRound trip of 64 bytes, %s: us, medians of %ld rounds\n"
-            "%-19s %8s  %-16s %8s %8s %9s %6s %6s\n",
-            placement, s->rounds, "", "median", "95 % interval", "p99",
+            "%-19s %8s  %-16s %8s %8s %8s %9s %6s %6s\n",
+            placement, s->rounds, "", "median", "95 % interval", "p99", "p99.9",
             "x floor", "switches", "invol.", "CPU");
     for (size_t i = 0; i < n; i++)
         print_round_trip(picked[i], f);
