@@ -119,7 +119,7 @@ report: all ## draw the charts of results/latest again
 	@$O/ipcbench report results/latest
 isolate: all ## which mechanism gets through which namespace
 	@$O/ipcbench isolate
-attack: all ## attack every mechanism, and its naive form for comparison
+attack: $(ATTACKS) $O/ipcd ## attack every mechanism, and its naive form for comparison
 	@$O/ipcattack
 lint: ## clang-format, clang-tidy, cppcheck, gcc -fanalyzer
 	@harness/lint.sh $(CPPFLAGS:-M%=)

@@ -49,8 +49,9 @@ struct attack {
     const char *without; /* the defence that the naive form lacks */
     const char *how;     /* it is refused: at most 25 characters */
 
-    /* It cannot be prevented here, because...  A sentence.  Then the defended
-     * form must fall too, and .how says what is left. */
+    /* It is not prevented here, in most cases cannot be, because...  A
+     * sentence.  Then the defended form must fall too, and .how says what is
+     * left. */
     const char *cannot;
 
     /* NULL, or a function that says why it cannot run here, or NULL. */
@@ -162,7 +163,7 @@ pid_t take_pid(pid_t pid);
 /* Becomes that user, for good. */
 void become_user(uid_t uid);
 
-/* -- servers and clients (stage.c) ----------------------------------------- */
+/* -- servers and clients (servers.c) --------------------------------------- */
 
 /* A server of this build (in a naive run: of the naive one) in run_dir. */
 void serve(struct host *h, const char *mechanism);

@@ -393,7 +393,69 @@ is_killed_again_and_again(bool naive)
     return left_over() > 0;
 }
 
+/* -- 131, 132: every place ------------------------------------------------------- */
+
+struct crowd {
+    struct host *server;
+    bool served;
+};
+
+static void
+bob_comes_often(struct actor *self, void *arg)
+{
+    const struct crowd *crowd = arg;
+    struct client c;
+
+    for (int i = 0; i < IPC_MAX_CLIENTS; i++)
+        if (client_open(&c, crowd->server->m, crowd->server->where) != 0)
+            break;
+    actor_step(self); /* with all of them open */
+}
+
+static void
+alice_comes(void *arg)
+{
+    struct crowd *crowd = arg;
+
+    crowd->served = is_served(crowd->server);
+}
+
+static bool
+takes_every_place(const char *mechanism)
+{
+    struct crowd *crowd = shared(sizeof *crowd);
+    struct host server;
+    struct actor bob;
+
+    serve(&server, mechanism);
+    crowd->server = &server;
+    actor_start(&bob, BOB, bob_comes_often, crowd);
+    actor_wait(&bob);
+    as_user(ALICE, alice_comes, crowd);
+    actor_kill(&bob);
+    host_stop(&server);
+    return !crowd->served;
+}
+
+static bool
+takes_every_fifo(bool naive)
+{
+    (void)naive;
+    return takes_every_place("fifo/perclient");
+}
+
+static bool
+takes_every_ring(bool naive)
+{
+    (void)naive;
+    return takes_every_place("shm/futex");
+}
+
 /* -- the table --------------------------------------------------------------- */
+
+static const char uncounted[] =
+    "here nobody counts a user's clients: the 64 places go to who comes first. "
+    "Only socket/ does (59), where a connection is all that it takes.";
 
 const struct attack server_attacks[] = {
     {22, "msgq/sysv-types", "asks, then A does: \"A sent it\"",
@@ -416,5 +478,11 @@ const struct attack server_attacks[] = {
     {127, "policy", "(rules with uid=-1, uid=0x0 ...)",
      .how = "one error: no rules", .alone = true,
      .run = puts_rubbish_into_the_rules},
+    {131, "fifo/perclient", "takes every place; A comes",
+     .how = "those who are in go on", .cannot = uncounted,
+     .run = takes_every_fifo},
+    {132, "shm/futex", "takes every place; A comes",
+     .how = "those who are in go on", .cannot = uncounted,
+     .run = takes_every_ring},
     {0},
 };

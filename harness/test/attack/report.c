@@ -95,7 +95,7 @@ cannot(const struct result *r, size_t n, FILE *f)
         if (a->cannot == NULL || r[i].defended == NOT_RUN)
             continue;
         if (!any)
-            fputs("\nCannot be prevented there, because\n", f);
+            fputs("\nNot prevented there, because\n", f);
         any = true;
         fprintf(f, "%3d ", a->number);
         wrap(f, a->cannot, 4);
@@ -150,7 +150,7 @@ summary(const struct result *r, size_t n, FILE *f)
         fell += r[i].defended == FELL && as_expected(&r[i]);
     }
     fprintf(f,
-            "\n%zu attacks: %zu refused, %zu cannot be prevented there, %zu "
+            "\n%zu attacks: %zu refused, %zu not prevented there, %zu "
             "not run here, %zu not as expected.\n",
             n, refused, fell, absent, wrong);
 }
@@ -189,7 +189,7 @@ csv(const struct result *r, size_t n, FILE *f)
         quoted(f, a->what);
         fprintf(f, ",%s,%s,%s,", word(r[i].naive), word(r[i].defended),
                 !as_expected(&r[i]) ? "no"
-                : a->cannot != NULL ? "cannot be prevented"
+                : a->cannot != NULL ? "not prevented"
                                     : "yes");
         quoted(f, reason(&r[i]));
         fputc('\n', f);

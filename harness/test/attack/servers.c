@@ -1,0 +1,187 @@
+/* servers.c - the servers that are attacked, and looking at processes. */
+#define _GNU_SOURCE /* sendfile, O_CLOEXEC */
+#include "test/attack/stage.h"
+
+#include "core/rundir.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* -- servers and clients --------------------------------------------------- */
+
+static void
+serve_by(struct host *h, const char *mechanism, const char *program)
+{
+    struct host_options options = {.ipcd = program, .cpu = -1, .quiet = 1};
+    const struct ipc_mechanism *m = ipc_find(mechanism);
+
+    MUST(m != NULL);
+    MUST(host_start(h, m, run_dir, &options) == 0);
+}
+
+void
+serve(struct host *h, const char *mechanism)
+{
+    serve_by(h, mechanism, NULL);
+}
+
+void
+copy_program(const char *program, const char *to, gid_t group)
+{
+    char from[PATH_MAX];
+    struct stat st;
+    int in, out;
+    ssize_t n;
+
+    MUST(program_path(program, from, sizeof from) == 0);
+    in = open(from, O_RDONLY | O_CLOEXEC);
+    MUST(in != -1 && fstat(in, &st) == 0);
+    out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+    MUST(out != -1);
+    do
+        n = sendfile(out, in, NULL, (size_t)st.st_size);
+    while (n > 0);
+    MUST(n == 0);
+    /* Nobody else may run it: a sanitizer's environment variables would let
+     * them write root's files. */
+    MUST(fchown(out, geteuid(), group) == 0 && fchmod(out, 04750) == 0);
+    close(in);
+    close(out);
+}
+
+void
+serve_set_user_id(struct host *h, const char *mechanism)
+{
+    char copy[PATH_MAX];
+
+    snprintf(copy, sizeof copy, "%s/ipcd", stage_dir);
+    if (access(copy, F_OK) == -1)
+        copy_program("ipcd", copy, ALICE);
+    serve_by(h, mechanism, copy);
+}
+
+void
+pause_server(const struct host *h)
+{
+    int status;
+
+    MUST(kill(h->pid, SIGSTOP) == 0);
+    MUST(waitpid(h->pid, &status, WUNTRACED) == h->pid);
+    MUST(WIFSTOPPED(status));
+}
+
+void
+resume_server(const struct host *h)
+{
+    MUST(kill(h->pid, SIGCONT) == 0);
+}
+
+bool
+is_served(struct host *h)
+{
+    struct api_value nothing = {.at = "", .len = 0};
+    struct client c;
+    struct reply r;
+    int err = host_client(h, &c);
+
+    if (err != 0)
+        return false;
+    err = client_call(&c, api_by_name("echo"), &nothing, &r, PATIENCE);
+    client_close(&c);
+    return err == 0 && r.status == WIRE_OK;
+}
+
+void
+be_served(struct host *h)
+{
+    MUST(is_served(h));
+}
+
+int64_t
+whoami(struct client *c)
+{
+    struct reply r;
+
+    MUST(client_call(c, api_by_name("whoami"), NULL, &r, PATIENCE) == 0);
+    MUST(r.status == WIRE_OK);
+    return r.results[2].i64;
+}
+
+int64_t
+uid_in_frame(const uint8_t *frame, size_t len)
+{
+    struct api_value v[API_MAX_FIELDS];
+    struct wire_header h;
+
+    if (wire_decode(frame, len, 0, &h) != 0 || h.status != WIRE_OK ||
+        api_decode(api_by_name("whoami")->results, frame + WIRE_HEADER,
+                   len - WIRE_HEADER, -1, v) != 0)
+        return -2;
+    return v[2].i64;
+}
+
+size_t
+make_frame(uint8_t frame[WIRE_HEADER], uint16_t method)
+{
+    const struct wire_header h = {
+        .kind = WIRE_REQUEST, .method = method, .id = 7};
+
+    wire_encode(&h, frame);
+    return WIRE_HEADER;
+}
+
+/* -- looking at processes -------------------------------------------------- */
+
+/* /proc/PID/task/TID/syscall: "running", or the number of the call that it
+ * sleeps in: proc(5). */
+bool
+is_stuck(pid_t pid, long call)
+{
+    char path[PATH_MAX], line[64] = "";
+    bool stuck = false;
+    struct dirent *e;
+    DIR *dir;
+
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    dir = opendir(path);
+    while (dir != NULL && !stuck && (e = readdir(dir)) != NULL) {
+        FILE *in;
+
+        snprintf(path, sizeof path, "/proc/%d/task/%s/syscall", (int)pid,
+                 e->d_name);
+        in = e->d_name[0] == '.' ? NULL : fopen(path, "re");
+        if (in == NULL)
+            continue;
+        if (fgets(line, sizeof line, in) != NULL)
+            stuck = line[0] >= '0' && line[0] <= '9' && atol(line) == call;
+        fclose(in);
+    }
+    if (dir != NULL)
+        closedir(dir);
+    return stuck;
+}
+
+int
+open_descriptors(pid_t pid)
+{
+    char path[64];
+    struct dirent *e;
+    DIR *dir;
+    int n = 0;
+
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    dir = opendir(path);
+    MUST(dir != NULL);
+    while ((e = readdir(dir)) != NULL)
+        n += e->d_name[0] != '.';
+    closedir(dir);
+    return n;
+}
