@@ -2,8 +2,9 @@
  * test_perclient.c - who may say what about whom in a FIFO that is open to all.
  *
  * An attack is run twice: against our server, which must refuse it, and against
- * ipcd-naive, the same program with the checks in owner.c left out (core/defence.h).
- * There it must succeed, or the first result would prove nothing.
+ * ipcd-naive, the same program with the checks in owner.c left out
+ * (core/defence.h).  There it must succeed, or the first result would prove
+ * nothing.
  */
 #define _GNU_SOURCE /* F_SETPIPE_SZ, O_CLOEXEC */
 #include "test/test.h"

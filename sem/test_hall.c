@@ -3,8 +3,9 @@
  * strangers may scribble on, the doors, the wills.
  *
  * An attack is run twice: against our server, which must refuse it, and against
- * ipcd-naive, the same program with the checks in owner.c left out (core/defence.h).
- * There it must succeed, or the first result would prove nothing.
+ * ipcd-naive, the same program with the checks in owner.c left out
+ * (core/defence.h).  There it must succeed, or the first result would prove
+ * nothing.
  */
 #define _GNU_SOURCE /* sched_yield, MAP_ANONYMOUS */
 #include "test/test.h"
