@@ -225,6 +225,7 @@ int
 endpoint_trusted(const char *name, uid_t object_owner)
 {
     char path[ENDPOINT_SIZE];
+    bool owns, alone;
     struct stat st;
     int err = path_printf(path, sizeof path, "%s", name);
 
@@ -232,13 +233,9 @@ endpoint_trusted(const char *name, uid_t object_owner)
         return err;
     if (stat(dirname(path), &st) == -1)
         return -errno;
-    if (DEFENCE(
-            "server",
-            (st.st_uid != object_owner && !has_become(name, object_owner)) ||
-                (st.st_mode & (S_IWGRP | S_IWOTH)) != 0,
-            false))
-        return -EPERM;
-    return 0;
+    owns = st.st_uid == object_owner || has_become(name, object_owner);
+    alone = (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+    return DEFENCE("server", owns && alone, true) ? 0 : -EPERM;
 }
 
 int
