@@ -73,6 +73,16 @@ prepare(struct chart *c)
     c->height = TOP + height(c) + BOTTOM + chart_small_print(c);
 }
 
+static bool
+has_bars(const struct chart *c, size_t placement)
+{
+    for (size_t i = 0; i < c->mechanisms.n; i++)
+        if (shown(c, c->mechanisms.name[i], c->placements.name[placement]) !=
+            NULL)
+            return true;
+    return false;
+}
+
 /* A bar is a box from 0 to the ratio, and its number stands behind it. */
 static void
 bars(struct chart *c, size_t placement)
@@ -119,6 +129,7 @@ static void
 draw(struct chart *c)
 {
     double h = c->height, most = 1;
+    const char *between = "";
 
     for (size_t i = 0; i < c->mechanisms.n; i++)
         most = fmax(most, longest(c, c->mechanisms.name[i]));
@@ -143,12 +154,14 @@ draw(struct chart *c)
     for (size_t j = 0; j < c->placements.n; j++) {
         size_t style = chart_style(c->placements.name[j]);
 
+        if (!has_bars(c, j)) /* gnuplot will not have an empty one */
+            continue;
         fprintf(c->f,
                 "%s$p%zu using (0):2:(0):1:2:3 with boxxyerror linecolor '%s' "
                 "title '%s', $p%zu using 1:(($2+$3)/2):4 with labels left "
                 "offset 0.4,0 font ',8' notitle",
-                j == 0 ? "" : ", ", j, chart_colour(style),
-                c->placements.name[j], j);
+                between, j, chart_colour(style), c->placements.name[j], j);
+        between = ", ";
     }
     fputc('\n', c->f);
 }

@@ -52,8 +52,6 @@ bool plan_names(const struct plan *p, const struct ipc_mechanism *m);
 struct spending {
     int64_t since_begin; /* ns, all in all */
     int64_t in_rounds;   /* in the rounds so far */
-    int64_t timed;       /* in their timed parts */
-    long cells;          /* measured in them */
     long rounds;         /* done */
 };
 

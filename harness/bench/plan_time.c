@@ -45,25 +45,31 @@ startup_of(const struct plan *p, const struct cell *c, const int64_t *startup)
     return 0;
 }
 
+/* What a cell takes beside its timed part: from the rounds so far, in the first
+ * of which every cell has been; before that, its server's start. */
+static double
+beside(const struct plan *p, const struct cell *c, const int64_t *startup)
+{
+    if (c->runs > 0)
+        return (double)c->beside / (double)c->runs;
+    return startup != NULL ? startup_of(p, c, startup) : 0;
+}
+
 int64_t
 plan_cell_time(const struct plan *p, const struct spending *so_far,
                const int64_t *startup)
 {
-    double s = (double)NS_PER_SEC, weights = 0, beside = 0, ns;
+    double s = (double)NS_PER_SEC, weights = 0, ns;
     double left =
         p->budget * s - (double)so_far->since_begin - plan_report_time(p) * s;
 
     if (p->duration > 0)
         return (int64_t)(p->duration * s);
-    if (so_far->cells > 0)
-        beside =
-            (double)(so_far->in_rounds - so_far->timed) / (double)so_far->cells;
     for (size_t i = 0; i < p->cell_count; i++) {
         const struct cell *c = &p->cells[i];
         double n = plan_times_left(p, c, so_far->rounds);
 
-        left -= n * (double)c->ns;
-        left -= n * (so_far->cells > 0 ? beside : startup_of(p, c, startup));
+        left -= n * ((double)c->ns + beside(p, c, startup));
         weights += c->ns == 0 ? n * (double)c->weight : 0;
     }
     ns = left / fmax(weights, 1);

@@ -36,6 +36,7 @@ run_progress(const struct run *r, const char *what, long i, long n)
 static int
 one_cell(struct run *r, struct cell *c)
 {
+    int64_t start = now_ns();
     struct row row;
     int err = measure_cell(&r->bench, c, r->rounds + 1, &row);
 
@@ -44,8 +45,8 @@ one_cell(struct run *r, struct cell *c)
     r->measured++;
     r->rejected += strcmp(row.status, ROW_REJECTED) == 0;
     r->failed += strcmp(row.status, ROW_FAILED) == 0;
-    r->spending.cells++;
-    r->spending.timed += cell_time(&r->bench, c);
+    c->runs++;
+    c->beside += now_ns() - start - cell_time(&r->bench, c);
     return record_row(&r->record, &row);
 }
 
