@@ -14,6 +14,7 @@
 #define _GNU_SOURCE /* pthread_tryjoin_np */
 #include "core/activation.h"
 #include "core/clock.h"
+#include "core/defence.h"
 #include "core/rundir.h"
 #include "server/confine.h"
 #include "server/methods.h"
@@ -628,7 +629,7 @@ main(int argc, char **argv)
     argp_program_version_hook = print_version;
     argp_err_exit_status = EX_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, NULL);
-    if (!elevated && confine_was_refused_rights()) {
+    if (DEFENCE("refused", !elevated && confine_was_refused_rights(), false)) {
         fputs("ipcd: installed set-user-ID, but started without the rights of "
               "its owner: the caller has no_new_privs, or the file system is "
               "mounted nosuid\n",

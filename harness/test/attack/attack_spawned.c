@@ -318,6 +318,41 @@ need_resources(void)
     return NULL;
 }
 
+/* -- 6: no new privileges -------------------------------------------------------- */
+
+/* Then exec(2) gives no rights, and says nothing: what takes itself for root's
+ * server runs as Alice, in the environment that she made. */
+static void
+leave_no_privileges(void)
+{
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static void
+alice_takes_its_rights(void *arg)
+{
+    struct started *s = arg;
+    const struct api_value name = {.at = "A", .len = 1};
+    uint8_t reply[4096];
+
+    start(s, leave_no_privileges);
+    s->fell = ask(s, "hello", &name, reply) > 0;
+    end(s);
+}
+
+static bool
+takes_its_rights(bool naive)
+{
+    struct host server;
+    struct started *s;
+
+    (void)naive;
+    serve_set_user_id(&server, "pipe/coprocess");
+    s = make_started(&server);
+    as_user(ALICE, alice_takes_its_rights, s);
+    return s->fell;
+}
+
 /* -- 7: killed in the middle ------------------------------------------------------------ */
 
 /* The textbook's log: who, then what; and between the two... */
@@ -504,6 +539,8 @@ const struct attack spawned_attacks[] = {
     {5, M, "leaves it 4 descriptors, no signals", .without = "limits",
      .how = "limits are set anew", .missing = need_little,
      .run = leaves_no_room},
+    {6, M, "starts it with no_new_privs", .without = "refused",
+     .how = "it says so, and ends", .run = takes_its_rights},
     {128, M, "the same, with a hard limit", .without = "limits",
      .how = "CAP_SYS_RESOURCE", .missing = need_resources,
      .run = leaves_no_room_for_good},
