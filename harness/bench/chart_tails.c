@@ -196,20 +196,24 @@ interruptions(const struct summary *s)
 
 /* A mark on each curve where its times are as rare as the interruptions: what
  * is to the right of it is the machine's. */
-static void
+static bool
 marks(struct chart *c, const struct series *all, size_t n, double rarest)
 {
     double rate = interruptions(c->s);
+    bool any = false;
 
     fputs("$tick << EOD\nNaN NaN\n", c->f);
     for (size_t i = 0; i < n && rate > 0; i++) {
         double x = 1 / (all[i].line->p50_ns * rate);
         double us = x > 1 ? distribution_quantile(&all[i].d, 1 - 1 / x) : NAN;
 
-        if (x < rarest && !isnan(us))
+        if (x < rarest && !isnan(us)) {
             fprintf(c->f, "%g %g\n", x, us / 1e3);
+            any = true;
+        }
     }
     fputs("EOD\n", c->f);
+    return any;
 }
 
 static void
@@ -249,24 +253,28 @@ static void
 panel(struct chart *c, struct series *all, size_t n, const char *title)
 {
     struct extent e = find_extent(all, n);
+    bool marked;
 
     set_styles(all, n);
     for (size_t i = 0; i < n; i++)
         curve(c, &all[i], i);
     axes(c, &e);
     labels(c, all, n, &e);
-    marks(c, all, n, e.rarest);
+    marked = marks(c, all, n, e.rarest);
     fputs("set title ", c->f);
     chart_text(c->f, title);
     fputs(" offset 0,-0.5\nplot ", c->f);
     for (size_t i = 0; i < n; i++)
         fprintf(c->f,
-                "$s%zu with linespoints pointtype %d pointinterval 6 "
-                "pointsize 0.9 linewidth 1.8 linecolor '%s' notitle, ",
-                i, chart_shape(all[i].style), chart_colour(all[i].style));
-    fputs("$tick with points pointtype 6 pointsize 2.2 linewidth 2 linecolor "
-          "'#000000' notitle\nunset label\n",
-          c->f);
+                "%s$s%zu with linespoints pointtype %d pointinterval 6 "
+                "pointsize 0.9 linewidth 1.8 linecolor '%s' notitle",
+                i == 0 ? "" : ", ", i, chart_shape(all[i].style),
+                chart_colour(all[i].style));
+    if (marked)
+        fputs(", $tick with points pointtype 6 pointsize 2.2 linewidth 2 "
+              "linecolor '#000000' notitle",
+              c->f);
+    fputs("\nunset label\n", c->f);
 }
 
 /* -- the two charts --------------------------------------------------------------------- */
