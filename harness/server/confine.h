@@ -24,6 +24,11 @@
 
 /* -- inherited.c ------------------------------------------------------------- */
 
+/* Makes sure that 0, 1 and 2 are open: with 2 closed, the next socket we make
+ * would be "standard error", and its client would get our messages.  For every
+ * program, and before it opens anything.  0 or -errno. */
+int fill_standard_descriptors(void);
+
 /*
  * For a set-user-ID server, started by somebody who may mean harm: puts in
  * order everything that survives exec(2).  Call it first.  Returns 0, or -errno

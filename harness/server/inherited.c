@@ -22,9 +22,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* With 2 closed, the next file we open would become "standard error", and a
- * message would be written into it. */
-static int
+int
 fill_standard_descriptors(void)
 {
     int fd;

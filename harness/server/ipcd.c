@@ -622,7 +622,7 @@ main(int argc, char **argv)
     bool elevated = getauxval(AT_SECURE) != 0;
     char why[ACTIVATION_WHY];
 
-    if (elevated && confine_inherited() != 0)
+    if ((elevated ? confine_inherited() : fill_standard_descriptors()) != 0)
         return EX_OSERR;
     if (argc < 1)
         return EX_USAGE;

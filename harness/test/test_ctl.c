@@ -347,6 +347,45 @@ START_TEST(one_ipcd_serves_several_and_sigterm_leaves_nothing)
 }
 END_TEST
 
+/* Then the first three sockets would be "standard" ones, and what the server
+ * says to its user would be written to a client. */
+START_TEST(what_is_started_with_0_to_2_closed_gets_them)
+{
+    char path[ENDPOINT_SIZE * 2], link[64], target[64];
+    int ready[2];
+    pid_t pid;
+
+    ck_assert_int_eq(program_path("ipcd", path, sizeof path), 0);
+    ck_assert_int_eq(pipe(ready), 0);
+    pid = fork();
+    ck_assert_int_ne(pid, -1);
+    if (pid == 0) {
+        char fd[16];
+
+        for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
+            close(i);
+        snprintf(fd, sizeof fd, "%d", ready[1]);
+        execl(path, "ipcd", "-m", "socket/stream", "--run-dir", run_dir,
+              "--ready-fd", fd, (char *)NULL);
+        _exit(EXIT_FAILURE);
+    }
+    close(ready[1]);
+    ck_assert_int_eq(read(ready[0], target, 1), 1);
+    close(ready[0]);
+    for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++) {
+        ssize_t n;
+
+        snprintf(link, sizeof link, "/proc/%d/fd/%d", (int)pid, i);
+        n = readlink(link, target, sizeof target - 1);
+        ck_assert_int_gt(n, 0);
+        target[n] = '\0';
+        ck_assert_str_eq(target, "/dev/null");
+    }
+    ck_assert_int_eq(kill(pid, SIGTERM), 0);
+    ck_assert_int_eq(wait_status(pid), 0);
+}
+END_TEST
+
 START_TEST(shutdown_ends_the_whole_daemon)
 {
     char dir[ENDPOINT_SIZE], option[ENDPOINT_SIZE + 16];
@@ -439,6 +478,7 @@ test_ctl(void)
     tcase_add_test(tc, ipcd_says_why_it_does_not_start);
     tcase_add_loop_test(tc, one_ipcd_serves_several_and_sigterm_leaves_nothing,
                         0, 3);
+    tcase_add_test(tc, what_is_started_with_0_to_2_closed_gets_them);
     tcase_add_test(tc, shutdown_ends_the_whole_daemon);
     add_test_if(tc, need_root(), shutdown_is_not_for_everybody);
     tcase_add_test(tc, one_endpoint_that_cannot_be_takes_back_the_others);
