@@ -62,25 +62,41 @@ is_socket(struct given *g)
     return true;
 }
 
+/* Nobody else may change its mode or read what others write there, and we can.
+ * For a FIFO we need a write end of our own, or the activator's end would be the
+ * end of file.  And read(2) is to wait: systemd's does not. */
+static int
+check_file(const struct given *g, const struct stat *st)
+{
+    int flags = fcntl(g->fd, F_GETFL), mode = flags & O_ACCMODE;
+
+    if (flags == -1)
+        return -errno;
+    if (st->st_uid != geteuid() || (st->st_mode & 07777 & ~0622u) != 0 ||
+        (mode != O_RDWR && (g->kind == ACTIVATION_FIFO || mode != O_RDONLY)))
+        return -EPERM;
+    return fcntl(g->fd, F_SETFL, flags & ~O_NONBLOCK) == -1 ? -errno : 0;
+}
+
 /* Where it is says the kernel: for a queue, "/" and its name.  "(deleted)" at
  * the end is a name that nobody will ask for. */
-static bool
-is_file(struct given *g, mode_t type)
+static int
+look_at_file(struct given *g, const struct stat *st)
 {
     char link[64];
     struct statfs fs;
     ssize_t n;
 
-    if (type == S_IFIFO)
+    if (S_ISFIFO(st->st_mode))
         g->kind = ACTIVATION_FIFO;
     else if (fstatfs(g->fd, &fs) == 0 && fs.f_type == MQUEUE_MAGIC)
         g->kind = ACTIVATION_QUEUE;
     else
-        return false;
+        return -EINVAL;
     snprintf(link, sizeof link, "/proc/self/fd/%d", g->fd);
     n = readlink(link, g->at, sizeof g->at - 1);
     g->at[n < 0 ? 0 : n] = '\0';
-    return g->at[0] == '/';
+    return g->at[0] == '/' ? check_file(g, st) : -EINVAL;
 }
 
 static int
@@ -91,10 +107,9 @@ look_at(struct given *g, int fd)
     *g = (struct given){.fd = fd};
     if (fstat(fd, &st) == -1 || fcntl(fd, F_SETFD, FD_CLOEXEC) == -1)
         return -errno;
-    return (S_ISSOCK(st.st_mode) ? is_socket(g)
-                                 : is_file(g, st.st_mode & S_IFMT))
-               ? 0
-               : -EINVAL;
+    if (!S_ISSOCK(st.st_mode))
+        return look_at_file(g, &st);
+    return is_socket(g) ? 0 : -EINVAL;
 }
 
 int
@@ -118,8 +133,12 @@ activation_begin(char why[ACTIVATION_WHY])
         err = look_at(&given[i], FIRST + i);
         if (err != 0)
             snprintf(why, ACTIVATION_WHY,
-                     "descriptor %d is not a listening AF_UNIX socket with a "
-                     "path, a FIFO or a POSIX queue: %s",
+                     err == -EPERM
+                         ? "descriptor %d: a FIFO or queue must be the "
+                           "server's, mode 0622 or less, open for reading (a "
+                           "FIFO also for writing): %s"
+                         : "descriptor %d is not a listening AF_UNIX socket "
+                           "with a path, a FIFO or a POSIX queue: %s",
                      FIRST + i, strerror(-err));
         given_count += err == 0;
     }

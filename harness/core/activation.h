@@ -26,6 +26,8 @@
  *   -EINVAL  it makes no sense, or a descriptor is neither an AF_UNIX socket
  *            with a path that is bound (and listens), nor a FIFO, nor a POSIX
  *            queue; why says which
+ *   -EPERM   a FIFO or a queue is not this user's, or others can do more than
+ *            write to it, or it is not open for reading (a FIFO: O_RDWR)
  */
 #define ACTIVATION_WHY 160 /* bytes */
 int activation_begin(char why[ACTIVATION_WHY]);
@@ -34,8 +36,8 @@ int activation_begin(char why[ACTIVATION_WHY]);
 enum { ACTIVATION_FIFO = 100, ACTIVATION_QUEUE };
 
 /* The descriptor for the endpoint at this path (for a queue: its name); it now
- * belongs to the caller.  -ENOENT: there is none; -EPROTOTYPE: there is one, but
- * of another kind. */
+ * belongs to the caller, and if it is a FIFO or a queue, waits.  -ENOENT: there is
+ * none; -EPROTOTYPE: there is one, but of another kind. */
 int activation_take(int kind, const char *at);
 
 /* Is this the activator's, and not ours to remove? */

@@ -238,6 +238,15 @@ endpoint_trusted(const char *name, uid_t object_owner)
     return DEFENCE("server", owns && alone, true) ? 0 : -EPERM;
 }
 
+bool
+endpoint_activated(const char *name)
+{
+    char path[ENDPOINT_SIZE];
+
+    return endpoint_file(name, ".activator", path) == 0 &&
+           access(path, F_OK) == 0;
+}
+
 int
 life_make(const char *name)
 {

@@ -7,6 +7,7 @@
  *          fifo-perclient.lock         held by its server (endpoint_lock)
  *          fifo-perclient.user         who its server has become
  *                                      (endpoint_becomes)
+ *          fifo-perclient.activator    it is systemd's (endpoint_activated)
  *          shm-futex.life              open in its server (life_make)
  *          fifo-perclient.d/ ...       whatever else the mechanism needs,
  *                                      under the same name
@@ -15,6 +16,8 @@
 #define RUNDIR_H
 
 #include "ipc.h"
+
+#include <stdbool.h>
 
 /* A socket's path has 108 bytes (unix(7), sun_path), so no endpoint's path may
  * be longer. */
@@ -69,6 +72,13 @@ void endpoint_unlock(const char *name, int lock);
  */
 int endpoint_becomes(const char *name, uid_t uid);
 int endpoint_trusted(const char *name, uid_t object_owner);
+
+/*
+ * Is there somebody, such as systemd(1), to whom the endpoint belongs, and who
+ * starts its server when a client comes (core/activation.h)?  He says so by a
+ * file NAME.activator, from before the first client until he removes it all.
+ */
+bool endpoint_activated(const char *name);
 
 /*
  * Is the server alive?  For mechanisms where nobody tells a waiting client:
