@@ -31,7 +31,7 @@
 #include <unistd.h>
 
 struct server {
-    char name[ENDPOINT_SIZE], dir_name[ENDPOINT_SIZE];
+    char name[ENDPOINT_SIZE];
     int fd;  /* the request FIFO */
     int dir; /* NAME.d, where the reply FIFOs are */
     struct sessions sessions;
@@ -53,19 +53,16 @@ static int
 perclient_create(void *srv, const char *name)
 {
     struct server *s = srv;
-    int err = endpoint_file(name, ".d", s->dir_name);
 
-    if (err != 0)
-        return err;
     strcpy(s->name, name);
-    s->dir = reply_fifo_make_dir(s->dir_name);
+    s->dir = reply_fifo_make_dir(name);
     if (s->dir < 0)
         return s->dir;
     s->fd = request_fifo_make(name); /* last: now clients find everything */
     if (s->fd >= 0)
         return 0;
     close(s->dir);
-    reply_fifo_remove_all(s->dir_name);
+    reply_fifo_remove_all(name);
     return s->fd;
 }
 
@@ -185,7 +182,7 @@ perclient_destroy(void *srv)
     close(s->fd);
     close(s->dir);
     request_fifo_remove(s->name);
-    reply_fifo_remove_all(s->dir_name);
+    reply_fifo_remove_all(s->name);
 }
 
 /* -- client --------------------------------------------------------------------- */
@@ -210,16 +207,14 @@ static int
 perclient_open(void *cli, const char *where)
 {
     struct client_end *c = cli;
-    char dir[ENDPOINT_SIZE], path[PATH_MAX];
+    char path[PATH_MAX];
     struct reply_fifo id;
-    int err = endpoint_file(where, ".d", dir);
+    int err;
 
-    if (err != 0)
-        return err;
     c->requests = request_fifo_open(where);
     if (c->requests < 0)
         return c->requests;
-    c->replies = reply_fifo_make(dir, &id, path, sizeof path);
+    c->replies = reply_fifo_make(where, &id, path, sizeof path);
     if (c->replies < 0) {
         err = c->replies;
         goto close_requests;
@@ -277,13 +272,11 @@ perclient_close(void *cli)
 static int
 perclient_sweep(const char *name)
 {
-    char dir_name[ENDPOINT_SIZE];
     int fifo = request_fifo_remove(name), dir;
-    int err = endpoint_file(name, ".d", dir_name);
 
-    if (fifo < 0 || err != 0)
-        return fifo < 0 ? fifo : err;
-    dir = reply_fifo_remove_all(dir_name);
+    if (fifo < 0)
+        return fifo;
+    dir = reply_fifo_remove_all(name);
     return dir < 0 ? dir : fifo || dir;
 }
 

@@ -2,7 +2,9 @@
 #define _GNU_SOURCE /* O_PATH, O_DIRECTORY, getrandom */
 #include "reply_fifo.h"
 
+#include "core/activation.h"
 #include "core/clock.h"
+#include "core/rundir.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -14,10 +16,14 @@
 #include <unistd.h>
 
 int
-reply_fifo_make(const char *dir, struct reply_fifo *id, char *path, size_t size)
+reply_fifo_make(const char *where, struct reply_fifo *id, char *path,
+                size_t size)
 {
-    int fd, err;
+    char dir[ENDPOINT_SIZE];
+    int fd, err = endpoint_file(where, ".d", dir);
 
+    if (err != 0)
+        return err;
     id->pid = (uint32_t)getpid();
     if (getrandom(&id->serial, sizeof id->serial, 0) != sizeof id->serial)
         return -errno;
@@ -89,22 +95,23 @@ reply_fifo_read(int fd, struct frames *in, struct ipc_message *msg,
 }
 
 int
-reply_fifo_make_dir(const char *dir)
+reply_fifo_make_dir(const char *name)
 {
-    int fd = reply_fifo_remove_all(dir), err;
+    char dir[ENDPOINT_SIZE];
+    int fd = reply_fifo_remove_all(name), err = endpoint_file(name, ".d", dir);
 
-    if (fd < 0)
-        return fd;
-    if (mkdir(dir, 0700) == -1)
+    if (fd < 0 || err != 0)
+        return fd < 0 ? fd : err;
+    if (mkdir(dir, 0700) == -1 && !(errno == EEXIST && activation_owns(name)))
         return -errno;
-    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     /* Only root can open other users' 0600 FIFOs, so only root invites them.
      * Sticky: nobody removes or renames another's, inode(7). */
     if (fd == -1 || (geteuid() == 0 && fchmod(fd, 01777) == -1)) {
         err = -errno;
         if (fd != -1)
             close(fd);
-        rmdir(dir);
+        reply_fifo_remove_all(name);
         return err;
     }
     return fd;
@@ -154,11 +161,17 @@ reply_fifo_check(int dir, const struct reply_fifo *id, uid_t claimed,
 }
 
 int
-reply_fifo_remove_all(const char *dir)
+reply_fifo_remove_all(const char *name)
 {
-    DIR *d = opendir(dir);
+    char dir[ENDPOINT_SIZE];
     struct dirent *entry;
+    DIR *d;
+    int err = endpoint_file(name, ".d", dir);
 
+    /* The activator's: the FIFOs in there are of clients who wait for us. */
+    if (err != 0 || activation_owns(name))
+        return err;
+    d = opendir(dir);
     if (d == NULL)
         return errno == ENOENT ? 0 : -errno;
     while ((entry = readdir(d)) != NULL)

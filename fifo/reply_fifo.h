@@ -26,10 +26,10 @@ struct reply_fifo {
 
 /* -- client --
  *
- * Makes a FIFO in the directory dir and opens it for reading, non-blocking.
+ * Makes a FIFO in NAME.d of this endpoint and opens it for reading, non-blocking.
  * Returns the descriptor or -errno.  path receives its name, to be unlinked as
  * soon as the server has opened it. */
-int reply_fifo_make(const char *dir, struct reply_fifo *id, char *path,
+int reply_fifo_make(const char *where, struct reply_fifo *id, char *path,
                     size_t size);
 
 /* Waits for the server, that is, for the nonce.  From then on reading from fd
@@ -42,9 +42,11 @@ int reply_fifo_read(int fd, struct frames *in, struct ipc_message *msg,
 
 /* -- server --
  *
- * Makes the directory for them, in place of a leftover: open to everybody if
- * the server is root.  Returns a descriptor or -errno. */
-int reply_fifo_make_dir(const char *dir);
+ * Makes NAME.d, the directory for them, in place of a leftover: open to
+ * everybody if the server is root.  Returns a descriptor or -errno.  Where the
+ * request FIFO is an activator's (core/activation.h), so is this: it is taken as
+ * it is, and stays. */
+int reply_fifo_make_dir(const char *name);
 
 /* Opens one for writing, non-blocking, if it is a FIFO that belongs to the uid
  * the client claims (owner_check_fd()), and leaves a fresh nonce in it.
@@ -53,7 +55,7 @@ int reply_fifo_check(int dir, const struct reply_fifo *id, uid_t claimed,
                      uint8_t nonce[NONCE_SIZE], struct ipc_peer *peer);
 
 /* Removes the directory and what clients left there.  1 = it was there, 0 = it
- * was not. */
-int reply_fifo_remove_all(const char *dir);
+ * was not, or is an activator's. */
+int reply_fifo_remove_all(const char *name);
 
 #endif

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* O_CLOEXEC, O_NOFOLLOW */
 #include "request_fifo.h"
 
+#include "core/activation.h"
 #include "core/clock.h"
 #include "core/rundir.h"
 
@@ -15,6 +16,8 @@
 int
 request_fifo_remove(const char *name)
 {
+    if (activation_owns(name))
+        return 0;
     if (unlink(name) == -1)
         return errno == ENOENT ? 0 : -errno;
     return 1;
@@ -23,9 +26,11 @@ request_fifo_remove(const char *name)
 int
 request_fifo_make(const char *name)
 {
-    int err = request_fifo_remove(name);
-    int fd;
+    int fd = activation_take(ACTIVATION_FIFO, name), err;
 
+    if (fd != -ENOENT)
+        return fd;
+    err = request_fifo_remove(name);
     if (err < 0)
         return err;
     if (mkfifo(name, 0600) == -1)

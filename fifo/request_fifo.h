@@ -21,7 +21,8 @@
 /* -- server --
  *
  * Makes the FIFO in place of a leftover, open to everybody for writing if the
- * server is root, otherwise to its own user only.  A descriptor or -errno. */
+ * server is root, otherwise to its own user only; or takes over an activator's
+ * (core/activation.h), which then is not removed.  A descriptor or -errno. */
 int request_fifo_make(const char *name);
 
 /* Reads what there is, and waits for it at most timeout_ns.  How many bytes, or
@@ -30,7 +31,7 @@ int request_fifo_make(const char *name);
 ssize_t request_fifo_read(int fd, void *to, size_t room, int64_t timeout_ns,
                           bool *drained);
 
-/* Removes the name.  1 = it was there, 0 = it was not. */
+/* Removes the name.  1 = it was there, 0 = it was not, or is an activator's. */
 int request_fifo_remove(const char *name);
 
 /* -- client --
