@@ -18,6 +18,7 @@
 #define _GNU_SOURCE /* O_CLOEXEC */
 #include "posix.h"
 
+#include "core/activation.h"
 #include "core/clock.h"
 #include "core/wire.h"
 #include "posix_plan.h"
@@ -35,10 +36,35 @@ static int msgq_sweep(const char *name); /* at the end */
 /* -- server ---------------------------------------------------------------- */
 
 static int
+make_queue(const char *queue_name, const struct posix_plan *p)
+{
+    struct mq_attr attr = {.mq_maxmsg = p->requests,
+                           .mq_msgsize = (long)p->size};
+    mqd_t queue = posix_take_over(queue_name, p);
+    int err;
+
+    if (queue != -ENOENT)
+        return queue;
+    /* O_EXCL: whatever is there is not ours, and mq_open(3) would be content
+     * with it. */
+    queue = mq_open(queue_name, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600,
+                    &attr);
+    /* Only root can open other users' 0600 queues, so only root invites them.
+     * They write, and do not read what others write. */
+    if (queue != -1 && (geteuid() != 0 || fchmod(queue, 0622) == 0))
+        return queue;
+    err = -errno;
+    if (queue != -1) {
+        mq_close(queue);
+        mq_unlink(queue_name);
+    }
+    return err;
+}
+
+static int
 msgq_create(void *srv, const char *name)
 {
     struct server *s = srv;
-    struct mq_attr attr = {0};
     struct posix_plan p;
     int err = msgq_sweep(name);
 
@@ -59,28 +85,10 @@ msgq_create(void *srv, const char *name)
         err = s->life;
         goto free_buffer;
     }
-    attr.mq_maxmsg = p.requests;
-    attr.mq_msgsize = (long)p.size;
-    /* O_EXCL: whatever is there is not ours, and mq_open(3) would be content
-     * with it. */
-    s->queue = mq_open(s->queue_name, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-                       0600, &attr);
-    if (s->queue == -1) {
-        err = -errno;
-        goto close_life;
-    }
-    /* Only root can open other users' 0600 queues, so only root invites them.
-     * They write, and do not read what others write. */
-    if (geteuid() == 0 && fchmod(s->queue, 0622) == -1) {
-        err = -errno;
-        goto remove_queue;
-    }
-    return 0;
-
-remove_queue:
-    mq_close(s->queue);
-    mq_unlink(s->queue_name);
-close_life:
+    s->queue = make_queue(s->queue_name, &p);
+    if (s->queue >= 0)
+        return 0;
+    err = s->queue;
     close(s->life);
     life_sweep(name);
 free_buffer:
@@ -196,7 +204,8 @@ msgq_open(void *cli, const char *where)
     int err;
 
     c->life = life_watch(where);
-    if (c->life < 0)
+    /* Or our JOIN starts one; below 0, poll(2) does not look at it. */
+    if (c->life < 0 && !endpoint_activated(where))
         return c->life;
     err = posix_find_server(c, where);
     if (err != 0)
@@ -213,7 +222,8 @@ msgq_open(void *cli, const char *where)
 close_requests:
     mq_close(c->requests);
 close_life:
-    close(c->life);
+    if (c->life >= 0)
+        close(c->life);
     return err;
 }
 
@@ -268,6 +278,8 @@ msgq_sweep(const char *name)
 
     if (err != 0)
         return err;
+    if (activation_owns(queue_name))
+        return life;
     if (mq_unlink(queue_name) == -1)
         return errno == ENOENT ? life : -errno;
     return 1;

@@ -36,7 +36,7 @@ struct server {
 };
 
 struct client_end {
-    int life; /* of the server (rundir.h) */
+    int life; /* of the server (rundir.h); below 0: it is to be started */
     mqd_t requests, replies;
     uint8_t *buf; /* size bytes */
     size_t size;

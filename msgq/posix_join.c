@@ -251,6 +251,10 @@ posix_announce(struct client_end *c, const char *where)
     /* Both sides have it open now, or never will; without a name, a crash from
      * here on leaves nothing. */
     mq_unlink(queue_name);
+    if (err == 0 && c->life < 0) { /* we have started it */
+        c->life = life_watch(where);
+        err = c->life < 0 ? c->life : 0;
+    }
     if (err != 0)
         mq_close(c->replies);
     return err;

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* O_CLOEXEC, RLIMIT_MSGQUEUE */
 #include "posix_plan.h"
 
+#include "core/activation.h"
 #include "core/ipc.h"
 
 #include <errno.h>
@@ -62,6 +63,19 @@ posix_plan(struct posix_plan *p)
                                    IPC_MAX_CLIENTS);
     p->size -= OVERHEAD;
     return 0;
+}
+
+int
+posix_take_over(const char *queue_name, const struct posix_plan *p)
+{
+    mqd_t queue = activation_take(ACTIVATION_QUEUE, queue_name);
+    struct mq_attr attr;
+
+    if (queue < 0 ||
+        (mq_getattr(queue, &attr) == 0 && attr.mq_msgsize == (long)p->size))
+        return queue;
+    mq_close(queue);
+    return -EMSGSIZE;
 }
 
 const char *

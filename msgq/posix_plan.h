@@ -25,6 +25,11 @@ struct posix_plan {
 /* -EMFILE: this user may not have enough, as mq_open(3) would say. */
 int posix_plan(struct posix_plan *p);
 
+/* The request queue, if there is an activator (core/activation.h) and he has made
+ * it: of any depth, but of the plan's size, by which everybody goes.  A
+ * descriptor; -ENOENT: there is none; -EMSGSIZE. */
+int posix_take_over(const char *queue_name, const struct posix_plan *p);
+
 /* Why there can be no such queue here, or NULL. */
 const char *posix_unavailable(void);
 
