@@ -589,6 +589,13 @@ run_sweep(void)
 
         if (ipc_registry[i]->caps & (IPC_SPAWNED | IPC_INPROCESS))
             continue;
+        if (endpoint_name(ipc_registry[i], options.dir, name) == 0 &&
+            endpoint_activated(name)) {
+            printf("ipcd: %s: is systemd's, left alone (systemctl stop its "
+                   ".socket unit)\n",
+                   name);
+            continue;
+        }
         swept = sweep_endpoint(ipc_registry[i], name);
         if (swept == -EEXIST)
             printf("ipcd: %s: is being served, left alone\n", name);
