@@ -13,6 +13,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <mqueue.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,10 +160,46 @@ knows_files(struct child *self, void *arg)
     (void)self, (void)arg;
     endpoint_file(run_dir, "/fifo", path);
     ck_assert_int_eq(mkfifo(path, 0600), 0);
-    ck_assert_int_eq(begin_with(open(path, O_RDWR | O_CLOEXEC), "1"), 0);
+    ck_assert_int_eq(
+        begin_with(open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC), "1"), 0);
+    ck_assert_int_eq(fcntl(3, F_GETFL) & O_NONBLOCK, 0);
+    ck_assert_int_eq(activation_take(ACTIVATION_QUEUE, path), -EPROTOTYPE);
     ck_assert_int_eq(activation_take(ACTIVATION_FIFO, path), 3);
     unlink(path);
 }
+
+/* What a reader sees is how a client proves who it is (core/owner.h). */
+static void
+refuses_what_others_can_read(struct child *self, void *arg)
+{
+    char path[ENDPOINT_SIZE];
+    int fd;
+
+    (void)self, (void)arg;
+    endpoint_file(run_dir, "/fifo", path);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    ck_assert_int_eq(fchmod(fd, 0644), 0);
+    ck_assert_int_eq(begin_with(fd, "1"), -EPERM);
+    ck_assert_int_eq(fchmod(fd, 0622), 0);
+    ck_assert_int_eq(begin_with(fd, "1"), 0);
+    ck_assert_int_eq(
+        begin_with(open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), "1"), -EPERM);
+    if (geteuid() == 0) {
+        ck_assert_int_eq(fchown(fd, ALICE, ALICE), 0);
+        ck_assert_int_eq(begin_with(fd, "1"), -EPERM);
+    }
+    unlink(path);
+}
+
+START_TEST(a_fifo_that_others_can_read_is_refused)
+{
+    struct child c;
+
+    child_start(&c, geteuid(), refuses_what_others_can_read, NULL);
+    child_end(&c);
+}
+END_TEST
 
 static void
 knows_queues(struct child *self, void *arg)
@@ -200,10 +238,91 @@ END_TEST
 
 struct activated {
     const struct ipc_mechanism *m;
+    int kind; /* of the endpoint */
     char where[ENDPOINT_SIZE];
-    int listener, notified; /* sockets of the activator's */
+    int listener; /* the activator's descriptor for it */
+    int notified; /* his socket for what the server has to say */
     pid_t pid;
 };
+
+/* As in harness/server/systemd/. */
+static int
+make_fifo(const struct activated *a)
+{
+    char dir[ENDPOINT_SIZE];
+
+    endpoint_file(a->where, ".d", dir);
+    ck_assert_int_eq(mkdir(dir, 0700), 0);
+    ck_assert_int_eq(chmod(dir, 01777), 0);
+    ck_assert_int_eq(mkfifo(a->where, 0600), 0);
+    ck_assert_int_eq(chmod(a->where, 0622), 0);
+    return open(a->where, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+}
+
+static int
+make_queue(const struct activated *a, long more)
+{
+    const int flags = O_RDONLY | O_NONBLOCK | O_CREAT | O_EXCL | O_CLOEXEC;
+    char queue_name[ENDPOINT_SIZE];
+    struct mq_attr attr = {.mq_maxmsg = 10};
+    struct ipc_limits limits;
+    mqd_t queue;
+
+    ck_assert_int_eq(a->m->limits(&limits), 0);
+    attr.mq_msgsize = (long)limits.max_msg + 28 + more; /* its prefix */
+    endpoint_flat(a->where, queue_name);
+    queue = mq_open(queue_name, flags, 0600, &attr);
+    ck_assert_int_ne(queue, (mqd_t)-1);
+    ck_assert_int_eq(fchmod(queue, 0622), 0);
+    return queue;
+}
+
+/* PassCredentials=yes: what comes while nobody asks for credentials has none. */
+static int
+make_socket(const struct activated *a)
+{
+    const int on = 1;
+    int fd = bound(a->kind, a->where, true);
+
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on),
+                     0);
+    return fd;
+}
+
+static void
+make_endpoint(struct activated *a)
+{
+    char path[ENDPOINT_SIZE];
+
+    if (a->kind == ACTIVATION_FIFO)
+        a->listener = make_fifo(a);
+    else if (a->kind == ACTIVATION_QUEUE)
+        a->listener = make_queue(a, 0);
+    else
+        a->listener = make_socket(a);
+    endpoint_file(a->where, ".activator", path);
+    close(open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+}
+
+/* All of it was left to us. */
+static void
+remove_endpoint(struct activated *a)
+{
+    char path[ENDPOINT_SIZE];
+
+    close(a->listener);
+    endpoint_file(a->where, ".activator", path);
+    ck_assert_int_eq(unlink(path), 0);
+    if (a->kind == ACTIVATION_QUEUE) {
+        endpoint_flat(a->where, path);
+        ck_assert_int_eq(mq_unlink(path), 0);
+        return;
+    }
+    ck_assert_int_eq(unlink(a->where), 0);
+    endpoint_file(a->where, ".d", path);
+    if (a->kind == ACTIVATION_FIFO)
+        ck_assert_int_eq(rmdir(path), 0);
+}
 
 /* "@...": the activator's socket for sd_notify(3). */
 static void
@@ -269,8 +388,9 @@ end_of(struct activated *a)
 }
 
 static void
-call_activated(struct activated *a)
+call_activated(void *activated)
 {
+    const struct activated *a = activated;
     struct client c;
 
     ck_assert_int_eq(client_open(&c, a->m, a->where), 0);
@@ -279,36 +399,49 @@ call_activated(struct activated *a)
 }
 
 static void
-begin_activated(struct activated *a, const struct ipc_mechanism *m, int type)
+begin_activated(struct activated *a, const char *mechanism, int kind)
 {
-    *a = (struct activated){.m = m};
-    ck_assert_int_eq(endpoint_name(m, run_dir, a->where), 0);
-    a->listener = bound(type, a->where, true);
+    *a = (struct activated){.m = ipc_find(mechanism), .kind = kind};
+    ck_assert_int_eq(endpoint_name(a->m, run_dir, a->where), 0);
+    make_endpoint(a);
     listen_for_notices(a);
+}
+
+static void
+stop_listening(struct activated *a)
+{
+    close(a->notified);
+    unsetenv("NOTIFY_SOCKET");
 }
 
 static void
 end_activated(struct activated *a)
 {
-    close(a->listener);
-    close(a->notified);
-    unsetenv("NOTIFY_SOCKET");
-    ck_assert_int_eq(unlink(a->where), 0); /* it was left to us */
+    stop_listening(a);
+    remove_endpoint(a);
 }
 
-/* Twice: the socket outlives the server, as under systemd. */
+static const struct {
+    const char *mechanism;
+    int kind;
+} activatable[] = {
+    {"socket/stream", SOCK_STREAM},
+    {"socket/seqpacket", SOCK_SEQPACKET},
+    {"fifo/perclient", ACTIVATION_FIFO},
+    {"msgq/posix", ACTIVATION_QUEUE},
+};
+
+/* Twice: the endpoint outlives the server, as under systemd. */
 static void
 serve_activated(int i, const char *user)
 {
-    const struct ipc_mechanism *m = ipc_registry[i];
     struct activated a;
 
-    begin_activated(&a, m,
-                    m->caps & IPC_BOUNDARIES ? SOCK_SEQPACKET : SOCK_STREAM);
+    begin_activated(&a, activatable[i].mechanism, activatable[i].kind);
     for (int round = 0; round < 2; round++) {
-        activate(&a, m->name, user);
+        activate(&a, a.m->name, user);
         expect_notice(&a, "READY=1");
-        call_activated(&a);
+        run_as(geteuid() == 0 ? ALICE : geteuid(), call_activated, &a);
         ck_assert_int_eq(kill(a.pid, SIGTERM), 0);
         expect_notice(&a, "STOPPING=1");
         ck_assert_int_eq(end_of(&a), EXIT_SUCCESS);
@@ -316,7 +449,128 @@ serve_activated(int i, const char *user)
     end_activated(&a);
 }
 
-START_TEST(a_server_takes_the_socket_over_and_leaves_it)
+/* There is no server, and nobody has started one; yet the client is served. */
+static void
+be_the_first(struct child *self, void *activated)
+{
+    (void)self;
+    call_activated(activated);
+}
+
+START_TEST(the_first_client_has_it_started)
+{
+    const uid_t uid = geteuid() == 0 ? ALICE : geteuid();
+    struct pollfd request = {.events = POLLIN};
+    struct activated a;
+    struct child c;
+
+    begin_activated(&a, activatable[_i].mechanism, activatable[_i].kind);
+    child_start(&c, uid, be_the_first, &a);
+    request.fd = a.listener;
+    ck_assert_int_eq(poll(&request, 1, (int)(PATIENCE / 1000000)), 1);
+    activate(&a, a.m->name, NULL);
+    child_end(&c);
+    expect_notice(&a, "READY=1");
+    ck_assert_int_eq(kill(a.pid, SIGTERM), 0);
+    ck_assert_int_eq(end_of(&a), EXIT_SUCCESS);
+    end_activated(&a);
+}
+END_TEST
+
+START_TEST(sweeping_leaves_what_is_the_activators)
+{
+    char path[ENDPOINT_SIZE];
+    struct activated a;
+    struct output o;
+    int status;
+
+    begin_activated(&a, activatable[_i].mechanism, activatable[_i].kind);
+    activate(&a, a.m->name, NULL);
+    expect_notice(&a, "READY=1");
+    ck_assert_int_eq(kill(a.pid, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(a.pid, &status, 0), a.pid);
+    run_program(&o, "ipcd", "--sweep", "--run-dir", run_dir, NULL);
+    ck_assert_int_eq(o.status, EXIT_SUCCESS);
+    ck_assert_msg(strstr(o.out, "left alone") != NULL, "%s", o.out);
+    ck_assert_ptr_null(strstr(o.out, "removed"));
+    /* It is all there, and the next server clears up after the last one. */
+    activate(&a, a.m->name, NULL);
+    expect_notice(&a, "READY=1");
+    call_activated(&a);
+    ck_assert_int_eq(kill(a.pid, SIGTERM), 0);
+    ck_assert_int_eq(end_of(&a), EXIT_SUCCESS);
+
+    /* If nobody says that it is his, it is a leftover. */
+    endpoint_file(a.where, ".activator", path);
+    ck_assert_int_eq(unlink(path), 0);
+    run_program(&o, "ipcd", "--sweep", "--run-dir", run_dir, NULL);
+    ck_assert_msg(strstr(o.out, "removed") != NULL, "%s", o.out);
+    ck_assert_int_eq(mkdir(run_dir, 0755), 0); /* empty, it went as well */
+    ck_assert_str_eq(objects_left(), "");
+    close(a.listener);
+    stop_listening(&a);
+}
+END_TEST
+
+START_TEST(a_queue_of_another_size_is_refused)
+{
+    struct activated a;
+
+    begin_activated(&a, "msgq/posix", ACTIVATION_QUEUE);
+    for (long more = -1; more <= 0; more++) {
+        char queue_name[ENDPOINT_SIZE];
+
+        endpoint_flat(a.where, queue_name);
+        ck_assert_int_eq(mq_unlink(queue_name), 0);
+        close(a.listener);
+        a.listener = make_queue(&a, more);
+        activate(&a, "msgq/posix", NULL);
+        if (more == 0) {
+            expect_notice(&a, "READY=1");
+            ck_assert_int_eq(kill(a.pid, SIGTERM), 0);
+        }
+        ck_assert_int_eq(end_of(&a), more == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+    }
+    end_activated(&a);
+}
+END_TEST
+
+/* The names in the units are those that clients look for. */
+START_TEST(the_units_name_the_endpoints)
+{
+    static const struct {
+        const char *unit, *mechanism, *listen;
+    } units[] = {
+        {"stream", "socket/stream", "ListenStream"},
+        {"seqpacket", "socket/seqpacket", "ListenSequentialPacket"},
+        {"fifo", "fifo/perclient", "ListenFIFO"},
+        {"msgq", "msgq/posix", "ListenMessageQueue"},
+    };
+
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        char path[PATH_MAX], text[4096], line[256];
+        char name[ENDPOINT_SIZE], flat[ENDPOINT_SIZE];
+        FILE *f;
+
+        endpoint_name(ipc_find(units[i].mechanism), "/run/ipclab", name);
+        endpoint_flat(name, flat);
+        snprintf(path, sizeof path,
+                 "%.4000s/harness/server/systemd/ipcd-%s.socket", source_dir(),
+                 units[i].unit);
+        f = fopen(path, "re");
+        ck_assert_msg(f != NULL, "%s: %s", path, strerror(errno));
+        text[fread(text, 1, sizeof text - 1, f)] = '\0';
+        fclose(f);
+        snprintf(line, sizeof line, "\n%s=%s\n", units[i].listen,
+                 strcmp(units[i].unit, "msgq") == 0 ? flat : name);
+        ck_assert_msg(strstr(text, line) != NULL, "%s: no%s", path, line);
+        snprintf(line, sizeof line, "touch %s.activator\n", name);
+        ck_assert_msg(strstr(text, line) != NULL, "%s: no %s", path, line);
+    }
+}
+END_TEST
+
+START_TEST(a_server_takes_the_endpoint_over_and_leaves_it)
 {
     serve_activated(_i, NULL);
 }
@@ -332,15 +586,19 @@ START_TEST(a_socket_that_no_mechanism_wants_is_refused)
 {
     struct activated a;
 
-    begin_activated(&a, ipc_find("socket/stream"), SOCK_STREAM);
+    begin_activated(&a, "socket/stream", SOCK_STREAM);
     activate(&a, "socket/seqpacket", NULL);
     ck_assert_int_eq(end_of(&a), EXIT_FAILURE);
     end_activated(&a);
-    begin_activated(&a, ipc_find("socket/threads"), SOCK_STREAM);
+    begin_activated(&a, "socket/threads", SOCK_STREAM);
     activate(&a, "socket/threads", NULL); /* it would shut it down */
     ck_assert_int_eq(end_of(&a), EXIT_FAILURE);
     end_activated(&a);
-    begin_activated(&a, ipc_find("socket/stream"), SOCK_SEQPACKET);
+    begin_activated(&a, "socket/stream", SOCK_SEQPACKET);
+    activate(&a, "socket/stream", NULL);
+    ck_assert_int_eq(end_of(&a), EXIT_FAILURE);
+    end_activated(&a);
+    begin_activated(&a, "socket/stream", ACTIVATION_FIFO);
     activate(&a, "socket/stream", NULL);
     ck_assert_int_eq(end_of(&a), EXIT_FAILURE);
     end_activated(&a);
@@ -357,28 +615,38 @@ need_root_and_one_thread(void)
 #endif
 }
 
+static void
+add_activatable(Suite *s, int i)
+{
+    const char *name = activatable[i].mechanism;
+    const char *reason = need_mechanism(ipc_find(name));
+    TCase *tc = test_case(s, name);
+
+    add_loop_test_if(tc, reason, a_server_takes_the_endpoint_over_and_leaves_it,
+                     i);
+    add_loop_test_if(tc, reason != NULL ? reason : need_root_and_one_thread(),
+                     so_does_a_confined_one, i);
+    add_loop_test_if(tc, reason, the_first_client_has_it_started, i);
+    add_loop_test_if(tc, reason, sweeping_leaves_what_is_the_activators, i);
+}
+
 Suite *
 test_activation(void)
 {
-    static const char *const names[] = {"socket/stream", "socket/seqpacket"};
     Suite *s = suite_create("activation");
     TCase *tc = test_case(s, "activation");
+    const char *no_queue = need_mechanism(ipc_find("msgq/posix"));
 
     tcase_add_test(tc, a_count_that_is_none_is_refused);
     tcase_add_test(tc, what_is_no_endpoint_is_refused);
     tcase_add_test(tc, a_descriptor_is_taken_once_and_for_what_it_is);
     tcase_add_test(tc, a_fifo_is_known_by_its_path);
-    add_test_if(tc, need_mechanism(ipc_find("msgq/posix")),
-                a_queue_is_known_by_its_name);
+    tcase_add_test(tc, a_fifo_that_others_can_read_is_refused);
+    add_test_if(tc, no_queue, a_queue_is_known_by_its_name);
+    add_test_if(tc, no_queue, a_queue_of_another_size_is_refused);
+    add_test_if(tc, need_source(), the_units_name_the_endpoints);
     tcase_add_test(tc, a_socket_that_no_mechanism_wants_is_refused);
-    for (size_t n = 0; n < sizeof names / sizeof *names; n++)
-        for (int i = 0; ipc_registry[i] != NULL; i++)
-            if (strcmp(ipc_registry[i]->name, names[n]) == 0) {
-                tc = test_case(s, names[n]);
-                add_loop_test_if(
-                    tc, NULL, a_server_takes_the_socket_over_and_leaves_it, i);
-                add_loop_test_if(tc, need_root_and_one_thread(),
-                                 so_does_a_confined_one, i);
-            }
+    for (int i = 0; i < (int)(sizeof activatable / sizeof *activatable); i++)
+        add_activatable(s, i);
     return s;
 }
