@@ -63,6 +63,24 @@ START_TEST(half_a_message_and_an_unread_reply_disturb_nobody)
 }
 END_TEST
 
+/* The server ends while the answer is on its way: in socket/threads, by way of
+ * another thread. */
+START_TEST(who_ends_the_server_hears_that_he_has)
+{
+    struct host server;
+    struct client c;
+    struct reply r;
+
+    for (int i = 0; i < 20; i++) {
+        server_start(&server, ipc_find(connected[_i]));
+        client_start(&server, &c);
+        expect_call(&c, "shutdown", NULL, WIRE_OK, &r);
+        client_close(&c);
+        server_stop(&server);
+    }
+}
+END_TEST
+
 START_TEST(a_server_without_descriptors_turns_clients_away)
 {
     struct rlimit before, few;
@@ -129,6 +147,8 @@ test_socket_manners(void)
 
     tcase_add_loop_test(tc, half_a_message_and_an_unread_reply_disturb_nobody,
                         0, CONNECTED);
+    tcase_add_loop_test(tc, who_ends_the_server_hears_that_he_has, 0,
+                        CONNECTED - 1); /* TCP is K1: may not */
     tcase_add_loop_test(tc, a_server_without_descriptors_turns_clients_away, 0,
                         CONNECTED);
     tcase_add_test(tc, an_empty_record_is_malformed_and_not_the_end);

@@ -15,6 +15,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* How long a server that ends waits for answers that do not go out at once. */
+#define LAST_ANSWERS (100 * NS_PER_MS)
+
 /* -- the thread of a client ----------------------------------------------- */
 
 /* Reads until a message is whole; or is nonsense, which next() will see. */
@@ -59,7 +62,8 @@ have_it_served(struct session *c)
            (c->stage == QUEUED || (c->stage == TAKEN && !c->cut_off)))
         pthread_cond_wait(&c->change, &w->lock);
     w->seats.seat[index].since = now_ns();
-    err = w->stopping || (c->cut_off && c->stage != ANSWERED) ? -EPIPE : 0;
+    /* An answer that is there goes out, whatever else ends. */
+    err = c->stage != ANSWERED && (w->stopping || c->cut_off) ? -EPIPE : 0;
     pthread_mutex_unlock(&w->lock);
     return err;
 }
@@ -85,6 +89,7 @@ send_answer(struct session *c)
     c->stage = READING;
     if (c->cut_off || c->workers->stopping)
         err = -EPIPE;
+    pthread_cond_signal(&c->change); /* vacate() */
     pthread_mutex_unlock(&c->workers->lock);
     return err;
 }
@@ -119,18 +124,27 @@ serve_client(void *arg)
 /* -- the accepting thread -------------------------------------------------- */
 
 /* Waits for the thread that last had this seat: its stack stays until then.
- * Whoever has been idle for long is made to leave.  Only the accepting thread
- * starts and joins others, so this needs no lock. */
+ * Whoever still has it is made to leave: he hears no more requests, until the
+ * deadline he may send the answer that he has, and then not even that.  Only
+ * the accepting thread, and then only workers_stop(), starts and joins others,
+ * so this needs no lock. */
 static void
-vacate(struct session *c)
+vacate(struct session *c, int64_t deadline)
 {
+    const struct timespec until = ns_to_timespec(deadline);
+
     if (!c->started)
         return;
     pthread_mutex_lock(&c->workers->lock);
     c->cut_off = true;
     if (!c->ended)
-        shutdown(c->end.fd, SHUT_RDWR);
+        shutdown(c->end.fd, SHUT_RD);
     pthread_cond_signal(&c->change);
+    while (c->stage == ANSWERED && !c->ended)
+        if (pthread_cond_timedwait(&c->change, &c->workers->lock, &until) != 0)
+            break;
+    if (!c->ended)
+        shutdown(c->end.fd, SHUT_RDWR);
     pthread_mutex_unlock(&c->workers->lock);
     pthread_join(c->thread, NULL);
     c->started = false;
@@ -152,7 +166,7 @@ start_session(struct workers *w, int fd)
     if (seat < 0)
         return seat;
     c = &w->sessions[seat];
-    vacate(c);
+    vacate(c, 0); /* idle: it has no answer to send */
     pthread_mutex_lock(&w->lock);
     c->token = w->accepted++ * IPC_MAX_CLIENTS + (uint64_t)seat;
     c->answer = (struct ipc_message){.fd = -1};
@@ -224,14 +238,18 @@ close_all(struct workers *w)
 int
 workers_init(struct workers *w, int listener)
 {
+    pthread_condattr_t monotonic;
     int err;
 
     w->listener = listener;
     pthread_mutex_init(&w->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     for (size_t i = 0; i < IPC_MAX_CLIENTS; i++) {
         w->sessions[i].workers = w;
-        pthread_cond_init(&w->sessions[i].change, NULL);
+        pthread_cond_init(&w->sessions[i].change, &monotonic);
     }
+    pthread_condattr_destroy(&monotonic);
     w->queued = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
     w->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
     err = w->queued == -1 || w->spare == -1 ? -errno : 0;
@@ -244,6 +262,8 @@ workers_init(struct workers *w, int listener)
 void
 workers_stop(struct workers *w)
 {
+    int64_t deadline = deadline_in(LAST_ANSWERS);
+
     pthread_mutex_lock(&w->lock);
     w->stopping = true;
     shutdown(w->listener, SHUT_RDWR);
@@ -251,6 +271,6 @@ workers_stop(struct workers *w)
     if (w->accepting)
         pthread_join(w->acceptor, NULL);
     for (size_t i = 0; i < IPC_MAX_CLIENTS; i++)
-        vacate(&w->sessions[i]);
+        vacate(&w->sessions[i], deadline);
     close_all(w);
 }
