@@ -6,7 +6,7 @@
  * harness/server/README.md, so the page is true.
  */
 #define _GNU_SOURCE /* memfd_create, unshare, sethostname, setresuid, syscall */
-#include "test/test.h"
+#include "test/ruled.h"
 
 #include "core/rundir.h"
 #include "server/confine.h"
@@ -17,6 +17,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -79,15 +81,16 @@ confined_server(const struct host *h)
     return pid;
 }
 
-/* The capabilities in the README's line "| `fifo/perclient` | `00..c2` | ..." */
+/* The capabilities in the README's line "| `fifo/perclient` | `00..c2` | ...", of a
+ * mechanism or of a method. */
 static void
-documented(const struct ipc_mechanism *m, char caps[17])
+documented(const char *name, char caps[17])
 {
     char path[PATH_MAX], line[512], begin[64];
     FILE *readme;
 
     snprintf(path, sizeof path, "%s/harness/server/README.md", source_dir());
-    snprintf(begin, sizeof begin, "| `%s` | `", m->name);
+    snprintf(begin, sizeof begin, "| `%s` | `", name);
     readme = fopen(path, "re");
     ck_assert_msg(readme != NULL, "%s: %s", path, strerror(errno));
     caps[0] = '\0';
@@ -95,7 +98,7 @@ documented(const struct ipc_mechanism *m, char caps[17])
         if (strncmp(line, begin, strlen(begin)) == 0)
             snprintf(caps, 17, "%.16s", line + strlen(begin));
     fclose(readme);
-    ck_assert_msg(strlen(caps) == 16, "%s: not in %s", m->name, path);
+    ck_assert_msg(strlen(caps) == 16, "%s: not in %s", name, path);
 }
 
 #define NONE "0000000000000000"
@@ -133,7 +136,7 @@ expect_confined(const struct host *h)
     pid_t server = confined_server(h);
     int n = 0;
 
-    documented(h->m, caps);
+    documented(h->m->name, caps);
     snprintf(path, sizeof path, "/proc/%d/task", (int)server);
     for (pid_t thread = server; thread < server + 100; thread++) {
         snprintf(path, sizeof path, "/proc/%d/task/%d", (int)server,
@@ -238,6 +241,101 @@ START_TEST(whoever_dies_the_other_ends_and_clears_up)
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS);
     start_confined(&h, ipc_registry[_i]); /* takes over and clears up */
     server_stop(&h);
+}
+END_TEST
+
+/* -- what is privileged ---------------------------------------------------------- */
+
+#define PORT 614 /* nobody's: services(5) */
+#define NICE (-7)
+
+static const char *const privileged[] = {"set_hostname", "set_priority",
+                                         "bind_port"};
+enum { PRIVILEGED = sizeof privileged / sizeof *privileged };
+
+/* Alice may call those whose bit is set. */
+struct demand {
+    struct ruled server;
+    unsigned allowed;
+};
+
+static void
+expect_port(int fd)
+{
+    struct sockaddr_in at;
+    socklen_t len = sizeof at;
+
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    ck_assert(at.sin_family == AF_INET && ntohs(at.sin_port) == PORT);
+    close(fd);
+}
+
+static void
+call_privileged(void *arg)
+{
+    struct demand *d = arg;
+    const struct api_value args[] = {
+        string_value("confined"), {.i32 = NICE}, {.u32 = PORT}};
+    struct client c;
+    struct reply r;
+
+    client_start(&d->server.host, &c);
+    for (unsigned i = 0; i < PRIVILEGED; i++) {
+        bool allowed = d->allowed >> i & 1 && geteuid() == ALICE;
+
+        expect_call(&c, privileged[i], &args[i],
+                    allowed ? WIRE_OK : WIRE_DENIED, &r);
+        if (allowed && args[i].u32 == PORT)
+            expect_port(r.fd);
+    }
+    if (geteuid() == ALICE) {
+        expect_call(&c, "get_hostname", NULL, WIRE_OK, &r);
+        ck_assert_int_eq(value_is(&r.results[0], "confined"), d->allowed & 1);
+        ck_assert_int_eq(getpriority(PRIO_PROCESS, 0) == NICE,
+                         d->allowed >> 1 & 1);
+    }
+    client_close(&c);
+}
+
+/* The mechanism's, and for each method that is allowed its own. */
+static void
+expect_rights_for(const struct demand *d)
+{
+    char caps[17];
+    rights all;
+
+    documented(d->server.host.m->name, caps);
+    all = strtoull(caps, NULL, 16);
+    for (unsigned i = 0; i < PRIVILEGED; i++)
+        if (d->allowed >> i & 1) {
+            documented(privileged[i], caps);
+            all |= strtoull(caps, NULL, 16);
+        }
+    snprintf(caps, sizeof caps, "%016" PRIx64, all);
+    expect_status(confined_server(&d->server.host), caps);
+}
+
+/* All combinations: a right that is there has a rule that asks for it. */
+START_TEST(what_is_privileged_takes_its_rule_and_then_its_right)
+{
+    struct demand d = {.server = {.more = "--user " SERVICE_TEXT},
+                       .allowed = (unsigned)_i};
+    char before[HOST_NAME_MAX + 1], after[HOST_NAME_MAX + 1];
+    char policy[256] = "";
+
+    for (unsigned i = 0; i < PRIVILEGED; i++)
+        if (d.allowed >> i & 1)
+            snprintf(policy + strlen(policy), sizeof policy - strlen(policy),
+                     "allow %s uid=%d\n", privileged[i], ALICE);
+    ck_assert_int_eq(gethostname(before, sizeof before), 0);
+    ruled_start(&d.server, ipc_find("socket/stream"), ALICE, policy);
+    expect_rights_for(&d);
+    run_as(ALICE, call_privileged, &d);
+    run_as(BOB, call_privileged, &d);
+    expect_rights_for(&d);
+    ruled_stop(&d.server);
+    ck_assert_int_eq(gethostname(after, sizeof after), 0);
+    ck_assert_str_eq(before, after); /* the machine's */
 }
 END_TEST
 
@@ -838,6 +936,10 @@ test_confine(void)
                          (int)i);
     add_test_if(tc, need_one_thread(),
                 a_thread_that_would_keep_its_rights_is_noticed);
+    for (int allowed = 0; allowed < 1 << PRIVILEGED; allowed++)
+        add_loop_test_if(
+            tc, need_namespaces() != NULL ? need_namespaces() : need_source(),
+            what_is_privileged_takes_its_rule_and_then_its_right, allowed);
     add_test_if(tc, need_root(),
                 a_set_user_id_server_has_its_full_share_of_the_machine);
     add_test_if(tc, need_namespaces(),
