@@ -3,6 +3,7 @@
 #include "server/audit.h"
 
 #include "core/clock.h"
+#include "server/handover.h"
 #include "server/lines.h"
 
 #include <errno.h>
@@ -120,7 +121,8 @@ to_system_log(int level, const char *line, size_t len)
 int
 audit_to_file(const char *path)
 {
-    int err = lines_open(&file, path);
+    int fd = handover_open(HANDOVER_AUDIT, path);
+    int err = fd == -1 ? -errno : lines_take(&file, fd);
 
     if (err == 0)
         to_file = audit_is_on = true;

@@ -17,6 +17,7 @@
 #include "core/defence.h"
 #include "core/rundir.h"
 #include "server/confine.h"
+#include "server/handover.h"
 #include "server/methods.h"
 #include "server/service.h"
 #include "server/settings.h"
@@ -458,8 +459,11 @@ supervise(pid_t server, const sigset_t *heard)
     if (options.ready_fd != -1)
         close(options.ready_fd);
     while (waitpid(server, &status, WNOHANG) == 0)
-        if (sigwait(heard, &got) == 0 && got != SIGCHLD)
+        if (sigwait(heard, &got) == 0 && got != SIGCHLD) {
+            if (got == SIGHUP)
+                handover_send();
             kill(server, got);
+        }
     for (size_t i = 0; i < endpoint_count; i++)
         sweep_endpoint(endpoints[i].m, name);
     if (stat(settings.log, &log) == 0 && log.st_size == 0)
@@ -480,6 +484,11 @@ run_supervised(void)
 
     if (err != 0)
         complain(settings.log, "append_log will not work", err);
+    err = handover_begin();
+    if (err != 0) {
+        complain("socketpair", "cannot start the server", err);
+        return EXIT_FAILURE;
+    }
     signal(SIGCHLD, SIG_DFL); /* ignored, children would leave no status */
     ending_signals(&heard);
     sigaddset(&heard, SIGCHLD);
@@ -489,8 +498,11 @@ run_supervised(void)
         complain("fork", "cannot start the server", -errno);
         return EXIT_FAILURE;
     }
-    if (server > 0)
+    if (server > 0) {
+        handover_be_supervisor();
         return supervise(server, &heard);
+    }
+    handover_be_server();
     sigprocmask(SIG_SETMASK, &before, NULL);
     /* The supervisor's buffers and handlers are its own. */
     _exit(run_server());

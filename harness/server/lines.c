@@ -41,16 +41,16 @@ replace(struct lines *l, int fd)
 int
 lines_open(struct lines *l, const char *path)
 {
-    /* O_NONBLOCK: a FIFO in its place must not make us wait. */
-    int fd = open(path,
-                  O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK |
-                      O_NOCTTY | O_CLOEXEC,
-                  0600);
-    int err;
+    int fd = open(path, LINES_FLAGS, 0600);
 
-    if (fd == -1)
-        return -errno;
-    err = check_file(fd);
+    return fd == -1 ? -errno : lines_take(l, fd);
+}
+
+int
+lines_take(struct lines *l, int fd)
+{
+    int err = check_file(fd);
+
     if (err != 0) {
         close(fd);
         return err;

@@ -10,6 +10,7 @@
 #ifndef LINES_H
 #define LINES_H
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,6 +27,12 @@ struct lines {
         .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 \
     }
 
+/* How such a file is opened.  O_NONBLOCK: a FIFO in its place must not make us
+ * wait. */
+#define LINES_FLAGS \
+    (O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | \
+     O_CLOEXEC)
+
 /*
  * Opens, or makes with mode 0600, the file at path for appending; if a file is
  * open already, only once the new one is does it take its place.  0, or
@@ -35,6 +42,9 @@ struct lines {
  *   or what open(2) says
  */
 int lines_open(struct lines *l, const char *path);
+
+/* The same with a file that has been opened so already. */
+int lines_take(struct lines *l, int fd);
 void lines_close(struct lines *l);
 
 /* Appends len bytes, the last of which is a newline.  *offset (may be NULL) is

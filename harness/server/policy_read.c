@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE /* O_PATH, O_NOFOLLOW, O_CLOEXEC, getline */
 #include "core/defence.h"
+#include "server/handover.h"
 #include "server/rules.h"
 
 #include <errno.h>
@@ -296,8 +297,7 @@ read_lines(struct reader *r, FILE *in, struct policy *p)
 static FILE *
 open_rules(struct reader *r)
 {
-    /* O_NONBLOCK: a FIFO must not make us wait. */
-    int fd = open(r->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd = handover_open(HANDOVER_POLICY, r->path);
     FILE *in = fd != -1 ? fdopen(fd, "r") : NULL;
     struct stat st;
 

@@ -339,6 +339,66 @@ START_TEST(what_is_privileged_takes_its_rule_and_then_its_right)
 }
 END_TEST
 
+/* -- SIGHUP ----------------------------------------------------------------------- */
+
+static struct ruled reloaded;
+static uint32_t expected; /* what "hello" comes to */
+
+static void
+say_hello(void *arg)
+{
+    const struct api_value name = string_value("World");
+    struct client c;
+    struct reply r;
+
+    (void)arg;
+    client_start(&reloaded.host, &c);
+    expect_call(&c, "hello", &name, expected, &r);
+    client_close(&c);
+}
+
+static void
+replace_rules(const char *rules)
+{
+    char new[ENDPOINT_SIZE + 8];
+
+    snprintf(new, sizeof new, "%s.new", reloaded.policy);
+    write_file(new, rules, 0600); /* for root's eyes only */
+    ck_assert_int_eq(rename(new, reloaded.policy), 0);
+}
+
+/* The service user may neither read the rules nor make a file beside them. */
+START_TEST(its_supervisor_opens_for_it_what_it_may_not)
+{
+    char old[ENDPOINT_SIZE + 8];
+
+    reloaded = (struct ruled){.more = "--user " SERVICE_TEXT};
+    ruled_start(&reloaded, ipc_find("socket/stream"), ALICE,
+                "deny hello any\n");
+    expected = WIRE_DENIED;
+    run_as(ALICE, say_hello, NULL);
+
+    replace_rules("# now open\n");
+    ck_assert_int_eq(kill(confined_server(&reloaded.host), SIGHUP), 0);
+    ruled_until(&reloaded, "Permission denied"); /* by itself it cannot */
+    run_as(ALICE, say_hello, NULL);
+
+    snprintf(old, sizeof old, "%s.old", reloaded.audit);
+    ck_assert_int_eq(rename(reloaded.audit, old), 0);
+    ck_assert_int_eq(kill(reloaded.host.pid, SIGHUP), 0);
+    ruled_until(&reloaded, "event=policy-reloaded"); /* in the new file */
+    expected = WIRE_OK;
+    run_as(ALICE, say_hello, NULL);
+
+    ck_assert_int_eq(unlink(reloaded.policy), 0);
+    ck_assert_int_eq(kill(reloaded.host.pid, SIGHUP), 0);
+    ruled_until(&reloaded, "No such file");
+    run_as(ALICE, say_hello, NULL); /* the old rules remain */
+    ruled_stop(&reloaded);
+    ck_assert_int_eq(unlink(old), 0);
+}
+END_TEST
+
 /* -- fewer rights would not do ------------------------------------------------- */
 
 struct attempt {
@@ -940,6 +1000,8 @@ test_confine(void)
         add_loop_test_if(
             tc, need_namespaces() != NULL ? need_namespaces() : need_source(),
             what_is_privileged_takes_its_rule_and_then_its_right, allowed);
+    add_test_if(tc, need_one_thread(),
+                its_supervisor_opens_for_it_what_it_may_not);
     add_test_if(tc, need_root(),
                 a_set_user_id_server_has_its_full_share_of_the_machine);
     add_test_if(tc, need_namespaces(),
