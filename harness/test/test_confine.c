@@ -12,6 +12,7 @@
 #include "server/confine.h"
 #include "server/service.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -133,19 +134,19 @@ static void
 expect_confined(const struct host *h)
 {
     char path[64], caps[17];
-    pid_t server = confined_server(h);
+    DIR *threads;
     int n = 0;
 
     documented(h->m->name, caps);
-    snprintf(path, sizeof path, "/proc/%d/task", (int)server);
-    for (pid_t thread = server; thread < server + 100; thread++) {
-        snprintf(path, sizeof path, "/proc/%d/task/%d", (int)server,
-                 (int)thread);
-        if (access(path, F_OK) == 0) {
-            expect_status(thread, caps);
+    snprintf(path, sizeof path, "/proc/%d/task", (int)confined_server(h));
+    threads = opendir(path);
+    ck_assert_ptr_nonnull(threads);
+    for (struct dirent *e; (e = readdir(threads)) != NULL;)
+        if (e->d_name[0] != '.') {
+            expect_status((pid_t)strtol(e->d_name, NULL, 10), caps);
             n++;
         }
-    }
+    closedir(threads);
     ck_assert_int_ge(n, 2); /* the main one and an endpoint's */
 }
 
