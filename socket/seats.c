@@ -4,23 +4,18 @@
 
 #include "core/clock.h"
 #include "core/defence.h"
+#include "core/share.h"
 #include "core/wire.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 /* -- seats ---------------------------------------------------------------- */
-
-static bool
-may_have_all(uid_t uid)
-{
-    return uid == 0 || uid == geteuid();
-}
 
 int
 seats_choose(const struct seats *s, uid_t uid, int64_t now)
 {
-    int free = -1, idlest = -1, own_idlest = -1, own = 0;
+    int free = -1, idlest = -1, own_idlest = -1;
+    size_t own = 0;
 
     for (int i = 0; i < IPC_MAX_CLIENTS; i++) {
         int64_t since = s->seat[i].since;
@@ -37,7 +32,7 @@ seats_choose(const struct seats *s, uid_t uid, int64_t now)
         if (own_idlest == -1 || since < s->seat[own_idlest].since)
             own_idlest = i;
     }
-    if (DEFENCE("share", own >= SHARE && !may_have_all(uid), false))
+    if (share_spent(uid, own, IPC_MAX_CLIENTS))
         idlest = own_idlest; /* of others' seats he gets none */
     else if (free != -1)
         return free;

@@ -15,12 +15,7 @@
 
 #include <stdbool.h>
 
-/* -- seats: at most IPC_MAX_CLIENTS, at most SHARE for one user ------------ */
-
-/* Half of them, so that no one user shuts all others out.  Not for root or the
- * server's own user, who could stop the server anyway, and who has to get in
- * when it is in trouble.  Clients that nobody can name share one share. */
-#define SHARE (IPC_MAX_CLIENTS / 2)
+/* -- seats: at most IPC_MAX_CLIENTS, at most half for one user ------------ */
 
 /* How long a client has been silent, ns, whose seat is given to the next one
  * who finds none.  As long as there are others it may sit for ever. */
@@ -34,8 +29,9 @@ struct seats {
     } seat[IPC_MAX_CLIENTS];
 };
 
-/* The seat for one more client of this user.  If it is taken, whoever sits
- * there has been idle too long and is to be dropped first.  -EAGAIN: none. */
+/* The seat for one more client of this user (core/share.h; clients that nobody
+ * can name share one share).  If it is taken, whoever sits there has been idle
+ * too long and is to be dropped first.  -EAGAIN: none. */
 int seats_choose(const struct seats *s, uid_t uid, int64_t now);
 
 void seats_take(struct seats *s, size_t seat, uid_t uid, int64_t now);

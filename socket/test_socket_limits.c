@@ -15,6 +15,7 @@
 #include "welcome.h"
 
 #include "core/clock.h"
+#include "core/share.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,6 +30,7 @@
 Suite *test_socket_limits(void);
 
 #define CAROL 10003
+#define HALF  SHARE(IPC_MAX_CLIENTS)
 
 /* -- seats ---------------------------------------------------------------- */
 
@@ -49,8 +51,8 @@ START_TEST(one_user_gets_half_of_the_seats)
 {
     struct seats s = {0};
 
-    ck_assert_int_eq(take_all(&s, BOB, 1), SHARE);
-    ck_assert_int_eq(take_all(&s, CAROL, 1), IPC_MAX_CLIENTS - SHARE);
+    ck_assert_int_eq(take_all(&s, BOB, 1), HALF);
+    ck_assert_int_eq(take_all(&s, CAROL, 1), IPC_MAX_CLIENTS - HALF);
     /* The control: whoever is not counted takes them all. */
     s = (struct seats){0};
     ck_assert_int_eq(take_all(&s, 0, 1), IPC_MAX_CLIENTS);
@@ -88,12 +90,12 @@ static void
 sit_idle(struct child *self, void *arg)
 {
     const struct host *server = arg;
-    struct client c[SHARE + 1];
+    struct client c[HALF + 1];
     int n = 0;
 
-    while (n <= SHARE && client_open(&c[n], server->m, server->where) == 0)
+    while (n <= HALF && client_open(&c[n], server->m, server->where) == 0)
         n++;
-    ck_assert_int_eq(n, SHARE);
+    ck_assert_int_eq(n, HALF);
     child_step(self);
     while (n > 0)
         client_close(&c[--n]);
