@@ -1,6 +1,8 @@
 /* sessions.c - the clients that have joined. */
 #include "sessions.h"
 
+#include "core/share.h"
+
 #include <poll.h>
 #include <unistd.h>
 
@@ -46,6 +48,16 @@ drop_the_gone(struct sessions *s)
     }
 }
 
+static bool
+has_his_share(const struct sessions *s, uid_t uid)
+{
+    size_t has = 0;
+
+    for (size_t i = 0; i < IPC_MAX_CLIENTS; i++)
+        has += s->session[i].fd != 0 && s->session[i].peer.uid == uid;
+    return share_spent(uid, has, IPC_MAX_CLIENTS);
+}
+
 void
 sessions_join(struct sessions *s, int dir, const struct record *join)
 {
@@ -56,6 +68,11 @@ sessions_join(struct sessions *s, int dir, const struct record *join)
     /* One that has joined already is left alone: this may be a third party,
      * and the owner has his nonce. */
     if (s->count == IPC_MAX_CLIENTS || sessions_find(s, &new.id) != NULL)
+        return;
+    /* Only a claim as yet; but who is counted is proven, and if this one is not
+     * he gets nothing either way.  Later would be too late: with the nonce he
+     * is in. */
+    if (has_his_share(s, record_claim(join)))
         return;
     new.fd = reply_fifo_check(dir, &new.id, record_claim(join), new.nonce,
                               &new.peer);

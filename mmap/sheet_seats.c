@@ -15,6 +15,7 @@
 #include "sheet.h"
 
 #include "core/clock.h"
+#include "core/share.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -39,13 +40,20 @@ sheet_leave(struct sheet_server *s, struct sheet_seat *seat)
         s->asked = NULL;
 }
 
+/* For one more client of this user; NULL: none. */
 static struct sheet_seat *
-free_seat(struct sheet_server *s)
+free_seat(struct sheet_server *s, uid_t uid)
 {
-    for (struct sheet_seat *i = s->seats; i < s->seats + IPC_MAX_CLIENTS; i++)
+    struct sheet_seat *free = NULL;
+    size_t has = 0;
+
+    for (struct sheet_seat *i = s->seats; i < s->seats + IPC_MAX_CLIENTS; i++) {
         if (!i->used)
-            return i;
-    return NULL;
+            free = free == NULL ? i : free;
+        else if (i->peer.uid == uid)
+            has++;
+    }
+    return share_spent(uid, has, IPC_MAX_CLIENTS) ? NULL : free;
 }
 
 /* Is this a sheet that a living client of that uid has prepared for us?  Then
@@ -97,7 +105,7 @@ looks_ready(int dir, const char *name, bool everybody)
 static void
 admit(struct sheet_server *s, const char *name)
 {
-    struct sheet_seat *seat = free_seat(s), new = {.used = true};
+    struct sheet_seat *seat = NULL, new = {.used = true};
     /* Whatever it may be by now, opening it does not make us wait: not for a
      * FIFO's other end, nor for a lease that its owner has taken (fcntl(2)). */
     int fd = s->kind->store->open(
@@ -107,15 +115,17 @@ admit(struct sheet_server *s, const char *name)
     if (fd == -1)
         return;
     new.sheet = (struct sheet){.fd = fd};
-    if (seat != NULL)
-        new.sheet.map = s->maps + (seat - s->seats);
     err = is_proper(s, fd, &new) ? 0 : -EPERM;
     /* Both have it open, nobody else is to find it: neither we, at the next
      * look, nor the next server, should we all crash.  And what is not proper
      * need not be looked at twice. */
     s->kind->store->unlink(name);
-    if (err == 0 && seat != NULL)
+    if (err == 0)
+        seat = free_seat(s, new.peer.uid);
+    if (seat != NULL) {
+        new.sheet.map = s->maps + (seat - s->seats);
         err = sheet_hold(s->kind, &new.sheet);
+    }
     if (err == 0)
         err = nonce_make(new.nonce);
     if (err == 0)

@@ -19,6 +19,7 @@
 #include "posix.h"
 
 #include "core/clock.h"
+#include "core/share.h"
 #include "core/wire.h"
 #include "posix_plan.h"
 
@@ -125,6 +126,16 @@ posix_look_around(struct server *s)
     return room;
 }
 
+static bool
+has_his_share(const struct server *s, uid_t uid)
+{
+    size_t has = 0;
+
+    for (size_t i = 0; i < s->max_clients; i++)
+        has += s->sessions[i].queue != 0 && s->sessions[i].peer.uid == uid;
+    return share_spent(uid, has, s->max_clients);
+}
+
 /* Whoever wrote this says that the queue is his.  If not: not a word, and a
  * client who meant it times out in open(). */
 void
@@ -144,7 +155,7 @@ posix_join(struct server *s, struct queue_id id, uid_t claimed)
         return;
     if (owner_check_fd(new.queue, S_IFREG, claimed, &new.peer) != 0)
         goto close_queue;
-    if (room == NULL) {
+    if (room == NULL || has_his_share(s, new.peer.uid)) {
         posix_drop(s, &new);
         return;
     }

@@ -19,6 +19,7 @@
 #include "sysv_private.h"
 
 #include "core/clock.h"
+#include "core/share.h"
 #include "core/wire.h"
 
 #include <errno.h>
@@ -146,6 +147,16 @@ private_find(struct server *s, int queue)
     return NULL;
 }
 
+static bool
+has_his_share(const struct server *s, uid_t uid)
+{
+    size_t has = 0;
+
+    for (size_t i = 0; i < IPC_MAX_CLIENTS; i++)
+        has += s->sessions[i].used && s->sessions[i].peer.uid == uid;
+    return share_spent(uid, has, IPC_MAX_CLIENTS);
+}
+
 /* Whoever wrote this says that the queue is his.  If not: not a word, and a
  * client who meant it times out in open(). */
 void
@@ -160,7 +171,7 @@ private_join(struct server *s, int queue, uid_t claimed)
     if (private_find(s, queue) != NULL || msgctl(queue, IPC_STAT, &ds) == -1 ||
         owner_check_perm(&ds.msg_perm, ds.msg_ctime, claimed, &new.peer) != 0)
         return;
-    if (room == NULL) {
+    if (room == NULL || has_his_share(s, new.peer.uid)) {
         sysv_say(queue, JOIN, "", 0);
         return;
     }

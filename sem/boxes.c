@@ -2,6 +2,8 @@
 #define _GNU_SOURCE /* O_PATH */
 #include "boxes.h"
 
+#include "core/share.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -139,6 +141,16 @@ free_session(struct boxes *b)
     return NULL;
 }
 
+static bool
+has_his_share(const struct boxes *b, uid_t uid)
+{
+    size_t has = 0;
+
+    for (size_t i = 0; i < IPC_MAX_CLIENTS; i++)
+        has += b->sessions[i].box.fd != 0 && b->sessions[i].peer.uid == uid;
+    return share_spent(uid, has, IPC_MAX_CLIENTS);
+}
+
 /* -- who comes ---------------------------------------------------------------------- */
 
 /* Opens a letter if it is its owner's: O_PATH takes hold of the inode without
@@ -168,8 +180,7 @@ static void
 join(struct boxes *b, const char *file)
 {
     struct session new = {.box.fd = 0}, *room = free_session(b);
-    struct letter_head head = {.mark =
-                                   room == NULL ? LETTER_FULL : LETTER_REPLY};
+    struct letter_head head = {.mark = LETTER_FULL};
     unsigned uid, pid, serial;
     int err;
 
@@ -185,9 +196,13 @@ join(struct boxes *b, const char *file)
         err = -ENOENT;
     else
         err = nonce_make(new.box.nonce);
-    memcpy(head.nonce, new.box.nonce, NONCE_SIZE);
-    if (err == 0 && room != NULL)
+    if (has_his_share(b, new.peer.uid))
+        room = NULL;
+    if (err == 0 && room != NULL) {
+        head.mark = LETTER_REPLY;
+        memcpy(head.nonce, new.box.nonce, NONCE_SIZE);
         err = life_lock(new.box.fd, SERVER);
+    }
     if (err == 0)
         err = letter_put(new.box.fd, &head, NULL);
     if (err == 0 && sem_post(new.box.back) == 0 && room != NULL)

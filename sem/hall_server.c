@@ -20,6 +20,7 @@
 #include "hall.h"
 
 #include "core/clock.h"
+#include "core/share.h"
 #include "core/wire.h"
 
 #include <errno.h>
@@ -72,6 +73,16 @@ find(struct hall_server *s, int door)
         if (i->used ? i->door == door : door == -1)
             return i;
     return NULL;
+}
+
+static bool
+has_his_share(const struct hall_server *s, uid_t uid)
+{
+    size_t has = 0;
+
+    for (size_t i = 0; i < IPC_MAX_CLIENTS; i++)
+        has += s->sessions[i].used && s->sessions[i].peer.uid == uid;
+    return share_spent(uid, has, IPC_MAX_CLIENTS);
 }
 
 /* Is this a door, and its owner the one who is claimed to be? */
@@ -136,6 +147,8 @@ join(struct hall_server *s, const struct knock *k)
         check_door(k->door, k->uid, &new.peer) != 0 ||
         s->kind->take(&new.letter, k->uid, &letter_peer) != 0)
         return;
+    if (has_his_share(s, new.peer.uid))
+        room = NULL;
     if (s->kind->get(&new.letter, &head, NULL) == 0 &&
         head.mark == LETTER_JOIN && nonce_make(new.nonce) == 0 &&
         answer_join(s, &new, room) == 0 && room != NULL)

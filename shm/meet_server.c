@@ -7,6 +7,7 @@
 
 #include "core/clock.h"
 #include "core/defence.h"
+#include "core/share.h"
 #include "park.h"
 
 #include <errno.h>
@@ -114,6 +115,16 @@ is_proper(const struct meet_server *s, int fd, const struct stat *st,
            owner_check_fd(fd, S_IFREG, head.uid, peer) == 0 && store_held(fd);
 }
 
+static bool
+has_his_share(const struct meet_server *s, uid_t uid)
+{
+    size_t has = 0;
+
+    for (unsigned i = 0; i < s->top; i++)
+        has += s->places[i].memory != NULL && s->guests[i].peer.uid == uid;
+    return share_spent(uid, has, IPC_MAX_CLIENTS);
+}
+
 static unsigned
 free_seat(const struct meet_server *s)
 {
@@ -178,7 +189,8 @@ admit(const char *name, void *arg)
             goto close_file;
     if (!is_proper(s, fd, &st, &peer))
         goto close_file;
-    if (seat < IPC_MAX_CLIENTS && seat_guest(s, seat, fd, &st, &peer) == 0)
+    if (seat < IPC_MAX_CLIENTS && !has_his_share(s, peer.uid) &&
+        seat_guest(s, seat, fd, &st, &peer) == 0)
         return true;
     told = pwrite(fd, &full, sizeof full, offsetof(struct meet_head, verdict));
     (void)told; /* if not, it will give up by itself */

@@ -15,6 +15,7 @@
 
 #include "core/clock.h"
 #include "core/rundir.h"
+#include "core/share.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -417,6 +418,57 @@ START_TEST(one_client_too_many_is_refused_and_hurts_nobody)
 }
 END_TEST
 
+static void
+take_half(struct child *self, void *arg)
+{
+    const unsigned half = *(unsigned *)arg;
+    struct client *c = calloc(half + 1, sizeof *c);
+
+    ck_assert_ptr_nonnull(c);
+    for (unsigned i = 0; i < half; i++) {
+        client_start(&server, &c[i]);
+        expect_echo(&c[i], 10);
+    }
+    ck_assert(is_refused(&c[half]));
+    child_step(self);
+    for (unsigned i = 0; i < half; i++) {
+        expect_echo(&c[i], 10);
+        client_close(&c[i]);
+    }
+    free(c);
+}
+
+static void
+find_room(void *arg)
+{
+    struct client c;
+
+    (void)arg;
+    client_start(&server, &c);
+    expect_echo(&c, 10);
+    client_close(&c);
+}
+
+/* The controls: the test before this one, where it is the server's own user,
+ * and ipcattack 131 to 137, where nobody is counted. */
+START_TEST(one_user_gets_half_of_the_places)
+{
+    struct ipc_limits l;
+    struct child bob;
+    unsigned half;
+
+    begin_alone(_i);
+    ck_assert_int_eq(subject->limits(&l), 0);
+    half = SHARE(l.max_clients);
+    child_start(&bob, BOB, take_half, &half);
+    child_wait(&bob);
+    run_as(ALICE, find_room, NULL);
+    child_go(&bob);
+    child_end(&bob);
+    server_stop(&server);
+}
+END_TEST
+
 START_TEST(who_does_not_collect_replies_keeps_nobody_waiting)
 {
     struct client lazy;
@@ -463,6 +515,14 @@ test_crash(void)
             PRIVATE);
         add(tc, i, one_client_too_many_is_refused_and_hurts_nobody, 0,
             PRIVATE | IPC_LOSSY);
+        /* Whose uid is only supposed or claimed is not counted. */
+        if (!(ipc_registry[i]->caps & (PRIVATE | IPC_LOSSY)) &&
+            ipc_registry[i]->evidence >= IPC_OWNER)
+            add_loop_test_if(tc,
+                             need_root() != NULL
+                                 ? need_root()
+                                 : need_mechanism(ipc_registry[i]),
+                             one_user_gets_half_of_the_places, i);
         add(tc, i, who_does_not_collect_replies_keeps_nobody_waiting,
             IPC_PIPELINED, PRIVATE);
     }

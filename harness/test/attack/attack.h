@@ -109,6 +109,9 @@ const char *user_spaces_missing(void);
 /* How long anything may take before it counts as broken, ns. */
 #define PATIENCE (10 * INT64_C(1000000000))
 
+/* What this run is about. */
+extern const struct attack *this_attack;
+
 /* Where this run's files go; run_dir is in it. */
 extern char stage_dir[ENDPOINT_SIZE], run_dir[ENDPOINT_SIZE];
 

@@ -393,7 +393,7 @@ is_killed_again_and_again(bool naive)
     return left_over() > 0;
 }
 
-/* -- 131, 132: every place ------------------------------------------------------- */
+/* -- 131 to 138: every place ----------------------------------------------------- */
 
 struct crowd {
     struct host *server;
@@ -420,14 +420,16 @@ alice_comes(void *arg)
     crowd->served = is_served(crowd->server);
 }
 
+/* One for each way of letting a client in. */
 static bool
-takes_every_place(const char *mechanism)
+takes_every_place(bool naive)
 {
     struct crowd *crowd = shared(sizeof *crowd);
     struct host server;
     struct actor bob;
 
-    serve(&server, mechanism);
+    (void)naive;
+    serve(&server, this_attack->mechanism);
     crowd->server = &server;
     actor_start(&bob, BOB, bob_comes_often, crowd);
     actor_wait(&bob);
@@ -437,25 +439,14 @@ takes_every_place(const char *mechanism)
     return !crowd->served;
 }
 
-static bool
-takes_every_fifo(bool naive)
-{
-    (void)naive;
-    return takes_every_place("fifo/perclient");
-}
-
-static bool
-takes_every_ring(bool naive)
-{
-    (void)naive;
-    return takes_every_place("shm/futex");
-}
-
 /* -- the table --------------------------------------------------------------- */
 
 static const char uncounted[] =
-    "here nobody counts a user's clients: the 64 places go to who comes first. "
-    "Only socket/ does (59), where a connection is all that it takes.";
+    "the kernel says only who was the last to send. Whose a newcomer is, is "
+    "supposed or unknown (K1), so nobody's clients can be counted.";
+
+static const char every_place[] = "takes every place; A comes";
+#define HALF .without = "share", .how = "half of them for a user"
 
 const struct attack server_attacks[] = {
     {22, "msgq/sysv-types", "asks, then A does: \"A sent it\"",
@@ -478,11 +469,14 @@ const struct attack server_attacks[] = {
     {127, "policy", "(rules with uid=-1, uid=0x0 ...)",
      .how = "one error: no rules", .alone = true,
      .run = puts_rubbish_into_the_rules},
-    {131, "fifo/perclient", "takes every place; A comes",
-     .how = "those who are in go on", .cannot = uncounted,
-     .run = takes_every_fifo},
-    {132, "shm/futex", "takes every place; A comes",
-     .how = "those who are in go on", .cannot = uncounted,
-     .run = takes_every_ring},
+    {131, "fifo/perclient", every_place, HALF, .run = takes_every_place},
+    {132, "shm/futex", every_place, HALF, .run = takes_every_place},
+    {133, "msgq/posix", every_place, HALF, .run = takes_every_place},
+    {134, "msgq/sysv-private", every_place, HALF, .run = takes_every_place},
+    {135, "sem/values", every_place, HALF, .run = takes_every_place},
+    {136, "sem/mailbox", every_place, HALF, .run = takes_every_place},
+    {137, "mmap/lockfile", every_place, HALF, .run = takes_every_place},
+    {138, "msgq/sysv-types", every_place, .how = "those who are in go on",
+     .cannot = uncounted, .run = takes_every_place},
     {0},
 };

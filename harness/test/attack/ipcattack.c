@@ -62,6 +62,8 @@ static volatile sig_atomic_t stopped;
 
 /* -- one run --------------------------------------------------------------- */
 
+const struct attack *this_attack;
+
 static const struct attack *
 attack_at(size_t index)
 {
@@ -76,12 +78,12 @@ attack_at(size_t index)
 static int
 act(const char *form, const char *index, const char *dir)
 {
-    const struct attack *a = attack_at((size_t)atol(index));
-
-    if (a == NULL)
+    this_attack = attack_at((size_t)atol(index));
+    if (this_attack == NULL)
         return EX_USAGE;
     stage_set(dir);
-    return a->run(strcmp(form, "--naive") == 0) ? EXIT_FELL : EXIT_REFUSED;
+    return this_attack->run(strcmp(form, "--naive") == 0) ? EXIT_FELL
+                                                          : EXIT_REFUSED;
 }
 
 struct job {
