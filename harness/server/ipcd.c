@@ -228,6 +228,17 @@ destroy(struct endpoint *e)
     free(e->srv);
 }
 
+/* Has systemd made it, and not given it to us?  To replace it would take away what
+ * it listens at. */
+static bool
+is_somebody_elses(const char *name)
+{
+    char flat[ENDPOINT_SIZE];
+
+    return endpoint_activated(name) && !activation_owns(name) &&
+           (endpoint_flat(name, flat) != 0 || !activation_owns(flat));
+}
+
 static int
 open_endpoint(struct endpoint *e)
 {
@@ -250,6 +261,13 @@ open_endpoint(struct endpoint *e)
     if (err != 0) {
         complain(options.dir, "the path is too long for a socket", err);
         return err;
+    }
+    if (is_somebody_elses(e->name)) {
+        fprintf(stderr,
+                "ipcd: %s: is systemd's; stop its .socket unit or use another "
+                "--run-dir\n",
+                e->name);
+        return -EEXIST;
     }
     e->lock = endpoint_lock(e->name, &holder);
     if (e->lock == -EEXIST) {

@@ -477,7 +477,7 @@ START_TEST(the_first_client_has_it_started)
 }
 END_TEST
 
-START_TEST(sweeping_leaves_what_is_the_activators)
+START_TEST(others_leave_what_is_the_activators)
 {
     char path[ENDPOINT_SIZE];
     struct activated a;
@@ -493,6 +493,9 @@ START_TEST(sweeping_leaves_what_is_the_activators)
     ck_assert_int_eq(o.status, EXIT_SUCCESS);
     ck_assert_msg(strstr(o.out, "left alone") != NULL, "%s", o.out);
     ck_assert_ptr_null(strstr(o.out, "removed"));
+    run_program(&o, "ipcd", "-m", a.m->name, "--run-dir", run_dir, NULL);
+    ck_assert_int_eq(o.status, EXIT_FAILURE);
+    ck_assert_msg(strstr(o.err, "systemd's") != NULL, "%s", o.err);
     /* It is all there, and the next server clears up after the last one. */
     activate(&a, a.m->name, NULL);
     expect_notice(&a, "READY=1");
@@ -627,7 +630,7 @@ add_activatable(Suite *s, int i)
     add_loop_test_if(tc, reason != NULL ? reason : need_root_and_one_thread(),
                      so_does_a_confined_one, i);
     add_loop_test_if(tc, reason, the_first_client_has_it_started, i);
-    add_loop_test_if(tc, reason, sweeping_leaves_what_is_the_activators, i);
+    add_loop_test_if(tc, reason, others_leave_what_is_the_activators, i);
 }
 
 Suite *
