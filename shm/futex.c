@@ -67,9 +67,7 @@ futex_server(struct rings_server *s, int64_t deadline)
     /* Clients ring for whatever may happen, so there is nothing to wake up for
      * by oneself; only a newcomer that knocked just after the last look at the
      * newcomers waits for the next one. */
-    until = deadline;
-    if (s->knocked)
-        until = earlier(deadline, s->meet.next_scan);
+    until = meet_bedtime(&s->meet, deadline);
     /* Pairs with the load in wake_server(). */
     atomic_store(&board->bell, bell + 1);
     /* Clients may not write on the board, so nothing changes the bell between
@@ -83,7 +81,8 @@ futex_server(struct rings_server *s, int64_t deadline)
         return 0;
     if (err == -EINTR)
         return err;
-    s->knocked = s->knocked || err == 0;
+    if (err == 0)
+        s->meet.knocked = true; /* woken for nothing: a newcomer? */
     return time_left(deadline) == 0 ? -ETIMEDOUT : -EAGAIN;
 }
 

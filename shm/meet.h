@@ -84,7 +84,9 @@ struct meet_server {
     struct meet_guest guests[IPC_MAX_CLIENTS];
     unsigned top; /* seats from here on are free */
     unsigned patrol;
-    int64_t next_scan;
+    bool knocked; /* there may be a newcomer, whom we have not looked for */
+    int64_t next_scan; /* not before that, ns */
+    int64_t seating;   /* ns of the last look that went into taking people in */
 };
 
 /* Makes the board, of zeros; mode is what others get of it if the server is
@@ -97,10 +99,15 @@ int meet_sweep(const struct meet_store *store, const char *endpoint);
 
 /* Admits newcomers, and lets those go who have died or do not answer their
  * nonce.  What a dead one said before is still heard: unheard() says whether
- * there is anything.  false: it was too early to look for newcomers again. */
-bool meet_look_after(struct meet_server *s,
+ * there is anything.  Newcomers are looked for every 5 ms at most, or sooner if
+ * the variant has set `knocked`, because somebody woke it for nothing. */
+void meet_look_after(struct meet_server *s,
                      bool (*unheard)(const struct meet_server *s,
                                      unsigned seat));
+
+/* Till when the server may sleep: whoever knocked just after a look does not
+ * wait for the deadline. */
+int64_t meet_bedtime(const struct meet_server *s, int64_t deadline);
 
 /* Has the guest in this seat answered?  Then it is admitted. */
 bool meet_answered(struct meet_server *s, unsigned seat);

@@ -17,6 +17,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* How long to wait for the verdict before one knocks a second time, ns: some
+ * wake-ups.  Nobody is harmed by a knock too many; one that was not heard costs
+ * us this long. */
+#define KNOCK_AGAIN (NS_PER_MS / 20)
+
 bool
 meet_server_lives(const struct meet_client *c)
 {
@@ -55,17 +60,19 @@ open_board(struct meet_client *c, const struct meet_store *store,
 static int
 wait_for_verdict(struct meet_client *c, void (*knock)(struct meet_client *))
 {
-    int64_t deadline = deadline_in(IPC_OPEN_TIMEOUT);
+    int64_t deadline = deadline_in(IPC_OPEN_TIMEOUT), rest = KNOCK_AGAIN;
     struct meet_head *head = c->place;
 
-    /* It may have just looked; so we knock again. */
+    /* It may be awake, and have just looked: then it has not heard us.  So we
+     * knock again, soon at first. */
     while (atomic_load(&head->verdict) == MEET_NOT_YET) {
         if (!meet_server_lives(c))
             return -ECONNREFUSED;
         if (time_left(deadline) == 0)
             return -ETIMEDOUT;
         knock(c);
-        futex_wait(&head->verdict, MEET_NOT_YET, now_ns() + MEET_SLICE);
+        futex_wait(&head->verdict, MEET_NOT_YET, now_ns() + rest);
+        rest = rest < MEET_SLICE / 2 ? 2 * rest : MEET_SLICE;
     }
     return atomic_load(&head->verdict) == MEET_FULL ? -EAGAIN : 0;
 }

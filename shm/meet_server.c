@@ -101,6 +101,12 @@ meet_destroy(struct meet_server *s)
 
 /* -- who comes ---------------------------------------------------------------------- */
 
+/* How long after a look the next one is due if nobody has knocked, ns. */
+#define UNASKED (5 * NS_PER_MS)
+
+/* After so much time of taking people in, ns, those who are in come first. */
+#define SEATING_MAX NS_PER_MS
+
 /* Is this a place that a living client of that uid has prepared for us? */
 static bool
 is_proper(const struct meet_server *s, int fd, const struct stat *st,
@@ -135,6 +141,17 @@ free_seat(const struct meet_server *s)
     return seat;
 }
 
+/* ns of processor time that this thread has had: what a look costs us, however
+ * long the others keep us from going on with it. */
+static int64_t
+time_spent(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec * NS_PER_SEC + t.tv_nsec;
+}
+
 /* Takes the client in: maps its place and leaves the nonce there. */
 static int
 seat_guest(struct meet_server *s, unsigned seat, int fd, const struct stat *st,
@@ -143,6 +160,7 @@ seat_guest(struct meet_server *s, unsigned seat, int fd, const struct stat *st,
     struct meet_guest *g = &s->guests[seat];
     struct meet_head *head;
     void *memory;
+    int64_t start = time_spent();
     int err = nonce_make(g->nonce);
 
     if (err == 0)
@@ -162,6 +180,7 @@ seat_guest(struct meet_server *s, unsigned seat, int fd, const struct stat *st,
     /* Pairs with the load in wait_for_verdict(): the nonce is there. */
     atomic_store(&head->verdict, MEET_WELCOME);
     futex_wake(&head->verdict);
+    s->seating += time_spent() - start;
     return 0;
 }
 
@@ -191,7 +210,7 @@ admit(const char *name, void *arg)
         goto close_file;
     if (seat < IPC_MAX_CLIENTS && !has_his_share(s, peer.uid) &&
         seat_guest(s, seat, fd, &st, &peer) == 0)
-        return true;
+        return s->seating < SEATING_MAX;
     told = pwrite(fd, &full, sizeof full, offsetof(struct meet_head, verdict));
     (void)told; /* if not, it will give up by itself */
 close_file:
@@ -199,32 +218,31 @@ close_file:
     return true;
 }
 
-/* ns of processor time that this thread has had: what a look costs us, however
- * long the others keep us from going on with it. */
-static int64_t
-time_spent(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return t.tv_sec * NS_PER_SEC + t.tv_nsec;
-}
-
 /* Admits newcomers, if it is time to look again: looking must not become the
- * server's main business, however much there is to see.  false: not yet. */
-static bool
+ * server's main business, however much there is to see, however often somebody
+ * knocks. */
+static void
 scan(struct meet_server *s, int64_t now)
 {
     int64_t start;
 
-    if (now < s->next_scan)
-        return false;
+    if (now < s->next_scan + (s->knocked ? 0 : UNASKED))
+        return;
     start = time_spent();
+    s->seating = 0;
     store_each(&s->names, admit, s);
-    /* Each 5 ms, and at most a twentieth of our time even if somebody has put
-     * a million names there. */
-    s->next_scan = now + 5 * NS_PER_MS + 20 * (time_spent() - start);
-    return true;
+    /* It looks for at most a twentieth of our time, even if somebody has put a
+     * million names there.  To take in who was found is no looking, but work
+     * like a request; for that, half of our time at most. */
+    s->next_scan =
+        now + 20 * (time_spent() - start - s->seating) + 2 * s->seating;
+    s->knocked = s->seating >= SEATING_MAX; /* there may be more */
+}
+
+int64_t
+meet_bedtime(const struct meet_server *s, int64_t deadline)
+{
+    return s->knocked && s->next_scan < deadline ? s->next_scan : deadline;
 }
 
 /* -- who is in, who goes ------------------------------------------------------------ */
@@ -282,7 +300,7 @@ meet_leave(struct meet_server *s, unsigned seat)
         s->top--;
 }
 
-bool
+void
 meet_look_after(struct meet_server *s,
                 bool (*unheard)(const struct meet_server *s, unsigned seat))
 {
@@ -295,7 +313,7 @@ meet_look_after(struct meet_server *s,
             break;
         meet_leave(s, (unsigned)gone);
     }
-    return scan(s, now);
+    scan(s, now);
 }
 
 uint64_t

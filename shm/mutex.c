@@ -137,7 +137,7 @@ mutex_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
     if (++s->turns % TURNS == 0)
         meet_look_after(&s->meet, unheard);
     while (err == 0) {
-        int64_t until = monitor_slice(deadline);
+        int64_t until = meet_bedtime(&s->meet, monitor_slice(deadline));
 
         err = monitor_lock(b, until);
         if (err == 0) {
@@ -145,6 +145,9 @@ mutex_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
             if (!found) {
                 err = monitor_wait(b, &b->work, until);
                 found = look(s, req);
+                /* Woken for nothing: a newcomer? */
+                if (err == 0 && !found)
+                    s->meet.knocked = true;
             }
             monitor_unlock(b);
         }

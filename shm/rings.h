@@ -104,7 +104,6 @@ struct rings_server {
     struct ring_writer out[IPC_MAX_CLIENTS];
     unsigned last;  /* the seat served last: the others come first now */
     unsigned turns; /* since the house was looked after */
-    bool knocked;   /* somebody woke us for nothing: a newcomer? */
 };
 
 struct rings_client {

@@ -157,8 +157,7 @@ static void
 look_after_the_house(struct rings_server *s)
 {
     s->turns = 0;
-    if (meet_look_after(&s->meet, unheard))
-        s->knocked = false;
+    meet_look_after(&s->meet, unheard);
 }
 
 int

@@ -99,6 +99,7 @@ spin(const struct sight *s, int64_t deadline)
 static int
 spin_server(struct rings_server *s, int64_t deadline)
 {
+    s->meet.knocked = true; /* nobody can knock, so each slice is a knock */
     return spin(&(struct sight){.server = s}, deadline);
 }
 
