@@ -1,6 +1,7 @@
 /* service.c - the one dispatcher. */
 #include "server/service.h"
 
+#include "core/clock.h"
 #include "server/audit.h"
 
 #include <errno.h>
@@ -215,8 +216,11 @@ dispatch(struct service *s, const struct ipc_request *req,
         close(c.fd);
     policy_release(
         policy); /* after the answer: whoami names one of its rules */
-    /* A client that is gone is no news to the server. */
-    return err == -EPIPE ? 0 : err;
+    /* A client that is gone is no news to the server, and one that cannot be
+     * answered is not to wait. */
+    if (err != 0 && err != -EPIPE)
+        s->m->reply(s->srv, req, NULL);
+    return 0;
 }
 
 /* An unknown version gets one error that names ours; then, like everything
@@ -261,14 +265,39 @@ service_step(struct service *s, int64_t timeout_ns)
     return dispatch(s, &req, &h);
 }
 
+/* The kernel may be out of memory or descriptors, or a device out of order, for
+ * the moment.  That is no reason to leave everybody else without a server; only
+ * when nothing else happens for a while is it for good. */
+#define FAILURES 100
+#define PAUSE    (10 * NS_PER_MS) /* after each, so as not to spin */
+
+static int
+go_on_after(int err, unsigned *failures)
+{
+    const struct timespec pause = ns_to_timespec(PAUSE);
+
+    if (++*failures == FAILURES)
+        return err;
+    nanosleep(&pause, NULL);
+    return 0;
+}
+
 int
 service_run(struct service *s)
 {
+    unsigned failures = 0;
     int err = 0;
 
-    while (!*s->stop && (err == 0 || err == -EINTR))
+    while (!*s->stop && err == 0) {
         err = service_step(s, -1);
-    if (err == -EINTR || (err == -EPIPE && (s->m->caps & IPC_SPAWNED)))
-        err = 0;
+        if (err == 0)
+            failures = 0;
+        else if (err == -EINTR)
+            err = 0;
+        else if (s->m->caps & IPC_SPAWNED) /* nobody else is there */
+            return err == -EPIPE ? 0 : err;
+        else
+            err = go_on_after(err, &failures);
+    }
     return err;
 }
