@@ -56,7 +56,10 @@ have_it_served(struct session *c)
     w->seats.seat[index].since = NO_DEADLINE;
     w->queue[(w->first + w->count++) % IPC_MAX_CLIENTS] = index;
     pthread_mutex_unlock(&w->lock);
-    eventfd_write(w->queued, 1); /* wakes one who wants the lock at once */
+    /* Uncounted, it would lie there until the next one is counted.  Outside the
+     * lock, since it wakes one who wants that at once. */
+    while (eventfd_write(w->queued, 1) == -1)
+        continue;
     pthread_mutex_lock(&w->lock);
     while (!w->stopping &&
            (c->stage == QUEUED || (c->stage == TAKEN && !c->cut_off)))
