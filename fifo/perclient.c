@@ -191,7 +191,7 @@ perclient_destroy(void *srv)
 static int
 join(struct client_end *c, const struct reply_fifo *id)
 {
-    int64_t deadline = deadline_in(IPC_OPEN_TIMEOUT);
+    int64_t deadline = deadline_in(ipc_open_timeout);
     size_t len = record_join(c->record, id, geteuid());
     int err = request_fifo_write(c->requests, c->record, len, deadline);
     uint8_t nonce[NONCE_SIZE];

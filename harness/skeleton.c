@@ -89,7 +89,7 @@ skeleton_destroy(void *srv)
 /* -- client --------------------------------------------------------------------- */
 
 /* Required.  Joins: makes what only this client can read, tells the server,
- * waits (IPC_OPEN_TIMEOUT) until it has been accepted.  Is the server the right
+ * waits (ipc_open_timeout) until it has been accepted.  Is the server the right
  * one?  endpoint_trusted() in core/rundir.h. */
 static int
 skeleton_open(void *cli, const char *where)

@@ -132,7 +132,7 @@ can_be_served(int life)
 static int
 wait_for_verdict(struct sheet_client *c, int life)
 {
-    int64_t deadline = deadline_in(IPC_OPEN_TIMEOUT);
+    int64_t deadline = deadline_in(ipc_open_timeout);
     struct sheet_head head;
     int err;
 

@@ -27,7 +27,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* How long newcomers may have to wait at most, ns; IPC_OPEN_TIMEOUT is 2 s. */
+/* How long newcomers may have to wait at most, ns; ipc_open_timeout is 2 s. */
 #define REST_MAX (100 * NS_PER_MS)
 
 void

@@ -232,7 +232,7 @@ make_replies(struct client_end *c, const char *where, char queue_name[256])
 static int
 knock(struct client_end *c)
 {
-    int64_t deadline = deadline_in(IPC_OPEN_TIMEOUT);
+    int64_t deadline = deadline_in(ipc_open_timeout);
     ssize_t n;
     int err;
 

@@ -190,7 +190,7 @@ private_join(struct server *s, int queue, uid_t claimed)
 static int
 knock(struct client_end *c)
 {
-    int64_t deadline = deadline_in(IPC_OPEN_TIMEOUT);
+    int64_t deadline = deadline_in(ipc_open_timeout);
     struct sysv_message *buf = c->base.buf;
     ssize_t n;
     int err;

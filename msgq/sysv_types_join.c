@@ -170,7 +170,7 @@ choose_type(long *type)
 int
 types_announce(struct client_end *c)
 {
-    int64_t deadline = deadline_in(IPC_OPEN_TIMEOUT);
+    int64_t deadline = deadline_in(ipc_open_timeout);
     struct sysv_message *buf = c->base.buf;
     int err = choose_type(&c->type);
     ssize_t n;

@@ -196,7 +196,7 @@ static int
 announce(struct box *box, const char *where, sem_t *bell)
 {
     struct letter_head head;
-    int64_t deadline = deadline_in(IPC_OPEN_TIMEOUT);
+    int64_t deadline = deadline_in(ipc_open_timeout);
     sem_t *knock = bell_open(where, "", "knock");
     int err;
 

@@ -34,7 +34,7 @@ announce(struct hall_client *c)
 {
     const struct knock k = {c->door, c->letter.id, geteuid()};
     struct letter_head head = {.mark = LETTER_JOIN};
-    int64_t deadline = deadline_in(IPC_OPEN_TIMEOUT);
+    int64_t deadline = deadline_in(ipc_open_timeout);
     int err = c->kind->put(&c->letter, &head, NULL);
 
     if (err == 0)

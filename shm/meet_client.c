@@ -60,7 +60,7 @@ open_board(struct meet_client *c, const struct meet_store *store,
 static int
 wait_for_verdict(struct meet_client *c, void (*knock)(struct meet_client *))
 {
-    int64_t deadline = deadline_in(IPC_OPEN_TIMEOUT), rest = KNOCK_AGAIN;
+    int64_t deadline = deadline_in(ipc_open_timeout), rest = KNOCK_AGAIN;
     struct meet_head *head = c->place;
 
     /* It may be awake, and have just looked: then it has not heard us.  So we

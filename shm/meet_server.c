@@ -278,7 +278,7 @@ patrol(struct meet_server *s, int64_t now)
             continue;
         g = &s->guests[s->patrol];
         if (s->places[s->patrol].bitten || !store_held(g->fd) ||
-            (!g->admitted && now - g->since > IPC_OPEN_TIMEOUT))
+            (!g->admitted && now - g->since > ipc_open_timeout))
             return (int)s->patrol;
         /* One at a time, unless somebody needs the seats. */
         if (free_seat(s) < IPC_MAX_CLIENTS)

@@ -175,7 +175,7 @@ mutex_reply(void *srv, const struct ipc_request *req,
     if (msg != NULL && msg->fd != -1)
         return -EOPNOTSUPP;
     guard_watch(s->meet.places, IPC_MAX_CLIENTS);
-    if (monitor_lock(b, now_ns() + IPC_OPEN_TIMEOUT) != 0)
+    if (monitor_lock(b, now_ns() + ipc_open_timeout) != 0)
         return -EPIPE; /* somebody holds on to it, and with it to everything */
     p = s->meet.places[seat].memory;
     if (msg != NULL) {
@@ -196,7 +196,7 @@ mutex_destroy(void *srv)
     struct board *b = s->meet.board;
 
     guard_watch(s->meet.places, IPC_MAX_CLIENTS);
-    if (monitor_lock(b, now_ns() + IPC_OPEN_TIMEOUT) == 0) {
+    if (monitor_lock(b, now_ns() + ipc_open_timeout) == 0) {
         for (unsigned i = 0; i < IPC_MAX_CLIENTS; i++)
             if (s->meet.places[i].memory != NULL)
                 dismiss(s, i);

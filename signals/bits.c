@@ -185,7 +185,7 @@ static int
 bits_open(void *cli, const char *where)
 {
     struct client_end *c = cli;
-    int64_t deadline = deadline_in(IPC_OPEN_TIMEOUT);
+    int64_t deadline = deadline_in(ipc_open_timeout);
     int err;
 
     alternate_prepare(&c->bits.link);

@@ -174,7 +174,7 @@ doorbell_open(void *cli, const char *where)
     close(memfd); /* the mappings remain */
     if (err != 0)
         goto unmap;
-    err = discard(c, deadline_in(IPC_OPEN_TIMEOUT)); /* "ready" */
+    err = discard(c, deadline_in(ipc_open_timeout)); /* "ready" */
     if (err == 0)
         return 0;
     link_close(&c->link);

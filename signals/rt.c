@@ -189,7 +189,7 @@ static int
 rt_open(void *cli, const char *where)
 {
     struct client_end *c = cli;
-    int64_t deadline = deadline_in(IPC_OPEN_TIMEOUT);
+    int64_t deadline = deadline_in(ipc_open_timeout);
     int err;
 
     c->link.code = SI_QUEUE;

@@ -12,7 +12,7 @@
 int
 channel_open(int socket, uint8_t *welcome, size_t size)
 {
-    int64_t deadline = deadline_in(IPC_OPEN_TIMEOUT);
+    int64_t deadline = deadline_in(ipc_open_timeout);
     struct iovec join = {.iov_base = welcome, .iov_len = size};
     struct ipc_message first = {.buf = welcome, .cap = size};
     int pair[2], err;

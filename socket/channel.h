@@ -17,7 +17,7 @@
 /*
  * The client makes a pair, sends one end of it to the server beside size zero
  * bytes, and waits for the server's first record in it: size bytes, which go to
- * welcome.  Takes at most IPC_OPEN_TIMEOUT.  Returns the other end, or the
+ * welcome.  Takes at most ipc_open_timeout.  Returns the other end, or the
  * errors of open() in ipc.h.
  */
 int channel_open(int socket, uint8_t *welcome, size_t size);

@@ -216,7 +216,7 @@ int
 local_join(int type, const struct sockaddr_un *address, socklen_t len,
            const char *where)
 {
-    int64_t deadline = deadline_in(IPC_OPEN_TIMEOUT);
+    int64_t deadline = deadline_in(ipc_open_timeout);
     int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0), err;
 
     if (fd == -1)

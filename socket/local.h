@@ -47,7 +47,7 @@ int local_identify(int socket, struct ipc_peer *peer,
 /*
  * Joins a server that listens at this address: connects, checks that it
  * belongs to the owner of the endpoint `where`, and waits for its welcome.
- * Takes at most IPC_OPEN_TIMEOUT.  Returns the socket, or the errors of open()
+ * Takes at most ipc_open_timeout.  Returns the socket, or the errors of open()
  * in ipc.h.
  */
 int local_join(int type, const struct sockaddr_un *address, socklen_t len,

@@ -186,7 +186,7 @@ is_own(int fd, const struct sockaddr_in *server)
 static int
 tcp_open(void *cli, const char *where)
 {
-    int64_t deadline = deadline_in(IPC_OPEN_TIMEOUT);
+    int64_t deadline = deadline_in(ipc_open_timeout);
     const int on = 1;
     struct stream_end *end = cli;
     struct sockaddr_in server;

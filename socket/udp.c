@@ -213,7 +213,7 @@ udp_open(void *cli, const char *where)
                    sizeof patience) == -1)
         err = -errno;
     if (err == 0)
-        err = knock(c->fd, deadline_in(IPC_OPEN_TIMEOUT));
+        err = knock(c->fd, deadline_in(ipc_open_timeout));
     if (err == 0)
         err = inet_check_server(IPPROTO_UDP, c->fd, where);
     if (err != 0)

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+int64_t ipc_open_timeout = INT64_C(2000000000);
+
 const struct ipc_mechanism *
 ipc_find(const char *name)
 {
