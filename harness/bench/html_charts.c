@@ -67,7 +67,7 @@ see_latency(FILE *f, const struct summary *s)
         const struct line *a = extreme_trip(s, placements.name[i], 1);
         const struct line *b = extreme_trip(s, placements.name[i], -1);
 
-        if (a == NULL)
+        if (a == NULL || b == NULL)
             continue;
         fprintf(f, "%s ", first ? ":" : ",");
         html_text(f, placements.name[i]);

@@ -124,6 +124,9 @@ START_TEST(nobody_writes_a_line_of_his_own)
     /* The naive form has two lines of it, and the second one says what the
      * caller wants to be read. */
     naive = open_memstream(&text, &size);
+    ck_assert_ptr_nonnull(naive);
+    if (naive == NULL) /* the analyzer does not know what Check asserts */
+        return;
     fprintf(naive, "seq=2 method=hello(name=\"%s\")\n", FORGED);
     fclose(naive);
     ck_assert_uint_eq(times_in(text, "\n"), 2);

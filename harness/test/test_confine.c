@@ -884,6 +884,7 @@ START_TEST(a_set_user_id_server_has_its_full_share_of_the_machine)
     uint8_t frame[WIRE_HEADER];
     struct host server;
     char cpus[64], all[4096];
+    const char *line;
     int in, out;
     FILE *f;
     pid_t pid;
@@ -903,8 +904,10 @@ START_TEST(a_set_user_id_server_has_its_full_share_of_the_machine)
     ck_assert_ptr_nonnull(f);
     all[fread(all, 1, sizeof all - 1, f)] = '\0';
     fclose(f);
-    snprintf(cpus, sizeof cpus, "%.40s", strstr(all, "\nCpus_allowed:"));
-    *strchr(cpus + 1, '\n') = '\0';
+    line = strstr(all, "\nCpus_allowed:");
+    ck_assert_ptr_nonnull(line);
+    snprintf(cpus, sizeof cpus, "%.*s",
+             line == NULL ? 0 : (int)strcspn(line + 1, "\n") + 1, line);
     expect_line(pid, "status", cpus);
     ck_assert_int_eq(end_set_user_id(pid, in, out), EXIT_SUCCESS);
     server_stop(&server);
