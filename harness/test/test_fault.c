@@ -579,8 +579,8 @@ test_fault(void)
     for (int i = 0; ipc_registry[i] != NULL; i++) {
         TCase *tc = test_case(s, ipc_registry[i]->name);
 
-        if (getenv("IPCLAB_FAULTS") != NULL)
-            tcase_set_timeout(tc, 600);
+        /* A test here is dozens of servers or clients, one after the other. */
+        tcase_set_timeout(tc, getenv("IPCLAB_FAULTS") != NULL ? 600 : 120);
         add_if(tc, i, need_faults(ipc_registry[i]),
                any_call_of_a_daemon_may_fail, 0, PRIVATE);
         add_if(tc, i, need_inject(), any_call_of_a_spawned_server_may_fail,
