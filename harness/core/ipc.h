@@ -190,7 +190,9 @@ struct ipc_mechanism {
      *           use: -ETIMEDOUT now, -EPIPE from then on.
      *
      * recv()    the next reply.  -EINTR: a signal came before a reply did;
-     *           nothing is lost, call again.
+     *           nothing is lost, call again.  A handler installed with
+     *           SA_RESTART does not interrupt: with no time limit the system
+     *           call that waits is restarted, signal(7).
      *
      * close()   leaves, removes what open() made, reaps a spawned server. */
     int (*open)(void *cli, const char *where);
