@@ -41,10 +41,10 @@ const struct api_field api_error_fields[] = {
 const struct api_method *
 api_by_number(uint16_t number)
 {
-    for (size_t i = 0; i < api_method_count; i++)
-        if (api_methods[i].number == number)
-            return &api_methods[i];
-    return NULL;
+    /* In order, from 1 on: no number is left out (see test_core.c). */
+    if (number == 0 || number > api_method_count)
+        return NULL;
+    return &api_methods[number - 1];
 }
 
 const struct api_method *

@@ -7,45 +7,6 @@
 static const uint8_t magic[4] = {'I', 'P', 'C', '1'};
 
 void
-put16(uint8_t *p, uint16_t v)
-{
-    p[0] = (uint8_t)v;
-    p[1] = (uint8_t)(v >> 8);
-}
-
-void
-put32(uint8_t *p, uint32_t v)
-{
-    put16(p, (uint16_t)v);
-    put16(p + 2, (uint16_t)(v >> 16));
-}
-
-void
-put64(uint8_t *p, uint64_t v)
-{
-    put32(p, (uint32_t)v);
-    put32(p + 4, (uint32_t)(v >> 32));
-}
-
-uint16_t
-get16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] | p[1] << 8);
-}
-
-uint32_t
-get32(const uint8_t *p)
-{
-    return get16(p) | (uint32_t)get16(p + 2) << 16;
-}
-
-uint64_t
-get64(const uint8_t *p)
-{
-    return get32(p) | (uint64_t)get32(p + 4) << 32;
-}
-
-void
 wire_encode(const struct wire_header *h, uint8_t *buf)
 {
     memcpy(buf, magic, sizeof magic);
@@ -82,9 +43,8 @@ check_header(const uint8_t *buf, struct wire_header *h, int *err)
     h->nfds = get16(buf + 24);
     if (h->nfds > 1)
         return "more than one descriptor";
-    for (size_t i = 26; i < WIRE_HEADER; i++)
-        if (buf[i] != 0)
-            return "reserved bytes are not zero";
+    if (get16(buf + 26) != 0 || get32(buf + 28) != 0)
+        return "reserved bytes are not zero";
     if (h->kind != WIRE_REPLY && h->status != 0)
         return "a status in a request";
     *err = 0;

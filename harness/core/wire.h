@@ -72,12 +72,48 @@ bool wire_wants_reply(const struct ipc_message *msg);
 /* Why wire_decode() refused it, for messages and the log. */
 const char *wire_explain(const void *buf, size_t len, int has_fd);
 
-/* Little-endian integers, byte by byte. */
-void put16(uint8_t *p, uint16_t v);
-void put32(uint8_t *p, uint32_t v);
-void put64(uint8_t *p, uint64_t v);
-uint16_t get16(const uint8_t *p);
-uint32_t get32(const uint8_t *p);
-uint64_t get64(const uint8_t *p);
+/* -- little-endian integers, byte by byte -------------------------------------
+ *
+ * Here, because a compiler that sees the whole of it makes one load or store of
+ * it where the machine is little-endian. */
+
+static inline void
+put16(uint8_t *p, uint16_t v)
+{
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+}
+
+static inline void
+put32(uint8_t *p, uint32_t v)
+{
+    put16(p, (uint16_t)v);
+    put16(p + 2, (uint16_t)(v >> 16));
+}
+
+static inline void
+put64(uint8_t *p, uint64_t v)
+{
+    put32(p, (uint32_t)v);
+    put32(p + 4, (uint32_t)(v >> 32));
+}
+
+static inline uint16_t
+get16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] | p[1] << 8);
+}
+
+static inline uint32_t
+get32(const uint8_t *p)
+{
+    return get16(p) | (uint32_t)get16(p + 2) << 16;
+}
+
+static inline uint64_t
+get64(const uint8_t *p)
+{
+    return get32(p) | (uint64_t)get32(p + 4) << 32;
+}
 
 #endif
