@@ -36,8 +36,12 @@
  * the better of the two (Karlin et al., 1990). */
 #define SPIN INT64_C(50000)
 
-/* How often to ring for a server that is about to fall asleep. */
-#define RINGS 1000
+/* How often to ring for a server that does not hear.  On a processor of its own
+ * falling asleep takes it less time than that; on ours it cannot, as long as we
+ * run.  Who waits for a reply knocks again after MEET_SLICE; who does not, must
+ * have been heard. */
+#define RINGS          10
+#define RINGS_NO_REPLY 1000
 
 /* -- waiting: server ------------------------------------------------------------ */
 
@@ -87,22 +91,30 @@ futex_server(struct rings_server *s, int64_t deadline)
 }
 
 static void
-wake_server(struct rings_client *c)
+wake_server(struct rings_client *c, bool no_reply)
 {
     const struct rings_board *board = c->meet.board;
+    const int most = no_reply                    ? RINGS_NO_REPLY
+                     : rings_server_elsewhere(c) ? RINGS
+                                                 : 1;
     /* Pairs with the store in futex_server(), after the request's. */
     uint32_t bell = atomic_load(&board->bell);
 
     if (bell % 2 == 0 || bell == c->rung)
         return;
-    /* 0 woken: it has said that it will sleep, but does not yet.  (If it is
-     * kept from doing so for long, knock() tries again.) */
-    for (int i = 0; i < RINGS && atomic_load(&board->bell) == bell; i++) {
+    for (int i = 0; i < most && atomic_load(&board->bell) == bell; i++) {
         if (futex_wake(&board->bell) > 0) {
             c->rung = bell;
             return;
         }
-        sched_yield();
+        /* 0 woken: another client has woken it already, and it has not run
+         * since; or it has said that it will sleep, but does not yet.  One
+         * cannot tell, and only in the first case will it look again.  With
+         * several clients on one processor the first is what happens most, and
+         * sched_yield(2) there counts as if we had used up our slice: the
+         * others are served for milliseconds, we are not. */
+        if (no_reply)
+            sched_yield();
     }
 }
 

@@ -128,8 +128,9 @@ struct rings_waiting {
     int (*client)(struct rings_client *c, size_t room, int64_t deadline);
 
     /* After something has been put where the other one may be waiting for
-     * it; NULL: nobody sleeps. */
-    void (*wake_server)(struct rings_client *c);
+     * it; NULL: nobody sleeps.  no_reply: the client is not going to wait,
+     * and cannot knock again. */
+    void (*wake_server)(struct rings_client *c, bool no_reply);
     void (*wake_client)(struct rings_place *p, bool for_room);
 };
 

@@ -5,6 +5,7 @@
 #include "rings.h"
 
 #include "core/clock.h"
+#include "core/wire.h"
 #include "where.h"
 
 #include <errno.h>
@@ -29,13 +30,19 @@ rings_server_elsewhere(const struct rings_client *c)
 /* -- open, send, recv, close ----------------------------------------------------------- */
 
 static void
+wake_server(struct rings_client *c, bool no_reply)
+{
+    if (c->waiting->wake_server != NULL)
+        c->waiting->wake_server(c, no_reply);
+}
+
+static void
 knock(struct meet_client *meet)
 {
     struct rings_client *c = (struct rings_client *)(void *)meet;
 
     c->rung = 0; /* whomever we woke last time, it did not help */
-    if (c->waiting->wake_server != NULL)
-        c->waiting->wake_server(c);
+    wake_server(c, false);
 }
 
 int
@@ -104,8 +111,7 @@ rings_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     }
     if (err != 0)
         return -EPIPE; /* the server has lost its mind */
-    if (c->waiting->wake_server != NULL)
-        c->waiting->wake_server(c);
+    wake_server(c, !wire_wants_reply(msg));
     return 0;
 }
 
@@ -138,6 +144,6 @@ rings_close(void *cli)
     struct rings_client *c = cli;
 
     ring_end(&c->out);
-    knock(&c->meet);
+    wake_server(c, true);
     meet_part(&c->meet);
 }

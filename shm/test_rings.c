@@ -5,7 +5,7 @@
  * of what other processes do to the same memory.  So here the rings are driven
  * by two threads on one mapping: run this with V=tsan.
  */
-#define _GNU_SOURCE /* F_OFD_SETLK, memfd_create, sched_setaffinity, syscall */
+#define _GNU_SOURCE /* F_OFD_SETLK, memfd_create, pthread_tryjoin_np */
 #include "test/test.h"
 
 #include "core/clock.h"
@@ -312,6 +312,31 @@ START_TEST(who_may_only_read_a_futex_can_wake_its_sleeper)
 }
 END_TEST
 
+/* A server that said it would sleep and does not yet, or was woken and has not
+ * run since: a client cannot tell. */
+START_TEST(a_ring_that_nobody_heard_is_rung_again)
+{
+    uint8_t out[WIRE_HEADER], back[WIRE_HEADER];
+    const struct wire_header request = {.kind = WIRE_REQUEST};
+    struct ipc_message there = {.buf = out, .len = sizeof out, .fd = -1};
+    struct ipc_message here = {.buf = back, .cap = sizeof back};
+    struct pair *p = new_pair(&futex_waiting);
+    pthread_t sleeper;
+    void *result;
+
+    wire_encode(&request, out);
+    atomic_store(&p->board->bell, 1);
+    ck_assert_int_eq(rings_send(&p->client, &there, PATIENCE), 0);
+    ck_assert_int_eq(pthread_create(&sleeper, NULL, sleep_on, &p->board->bell),
+                     0);
+    while (pthread_tryjoin_np(sleeper, &result) == EBUSY)
+        ck_assert_int_eq(rings_recv(&p->client, &here, 2 * MEET_SLICE),
+                         -ETIMEDOUT);
+    ck_assert_int_eq((intptr_t)result, 0); /* woken, not out of patience */
+    free_pair(p);
+}
+END_TEST
+
 START_TEST(two_who_spin_on_one_cpu_give_way_to_each_other)
 {
     cpu_set_t one, before;
@@ -347,6 +372,7 @@ test_rings(void)
         add_loop_test_if(tc, need_silence(),
                          who_finds_the_other_awake_makes_no_system_call, i);
     tcase_add_test(tc, who_may_only_read_a_futex_can_wake_its_sleeper);
+    tcase_add_test(tc, a_ring_that_nobody_heard_is_rung_again);
     tcase_add_test(test_case(s, "shm/spin"),
                    two_who_spin_on_one_cpu_give_way_to_each_other);
     return s;
