@@ -167,23 +167,23 @@ take_page(struct bare *b, enum side side, char *buf)
 #define FOR(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 const struct bare_echo bare_echoes[] = {
-    {"floor/pipe", FOR("pipe/coprocess", "pipe/packet"), 0, ends_pipes,
-     put_bytes, take_bytes},
-    {"floor/fifo", FOR("fifo/perclient"), 0, ends_fifos, put_bytes, take_bytes},
+    {"floor/pipe", FOR("pipe/coprocess", "pipe/packet"), ends_pipes, put_bytes,
+     take_bytes},
+    {"floor/fifo", FOR("fifo/perclient"), ends_fifos, put_bytes, take_bytes},
     {"floor/stream",
      FOR("socket/pair", "socket/stream", "socket/threads", "socket/abstract"),
-     0, ends_streams, put_bytes, take_bytes},
-    {"floor/seqpacket", FOR("socket/seqpacket"), 0, ends_records, put_record,
+     ends_streams, put_bytes, take_bytes},
+    {"floor/seqpacket", FOR("socket/seqpacket"), ends_records, put_record,
      take_record},
-    {"floor/dgram", FOR("socket/dgram"), 0, ends_datagrams, put_record,
+    {"floor/dgram", FOR("socket/dgram"), ends_datagrams, put_record,
      take_record},
-    {"floor/tcp", FOR("socket/tcp"), 0, ends_tcp, put_bytes, take_bytes},
-    {"floor/udp", FOR("socket/udp"), 65000, ends_udp, put_record, take_record},
-    {"floor/sysv-queue", FOR("msgq/sysv-types", "msgq/sysv-private"), 8192,
+    {"floor/tcp", FOR("socket/tcp"), ends_tcp, put_bytes, take_bytes},
+    {"floor/udp", FOR("socket/udp"), ends_udp, put_record, take_record},
+    {"floor/sysv-queue", FOR("msgq/sysv-types", "msgq/sysv-private"),
      ends_queue, put_sysv, take_sysv},
-    {"floor/posix-queue", FOR("msgq/posix"), 8192, ends_posix_queues, put_posix,
+    {"floor/posix-queue", FOR("msgq/posix"), ends_posix_queues, put_posix,
      take_posix},
-    {"floor/page", FOR("shm/spin", "shm/futex", "mmap/file"), 0, ends_page,
+    {"floor/page", FOR("shm/spin", "shm/futex", "mmap/file"), ends_page,
      put_page, take_page},
     {.name = NULL},
 };
@@ -281,7 +281,7 @@ floor_echo(struct bench *b, struct cell *c, struct row *r)
         .echo = find(c->name),
         .bare = {.dir = b->dir,
                  .together = c->placement->together,
-                 .size = c->size,
+                 .size = SESSION_OVERHEAD + c->size,
                  .end = {{-1, -1}, {-1, -1}},
                  .queue = -1},
         .out = (const char *)b->data,
@@ -294,7 +294,7 @@ floor_echo(struct bench *b, struct cell *c, struct row *r)
         return -ENOENT;
     err = t.echo->make(&t.bare);
 
-    for (size_t i = 0; i < c->size; i++)
+    for (size_t i = 0; i < t.bare.size; i++)
         b->data[i] = (uint8_t)rng_next(&rng);
     b->page->queue = t.bare.queue + 1;
     if (err == 0)

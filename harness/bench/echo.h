@@ -2,12 +2,13 @@
  * echo.h - bare echoes: the system calls of a mechanism, and nothing else.
  *
  *      client                        server (a fork)
- *      put(size bytes) ----------->  take
+ *      put(n bytes)    ----------->  take
  *      take            <-----------  put
  *
- * No header, no nonce, no time limit, one client.  What a variant needs more
- * than the bare echo of its own mechanism, in the same round at the same place,
- * is what the protocol costs.
+ * As many bytes as the protocol sends, its header with the payload, but nobody
+ * writes a header or reads one; no nonce, no time limit, one client.  What a
+ * variant needs more than the bare echo of its own mechanism, in the same round
+ * at the same place, is what the protocol costs.
  */
 #ifndef ECHO_H
 #define ECHO_H
@@ -31,7 +32,6 @@ struct bare {
 struct bare_echo {
     const char *name;             /* "floor/fifo" */
     const char *const *floor_for; /* mechanisms, NULL-ended */
-    size_t most;                  /* bytes a message; 0: any */
     int (*make)(struct bare *);   /* 0 or -errno, and then nothing is left */
     int (*put)(struct bare *, enum side, const char *buf);
     int (*take)(struct bare *, enum side, char *buf);

@@ -169,9 +169,10 @@ html_method(FILE *f, const struct summary *s)
         "them over the rounds, with a 95 % bootstrap interval over the rounds.",
         "Each round also measures floors: an echo through a bare pipe with no "
         "protocol, at every placement and size; bare echoes with the same "
-        "system calls as each mechanism, at 64 bytes and 4 KiB; and memcpy. A "
+        "system calls as each mechanism, at 64 bytes and 4 KiB; and memcpy. An "
+        "echo carries as many bytes as the protocol, whose header has 36. A "
         "ratio is the median of the ratios within each round, so it holds when "
-        "the machine changes its speed.",
+        "the machine changes its speed; that is what rows are sorted by.",
         "Each cell runs in a process of its own and its calls wait for ever, "
         "since a time limit would be measured as the mechanism&#39;s; what "
         "hangs is killed from outside and said to have failed.",
