@@ -30,7 +30,7 @@ rank(const struct chart *c, const char *mechanism)
         const struct line *l = measured(c, mechanism, i);
 
         if (l != NULL)
-            return l->p50_ns;
+            return l->rank;
     }
     return INFINITY;
 }

@@ -22,6 +22,26 @@ same_place(const struct line *a, const struct line *b)
            strcmp(a->placement, b->placement) == 0;
 }
 
+/* -- the order ------------------------------------------------------------ */
+
+/* A floor whose interval is wider than that says nothing about the others: where
+ * an idle CPU has to wake up, it does so at one time quickly, at another not. */
+#define STEADY 1.5
+
+/* By the ratio to the floor of the same rounds, which the next run shows again,
+ * and not by the times, with which the whole machine moves. */
+static void
+fill_rank(const struct summary *s, struct line *l)
+{
+    const struct line *floor =
+        summary_find(s, FLOOR_PIPE, l->placement, ROW_RTT, l->size);
+
+    l->rank = l->p50_ns;
+    if (floor != NULL && floor->used > 0 &&
+        floor->p50_hi_ns <= STEADY * floor->p50_lo_ns)
+        l->rank = isnan(l->ratio) ? l->p50_ns / floor->p50_ns : l->ratio;
+}
+
 /* -- what a round trip asks of the kernel ----------------------------------- */
 
 /*
@@ -37,8 +57,6 @@ static void
 fill_calls(const struct summary *s, struct line *l)
 {
     l->copied = COPIES * (double)(l->size + (long)SESSION_OVERHEAD);
-    if (strncmp(l->mechanism, "floor/", 6) == 0)
-        l->copied = COPIES * (double)l->size;
     for (const struct line *c = s->lines; c < s->lines + s->n; c++) {
         if (!is_kind(c, ROW_CALLS) || strcmp(c->mechanism, l->mechanism) != 0)
             continue;
@@ -99,6 +117,8 @@ void
 summary_derive(struct summary *s)
 {
     for (struct line *l = s->lines; l < s->lines + s->n; l++) {
+        if (is_kind(l, ROW_RTT))
+            fill_rank(s, l);
         if (is_kind(l, ROW_RTT) && l->size == 64)
             fill_calls(s, l);
         if (is_kind(l, ROW_RTT) && l->size == 64)

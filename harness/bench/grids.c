@@ -24,9 +24,9 @@ next_fastest(const struct summary *s, const char *placement,
             strcmp(l->kind, ROW_RTT) != 0 ||
             strcmp(l->placement, placement) != 0)
             continue;
-        later = last == NULL || l->p50_ns > last->p50_ns ||
-                (l->p50_ns == last->p50_ns && l > last);
-        if (later && (best == NULL || l->p50_ns < best->p50_ns))
+        later = last == NULL || l->rank > last->rank ||
+                (l->rank == last->rank && l > last);
+        if (later && (best == NULL || l->rank < best->rank))
             best = l;
     }
     return best;

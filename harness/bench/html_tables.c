@@ -52,10 +52,11 @@ static int
 fastest_first(const void *a, const void *b)
 {
     const struct line *const *x = a, *const *y = b;
-    double u = value_of(*x), v = value_of(*y);
-    int order = (u > v) - (u < v);
+    bool trips = strcmp((*x)->kind, ROW_RTT) == 0;
+    double u = trips ? (*x)->rank : -(*x)->bytes_per_second;
+    double v = trips ? (*y)->rank : -(*y)->bytes_per_second;
 
-    return strcmp((*x)->kind, ROW_RTT) == 0 ? order : -order;
+    return (u > v) - (u < v);
 }
 
 /* The lines of 64 bytes, one for each mechanism measured: the rows.  Returns
@@ -298,8 +299,10 @@ html_tables(FILE *f, const struct summary *s, const json_t *run)
     fputs("<h2 id=\"tables\">Every number</h2>\n"
           "<p class=\"small\">p99.9: of all rounds together, where there are "
           "enough "
-          "operations. x floor: ratio to the bare pipe echo of the same "
-          "size in the same round. switches, invol.: voluntary and involuntary "
+          "operations. x floor: ratio to the echo of as many bytes "
+          "through a bare pipe in the same round; the rows are in its order, "
+          "or where the bare pipe was not steady itself by time. switches, "
+          "invol.: voluntary and involuntary "
           "context switches of both sides per round trip. CPU: CPUs kept busy. "
           "b: below 1 us, timed in batches of 64. ~: most of the rounds were "
           "disturbed. 1: one message at a time, each acknowledged by an empty "

@@ -45,11 +45,11 @@ print_absent(const struct summary *s, const struct names *mechanisms,
 /* -- sorting -------------------------------------------------------------------- */
 
 static int
-by_median(const void *a, const void *b)
+by_rank(const void *a, const void *b)
 {
     const struct line *const *x = a, *const *y = b;
 
-    return ((*x)->p50_ns > (*y)->p50_ns) - ((*x)->p50_ns < (*y)->p50_ns);
+    return ((*x)->rank > (*y)->rank) - ((*x)->rank < (*y)->rank);
 }
 
 static int
@@ -102,7 +102,7 @@ static void
 round_trips(const struct summary *s, const struct names *mechanisms,
             const char *placement, const struct line **picked, FILE *f)
 {
-    size_t n = pick(s, placement, ROW_RTT, rtt_sizes[0], by_median, picked);
+    size_t n = pick(s, placement, ROW_RTT, rtt_sizes[0], by_rank, picked);
 
     fprintf(f,
             "\nRound trip of 64 bytes, %s: us, medians of %ld rounds\n"
@@ -177,7 +177,7 @@ by_size(const struct summary *s, const struct names *mechanisms,
 {
     bool rtt = strcmp(kind, ROW_RTT) == 0;
     size_t n =
-        pick(s, placement, kind, *sizes, rtt ? by_median : by_bytes, picked);
+        pick(s, placement, kind, *sizes, rtt ? by_rank : by_bytes, picked);
     char name[SIZE_NAME];
 
     if (n == 0 && rtt)
@@ -207,10 +207,11 @@ print_legend(const struct summary *s, FILE *f)
         batches |= s->lines[i].batch > 1;
         disturbed |= strcmp(s->lines[i].status, ROW_REJECTED) == 0;
     }
-    fprintf(f, "\nx floor: ratio to the bare pipe echo of the same size in the "
-               "same round.  switches, invol.:\nvoluntary and involuntary "
-               "context switches of both sides per round trip.  CPU: CPUs "
-               "kept busy.\n");
+    fprintf(f, "\nx floor: ratio to the echo of as many bytes through a bare "
+               "pipe in the same round; the rows\nare in its order, or where "
+               "the bare pipe was not steady itself by time.  switches, "
+               "invol.:\nvoluntary and involuntary context switches of both "
+               "sides per round trip.  CPU: CPUs kept busy.\n");
     fprintf(f, "1: one message at a time, each acknowledged by an empty "
                "reply; the others are not waited for.\n");
     if (batches)
