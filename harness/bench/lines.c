@@ -1,6 +1,8 @@
 /* lines.c - finding things among the lines of a summary, and writing them. */
 #include "bench/summary.h"
 
+#include "bench/placement.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
@@ -173,6 +175,8 @@ void
 summary_placements(const struct summary *s, struct names *names)
 {
     names->n = 0;
-    for (size_t i = 0; i < s->n; i++)
-        add_name(names, s->lines[i].placement);
+    for (int order = 0; order <= PLACEMENTS; order++)
+        for (size_t i = 0; i < s->n; i++)
+            if (placement_order(s->lines[i].placement) == order)
+                add_name(names, s->lines[i].placement);
 }

@@ -27,6 +27,16 @@ static const struct placement all[PLACEMENTS] = {
     {.name = "free", .says = "not pinned, wherever the scheduler likes"},
 };
 
+int
+placement_order(const char *name)
+{
+    int i = 0;
+
+    while (i < PLACEMENTS && strcmp(all[i].name, name) != 0)
+        i++;
+    return i;
+}
+
 /* The CPUs that share first's core, as a bit each; 0: not known. */
 static cpu_set_t
 siblings_of(int cpu, int *known)

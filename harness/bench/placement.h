@@ -41,6 +41,9 @@ int cpus_find(struct cpus *cpus);
 /* The placement of that name, or NULL. */
 struct placement *placement_find(struct cpus *cpus, const char *name);
 
+/* Its place in tables and charts: the steadiest first. */
+int placement_order(const char *name);
+
 /* Pins the calling thread to the client's CPU and, if need be, keeps the CPUs
  * awake, until placement_leave().  0 or -errno. */
 int placement_enter(const struct placement *p);

@@ -105,8 +105,8 @@ struct names {
     size_t n;
 };
 
-/* Each mechanism once, floors not; and each placement once.  In the order of
- * the run's own lines, by name. */
+/* Each mechanism once, floors not, by name; and each placement once, in
+ * placement_order(). */
 void summary_mechanisms(const struct summary *s, struct names *names);
 void summary_placements(const struct summary *s, struct names *names);
 
