@@ -200,7 +200,7 @@ draw(struct chart *c)
              SIZE, c->s->rounds);
     chart_title(c, title);
     fprintf(c->f,
-            "set key at screen 0.5, screen %g center top Left reverse vertical "
+            "set key at screen 0.4, screen %g center top Left reverse vertical "
             "maxrows %zu\n"
             "set logscale x\n"
             "set xlabel 'logarithmic scale; further left is faster'\n"

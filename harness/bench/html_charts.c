@@ -33,7 +33,7 @@ extreme_trip(const struct summary *s, const char *placement, int sign)
         if (is_contestant(l) && l->size == 64 &&
             strcmp(l->kind, ROW_RTT) == 0 &&
             strcmp(l->placement, placement) == 0 &&
-            (best == NULL || sign * (l->rank - best->rank) < 0))
+            (best == NULL || sign * (l->p50_ns - best->p50_ns) < 0))
             best = l;
     return best;
 }
