@@ -15,6 +15,10 @@
  * status=begun, and one after.  If the first one cannot be written the method
  * is not carried out.
  *
+ * Of many denials of one user not all are written (denials.h): omitted=1234 says
+ * how many before that line are not there, and where no other line of his
+ * follows, one with event=denials-omitted does.
+ *
  * The audit is off until one of the two is called that turn it on.
  */
 #ifndef AUDIT_H
@@ -35,6 +39,7 @@ int audit_to_file(const char *path);
  * tried again for each line. */
 int audit_to_system_log(void);
 
+/* Writes what is still to be said, and ends it. */
 void audit_off(void);
 
 extern atomic_bool audit_is_on;
@@ -56,8 +61,8 @@ struct audit_record {
 void audit_begin(struct audit_record *r);
 
 /* Writes the line: status is a word, "ok", "begun"; usec is shown unless it has
- * only begun.  0 when the file has it, or, without a file, the system log; else
- * -errno. */
+ * only begun.  0 when the file has it, or, without a file, the system log, or if
+ * it is one denial too many; else -errno. */
 int audit_write(const struct audit_record *r, const char *status);
 
 /* Something about the server itself: "policy_reloaded", and a text. */

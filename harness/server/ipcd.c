@@ -19,6 +19,7 @@
 #include "server/confine.h"
 #include "server/handover.h"
 #include "server/methods.h"
+#include "server/audit.h"
 #include "server/service.h"
 #include "server/settings.h"
 
@@ -455,6 +456,7 @@ run_server(void)
         err = serve();
     while (opened > 0)
         close_endpoint(&endpoints[--opened]);
+    audit_off();
     return err == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -580,6 +582,7 @@ run_stdio(void)
     }
     if (err != 0)
         complain(e->m->name, "stopped", err);
+    audit_off();
     return err == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

@@ -16,6 +16,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* What the audit makes of one, bytes; escaped, a byte has four. */
+#define LINES_SIZE 4096
+
 struct lines {
     pthread_mutex_t lock;
     int fd;    /* -1: not open */
