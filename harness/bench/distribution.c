@@ -50,20 +50,22 @@ write_pool(FILE *f, const struct cell *c)
     return err;
 }
 
-int
-distributions_write(const struct plan *p, const char *dir)
+static int
+put_pools(const void *what, FILE *f)
 {
-    char path[RECORD_PATH];
-    int err = record_path(dir, "histograms.csv", path);
-    FILE *f = err == 0 ? fopen(path, "we") : NULL;
+    const struct plan *p = what;
+    int err = csv_write_header(f, columns);
 
-    if (f == NULL)
-        return err != 0 ? err : -errno;
-    err = csv_write_header(f, columns);
     for (size_t i = 0; err == 0 && i < p->cell_count; i++)
         if (p->cells[i].pool != NULL)
             err = write_pool(f, &p->cells[i]);
-    return fclose(f) == EOF && err == 0 ? -errno : err;
+    return err;
+}
+
+int
+distributions_write(const struct plan *p, const char *dir)
+{
+    return record_file(dir, "histograms.csv", put_pools, p);
 }
 
 /* -- read by the report ----------------------------------------------------------- */
@@ -224,24 +226,23 @@ write_grid(FILE *f, const struct distribution *d)
     return err;
 }
 
-int
-distributions_write_grid(const struct distributions *d, const char *dir)
+static int
+put_grid(const void *what, FILE *f)
 {
-    char path[RECORD_PATH];
-    int err = record_path(dir, "percentiles.csv", path);
-    FILE *f;
+    const struct distributions *d = what;
+    int err = csv_write_header(f, grid_columns);
 
-    if (err != 0 || d->n == 0)
-        return err;
-    f = fopen(path, "we");
-    if (f == NULL)
-        return -errno;
-    err = csv_write_header(f, grid_columns);
     for (size_t i = 0; err == 0 && i < d->n;) {
         struct distribution one = beginning_at(d, i);
 
         err = write_grid(f, &one);
         i += one.n;
     }
-    return fclose(f) == EOF && err == 0 ? -errno : err;
+    return err;
+}
+
+int
+distributions_write_grid(const struct distributions *d, const char *dir)
+{
+    return d->n > 0 ? record_file(dir, "percentiles.csv", put_grid, d) : 0;
 }

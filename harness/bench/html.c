@@ -1,15 +1,7 @@
 /* html.c - report.html: the frame, the style and the charts. */
-#define _GNU_SOURCE /* getdelim */
 #include "bench/html.h"
 
-#include "bench/plan.h"
-#include "core/ipc.h"
-
-#include <errno.h>
 #include <math.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 static const char head[] =
     "<!DOCTYPE html>\n"
@@ -108,6 +100,13 @@ html_element(FILE *f, const char *open, const char *close, const char *text)
 
 /* -- the page ------------------------------------------------------------------------- */
 
+struct page {
+    const struct summary *s;
+    const char *dir;
+    json_t *run; /* run.json, or NULL */
+    bool incomplete;
+};
+
 static bool
 is_noisy(const struct summary *s)
 {
@@ -122,26 +121,25 @@ is_noisy(const struct summary *s)
 }
 
 static void
-heading(FILE *f, const struct summary *s, const char *dir, const json_t *run,
-        bool incomplete)
+heading(FILE *f, const struct page *p)
 {
-    const char *machine = json_string_value(json_object_get(run, "heading"));
+    const char *machine = json_string_value(json_object_get(p->run, "heading"));
     const char *ended = json_string_value(
-        json_object_get(json_object_get(run, "run"), "ended"));
+        json_object_get(json_object_get(p->run, "run"), "ended"));
 
     fputs("<h1>Inter-process communication, compared</h1>\n<p>", f);
-    html_text(f, machine != NULL ? machine : dir);
+    html_text(f, machine != NULL ? machine : p->dir);
     if (ended != NULL) {
         fputs("; ", f);
         html_text(f, ended);
     }
     fputs("</p>\n", f);
-    if (incomplete)
+    if (p->incomplete)
         fputs(
             "<p class=\"warning\">INCOMPLETE: this run was stopped before its "
             "end, or was still going on.</p>\n",
             f);
-    if (is_noisy(s))
+    if (is_noisy(p->s))
         fprintf(f,
                 "<p class=\"warning\">NOISY: the same thing measured twice "
                 "differs by more than %.0f %%; do not believe smaller "
@@ -155,37 +153,34 @@ heading(FILE *f, const struct summary *s, const char *dir, const json_t *run,
           f);
 }
 
+static int
+put_page(const void *what, FILE *f)
+{
+    const struct page *p = what;
+
+    fputs(head, f);
+    heading(f, p);
+    html_charts(f, p->s, p->dir);
+    html_tables(f, p->s, p->run);
+    html_found(f, p->dir);
+    html_doubts(f, p->s);
+    html_mechanisms(f, p->s);
+    html_method(f, p->s);
+    html_machine(f, p->run);
+    fputs("</body>\n</html>\n", f);
+    return 0;
+}
+
 int
 html_write(const struct summary *s, const char *dir, bool incomplete)
 {
+    struct page p = {.s = s, .dir = dir, .incomplete = incomplete};
     char path[RECORD_PATH];
-    json_t *run = NULL;
-    int err = 0;
-    FILE *f;
+    int err;
 
     if (record_path(dir, "run.json", path) == 0)
-        run = json_load_file(path, 0, NULL);
-    err = record_path(dir, "report.html", path);
-    f = err == 0 ? fopen(path, "we") : NULL;
-    if (f == NULL) {
-        err = err == 0 ? -errno : err;
-        goto forget_run;
-    }
-    fputs(head, f);
-    heading(f, s, dir, run, incomplete);
-    html_charts(f, s, dir);
-    html_tables(f, s, run);
-    html_found(f, dir);
-    html_doubts(f, s);
-    html_mechanisms(f, s);
-    html_method(f, s);
-    html_machine(f, run);
-    fputs("</body>\n</html>\n", f);
-    if (ferror(f))
-        err = -EIO;
-    if (fclose(f) == EOF)
-        err = -errno;
-forget_run:
-    json_decref(run);
+        p.run = json_load_file(path, 0, NULL);
+    err = record_file(dir, "report.html", put_page, &p);
+    json_decref(p.run);
     return err;
 }

@@ -3,7 +3,6 @@
 
 #include "bench/placement.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -16,24 +15,21 @@ summary_free(struct summary *s)
     *s = (struct summary){.lines = NULL};
 }
 
+static int
+put_lines(const void *what, FILE *f)
+{
+    const struct summary *s = what;
+    int err = csv_write_header(f, line_columns);
+
+    for (size_t i = 0; err == 0 && i < s->n; i++)
+        err = csv_write(f, line_columns, &s->lines[i]);
+    return err;
+}
+
 int
 summary_write(const struct summary *s, const char *dir)
 {
-    char path[RECORD_PATH];
-    int err = record_path(dir, "summary.csv", path);
-    FILE *f;
-
-    if (err != 0)
-        return err;
-    f = fopen(path, "we");
-    if (f == NULL)
-        return -errno;
-    err = csv_write_header(f, line_columns);
-    for (size_t i = 0; err == 0 && i < s->n; i++)
-        err = csv_write(f, line_columns, &s->lines[i]);
-    if (fclose(f) == EOF && err == 0)
-        err = -errno;
-    return err;
+    return record_file(dir, "summary.csv", put_lines, s);
 }
 
 static const struct line *

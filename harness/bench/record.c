@@ -1,10 +1,11 @@
 /* record.c - the directory of results, and the raw rows in it. */
-#define _GNU_SOURCE /* gethostname, symlink, asprintf's kin */
+#define _GNU_SOURCE /* gethostname, symlink */
 #include "bench/record.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -70,25 +71,36 @@ is_there(const char *path)
     return access(path, F_OK) == 0;
 }
 
-/* "20251122T095300Z-host", and "-2" and so on if there is one already. */
-static int
-name_run(struct record *rec, int attempt)
+#define STAMP 96 /* bytes: a time, at most 64 of a name, the NUL */
+
+/* "20251122T095300Z-host" */
+static const char *
+time_and_host(char buf[STAMP])
 {
-    char host[65] = "", stamp[32];
+    char host[65] = "";
     time_t now = time(NULL);
     struct tm utc;
-    int n;
+    size_t n;
 
     gethostname(host, sizeof host - 1);
     for (char *p = host; *p != '\0'; p++)
         if (!isalnum((unsigned char)*p) && *p != '.' && *p != '-')
             *p = '_';
     gmtime_r(&now, &utc);
-    strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
-    n = snprintf(rec->name, sizeof rec->name, "%s-%s", stamp,
-                 host[0] != '\0' ? host : "host");
+    n = strftime(buf, STAMP, "%Y%m%dT%H%M%SZ-", &utc);
+    snprintf(buf + n, STAMP - n, "%s", host[0] != '\0' ? host : "host");
+    return buf;
+}
+
+/* With "-2" and so on if there is one already. */
+static int
+name_run(struct record *rec, int attempt)
+{
+    char stamp[STAMP], again[16] = "";
+
     if (attempt > 1)
-        snprintf(rec->name + n, sizeof rec->name - (size_t)n, "-%d", attempt);
+        snprintf(again, sizeof again, "-%d", attempt);
+    snprintf(rec->name, sizeof rec->name, "%s%s", time_and_host(stamp), again);
     return record_path(rec->parent, rec->name, rec->dir);
 }
 
@@ -114,9 +126,7 @@ make_directory(struct record *rec)
 int
 record_directory(const char *parent, const char *what, char dir[RECORD_PATH])
 {
-    char name[128], stamp[32], host[65] = "";
-    time_t now = time(NULL);
-    struct tm utc;
+    char name[STAMP + 20], stamp[STAMP];
     int err;
 
     if (parent == NULL)
@@ -124,13 +134,7 @@ record_directory(const char *parent, const char *what, char dir[RECORD_PATH])
                                                          : "ipclab-results";
     if (mkdir(parent, 0777) == -1 && errno != EEXIST)
         return -errno;
-    gethostname(host, sizeof host - 1);
-    for (char *p = host; *p != '\0'; p++)
-        if (!isalnum((unsigned char)*p) && *p != '.' && *p != '-')
-            *p = '_';
-    gmtime_r(&now, &utc);
-    strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
-    snprintf(name, sizeof name, "%s-%s-%.16s", stamp, host, what);
+    snprintf(name, sizeof name, "%s-%.16s", time_and_host(stamp), what);
     err = record_path(parent, name, dir);
     if (err == 0 && mkdir(dir, 0777) == -1 && errno != EEXIST)
         err = -errno;
@@ -138,22 +142,19 @@ record_directory(const char *parent, const char *what, char dir[RECORD_PATH])
 }
 
 static int
+put_text(const void *text, FILE *f)
+{
+    return fputs(text, f) == EOF ? -errno : 0;
+}
+
+static int
 mark_incomplete(const char *dir)
 {
-    char path[RECORD_PATH];
-    int err = record_path(dir, "INCOMPLETE", path);
-    FILE *f;
-
-    if (err != 0)
-        return err;
-    f = fopen(path, "we");
-    if (f == NULL)
-        return -errno;
-    fputs("This run did not come to its end: it is still going on, or it was "
-          "stopped.\nWhat it measured until then is in cells.csv; "
-          "`ipcbench report` draws that.\n",
-          f);
-    return fclose(f) == EOF ? -errno : 0;
+    return record_file(
+        dir, "INCOMPLETE", put_text,
+        "This run did not come to its end: it is still going on, or it was "
+        "stopped.\nWhat it measured until then is in cells.csv; "
+        "`ipcbench report` draws that.\n");
 }
 
 int
@@ -231,6 +232,27 @@ record_path(const char *dir, const char *file, char path[RECORD_PATH])
     int n = snprintf(path, RECORD_PATH, "%s/%s", dir, file);
 
     return n < RECORD_PATH ? 0 : -ENAMETOOLONG;
+}
+
+int
+record_file(const char *dir, const char *file,
+            int (*put)(const void *what, FILE *f), const void *what)
+{
+    char path[RECORD_PATH];
+    int err = record_path(dir, file, path);
+    bool broken;
+    FILE *f;
+
+    if (err != 0)
+        return err;
+    f = fopen(path, "we");
+    if (f == NULL)
+        return -errno;
+    err = put(what, f);
+    broken = ferror(f);
+    if (fclose(f) == EOF && err == 0) /* knows why, if anybody does */
+        err = -errno;
+    return err == 0 && broken ? -EIO : err;
 }
 
 int

@@ -107,6 +107,11 @@ int record_directory(const char *parent, const char *what,
 /* dir/file.  -ENAMETOOLONG. */
 int record_path(const char *dir, const char *file, char path[RECORD_PATH]);
 
+/* Writes dir/file anew: put(what, f), 0 or -errno, writes what is in it.  0;
+ * put's error; or what the system said, of a full disk for example. */
+int record_file(const char *dir, const char *file,
+                int (*put)(const void *what, FILE *f), const void *what);
+
 /* Is the run in dir marked incomplete? */
 int record_incomplete(const char *dir);
 

@@ -147,7 +147,7 @@ bool isolate_same(const struct isolate_outcome *a,
 const char *isolate_word(const struct isolate_outcome *o);
 
 void isolate_tables(const struct isolate_matrix *x, FILE *f);
-int isolate_csv(const struct isolate_matrix *x, FILE *f);
+void isolate_csv(const struct isolate_matrix *x, FILE *f);
 
 /* isolate.svg and isolate.png in dir.  -ENOENT: there is no gnuplot. */
 int isolate_chart(const struct isolate_matrix *x, const char *dir);

@@ -17,27 +17,17 @@
 /* -- the directory --------------------------------------------------------- */
 
 static int
-write_table(const struct isolate_matrix *x, FILE *f)
+put_csv(const void *x, FILE *f)
 {
-    isolate_tables(x, f);
-    return ferror(f) ? -EIO : 0;
+    isolate_csv(x, f);
+    return 0;
 }
 
 static int
-write_file(const struct isolate_matrix *x, const char *dir, const char *file,
-           int (*put)(const struct isolate_matrix *, FILE *))
+put_tables(const void *x, FILE *f)
 {
-    char path[RECORD_PATH];
-    int err = record_path(dir, file, path);
-    FILE *f;
-
-    if (err != 0)
-        return err;
-    f = fopen(path, "we");
-    if (f == NULL)
-        return -errno;
-    err = put(x, f);
-    return fclose(f) == EOF && err == 0 ? -errno : err;
+    isolate_tables(x, f);
+    return 0;
 }
 
 static int
@@ -48,9 +38,9 @@ save(const struct isolate_matrix *x, const char *out)
     int chart = 0;
 
     if (err == 0)
-        err = write_file(x, dir, "isolate.csv", isolate_csv);
+        err = record_file(dir, "isolate.csv", put_csv, x);
     if (err == 0)
-        err = write_file(x, dir, "isolate.txt", write_table);
+        err = record_file(dir, "isolate.txt", put_tables, x);
     if (err == 0)
         chart = isolate_chart(x, dir);
     if (err != 0)
