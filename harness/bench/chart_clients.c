@@ -129,18 +129,7 @@ panel(struct chart *c, size_t i, bool rate)
 static void
 key(struct chart *c, bool rate)
 {
-    fputs("set title ''\nunset border\nunset tics\nunset grid\n"
-          "set key inside center center Left reverse\nplot ",
-          c->f);
-    for (size_t j = 0; j < c->placements.n; j++) {
-        size_t style = chart_style(c->placements.name[j]);
-
-        fprintf(c->f,
-                "NaN with linespoints pointtype %d linewidth 1.5 linecolor "
-                "'%s' title '%s'%s",
-                chart_shape(style), chart_colour(style), c->placements.name[j],
-                j + 1 < c->placements.n ? ", " : "");
-    }
+    chart_key(c);
     fputs(rate ? ", NaN with lines dashtype 2 linecolor '#000000' title "
                  "'bound: min(N/R, 1/D)'\n"
                : "\n",

@@ -212,24 +212,12 @@ panel(struct chart *c, size_t i, const char *kind)
     fputs("unset label\n", c->f);
 }
 
-/* The last panel has no axes: it is the key of all. */
 static void
 key(struct chart *c, const char *floor_title, bool model_shown)
 {
-    fputs("set title ''\nunset border\nunset tics\nunset grid\n"
-          "set key inside center center Left reverse\n"
-          "plot ",
-          c->f);
-    for (size_t j = 0; j < c->placements.n; j++) {
-        size_t style = chart_style(c->placements.name[j]);
-
-        fprintf(c->f,
-                "NaN with linespoints pointtype %d linewidth 1.5 linecolor "
-                "'%s' title '%s', ",
-                chart_shape(style), chart_colour(style), c->placements.name[j]);
-    }
+    chart_key(c);
     fprintf(c->f,
-            "NaN with lines dashtype 2 linecolor '#000000' title '%s, %s', "
+            ", NaN with lines dashtype 2 linecolor '#000000' title '%s, %s', "
             "%sNaN with lines linecolor '#d0d0d0' title 'all the others'\n",
             floor_title, c->placements.name[0],
             model_shown ? "NaN with lines dashtype 3 linewidth 1.2 linecolor "

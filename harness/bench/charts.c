@@ -72,6 +72,23 @@ chart_leave_out(struct chart *c, const char *kind)
 }
 
 void
+chart_key(const struct chart *c)
+{
+    fputs("set title ''\nunset border\nunset tics\nunset grid\n"
+          "set key inside center center Left reverse\nplot ",
+          c->f);
+    for (size_t i = 0; i < c->placements.n; i++) {
+        size_t style = chart_style(c->placements.name[i]);
+
+        fprintf(c->f,
+                "%sNaN with linespoints pointtype %d linewidth 1.5 linecolor "
+                "'%s' title '%s'",
+                i == 0 ? "" : ", ", chart_shape(style), chart_colour(style),
+                c->placements.name[i]);
+    }
+}
+
+void
 chart_title(const struct chart *c, const char *title)
 {
     fputs("set label ", c->f);
