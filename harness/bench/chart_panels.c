@@ -59,14 +59,6 @@ belongs(const struct line *l, const char *mechanism, const char *placement,
            strcmp(l->placement, placement) == 0;
 }
 
-/* us for round trips, GB/s for streams. */
-static double
-value(const struct line *l)
-{
-    return strcmp(l->kind, ROW_RTT) == 0 ? l->p50_ns / 1e3
-                                         : l->bytes_per_second / 1e9;
-}
-
 /* The curve of a mechanism at a placement, ended by an empty line, which lifts
  * the pen. */
 static void
@@ -77,7 +69,7 @@ curve(struct chart *c, const char *mechanism, size_t placement,
         const struct line *l = &c->s->lines[i];
 
         if (belongs(l, mechanism, c->placements.name[placement], kind))
-            fprintf(c->f, "%ld %g\n", l->size, value(l));
+            fprintf(c->f, "%ld %g\n", l->size, summary_value(l));
     }
     fputc('\n', c->f);
 }
@@ -117,7 +109,7 @@ extremes(const struct chart *c, const char *mechanism, const char *kind,
         for (size_t j = 0; j < c->placements.n; j++) {
             if (!belongs(l, mechanism, c->placements.name[j], kind))
                 continue;
-            *best = value(l) > *best ? value(l) : *best;
+            *best = summary_value(l) > *best ? summary_value(l) : *best;
             *most = l->size > *most ? l->size : *most;
             *one_by_one = strcmp(l->mode, ROW_ONE_BY_ONE) == 0;
         }
@@ -237,11 +229,10 @@ set_range(struct chart *c, const char *kind, const char *floor)
 
         if (l->used == 0 || strcmp(l->kind, kind) != 0 ||
             l->placement[0] == '\0' || l->size < 64 ||
-            (strncmp(l->mechanism, "floor/", 6) == 0 &&
-             strcmp(l->mechanism, floor) != 0))
+            (summary_is_floor(l) && strcmp(l->mechanism, floor) != 0))
             continue;
-        low = fmin(low, value(l));
-        high = fmax(high, value(l));
+        low = fmin(low, summary_value(l));
+        high = fmax(high, summary_value(l));
     }
     fprintf(c->f, "set yrange [%g:%g]\n", low * 0.6, high * 20);
 }

@@ -45,6 +45,17 @@ void grid_html(const struct grid *g, FILE *f);
 void grids(const struct summary *s, void (*put)(const struct grid *, FILE *),
            FILE *f);
 
+/* -- round trips of 64 bytes, in the terminal and on the page ------------------ */
+
+#define TRIP_COLUMNS 9
+
+struct trip_cells {
+    char cell[TRIP_COLUMNS][GRID_CELL];
+};
+
+extern const struct trip_cells trip_heads;
+struct trip_cells trip_cells(const struct line *l);
+
 /* -- grids_more.c -------------------------------------------------------------- */
 
 void grid_clients(const struct summary *s, const char *placement,

@@ -9,29 +9,6 @@
 
 #define NUMBER(row, column, v) grid_number((v), (row)->cell[column])
 
-/* The lines of 64-byte round trips at a placement, the fastest first; the one
- * after *at, or NULL.  Some dozens: no sorting. */
-static const struct line *
-next_fastest(const struct summary *s, const char *placement,
-             const struct line *last)
-{
-    const struct line *best = NULL;
-
-    for (const struct line *l = s->lines; l < s->lines + s->n; l++) {
-        bool later;
-
-        if (l->used == 0 || l->copy != 0 || l->size != 64 ||
-            strcmp(l->kind, ROW_RTT) != 0 ||
-            strcmp(l->placement, placement) != 0)
-            continue;
-        later = last == NULL || l->rank > last->rank ||
-                (l->rank == last->rank && l > last);
-        if (later && (best == NULL || l->rank < best->rank))
-            best = l;
-    }
-    return best;
-}
-
 /* -- the protocol over the bare echo ------------------------------------------- */
 
 #define GOAL 1.05
@@ -177,7 +154,7 @@ overhead(const struct summary *s, const char *placement, struct grid *g)
            (const char *[]){"floor", "us", "64 B", "interval", "4 KiB",
                             "interval"},
            6 * sizeof *g->head);
-    while ((l = next_fastest(s, placement, l)) != NULL)
+    while ((l = summary_next(s, placement, ROW_RTT, l)) != NULL)
         if (l->floor[0] != '\0')
             overhead_row(s, l, g);
 }
@@ -212,7 +189,7 @@ per_request(const struct summary *s, const char *placement, struct grid *g)
            (const char *[]){"calls", "+ server", "switches", "invol.", "faults",
                             "CPU", "+ server", "copied", "joining"},
            9 * sizeof *g->head);
-    while ((l = next_fastest(s, placement, l)) != NULL) {
+    while ((l = summary_next(s, placement, ROW_RTT, l)) != NULL) {
         struct grid_row *r = grid_row(g, l->mechanism);
 
         NUMBER(r, 0, l->client_calls);

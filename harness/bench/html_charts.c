@@ -18,8 +18,7 @@ is_contestant(const struct line *l)
 {
     const struct ipc_mechanism *m = ipc_find(l->mechanism);
 
-    return l->used > 0 && l->copy == 0 &&
-           strncmp(l->mechanism, "floor/", 6) != 0 &&
+    return l->used > 0 && l->copy == 0 && !summary_is_floor(l) &&
            (m == NULL || (m->caps & IPC_INPROCESS) == 0);
 }
 
@@ -207,8 +206,7 @@ static bool
 is_there(const struct summary *s, const char *kind)
 {
     for (const struct line *l = s->lines; l < s->lines + s->n; l++)
-        if (l->used > 0 && strcmp(l->kind, kind) == 0 &&
-            strncmp(l->mechanism, "floor/", 6) != 0)
+        if (l->used > 0 && strcmp(l->kind, kind) == 0 && !summary_is_floor(l))
             return true;
     return strcmp(kind, ROW_RTT) == 0 || strcmp(kind, ROW_STREAM) == 0;
 }

@@ -84,6 +84,79 @@ summary_find_load(const struct summary *s, const char *mechanism,
     return NULL;
 }
 
+/* -- the rows of a table ------------------------------------------------------ */
+
+/* Small is fast.  What is not known comes last. */
+static double
+slowness(const struct line *l)
+{
+    double v = strcmp(l->kind, ROW_RTT) == 0 ? l->rank : -l->bytes_per_second;
+
+    return isnan(v) ? INFINITY : v;
+}
+
+static bool
+is_row(const struct line *l, const char *placement, const char *kind)
+{
+    return l->used > 0 && l->copy == 0 && l->size == 64 &&
+           strcmp(l->kind, kind) == 0 && strcmp(l->placement, placement) == 0;
+}
+
+/* Some dozens: no sorting. */
+const struct line *
+summary_next(const struct summary *s, const char *placement, const char *kind,
+             const struct line *last)
+{
+    const struct line *best = NULL;
+
+    for (const struct line *l = s->lines; l < s->lines + s->n; l++) {
+        bool later;
+
+        if (!is_row(l, placement, kind))
+            continue;
+        later = last == NULL || slowness(l) > slowness(last) ||
+                (slowness(l) == slowness(last) && l > last);
+        if (later && (best == NULL || slowness(l) < slowness(best)))
+            best = l;
+    }
+    return best;
+}
+
+bool
+summary_is_common(long size)
+{
+    return size > 0 && (size & (size - 1)) == 0;
+}
+
+bool
+summary_is_floor(const struct line *l)
+{
+    return strncmp(l->mechanism, "floor/", 6) == 0;
+}
+
+const struct line *
+summary_most(const struct summary *s, const struct line *row)
+{
+    const struct line *most = NULL;
+
+    for (const struct line *l = s->lines; l < s->lines + s->n; l++)
+        if (!summary_is_common(l->size) && !summary_is_floor(l) &&
+            is_of(l, row->mechanism, row->placement, row->kind))
+            most = l;
+    return most;
+}
+
+double
+summary_value(const struct line *l)
+{
+    if (l == NULL)
+        return NAN;
+    return strcmp(l->kind, ROW_RTT) == 0 ? l->p50_ns / 1e3
+                                         : l->bytes_per_second / 1e9;
+}
+
+/* -- in words ----------------------------------------------------------------- */
+
 const char *
 summary_kind(const char *kind)
 {
@@ -163,7 +236,7 @@ summary_mechanisms(const struct summary *s, struct names *names)
 {
     names->n = 0;
     for (size_t i = 0; i < s->n; i++)
-        if (strncmp(s->lines[i].mechanism, "floor/", 6) != 0)
+        if (!summary_is_floor(&s->lines[i]))
             add_name(names, s->lines[i].mechanism);
 }
 

@@ -7,6 +7,8 @@
 
 #include "bench/record.h"
 
+#include <stdbool.h>
+
 #define FLOOR_PIPE   "floor/pipe"
 #define FLOOR_MEMCPY "floor/memcpy"
 #define FLOOR_GAPS   "floor/gaps"
@@ -75,6 +77,24 @@ const struct line *summary_find_clients(const struct summary *s,
 const struct line *summary_find_load(const struct summary *s,
                                      const char *mechanism,
                                      const char *placement, const char *mode);
+
+/* The rows of a table, the fastest first: what was measured of 64 bytes, of this
+ * kind, at this placement, one line for each mechanism and floor.  The one
+ * after `last`, from NULL to NULL. */
+const struct line *summary_next(const struct summary *s, const char *placement,
+                                const char *kind, const struct line *last);
+
+/* The sizes everybody is measured at are powers of two; another one is the most
+ * that a mechanism carries.  The line of that in its row; NULL: none, or the
+ * row is a floor's. */
+bool summary_is_common(long size);
+const struct line *summary_most(const struct summary *s,
+                                const struct line *row);
+
+bool summary_is_floor(const struct line *l);
+
+/* us for round trips, GB/s for streams, NAN for no line. */
+double summary_value(const struct line *l);
 
 /* Fills in the ratios of rows that are sorted by mechanism: ratios.c. */
 void summary_ratios(struct row *rows, size_t n);
