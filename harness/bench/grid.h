@@ -34,14 +34,23 @@ struct grid_row *grid_row(struct grid *g, const char *name);
 
 /* Three digits that mean something; "-" if not known. */
 const char *grid_number(double v, char buf[GRID_CELL]);
+#define GRID_NUMBER(row, column, v) grid_number((v), (row)->cell[column])
 
 void grid_text(const struct grid *g, FILE *f);
 void grid_html(const struct grid *g, FILE *f);
 
-/*
- * Every grid of a run, one after the other: f gets each that has a row.  What
- * they are: grids.c, grids_more.c.
- */
+/* The words of a grid, and who fills in its rows, and heads that depend on what
+ * was measured.  No rows: there is nothing to show. */
+struct grid_type {
+    const char *title, *note;
+    const char *head[GRID_COLUMNS + 1];
+    void (*fill)(const struct summary *s, const char *placement,
+                 struct grid *g);
+};
+
+extern const struct grid_type grid_overhead; /* the others: grids.c */
+
+/* Every grid of a run, one after the other: put() gets each that has a row. */
 void grids(const struct summary *s, void (*put)(const struct grid *, FILE *),
            FILE *f);
 
@@ -55,13 +64,5 @@ struct trip_cells {
 
 extern const struct trip_cells trip_heads;
 struct trip_cells trip_cells(const struct line *l);
-
-/* -- grids_more.c -------------------------------------------------------------- */
-
-void grid_clients(const struct summary *s, const char *placement,
-                  struct grid *g);
-void grid_model(const struct summary *s, const char *placement, struct grid *g);
-void grid_load(const struct summary *s, const char *placement, struct grid *g);
-void grid_perf(const struct summary *s, const char *placement, struct grid *g);
 
 #endif

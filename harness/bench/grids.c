@@ -1,163 +1,10 @@
-/* grids.c - what the protocol costs over the bare system calls, and what a
- * request asks of the machine. */
+/* grids.c - what a request asks of the machine, the cost model, several
+ * clients, the open loop, and perf. */
 #include "bench/grid.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define NUMBER(row, column, v) grid_number((v), (row)->cell[column])
-
-/* -- the protocol over the bare echo ------------------------------------------- */
-
-#define GOAL 1.05
-
-/* Its second main size: 4 KiB, or what it carries instead. */
-static const struct line *
-larger(const struct summary *s, const struct line *at64)
-{
-    const struct line *found = NULL;
-
-    for (const struct line *l = s->lines; l < s->lines + s->n; l++)
-        if (l->used > 0 && l->copy == 0 && l->size > 64 &&
-            !isnan(l->own_ratio) && strcmp(l->kind, ROW_RTT) == 0 &&
-            strcmp(l->mechanism, at64->mechanism) == 0 &&
-            strcmp(l->placement, at64->placement) == 0)
-            found = l;
-    return found;
-}
-
-/* How often `name` is called on one side, by the text that trace_text() wrote:
- * "client: 1 read, 1 write; server: ...". */
-static double
-calls_of(const char *text, const char *name, size_t len)
-{
-    for (const char *at = text; (at = strstr(at, name)) != NULL; at++) {
-        const char *number = at - 1;
-
-        if (at[len] != ',' && at[len] != ';' && at[len] != '\0')
-            continue;
-        if (number < text || *number != ' ')
-            continue;
-        while (number > text && number[-1] != ' ')
-            number--;
-        return strtod(number, NULL);
-    }
-    return 0;
-}
-
-/* Sending is sending, whether by write, send or sendmsg. */
-static bool
-moves_data(const char *name, size_t len)
-{
-    static const char *const movers[] = {"read",     "write",   "sendto",
-                                         "recvfrom", "sendmsg", "recvmsg",
-                                         "msgsnd",   "msgrcv"};
-
-    for (size_t i = 0; i < sizeof movers / sizeof *movers; i++)
-        if (strlen(movers[i]) == len && strncmp(movers[i], name, len) == 0)
-            return true;
-    return strncmp(name, "mq_timed", 8) == 0;
-}
-
-/* Appends the calls of one side ("client", "server") that the floor's same side
- * does not make. */
-static void
-additional(const char *ours, const char *bare, const char *side, char *buf,
-           size_t size)
-{
-    char mine[240], floors[240];
-    const char *from = strstr(ours, side), *base = strstr(bare, side);
-    char *save, *part;
-
-    if (from == NULL || base == NULL)
-        return;
-    snprintf(mine, sizeof mine, "%.*s", (int)strcspn(from, ";"), from);
-    snprintf(floors, sizeof floors, "%.*s", (int)strcspn(base, ";"), base);
-    part = strchr(mine, ':');
-    if (part == NULL)
-        return;
-    for (part = strtok_r(part + 1, ",", &save); part != NULL;
-         part = strtok_r(NULL, ",", &save)) {
-        const char *name = strrchr(part, ' ') + 1;
-        size_t n = strlen(buf);
-        double more = strtod(part, NULL) - calls_of(floors, name, strlen(name));
-
-        if (more > 0.1 && !moves_data(name, strlen(name)))
-            snprintf(buf + n, size - n, "%s%.2g %s (%s)", n > 0 ? ", " : "",
-                     more, name, side);
-    }
-}
-
-/* Why a variant takes longer than its floor. */
-static void
-explain(const struct line *l, const struct line *floor, char why[240])
-{
-    char more[160] = "";
-    double us = (l->own_ratio - 1) * floor->p50_ns / 1e3;
-
-    additional(l->calls, floor->calls, "client", more, sizeof more);
-    additional(l->calls, floor->calls, "server", more, sizeof more);
-    if (more[0] != '\0' && strstr(l->calls, "recvmsg") != NULL &&
-        strstr(floor->calls, "recvfrom") != NULL)
-        strncat(more, "; and recvmsg with the caller's credentials, not recv",
-                sizeof more - strlen(more) - 1);
-    if (l->calls[0] == '\0' || floor->calls[0] == '\0')
-        snprintf(why, 240, "%.2f us more; its system calls were not counted",
-                 us);
-    else if (more[0] != '\0')
-        snprintf(why, 240,
-                 "%.2f us more: additional system calls in each request: %s",
-                 us, more);
-    else
-        snprintf(why, 240,
-                 "%.2f us more with the same system calls: header, checks, "
-                 "the caller's identity, copies",
-                 us);
-}
-
-static void
-overhead_row(const struct summary *s, const struct line *l, struct grid *g)
-{
-    struct grid_row *r = grid_row(g, l->mechanism);
-    const struct line *more = larger(s, l);
-    const struct line *floor =
-        summary_find(s, l->floor, l->placement, ROW_RTT, l->size);
-
-    snprintf(r->cell[0], GRID_CELL, "%s", l->floor);
-    if (floor != NULL)
-        NUMBER(r, 1, floor->p50_ns / 1e3);
-    NUMBER(r, 2, l->own_ratio);
-    snprintf(r->cell[3], GRID_CELL, "%.3g .. %.3g", l->own_lo, l->own_hi);
-    if (more != NULL) {
-        NUMBER(r, 4, more->own_ratio);
-        snprintf(r->cell[5], GRID_CELL, "%.3g .. %.3g", more->own_lo,
-                 more->own_hi);
-    }
-    if (floor != NULL && l->own_ratio > GOAL)
-        explain(l, floor, r->why);
-}
-
-static void
-overhead(const struct summary *s, const char *placement, struct grid *g)
-{
-    const struct line *l = NULL;
-
-    g->title = "The protocol over the bare echo with the same system calls";
-    g->placement = placement;
-    g->note = "x floor: median of the ratios within each round, and its 95 % "
-              "interval, at 64 B and at 4 KiB (or the most that fits, if that "
-              "is less).  The goal is 1.05; where it is missed at 64 B, the "
-              "line below says why.";
-    memcpy(g->head,
-           (const char *[]){"floor", "us", "64 B", "interval", "4 KiB",
-                            "interval"},
-           6 * sizeof *g->head);
-    while ((l = summary_next(s, placement, ROW_RTT, l)) != NULL)
-        if (l->floor[0] != '\0')
-            overhead_row(s, l, g);
-}
 
 /* -- per request --------------------------------------------------------------- */
 
@@ -173,36 +20,218 @@ setup_us(const struct summary *s, const struct line *l)
 }
 
 static void
-per_request(const struct summary *s, const char *placement, struct grid *g)
+fill_per_request(const struct summary *s, const char *placement, struct grid *g)
 {
     const struct line *l = NULL;
 
-    g->title = "What a request of 64 bytes and its reply ask of the machine";
-    g->placement = placement;
-    g->note = "calls: system calls of either side, counted with ptrace(2), "
-              "apart from the timing.  switches: context switches of both "
-              "sides, voluntary and involuntary.  faults: page faults.  CPU: "
-              "us of CPU time of either side.  copied: bytes, by construction: "
-              "into what the sides share and out of it, there and back.  "
-              "joining: open() and the first reply, us, where measured.";
-    memcpy(g->head,
-           (const char *[]){"calls", "+ server", "switches", "invol.", "faults",
-                            "CPU", "+ server", "copied", "joining"},
-           9 * sizeof *g->head);
     while ((l = summary_next(s, placement, ROW_RTT, l)) != NULL) {
         struct grid_row *r = grid_row(g, l->mechanism);
 
-        NUMBER(r, 0, l->client_calls);
-        NUMBER(r, 1, l->server_calls);
+        GRID_NUMBER(r, 0, l->client_calls);
+        GRID_NUMBER(r, 1, l->server_calls);
         snprintf(r->cell[2], GRID_CELL, "%.2f", l->voluntary);
         snprintf(r->cell[3], GRID_CELL, "%.2f", l->involuntary);
         snprintf(r->cell[4], GRID_CELL, "%.3f", l->faults);
-        NUMBER(r, 5, l->client_cpu_ns / 1e3);
-        NUMBER(r, 6, l->server_cpu_ns / 1e3);
+        GRID_NUMBER(r, 5, l->client_cpu_ns / 1e3);
+        GRID_NUMBER(r, 6, l->server_cpu_ns / 1e3);
         snprintf(r->cell[7], GRID_CELL, "%.0f", l->copied);
-        NUMBER(r, 8, setup_us(s, l));
+        GRID_NUMBER(r, 8, setup_us(s, l));
     }
 }
+
+static const struct grid_type per_request = {
+    .title = "What a request of 64 bytes and its reply ask of the machine",
+    .note = "calls: system calls of either side, counted with ptrace(2), "
+            "apart from the timing.  switches: context switches of both "
+            "sides, voluntary and involuntary.  faults: page faults.  CPU: "
+            "us of CPU time of either side.  copied: bytes, by construction: "
+            "into what the sides share and out of it, there and back.  "
+            "joining: open() and the first reply, us, where measured.",
+    .head = {"calls", "+ server", "switches", "invol.", "faults", "CPU",
+             "+ server", "copied", "joining"},
+    .fill = fill_per_request,
+};
+
+/* -- t(n) = a + 2 n / B --------------------------------------------------------- */
+
+static void
+fill_model(const struct summary *s, const char *placement, struct grid *g)
+{
+    for (const struct line *l = s->lines; l < s->lines + s->n; l++) {
+        struct grid_row *r;
+
+        if (isnan(l->fit_worst) || l->copy != 0 ||
+            strcmp(l->placement, placement) != 0)
+            continue;
+        r = grid_row(g, l->mechanism);
+        GRID_NUMBER(r, 0, l->fit_ns / 1e3);
+        GRID_NUMBER(r, 1, l->fit_bytes_per_second / 1e9);
+        snprintf(r->cell[2], GRID_CELL, "%.0f", 100 * l->fit_worst);
+        GRID_NUMBER(r, 3, l->half_bytes);
+    }
+}
+
+static const struct grid_type model = {
+    .title = "Cost of a round trip by its size, a + 2 n / B",
+    .note = "a: what a message costs whatever is in it; B: what its bytes "
+            "cost, each way.  Fitted to the medians of all sizes by relative "
+            "least squares; worst: the largest relative error of a point.  "
+            "n1/2: the size of which half the time is a, half the bytes.",
+    .head = {"a, us", "B, GB/s", "worst error, %", "n1/2, bytes"},
+    .fill = fill_model,
+};
+
+/* -- clients ------------------------------------------------------------------------ */
+
+/* The numbers of clients that were measured, rising. */
+static size_t
+crowds(const struct summary *s, const char *placement, long *n, size_t room)
+{
+    size_t count = 0;
+
+    for (const struct line *l = s->lines; l < s->lines + s->n; l++) {
+        size_t i = 0;
+
+        if (l->used == 0 || strcmp(l->kind, ROW_CLIENTS) != 0 ||
+            strcmp(l->placement, placement) != 0)
+            continue;
+        while (i < count && n[i] < l->clients)
+            i++;
+        if ((i < count && n[i] == l->clients) || count == room)
+            continue;
+        memmove(n + i + 1, n + i, (count - i) * sizeof *n);
+        n[i] = l->clients;
+        count++;
+    }
+    return count;
+}
+
+#define MOST_CROWDS 7
+
+static void
+clients_row(const struct summary *s, const struct line *first, const long *n,
+            size_t count, struct grid *g)
+{
+    struct grid_row *r = grid_row(g, first->mechanism);
+    const struct line *l = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct line *x =
+            summary_find_clients(s, first->mechanism, first->placement, n[i]);
+
+        GRID_NUMBER(r, i, x != NULL ? x->per_second / 1e3 : NAN);
+        l = x != NULL ? x : l;
+    }
+    if (l == NULL)
+        return;
+    GRID_NUMBER(r, count, l->per_second / l->predicted);
+    GRID_NUMBER(r, count + 1, l->p99_ns / 1e3);
+    snprintf(r->cell[count + 2], GRID_CELL, "%.3f", l->fairness);
+}
+
+static void
+fill_clients(const struct summary *s, const char *placement, struct grid *g)
+{
+    long n[MOST_CROWDS];
+    size_t count = crowds(s, placement, n, MOST_CROWDS);
+
+    for (size_t i = 0; i < count; i++) {
+        snprintf(g->numbered[i], sizeof g->numbered[i], "N=%ld", n[i]);
+        g->head[i] = g->numbered[i];
+    }
+    g->head[count] = "x bound";
+    g->head[count + 1] = "p99";
+    g->head[count + 2] = "Jain";
+    for (const struct line *l = s->lines; l < s->lines + s->n; l++)
+        if (count > 0 && l->clients == n[0] && l->used > 0 &&
+            strcmp(l->kind, ROW_CLIENTS) == 0 &&
+            strcmp(l->placement, placement) == 0)
+            clients_row(s, l, n, count, g);
+}
+
+static const struct grid_type clients = {
+    .title = "Several clients at once, round trips of 64 bytes, thousands/s",
+    .note = "N clients in closed loops, one server.  Of the last column "
+            "measured: x bound: the rate by min(N / R, 1 / D), with the time "
+            "R and the CPU time D of a request of one client alone (more "
+            "than 1: wake-ups are shared); p99 in us; Jain's index of "
+            "fairness: 1 when all get the same, 1/N when one gets all.",
+    .fill = fill_clients,
+};
+
+/* -- the open loop -------------------------------------------------------------------- */
+
+static void
+fill_load(const struct summary *s, const char *placement, struct grid *g)
+{
+    static const struct {
+        const char *mode, *says;
+    } modes[] = {
+        {ROW_CLOSED, "closed loop, from sending"},
+        {ROW_SENT, "5000/s, from sending"},
+        {ROW_DUE, "5000/s, from when due"},
+    };
+    struct names all;
+
+    summary_mechanisms(s, &all);
+    for (size_t i = 0; i < all.n; i++)
+        for (size_t j = 0; j < 3; j++) {
+            const struct line *l =
+                summary_find_load(s, all.name[i], placement, modes[j].mode);
+            char name[48];
+            struct grid_row *r;
+
+            if (l == NULL)
+                continue;
+            snprintf(name, sizeof name, "%.18s, %s", all.name[i],
+                     modes[j].says);
+            r = grid_row(g, name);
+            GRID_NUMBER(r, 0, l->p50_ns / 1e3);
+            GRID_NUMBER(r, 1, l->p99_ns / 1e3);
+            GRID_NUMBER(r, 2, l->p999_ns / 1e3);
+            GRID_NUMBER(r, 3, l->max_ns / 1e3);
+            snprintf(r->cell[4], GRID_CELL, "%.0f", l->per_second);
+        }
+}
+
+static const struct grid_type load = {
+    .title = "A server that stalls 10 ms in every 200 ms: us",
+    .note = "The same server and the same stalls.  A client that waits for "
+            "each reply before it asks again sends nothing during a stall, "
+            "so what should have been asked then is missing from its "
+            "percentiles (coordinated omission).  Timed from when each "
+            "request was due, it is all there: that is latency under load.",
+    .head = {"p50", "p99", "p99.9", "max", "requests/s"},
+    .fill = fill_load,
+};
+
+/* -- perf --------------------------------------------------------------------------------- */
+
+static void
+fill_perf(const struct summary *s, const char *placement, struct grid *g)
+{
+    const struct line *perf =
+        summary_find(s, FLOOR_PERF, placement, ROW_RTT, 4);
+    const struct line *bare =
+        summary_find(s, FLOOR_PIPE, placement, ROW_RTT, 64);
+    struct grid_row *r;
+
+    if (perf == NULL || bare == NULL || perf->used == 0)
+        return;
+    r = grid_row(g, "pipe");
+    GRID_NUMBER(r, 0, perf->mean_ns / 1e3);
+    GRID_NUMBER(r, 1, bare->mean_ns / 1e3);
+    GRID_NUMBER(r, 2, bare->mean_ns / perf->mean_ns);
+}
+
+static const struct grid_type perf = {
+    .title = "Calibration: a bare pipe by perf bench sched pipe, and ours",
+    .note = "Means, us a round trip (an operation of perf's is one: a write "
+            "and a read on either side).  Two programs that have nothing in "
+            "common should agree within 10 %.",
+    .head = {"perf", "floor/pipe", "ours / perf"},
+    .fill = fill_perf,
+};
 
 /* -- all of them ------------------------------------------------------------------ */
 
@@ -210,24 +239,25 @@ void
 grids(const struct summary *s, void (*put)(const struct grid *, FILE *),
       FILE *f)
 {
-    static void (*const fill[])(const struct summary *, const char *,
-                                struct grid *) = {
-        overhead, per_request, grid_model, grid_clients, grid_load, grid_perf};
+    static const struct grid_type *const types[] = {
+        &grid_overhead, &per_request, &model, &clients, &load, &perf};
     struct grid *g = malloc(sizeof *g);
     struct names placements;
 
     summary_placements(s, &placements);
-    for (size_t i = 0; g != NULL && i < sizeof fill / sizeof *fill; i++) {
-        bool noted = false; /* once, not with every placement */
+    for (size_t i = 0; g != NULL && i < sizeof types / sizeof *types; i++) {
+        const char *note = types[i]->note;
 
         for (size_t j = 0; j < placements.n; j++) {
-            memset(g, 0, sizeof *g);
-            fill[i](s, placements.name[j], g);
+            *g = (struct grid){.title = types[i]->title,
+                               .note = note,
+                               .placement = placements.name[j]};
+            memcpy(g->head, types[i]->head, sizeof g->head);
+            types[i]->fill(s, placements.name[j], g);
             if (g->rows == 0)
                 continue;
-            g->note = noted ? NULL : g->note;
-            noted = true;
             put(g, f);
+            note = NULL; /* once, not with every placement */
         }
     }
     free(g);
