@@ -45,7 +45,7 @@ void bare_close(struct bare *b);
 /* The name of the bare echo with the same system calls, or NULL. */
 const char *echo_floor_for(const char *mechanism);
 
-/* -- ends.c ---------------------------------------------------------------- */
+/* -- echo_ends.c ----------------------------------------------------------- */
 
 int ends_pipes(struct bare *b);
 int ends_fifos(struct bare *b);

@@ -22,7 +22,7 @@
  *
  * This is a closed loop: the next request starts when the reply is there.  It
  * measures service time and capacity, not the latency of requests that arrive
- * by a schedule of their own; load.c has that one.
+ * by a schedule of their own; measure_load.c has that one.
  */
 #ifndef MEASURE_H
 #define MEASURE_H

@@ -21,7 +21,7 @@ struct plan_options {
     bool full;                     /* everything, everywhere, longer */
 };
 
-/* The stalls of load.c are rare: less than this time shows none of them. */
+/* The stalls of measure_load.c are rare: less than this time shows none. */
 #define LOAD_NS     (600 * NS_PER_MS)
 #define LOAD_BUDGET 20.0 /* s; a shorter run has not the time for it */
 
@@ -97,7 +97,7 @@ void plan_print(const struct plan *p, const char *dir, uint64_t seed, FILE *f);
 #define SIZE_NAME 32
 const char *size_name(size_t size, char buf[SIZE_NAME]);
 
-/* -- cells.c: its parts ---------------------------------------------------------
+/* -- plan_cells.c: its parts ----------------------------------------------------
  *
  * The cells of one mechanism at one placement; what they are compared with;
  * the A/A pair; and a row for what is not measured, with the reason.  0 or
@@ -113,7 +113,7 @@ long plan_every(const struct plan *p, long rounds);
 
 /* 64 bytes, and 4 KiB or what a mechanism carries instead: measured in all. */
 bool plan_is_main(size_t size);
-int plan_floors(struct plan *p); /* baselines.c, as the next */
+int plan_floors(struct plan *p); /* plan_floors.c, as the next */
 int plan_pair(struct plan *p);
 int plan_absent(struct plan *p, const struct ipc_mechanism *m,
                 const char *placement, const char *kind, const char *reason);

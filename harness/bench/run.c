@@ -1,6 +1,6 @@
 /*
  * run.c - a run: the plan is printed, every mechanism shows that it works, its
- * system calls are counted; then the rounds (rounds.c), and the report.
+ * system calls are counted; then the rounds (run_rounds.c), and the report.
  */
 #define _GNU_SOURCE /* MAP_ANONYMOUS, sigaction */
 #include "bench/run.h"

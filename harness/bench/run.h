@@ -37,7 +37,7 @@ struct run {
     json_t *machine;                 /* as it was when the run began */
 };
 
-/* rounds.c: measures all cells, round by round.  0, -EINTR, or -errno. */
+/* run_rounds.c: measures all cells, round by round.  0, -EINTR, or -errno. */
 int run_rounds(struct run *r);
 
 /* One line on a terminal, written over and over; nothing in a pipe.  what NULL:

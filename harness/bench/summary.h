@@ -35,7 +35,7 @@ struct line {
     /* per operation: */
     double client_cpu_ns, server_cpu_ns;
     double faults; /* page faults, both sides */
-    /* ---- derived from several cells: derive.c ---- */
+    /* ---- derived from several cells: summary_derive.c ---- */
     double p999_ns; /* of all rounds together, where there are enough */
     double fairness, predicted; /* clients: Jain; messages/s by the model */
     double rank; /* round trips: what they are sorted by, small is fast */
@@ -96,7 +96,7 @@ bool summary_is_floor(const struct line *l);
 /* us for round trips, GB/s for streams, NAN for no line. */
 double summary_value(const struct line *l);
 
-/* Fills in the ratios of rows that are sorted by mechanism: ratios.c. */
+/* Fills in the ratios of rows that are sorted by mechanism: summary_ratios.c. */
 void summary_ratios(struct row *rows, size_t n);
 
 /* Fills in what follows from several lines together. */

@@ -1,5 +1,5 @@
 /*
- * rounds.c - every cell once a round, in random order.
+ * run_rounds.c - every cell once a round, in random order.
  *
  *      round 1    c7 c2 floor c9 c1 ...
  *      round 2    c1 c9 c2 floor c7 ...      another order

@@ -1,4 +1,4 @@
-/* tables.c - a run as text, at most 100 columns wide. */
+/* report_tables.c - a run as text, at most 100 columns wide. */
 #include "bench/report.h"
 
 #include "bench/grid.h"

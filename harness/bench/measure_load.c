@@ -1,6 +1,6 @@
 /*
- * load.c - requests that come by a schedule of their own, to a server that
- * stalls: what a closed loop does not see.
+ * measure_load.c - requests that come by a schedule of their own, to a server
+ * that stalls: what a closed loop does not see.
  *
  *      another client makes the server sleep 10 ms, every 200 ms
  *

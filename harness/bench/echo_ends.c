@@ -1,4 +1,4 @@
-/* ends.c - the two ends of a bare echo, made before the fork. */
+/* echo_ends.c - the two ends of a bare echo, made before the fork. */
 #define _GNU_SOURCE /* pipe2, SOCK_CLOEXEC */
 #include "bench/echo.h"
 

@@ -1,4 +1,4 @@
-/* ratios.c - each row against the floors of its own round. */
+/* summary_ratios.c - each row against the floors of its own round. */
 #include "bench/summary.h"
 
 #include "bench/echo.h"

@@ -1,4 +1,4 @@
-/* lines.c - finding things among the lines of a summary, and writing them. */
+/* summary_find.c - finding things among the lines of a summary, and writing them. */
 #include "bench/summary.h"
 
 #include "bench/placement.h"

@@ -1,4 +1,4 @@
-/* loop.c - warm up, repeat, stamp: the timed part of a cell. */
+/* measure_loop.c - warm up, repeat, stamp: the timed part of a cell. */
 #define _GNU_SOURCE /* clock_gettime */
 #include "bench/measure.h"
 

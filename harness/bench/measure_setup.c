@@ -1,7 +1,7 @@
 /*
- * setup.c - what joining costs: open() and the first reply, again and again,
- * to one server.  For a variant that spawns its server that includes the fork
- * and the exec.
+ * measure_setup.c - what joining costs: open() and the first reply, again and
+ * again, to one server.  For a variant that spawns its server that includes the
+ * fork and the exec.
  */
 #define _GNU_SOURCE /* clock_gettime */
 #include "bench/measure.h"

@@ -1,5 +1,5 @@
 /*
- * chart_panels.c - small multiples, for round trips and for streams by size:
+ * chart_sizes.c - small multiples, for round trips and for streams by size:
  * one panel per mechanism, all the others in grey behind it, so that every
  * panel is a comparison and no line has to be looked up in a key.
  */

@@ -1,5 +1,6 @@
 /*
- * clients.c - several clients of one server at once, each in a closed loop.
+ * measure_clients.c - several clients of one server at once, each in a closed
+ * loop.
  *
  *      this process: the server's parent, and client 1
  *      fork: client 2 .. N          all join, all say so, all start

@@ -1,4 +1,4 @@
-/* cells.c - which cells a mechanism has, and what they are compared with. */
+/* plan_cells.c - which cells a mechanism has. */
 #include "bench/plan.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* baselines.c - the cells that the others are compared with: floors, the A/A
- * pair; and which have their system calls counted. */
+/* plan_floors.c - the cells that the others are compared with: floors, the
+ * A/A pair; and which have their system calls counted. */
 #include "bench/plan.h"
 
 #include "bench/echo.h"

@@ -1,4 +1,4 @@
-/* derive.c - what follows from several lines of a summary together. */
+/* summary_derive.c - what follows from several lines of a summary together. */
 #include "bench/summary.h"
 
 #include "bench/session.h"
