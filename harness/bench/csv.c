@@ -191,3 +191,32 @@ csv_read(struct csv_reader *r, void *record)
     free(line);
     return err != 0 ? err : 1;
 }
+
+void *
+csv_read_all(struct csv_reader *r, const void *empty, size_t size, size_t *n,
+             int *err)
+{
+    char *records = NULL, *more;
+    size_t room = 0;
+
+    *n = 0;
+    do {
+        if (*n == room) {
+            room = room == 0 ? 256 : 2 * room;
+            more = realloc(records, room * size);
+            if (more == NULL) {
+                *err = -ENOMEM;
+                break;
+            }
+            records = more;
+        }
+        memcpy(records + *n * size, empty, size);
+        *err = csv_read(r, records + *n * size);
+        *n += *err == 1;
+    } while (*err == 1);
+    if (*err == 0)
+        return records;
+    free(records);
+    *n = 0;
+    return NULL;
+}

@@ -51,4 +51,9 @@ int csv_open(struct csv_reader *r, FILE *f, const struct csv_column *columns);
  * none; -errno. */
 int csv_read(struct csv_reader *r, void *record);
 
+/* All that follow, *n records of so many bytes, each a copy of *empty before it
+ * is filled in; to be freed.  NULL and *err: -ENOMEM, or as csv_read(). */
+void *csv_read_all(struct csv_reader *r, const void *empty, size_t size,
+                   size_t *n, int *err);
+
 #endif

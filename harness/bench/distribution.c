@@ -70,32 +70,10 @@ distributions_write(const struct plan *p, const char *dir)
 
 /* -- read by the report ----------------------------------------------------------- */
 
-static int
-read_bins(struct csv_reader *r, struct distributions *d)
-{
-    size_t room = 0;
-    int err;
-
-    do {
-        if (d->n == room) {
-            struct bin *more;
-
-            room = room == 0 ? 1024 : 2 * room;
-            more = realloc(d->bins, room * sizeof *more);
-            if (more == NULL)
-                return -ENOMEM;
-            d->bins = more;
-        }
-        memset(&d->bins[d->n], 0, sizeof *d->bins);
-        err = csv_read(r, &d->bins[d->n]);
-        d->n += err == 1;
-    } while (err == 1);
-    return err;
-}
-
 int
 distributions_read(const char *dir, struct distributions *d)
 {
+    const struct bin empty = {.count = 0};
     char path[RECORD_PATH];
     struct csv_reader r;
     int err = record_path(dir, "histograms.csv", path);
@@ -106,10 +84,8 @@ distributions_read(const char *dir, struct distributions *d)
         return err != 0 || errno == ENOENT ? err : -errno;
     err = csv_open(&r, f, columns);
     if (err == 0)
-        err = read_bins(&r, d);
+        d->bins = csv_read_all(&r, &empty, sizeof empty, &d->n, &err);
     fclose(f);
-    if (err != 0)
-        distributions_free(d);
     return err;
 }
 

@@ -263,32 +263,10 @@ record_incomplete(const char *dir)
     return record_path(dir, "INCOMPLETE", path) == 0 && is_there(path);
 }
 
-static int
-read_rows(struct csv_reader *r, struct row **rows, size_t *n)
-{
-    size_t room = 0;
-    int err;
-
-    do {
-        if (*n == room) {
-            struct row *more;
-
-            room = room == 0 ? 256 : 2 * room;
-            more = realloc(*rows, room * sizeof **rows);
-            if (more == NULL)
-                return -ENOMEM;
-            *rows = more;
-        }
-        (*rows)[*n] = row_empty();
-        err = csv_read(r, &(*rows)[*n]);
-        *n += err == 1;
-    } while (err == 1);
-    return err;
-}
-
 int
 record_read(const char *dir, struct row **rows, size_t *n, unsigned *bad)
 {
+    const struct row empty = row_empty();
     char path[RECORD_PATH];
     struct csv_reader r;
     int err = record_path(dir, "cells.csv", path);
@@ -304,12 +282,8 @@ record_read(const char *dir, struct row **rows, size_t *n, unsigned *bad)
         return -errno;
     err = csv_open(&r, f, row_columns);
     if (err == 0)
-        err = read_rows(&r, rows, n);
+        *rows = csv_read_all(&r, &empty, sizeof empty, n, &err);
     *bad = r.line;
     fclose(f);
-    if (err != 0) {
-        free(*rows);
-        *rows = NULL;
-    }
     return err;
 }
