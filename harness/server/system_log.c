@@ -94,8 +94,8 @@ system_log_write(int level, const char *line, size_t len)
     if (place == NOWHERE)
         return -EBADF;
     if (place == STDERR) {
-        n = snprintf(text, sizeof text, "<%d>%.*s\n", LOG_AUTHPRIV | level,
-                     (int)len, line);
+        /* The level only: with a facility the journal takes it for text. */
+        n = snprintf(text, sizeof text, "<%d>%.*s\n", level, (int)len, line);
         return write(STDERR_FILENO, text, (size_t)n) == n ? 0 : -EIO;
     }
     pthread_mutex_lock(&lock);

@@ -1,6 +1,6 @@
 /*
  * system_log.h - lines for the system log, facility authpriv: to standard error
- * if systemd reads that, else to /dev/log.
+ * if systemd reads that (its unit says which facility), else to /dev/log.
  */
 #ifndef SYSTEM_LOG_H
 #define SYSTEM_LOG_H

@@ -530,8 +530,8 @@ START_TEST(under_systemd_it_goes_to_standard_error)
     expect_call(&c, "stats", NULL, WIRE_DENIED, &reply);
     n = pread(fd, said, sizeof said - 1, 0);
     ck_assert_int_gt(n, 0);
-    ck_assert_ptr_nonnull(strstr(said, "\n<86>seq=1 "));
-    ck_assert_ptr_nonnull(strstr(said, "\n<85>seq=2 "));
+    ck_assert_ptr_nonnull(strstr(said, "\n<6>seq=1 "));
+    ck_assert_ptr_nonnull(strstr(said, "\n<5>seq=2 "));
     ck_assert_uint_eq(times_in(ruled_audit(&r), "\n"), 2); /* there as well */
     client_close(&c);
     ruled_stop(&r);
