@@ -1,0 +1,107 @@
+#!/bin/sh
+# try.sh ROOT - do the units work under a real systemd, as pid 1?
+#
+# ROOT is a Debian of its own, with our programs in it:
+#
+#     debootstrap --variant=minbase \
+#         --include=systemd,systemd-sysv,libjansson4,libcap2,libseccomp2 \
+#         bookworm ROOT
+#     make install PREFIX=/usr DESTDIR=ROOT
+#
+# It is booted in namespaces (root is needed, no virtual machine), asked through
+# each endpoint by an ordinary user, and shut down.  systemd-analyze(1) finds
+# wrong words in a unit; that a filter takes away what the server needs, only
+# this does.  Prints what went wrong; the exit status is the number of that.
+set -eu
+
+if [ "${2-}" != boot ]; then
+    root=$(realpath "$1")
+    [ -x "$root/usr/bin/ipcd" ] || { echo "$0: no ipcd in $root" >&2; exit 64; }
+    rm -f "$root/tried"
+    timeout 90 unshare --fork --pid --mount --uts --ipc --cgroup \
+        "$(realpath "$0")" "$root" boot || :
+    [ -s "$root/tried" ] || { echo "$0: it did not boot" >&2; exit 1; }
+    cat "$root/tried"
+    exit "$(grep -c '^no:' "$root/tried" || :)"
+fi
+
+cat > "$1/usr/bin/try-endpoints" <<'EOF'
+#!/bin/sh
+# As an ordinary user: what it asks, and what must be in the answer.
+exec > /tried 2>&1
+export IPCLAB_DIR=/run/ipclab
+ask() {
+    want=$1 m=$2; shift 2
+    got=$(setpriv --reuid 1000 --regid 1000 --clear-groups \
+        timeout 10 ipcctl -m "$m" "$@" 2>&1)
+    case $got in
+        *"$want"*) echo "ok: $m $*" ;;
+        *) echo "no: $m $*: $got" ;;
+    esac
+}
+for m in socket/stream socket/seqpacket fifo/perclient msgq/posix; do
+    ask uid=1000 $m whoami
+    ask ID= $m read_file /etc/os-release 0 100
+    ask EACCES $m read_file /etc/shadow 0 100
+    ask '' $m append_log "by $m"
+    grep -q "by $m" $IPCLAB_DIR/append.log || echo "no: $m append_log"
+    ask denied $m set_hostname x
+done
+ask NAME= socket/stream open_file /etc/os-release
+systemctl restart ipcd.service # the endpoints stay
+ask uid=1000 msgq/posix whoami
+kill -9 $(systemctl show -p MainPID --value ipcd.service)
+ask uid=1000 fifo/perclient whoami
+systemctl stop ipcd.service ipcd-stream.socket ipcd-seqpacket.socket \
+    ipcd-fifo.socket ipcd-msgq.socket
+left=$(ls -A /run/ipclab /dev/mqueue | grep -v -e : -e append.log | tr -d '\n')
+[ -z "$left" ] && echo "ok: nothing is left" || echo "no: left: $left"
+EOF
+chmod 755 "$1/usr/bin/try-endpoints"
+cat > "$1/etc/systemd/system/try.service" <<'EOF'
+[Unit]
+After=sockets.target
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/try-endpoints
+ExecStopPost=/usr/bin/systemctl exit
+[Install]
+WantedBy=multi-user.target
+EOF
+for unit in logind udevd udev-trigger journald-audit.socket; do
+    ln -sf /dev/null "$1/etc/systemd/system/systemd-${unit%.socket}.$(
+        [ "${unit%.socket}" = "$unit" ] && echo service || echo socket)"
+done
+chroot "$1" systemd-sysusers
+chroot "$1" systemctl --quiet enable ipcd.service try.service
+
+mount --make-rprivate /
+mount --bind "$1" "$1"
+cd "$1"
+mount -t proc proc proc
+mount -t sysfs -o ro sysfs sys
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+    mount -t cgroup2 cgroup2 sys/fs/cgroup
+else # the older, mixed form
+    mount -t tmpfs -o mode=755 tmpfs sys/fs/cgroup
+    mkdir sys/fs/cgroup/systemd sys/fs/cgroup/unified
+    mount -t cgroup -o none,name=systemd cgroup sys/fs/cgroup/systemd
+    mount -t cgroup2 cgroup2 sys/fs/cgroup/unified
+fi
+mount -t tmpfs -o mode=755 tmpfs run
+mount -t tmpfs tmpfs tmp
+mount -t tmpfs -o mode=755 tmpfs dev
+mkdir dev/shm dev/mqueue dev/pts dev/hugepages
+for device in null zero full random urandom tty; do
+    touch dev/$device
+    mount --bind /dev/$device dev/$device
+done
+mount -t tmpfs -o mode=1777 tmpfs dev/shm
+mount -t mqueue mqueue dev/mqueue
+mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
+ln -s pts/ptmx dev/ptmx
+mkdir -p old
+pivot_root . old
+umount -l old
+exec env -i container=lxc PATH=/usr/bin:/usr/sbin /usr/lib/systemd/systemd \
+    --system --show-status=0
