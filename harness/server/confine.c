@@ -188,21 +188,29 @@ change_user(const struct service_user *user)
     return getppid() == parent ? 0 : -EOWNERDEAD;
 }
 
+/* *doing is what it was at, should it fail. */
 static int
-give_up(const struct service_user *user, rights kept)
+give_up(const struct service_user *user, rights kept, const char **doing)
 {
     static const struct rlimit none;
-    int err = geteuid() == 0 ? change_user(user) : 0;
+    int err = 0;
 
-    if (err == 0)
-        err = set_capabilities(kept);
+    *doing = "becoming another user";
+    if (geteuid() == 0)
+        err = change_user(user);
     if (err != 0)
         return err;
+    *doing = "giving up capabilities";
+    err = set_capabilities(kept);
+    if (err != 0)
+        return err;
+    *doing = "giving up new rights and core files";
     /* Not dumpable: no core file, and nobody of this uid traces us or looks at
      * our memory (ptrace(2)). */
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
         prctl(PR_SET_DUMPABLE, 0) == -1 || setrlimit(RLIMIT_CORE, &none) == -1)
         return -errno;
+    *doing = "the filter of system calls, seccomp(2)";
     return filter_install(kept);
 }
 
@@ -317,6 +325,7 @@ int
 confine(const struct service_user *user, rights kept, char why[CONFINE_WHY])
 {
     const bool was_root = geteuid() == 0;
+    const char *doing;
     int err;
 
     if (!was_root) {
@@ -333,9 +342,9 @@ confine(const struct service_user *user, rights kept, char why[CONFINE_WHY])
         return -EBUSY;
     }
     owner = geteuid();
-    err = give_up(user, kept);
+    err = give_up(user, kept, &doing);
     if (err != 0) {
-        snprintf(why, CONFINE_WHY, "%s", strerror(-err));
+        snprintf(why, CONFINE_WHY, "%s: %s", doing, strerror(-err));
         return err;
     }
     confined = true;
