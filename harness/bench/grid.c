@@ -2,6 +2,7 @@
 #include "bench/grid.h"
 
 #include "bench/html.h"
+#include "bench/wrap.h"
 
 #include <math.h>
 #include <string.h>
@@ -38,28 +39,6 @@ grid_number(double v, char buf[GRID_CELL])
 }
 
 /* -- text -------------------------------------------------------------------- */
-
-/* Words in lines of at most WIDTH, the first after `column` characters, the
- * others indented. */
-static void
-wrap(const char *text, size_t column, int indent, FILE *f)
-{
-    while (*text != '\0') {
-        size_t word = strcspn(text, " ");
-
-        if (column + 1 + word > WIDTH) {
-            fprintf(f, "\n%*s", indent, "");
-            column = (size_t)indent;
-        } else if (column > (size_t)indent) {
-            fputc(' ', f);
-            column++;
-        }
-        fprintf(f, "%.*s", (int)word, text);
-        column += word;
-        text += word + strspn(text + word, " ");
-    }
-    fputc('\n', f);
-}
 
 static size_t
 column_width(const struct grid *g, size_t column)
@@ -102,11 +81,11 @@ grid_text(const struct grid *g, FILE *f)
         fputc('\n', f);
         if (r->why[0] != '\0') {
             fprintf(f, "%*s", INDENT, "");
-            wrap(r->why, INDENT, INDENT, f);
+            wrap(f, r->why, INDENT, WIDTH);
         }
     }
     if (g->note != NULL)
-        wrap(g->note, 0, 0, f);
+        wrap(f, g->note, 0, WIDTH);
 }
 
 /* -- HTML ----------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #include "bench/list.h"
 
 #include "bench/csv.h"
+#include "bench/wrap.h"
 #include "core/ipc.h"
 
 #include <errno.h>
@@ -65,24 +66,11 @@ describe(const struct ipc_mechanism *m)
 
 /* -- text ---------------------------------------------------------------------- */
 
-/* Prints text, indented, broken between words. */
 static void
 paragraph(FILE *f, const char *text)
 {
-    size_t column = 0;
-
-    while (*text != '\0') {
-        size_t word = strcspn(text, " ");
-
-        if (column > 0 && column + 1 + word > WIDTH) {
-            fputc('\n', f);
-            column = 0;
-        }
-        fprintf(f, "%*s%.*s", column > 0 ? 1 : INDENT, "", (int)word, text);
-        column += (column > 0 ? 1 : INDENT) + word;
-        text += word + (text[word] == ' ');
-    }
-    fputc('\n', f);
+    fprintf(f, "%*s", INDENT, "");
+    wrap(f, text, INDENT, WIDTH);
 }
 
 static void

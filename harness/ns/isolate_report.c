@@ -2,6 +2,8 @@
 #define _GNU_SOURCE /* strerrorname_np */
 #include "ns/isolate.h"
 
+#include "bench/wrap.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -109,29 +111,6 @@ key(FILE *f)
           f);
 }
 
-/* Text from column at, in lines of at most 98. */
-static void
-wrap(FILE *f, const char *text, int at)
-{
-    int column = at;
-
-    for (const char *word = text; *word != '\0'; word += strspn(word, " ")) {
-        int len = (int)strcspn(word, " ");
-
-        if (word != text && column + 1 + len > 98) {
-            fprintf(f, "\n%*s", at, "");
-            column = at;
-        } else if (word != text) {
-            fputc(' ', f);
-            column++;
-        }
-        fprintf(f, "%.*s", len, word);
-        column += len;
-        word += len;
-    }
-    fputc('\n', f);
-}
-
 /* Has an earlier cell been explained with the same words? */
 static bool
 explained(const struct isolate_matrix *x, size_t at)
@@ -174,7 +153,7 @@ reasons(const struct isolate_matrix *x, FILE *f)
             continue;
         fprintf(f, "%-7s  %-7s  ", applies_to(x, c->why),
                 isolate_word(&c->expected));
-        wrap(f, c->why, 18);
+        wrap(f, c->why, 18, 98);
     }
 }
 
