@@ -36,8 +36,8 @@ is_called(const struct ipc_mechanism *m, const char *name)
            (m->name[n] == '\0' || m->name[n] == '/');
 }
 
-static bool
-is_chosen(const struct ipc_mechanism *m, const char *const *names)
+bool
+plan_chooses(const char *const *names, const struct ipc_mechanism *m)
 {
     if (names[0] == NULL)
         return true;
@@ -80,7 +80,7 @@ choose_mechanisms(struct plan *p, const struct plan_options *o,
         const struct ipc_mechanism *m = ipc_registry[j];
         const char *reason = ipc_unavailable(m);
 
-        if (!is_chosen(m, o->mechanisms))
+        if (!plan_chooses(o->mechanisms, m))
             continue;
         if (reason == NULL)
             p->mechanisms[p->mechanism_count++] = m;

@@ -44,6 +44,10 @@ struct plan {
     const char *const *wanted; /* names given; NULL-ended */
 };
 
+/* Is the mechanism among these names ("pipe/packet", or "pipe" for all of the
+ * directory)?  No names, {NULL}, are all. */
+bool plan_chooses(const char *const *names, const struct ipc_mechanism *m);
+
 /* Was the mechanism asked for by its own name, not with its directory or with
  * all? */
 bool plan_names(const struct plan *p, const struct ipc_mechanism *m);

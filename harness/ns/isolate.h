@@ -111,7 +111,7 @@ struct isolate_outcome isolate_judge(const struct isolate_cell *c,
  * exit status if it fails. */
 int isolate_stdio(const char *mechanism);
 
-/* -- the whole matrix (isolate.c) ------------------------------------------ */
+/* -- the whole matrix (isolate_plan.c, isolate_run.c, isolate.c) ----------- */
 
 struct isolate_matrix {
     struct isolate_cell *cells;
