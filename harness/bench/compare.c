@@ -1,8 +1,6 @@
 /* compare.c - what has become faster or slower from one run to another. */
 #include "bench/compare.h"
 
-#include "bench/plan.h"
-#include "bench/report.h"
 #include "core/ipc.h"
 
 #include <errno.h>
@@ -10,29 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * By how much two runs of the same program differ at times; less is no verdict,
- * however sure the interval is.  From pairs of runs on a virtual machine:
- * where CPUs stay awake; where an operation is that short, or spins, so that
- * the distance of the caches counts; where it includes waking a CPU.  A run
- * whose own A/A pair differs by more has that as its limit.
- */
-#define LIMIT_AWAKE 0.03
-#define LIMIT_SPINS 0.06
-#define LIMIT_SLEEP 0.10
-#define SHORT_NS    1000.0
-
-#define RESAMPLES    1000 /* as in stats.c */
-#define MOST_ROUNDS  1024
-#define LEAST_ROUNDS 5 /* of fewer the bootstrap gives no 95 % interval */
-
-#define SHOWN_ANYWAY 10 /* lines of the table */
+#define RESAMPLES   1000 /* as in stats.c */
+#define MOST_ROUNDS 1024 /* of a run that are looked at */
 
 #define TEXT(member) CSV_COLUMN(struct change, member, CSV_TEXT)
 #define LONG(member) CSV_COLUMN(struct change, member, CSV_LONG)
 #define REAL(member) CSV_COLUMN(struct change, member, CSV_DOUBLE)
 
-static const struct csv_column columns[] = {
+const struct csv_column change_columns[] = {
     TEXT(mechanism),
     TEXT(placement),
     TEXT(kind),
@@ -121,7 +104,8 @@ costs(const struct compared_run *run, const struct line *l, double *v)
 static bool
 is_short(const struct line *l)
 {
-    return fmin(l->p50_ns, 1e9 / l->per_second) < SHORT_NS; /* NAN counts not */
+    return fmin(l->p50_ns, 1e9 / l->per_second) <
+           COMPARE_SHORT_NS; /* NAN counts not */
 }
 
 static double
@@ -132,11 +116,11 @@ least_change(const struct line *old, const struct line *new)
     /* Nothing that short has slept, wherever it ran. */
     if (is_short(old) || is_short(new) ||
         (m != NULL && (m->caps & IPC_SPINS) != 0))
-        return LIMIT_SPINS;
+        return COMPARE_LIMIT_SPINS;
     if (strcmp(old->placement, "one-cpu") == 0 ||
         strcmp(old->placement, "two-cpu-awake") == 0)
-        return LIMIT_AWAKE;
-    return LIMIT_SLEEP;
+        return COMPARE_LIMIT_AWAKE;
+    return COMPARE_LIMIT_SLEEP;
 }
 
 static double
@@ -153,8 +137,8 @@ limit_of(const struct summary *old_run, const struct line *old,
 static const char *
 verdict_of(const struct change *c)
 {
-    if (c->disturbed || c->old_rounds < LEAST_ROUNDS ||
-        c->new_rounds < LEAST_ROUNDS)
+    if (c->disturbed || c->old_rounds < COMPARE_LEAST_ROUNDS ||
+        c->new_rounds < COMPARE_LEAST_ROUNDS)
         return COMPARE_INCONCLUSIVE;
     if (c->change > c->limit && c->change_lo > 0)
         return COMPARE_SLOWER;
@@ -168,7 +152,8 @@ empty_change(const struct line *l)
 {
     struct change c = {.size = l->size};
 
-    for (const struct csv_column *col = columns; col->name != NULL; col++)
+    for (const struct csv_column *col = change_columns; col->name != NULL;
+         col++)
         if (col->type == CSV_DOUBLE)
             memcpy((char *)&c + col->offset, &(double){NAN}, sizeof(double));
     memcpy(c.mechanism, l->mechanism, sizeof c.mechanism);
@@ -294,255 +279,4 @@ comparison_free(struct comparison *c)
 {
     free(c->changes);
     *c = (struct comparison){.n = 0};
-}
-
-/* -- printing ------------------------------------------------------------------ */
-
-/* How much longer the operations took in plain time, for information. */
-static double
-raw_change(const struct change *c)
-{
-    return strcmp(c->kind, ROW_RTT) == 0
-               ? c->new_p50_ns / c->old_p50_ns - 1
-               : c->old_bytes_per_second / c->new_bytes_per_second - 1;
-}
-
-/* In %, with a decimal where there is room for one. */
-static const char *
-percent(double v, char buf[16])
-{
-    v *= 100;
-    if (fabs(v) < 99999)
-        snprintf(buf, 16, "%+.*f", fabs(v) < 99.95 ? 1 : 0, v);
-    else
-        snprintf(buf, 16, "%+.0e", v);
-    return buf;
-}
-
-static void
-print_change(const struct change *c)
-{
-    char size[SIZE_NAME], what[SIZE_NAME + 8], d[16], lo[16], hi[16], raw[16];
-    bool rtt = strcmp(c->kind, ROW_RTT) == 0;
-
-    snprintf(what, sizeof what, "%s %s", rtt ? "rtt" : "way",
-             size_name((size_t)c->size, size));
-    printf("%-19s %-13s %-13s %7.*g %6s %6s %6s %6s %s%s\n", c->mechanism,
-           c->placement, what, c->new_ratio < 0.1 ? 2 : 3, c->new_ratio,
-           percent(c->change, d), percent(c->change_lo, lo),
-           percent(c->change_hi, hi), percent(raw_change(c), raw), c->verdict,
-           c->disturbed ? " ~" : "");
-}
-
-static bool
-has_verdict(const struct change *c)
-{
-    return strcmp(c->verdict, COMPARE_FASTER) == 0 ||
-           strcmp(c->verdict, COMPARE_SLOWER) == 0;
-}
-
-static void
-print_table(const struct comparison *c)
-{
-    size_t i, shown = 0;
-
-    printf("\n%-47s %7s %6s %13s %6s\n", "", "NEW", "change", "95 % interval",
-           "raw");
-    printf("%-47s %7s %6s %6s %6s %6s %s\n", "", "x floor", "%", "%", "%", "%",
-           "verdict");
-    for (i = 0; i < c->n && !isnan(c->changes[i].change); i++)
-        if (i < SHOWN_ANYWAY || has_verdict(&c->changes[i]) ||
-            fabs(c->changes[i].change) > c->changes[i].limit) {
-            print_change(&c->changes[i]);
-            shown++;
-        }
-    if (shown < i)
-        printf("and %zu changes that are smaller than their limits (all of "
-               "them: --csv)\n",
-               i - shown);
-    printf("\nChange: of the ratio to the floor; + takes longer, - less.  rtt: "
-           "round trip, to a bare pipe's;\nway: one way, to memcpy's.  raw: of "
-           "the time itself, which the machine changes by the hour.\n~: most "
-           "of the rounds were disturbed.\n");
-}
-
-static bool
-same_gap(const struct change *a, const struct change *b)
-{
-    return strcmp(a->verdict, b->verdict) == 0 &&
-           strcmp(a->mechanism, b->mechanism) == 0 &&
-           strcmp(a->reason, b->reason) == 0;
-}
-
-/* What is in one run only: a line for each mechanism and reason. */
-static void
-print_gaps(const struct comparison *c)
-{
-    const struct change *from = c->changes, *end = from + c->n, *a, *b;
-
-    for (a = from; a < end; a++) {
-        long same = 0;
-
-        if (a->reason[0] == '\0')
-            continue;
-        for (b = from; b < a && !same_gap(a, b); b++)
-            continue;
-        if (b < a)
-            continue; /* said already */
-        for (; b < end; b++)
-            same += same_gap(a, b);
-        printf("%s: %s, %ld measurement%s: %.40s\n", a->verdict, a->mechanism,
-               same, same == 1 ? "" : "s", a->reason);
-    }
-}
-
-static void
-print_verdicts(const struct comparison *c)
-{
-    printf("%ld compared: %ld slower, %ld faster, %ld inconclusive.\n",
-           c->compared, c->slower, c->faster, c->inconclusive);
-    printf(
-        "A verdict needs an interval without 0, a change of more than %.0f "
-        "%% (%.0f %% below 1 us or spinning,\n%.0f %% where CPUs may sleep; "
-        "or what the A/A pair differs by), and %d undisturbed rounds each.\n",
-        100 * LIMIT_AWAKE, 100 * LIMIT_SPINS, 100 * LIMIT_SLEEP, LEAST_ROUNDS);
-}
-
-static int
-print_csv(const struct comparison *c)
-{
-    int err = csv_write_header(stdout, columns);
-
-    for (size_t i = 0; err == 0 && i < c->n; i++)
-        err = csv_write(stdout, columns, &c->changes[i]);
-    return err;
-}
-
-/* -- the verb ------------------------------------------------------------------- */
-
-/* The directory, given that or its cells.csv. */
-static int
-directory_of(const char *path, char dir[RECORD_PATH])
-{
-    char *slash;
-
-    if (strcmp(path, "cells.csv") == 0)
-        path = "./cells.csv";
-    if ((size_t)snprintf(dir, RECORD_PATH, "%s", path) >= RECORD_PATH)
-        return -ENAMETOOLONG;
-    slash = strrchr(dir, '/');
-    if (slash != NULL && strcmp(slash, "/cells.csv") == 0)
-        *slash = '\0';
-    return 0;
-}
-
-/* Reads a run, and says so if that cannot be done. */
-static int
-read_run(const char *path, char dir[RECORD_PATH], struct compared_run *run)
-{
-    unsigned line = 0;
-    int err = directory_of(path, dir);
-
-    if (err == 0)
-        err = record_read(dir, &run->rows, &run->n, &line);
-    if (err == 0)
-        err = summarise(run->rows, run->n, &run->summary);
-    if (err != 0)
-        report_unreadable(err == -ENAMETOOLONG ? path : dir, err, line);
-    return err;
-}
-
-/* What is wrong with a run, but does not keep it from being compared. */
-static void
-warn_of_run(const char *dir, const struct compared_run *run)
-{
-    struct names placements;
-
-    if (record_incomplete(dir))
-        fprintf(stderr, "ipcbench: note: %s is incomplete\n", dir);
-    summary_placements(&run->summary, &placements);
-    for (size_t i = 0; i < placements.n; i++) {
-        const char *name = placements.name[i], *who;
-        double d = summary_noise(&run->summary, name, &who);
-
-        if (fabs(d) > NOISE_LIMIT)
-            fprintf(stderr,
-                    "ipcbench: note: %s is NOISY: %s, %s, measured twice, "
-                    "differs by %+.1f %%\n",
-                    dir, who, name, 100 * d);
-    }
-}
-
-static void
-warn(const char *old_dir, const struct compared_run *old, const char *new_dir,
-     const struct compared_run *new)
-{
-    char old_machine[256], new_machine[256], date[64];
-
-    warn_of_run(old_dir, old);
-    warn_of_run(new_dir, new);
-    report_heading(old_dir, old_machine, date);
-    if (date[0] == '\0')
-        return; /* no run.json: nothing is known */
-    report_heading(new_dir, new_machine, date);
-    if (date[0] != '\0' && strcmp(old_machine, new_machine) != 0)
-        fprintf(stderr,
-                "ipcbench: note: these are two machines, so a verdict may be "
-                "about them:\n  OLD %s\n  NEW %s\n",
-                old_machine, new_machine);
-}
-
-static int
-judge(const struct comparison *c, bool csv)
-{
-    int err = 0;
-
-    if (csv) {
-        err = print_csv(c);
-    } else {
-        if (c->compared > 0)
-            print_table(c);
-        print_gaps(c);
-        print_verdicts(c);
-    }
-    if (fflush(stdout) == EOF && err == 0)
-        err = -errno;
-    if (err != 0)
-        fprintf(stderr, "ipcbench: writing the comparison: %s\n",
-                strerror(-err));
-    else if (c->compared == 0)
-        fprintf(stderr, "ipcbench: nothing was measured in both runs, with its "
-                        "floor\n");
-    if (err != 0 || c->compared == 0)
-        return COMPARE_EXIT_CANNOT;
-    return c->slower > 0 ? COMPARE_EXIT_SLOWER : COMPARE_EXIT_FINE;
-}
-
-int
-compare(const char *old, const char *new, bool csv)
-{
-    struct compared_run a = {.n = 0}, b = {.n = 0};
-    char old_dir[RECORD_PATH], new_dir[RECORD_PATH];
-    int status = COMPARE_EXIT_CANNOT, err;
-    struct comparison c;
-
-    if (read_run(old, old_dir, &a) != 0 || read_run(new, new_dir, &b) != 0)
-        goto free_runs;
-    warn(old_dir, &a, new_dir, &b);
-    err = compare_runs(&a, &b, &c);
-    if (err != 0) {
-        fprintf(stderr, "ipcbench: %s\n", strerror(-err));
-        goto free_runs;
-    }
-    if (!csv)
-        printf("OLD %s, %ld rounds\nNEW %s, %ld rounds\n", old_dir,
-               a.summary.rounds, new_dir, b.summary.rounds);
-    status = judge(&c, csv);
-    comparison_free(&c);
-free_runs:
-    summary_free(&a.summary);
-    summary_free(&b.summary);
-    free(a.rows);
-    free(b.rows);
-    return status;
 }

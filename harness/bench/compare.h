@@ -24,6 +24,21 @@
 #define COMPARE_ONLY_OLD     "only in OLD" /* no verdict: there is one side */
 #define COMPARE_ONLY_NEW     "only in NEW"
 
+/*
+ * By how much two runs of the same program differ at times; less is no verdict,
+ * however sure the interval is.  From pairs of runs on a virtual machine:
+ * where CPUs stay awake; where an operation is that short, or spins, so that
+ * the distance of the caches counts; where it includes waking a CPU.  A run
+ * whose own A/A pair differs by more has that as its limit.
+ */
+#define COMPARE_LIMIT_AWAKE 0.03
+#define COMPARE_LIMIT_SPINS 0.06
+#define COMPARE_LIMIT_SLEEP 0.10
+#define COMPARE_SHORT_NS    1000.0
+
+/* Of fewer the bootstrap gives no 95 % interval. */
+#define COMPARE_LEAST_ROUNDS 5
+
 /* Exit statuses, for scripts. */
 #define COMPARE_EXIT_FINE   0 /* nothing is slower */
 #define COMPARE_EXIT_SLOWER 1
@@ -44,6 +59,9 @@ struct change {
     double old_p50_ns, new_p50_ns, old_bytes_per_second, new_bytes_per_second;
     char reason[160]; /* why one side is missing */
 };
+
+/* Its columns as CSV. */
+extern const struct csv_column change_columns[];
 
 struct comparison {
     struct change *changes; /* the largest first, those without one last */
@@ -69,9 +87,9 @@ void comparison_free(struct comparison *c);
 struct interval change_interval(const double *old, size_t n, const double *new,
                                 size_t m);
 
-/* The verb: old and new are results directories, or the cells.csv in them.
- * Prints the table, or every change as CSV, and what went wrong; one of the
- * exit statuses above. */
+/* The verb, in compare_print.c: old and new are results directories, or the
+ * cells.csv in them.  Prints the table, or every change as CSV, and what went
+ * wrong; one of the exit statuses above. */
 int compare(const char *old, const char *new, bool csv);
 
 #endif
