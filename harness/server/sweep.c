@@ -1,0 +1,67 @@
+/* sweep.c - removes what a killed server left in the run directory. */
+#include "server/ipcd.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+int
+sweep_endpoint(const struct ipc_mechanism *m, const char *dir,
+               char name[ENDPOINT_SIZE])
+{
+    char path[ENDPOINT_SIZE];
+    bool crashed;
+    int lock, swept, err = endpoint_name(m, dir, name);
+
+    if (err != 0 || endpoint_file(name, ".lock", path) != 0)
+        return 0; /* nobody can have served it here */
+    crashed = access(path, F_OK) == 0;
+    lock = endpoint_lock(name, NULL);
+    if (lock < 0)
+        return lock;
+    swept = m->sweep != NULL ? m->sweep(name) : 0;
+    endpoint_unlock(name, lock);
+    return swept != 0 ? swept : crashed;
+}
+
+/* The same for --sweep, which says what it does: 1 if it removed something. */
+static int
+sweep_one(const struct ipc_mechanism *m, const char *dir)
+{
+    char name[ENDPOINT_SIZE];
+    int swept;
+
+    if (endpoint_name(m, dir, name) == 0 && endpoint_activated(name)) {
+        printf("ipcd: %s: is systemd's, left alone (systemctl stop its "
+               ".socket unit)\n",
+               name);
+        return 0;
+    }
+    swept = sweep_endpoint(m, dir, name);
+    if (swept == -EEXIST)
+        printf("ipcd: %s: is being served, left alone\n", name);
+    else if (swept < 0)
+        ipcd_complain(name, "cannot sweep", swept);
+    else if (swept > 0)
+        printf("ipcd: removed what was left of %s\n", name);
+    return swept > 0;
+}
+
+int
+sweep_run(const char *dir)
+{
+    int removed = 0;
+
+    if (access(dir, F_OK) == -1) {
+        printf("ipcd: nothing to sweep: there is no %s\n", dir);
+        return EXIT_SUCCESS;
+    }
+    for (size_t i = 0; ipc_registry[i] != NULL; i++)
+        if (!(ipc_registry[i]->caps & (IPC_SPAWNED | IPC_INPROCESS)))
+            removed += sweep_one(ipc_registry[i], dir);
+    if (removed == 0)
+        printf("ipcd: nothing to sweep in %s\n", dir);
+    rmdir(dir); /* stays if anything else is in it */
+    return EXIT_SUCCESS;
+}
