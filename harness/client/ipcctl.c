@@ -7,6 +7,7 @@
  * Exit status: 0 ok, 1 the server said no, 2 could not talk to it, 64 usage.
  */
 #define _GNU_SOURCE /* strerrorname_np */
+#include "core/args.h"
 #include "core/client.h"
 #include "core/clock.h"
 #include "core/rundir.h"
@@ -25,6 +26,8 @@
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+const char *argp_program_version = ARGS_VERSION("ipcctl");
 
 enum { SAID_NO = 1, CANNOT_TALK = 2 };
 
@@ -78,17 +81,7 @@ parse_option(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case 'm':
-        options.m = ipc_find(arg);
-        if (options.m == NULL)
-            argp_error(state,
-                       "no mechanism is called '%s'; `ipcbench list` "
-                       "names those there are",
-                       arg);
-        else if (options.m->caps & IPC_INPROCESS)
-            argp_error(state,
-                       "%s is a baseline inside one process; there is "
-                       "nobody to talk to",
-                       arg);
+        options.m = args_mechanism(state, arg, "there is nobody to talk to");
         return 0;
     case KEY_RUN_DIR:
         options.dir = arg;
@@ -137,13 +130,6 @@ usage(const char *format, ...)
     va_end(args);
     fputs("\n", stderr);
     exit(EX_USAGE);
-}
-
-static void
-print_version(FILE *out, struct argp_state *state)
-{
-    (void)state;
-    fprintf(out, "ipcctl of ipclab, protocol %d\n", WIRE_VERSION);
 }
 
 /* -- arguments ---------------------------------------------------------------- */
@@ -557,7 +543,6 @@ main(int argc, char **argv)
     char where[PATH_MAX];
     const char *why;
 
-    argp_program_version_hook = print_version;
     argp_err_exit_status = EX_USAGE;
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, NULL);
     if (options.words == NULL) /* cannot be: ARGP_KEY_NO_ARGS */

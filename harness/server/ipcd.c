@@ -13,6 +13,7 @@
 #include "server/ipcd.h"
 
 #include "core/activation.h"
+#include "core/args.h"
 #include "core/defence.h"
 #include "server/audit.h"
 #include "server/settings.h"
@@ -25,6 +26,8 @@
 #include <sys/auxv.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+const char *argp_program_version = ARGS_VERSION("ipcd");
 
 static struct ipcd ipcd;
 
@@ -72,19 +75,10 @@ static const struct argp_option option_list[] = {
 static void
 add_mechanism(struct argp_state *state, const char *name)
 {
-    const struct ipc_mechanism *m = ipc_find(name);
+    const struct ipc_mechanism *m =
+        args_mechanism(state, name, "it cannot be served");
 
-    if (m == NULL)
-        argp_error(state,
-                   "no mechanism is called '%s'; `ipcbench list` names "
-                   "those there are",
-                   name);
-    else if (m->caps & IPC_INPROCESS)
-        argp_error(state,
-                   "%s is a baseline inside one process; it cannot be "
-                   "served",
-                   name);
-    else if (ipcd.count == MAX_ENDPOINTS)
+    if (ipcd.count == MAX_ENDPOINTS)
         argp_error(state, "at most %d mechanisms", MAX_ENDPOINTS);
     else
         ipcd.endpoints[ipcd.count++].m = m;
@@ -149,13 +143,6 @@ parse_option(int key, char *arg, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
-}
-
-static void
-print_version(FILE *out, struct argp_state *state)
-{
-    (void)state;
-    fprintf(out, "ipcd of ipclab, protocol %d\n", WIRE_VERSION);
 }
 
 /* -- the forms -------------------------------------------------------------- */
@@ -239,7 +226,6 @@ main(int argc, char **argv)
         return EX_OSERR;
     if (argc < 1)
         return EX_USAGE;
-    argp_program_version_hook = print_version;
     argp_err_exit_status = EX_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, NULL);
     if (DEFENCE("refused", !elevated && confine_was_refused_rights(), false)) {

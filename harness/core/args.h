@@ -1,0 +1,24 @@
+/*
+ * args.h - what the command lines of ipcd and ipcctl have in common.
+ */
+#ifndef ARGS_H
+#define ARGS_H
+
+#include "ipc.h"
+#include "wire.h"
+
+#include <argp.h>
+
+/* "ipcd of ipclab, protocol 1": for argp_program_version. */
+#define ARGS_VERSION(program) \
+    program " of ipclab, protocol " ARGS_TEXT(WIRE_VERSION)
+#define ARGS_TEXT(macro)     ARGS_TEXT_OF(macro)
+#define ARGS_TEXT_OF(number) #number
+
+/* The mechanism that is called name, or the program ends, by argp_error(): if
+ * there is none, or if it has no server of its own (IPC_INPROCESS), and so
+ * "there is nobody to talk to", or whatever that means to the program. */
+const struct ipc_mechanism *args_mechanism(struct argp_state *state,
+                                           const char *name, const char *so);
+
+#endif
