@@ -148,17 +148,6 @@ do_compare(void)
 
 /* -- isolate ------------------------------------------------------------------------- */
 
-static const struct argp_option isolate_list[] = {
-    {"mechanism", 'm', "NAME", 0,
-     "only this one (pipe/packet) or all of this directory (pipe); may be "
-     "repeated",
-     0},
-    {"out", KEY_OUT, "DIR", 0,
-     "put the run's directory there (default: results in the source tree, "
-     "elsewhere ipclab-results)",
-     0},
-    {0}};
-
 static error_t
 parse_isolate(int key, char *arg, struct argp_state *state)
 {
@@ -167,13 +156,12 @@ parse_isolate(int key, char *arg, struct argp_state *state)
                    "isolate takes no argument `%s'; a mechanism is chosen with "
                    "-m %s",
                    arg, arg);
-    return key == 'm' || key == KEY_OUT ? run_parse(key, arg, state)
-                                        : ARGP_ERR_UNKNOWN;
+    return ARGP_ERR_UNKNOWN;
 }
 
 static const struct argp isolate_argp = {
-    .options = isolate_list,
     .parser = parse_isolate,
+    .children = choice_child,
     .doc = "Puts a client, then its server, into a new namespace of each kind "
            "and tries whether they still reach each other, with every "
            "mechanism.  Exit status 1: something was not as expected.",

@@ -53,11 +53,45 @@ seed(struct argp_state *state, const char *text)
     return v;
 }
 
-static const struct argp_option run_list[] = {
+/* -- what isolate takes, too -------------------------------------------------- */
+
+static const struct argp_option choice_list[] = {
     {"mechanism", 'm', "NAME", 0,
      "only this one (pipe/packet) or all of this directory (pipe); may be "
      "repeated",
      0},
+    {"out", KEY_OUT, "DIR", 0,
+     "put the run's directory there (default: results in the source tree, "
+     "elsewhere ipclab-results)",
+     0},
+    {0},
+};
+
+static error_t
+parse_choice(int key, char *arg, struct argp_state *state)
+{
+    switch (key) {
+    case 'm':
+        add_name(state, mechanisms, arg);
+        return 0;
+    case KEY_OUT:
+        run_wanted.out = arg;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp choice_argp = {
+    .options = choice_list,
+    .parser = parse_choice,
+};
+
+const struct argp_child choice_child[] = {{.argp = &choice_argp}, {0}};
+
+/* -- the rest ------------------------------------------------------------------- */
+
+static const struct argp_option run_list[] = {
     {"placement", KEY_PLACEMENT, "NAME", 0,
      "one-cpu, two-cpu-awake (needs root), two-cpu or free; may be repeated "
      "(default: one-cpu, and two-cpu-awake where possible, else two-cpu)",
@@ -84,10 +118,6 @@ static const struct argp_option run_list[] = {
      "minutes",
      0},
     {"seed", KEY_SEED, "N", 0, "the order of the cells (default: random)", 0},
-    {"out", KEY_OUT, "DIR", 0,
-     "put the run's directory there (default: results in the source tree, "
-     "elsewhere ipclab-results)",
-     0},
     {0},
 };
 
@@ -132,15 +162,12 @@ parse_clients(struct argp_state *state, const char *text)
     run_wanted.plan.clients = clients;
 }
 
-error_t
-run_parse(int key, char *arg, struct argp_state *state)
+static error_t
+parse_run(int key, char *arg, struct argp_state *state)
 {
     struct run_options *o = &run_wanted;
 
     switch (key) {
-    case 'm':
-        add_name(state, mechanisms, arg);
-        return 0;
     case KEY_PLACEMENT:
         add_name(state, placements, arg);
         return 0;
@@ -167,9 +194,6 @@ run_parse(int key, char *arg, struct argp_state *state)
     case KEY_SEED:
         o->seed = seed(state, arg);
         return 0;
-    case KEY_OUT:
-        o->out = arg;
-        return 0;
     case ARGP_KEY_ARG:
         argp_error(state,
                    "run takes no argument `%s'; a mechanism is chosen "
@@ -183,7 +207,8 @@ run_parse(int key, char *arg, struct argp_state *state)
 
 const struct argp run_argp = {
     .options = run_list,
-    .parser = run_parse,
+    .parser = parse_run,
+    .children = choice_child,
     .doc = "Measures every mechanism: round trips, sizes, throughput; prints "
            "the tables and draws the charts.",
 };

@@ -26,6 +26,7 @@ extern struct run_options run_wanted;
 
 extern const struct argp run_argp;
 
-error_t run_parse(int key, char *arg, struct argp_state *state);
+/* --mechanism and --out: a child of run_argp, and of isolate's. */
+extern const struct argp_child choice_child[];
 
 #endif
