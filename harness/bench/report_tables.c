@@ -37,7 +37,7 @@ const struct trip_cells trip_heads = {{"median", "95 % interval", "p99",
 struct trip_cells
 trip_cells(const struct line *l)
 {
-    struct trip_cells t;
+    struct trip_cells t = {{""}};
     char lo[GRID_CELL], hi[GRID_CELL];
 
     grid_number(l->p50_ns / 1e3, t.cell[0]);
