@@ -11,30 +11,28 @@
 #define RESAMPLES   1000 /* as in stats.c */
 #define MOST_ROUNDS 1024 /* of a run that are looked at */
 
-#define TEXT(member) CSV_COLUMN(struct change, member, CSV_TEXT)
-#define LONG(member) CSV_COLUMN(struct change, member, CSV_LONG)
-#define REAL(member) CSV_COLUMN(struct change, member, CSV_DOUBLE)
+#define COLUMN(member) CSV_COLUMN(struct change, member)
 
 const struct csv_column change_columns[] = {
-    TEXT(mechanism),
-    TEXT(placement),
-    TEXT(kind),
-    LONG(size),
-    TEXT(verdict),
-    REAL(change),
-    REAL(change_lo),
-    REAL(change_hi),
-    REAL(limit),
-    LONG(disturbed),
-    REAL(old_ratio),
-    REAL(new_ratio),
-    LONG(old_rounds),
-    LONG(new_rounds),
-    REAL(old_p50_ns),
-    REAL(new_p50_ns),
-    REAL(old_bytes_per_second),
-    REAL(new_bytes_per_second),
-    TEXT(reason),
+    COLUMN(mechanism),
+    COLUMN(placement),
+    COLUMN(kind),
+    COLUMN(size),
+    COLUMN(verdict),
+    COLUMN(change),
+    COLUMN(change_lo),
+    COLUMN(change_hi),
+    COLUMN(limit),
+    COLUMN(disturbed),
+    COLUMN(old_ratio),
+    COLUMN(new_ratio),
+    COLUMN(old_rounds),
+    COLUMN(new_rounds),
+    COLUMN(old_p50_ns),
+    COLUMN(new_p50_ns),
+    COLUMN(old_bytes_per_second),
+    COLUMN(new_bytes_per_second),
+    COLUMN(reason),
     {.name = NULL},
 };
 
@@ -210,8 +208,7 @@ one_sided(const struct line *l, const struct summary *other,
 static bool
 is_wanted(const struct line *l)
 {
-    return l->used > 0 && l->copy == 0 &&
-           strncmp(l->mechanism, "floor/", 6) != 0 &&
+    return l->used > 0 && l->copy == 0 && !summary_is_floor(l) &&
            (strcmp(l->kind, ROW_RTT) == 0 || strcmp(l->kind, ROW_STREAM) == 0);
 }
 

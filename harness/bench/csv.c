@@ -8,6 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+void
+csv_unknown(const struct csv_column *columns, void *record)
+{
+    for (const struct csv_column *c = columns; c->name != NULL; c++)
+        if (c->type == CSV_DOUBLE)
+            memcpy((char *)record + c->offset, &(double){NAN}, sizeof(double));
+}
+
 /* -- writing ---------------------------------------------------------------- */
 
 static int

@@ -22,14 +22,21 @@ struct csv_column {
     size_t offset, size; /* within the structure, bytes */
 };
 
-#define CSV_COLUMN(structure, member, kind) \
+/* A member is a column of its own name; its type is the column's. */
+#define CSV_COLUMN(structure, member) CSV_NAMED(#member, structure, member)
+#define CSV_NAMED(title, structure, member) \
     { \
-        .name = #member, .type = (kind), \
+        .name = (title), .type = CSV_TYPE(((structure *)NULL)->member), \
         .offset = offsetof(structure, member), \
         .size = sizeof(((structure *)NULL)->member) \
     }
+#define CSV_TYPE(value) \
+    _Generic((value), char * : CSV_TEXT, long : CSV_LONG, double : CSV_DOUBLE)
 
 #define CSV_MAX_COLUMNS 64
+
+/* A record of which nothing is known: its numbers with a point are NAN. */
+void csv_unknown(const struct csv_column *columns, void *record);
 
 /* Both return 0 or -errno: what the stream said. */
 int csv_write_header(FILE *f, const struct csv_column *columns);

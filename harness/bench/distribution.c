@@ -8,13 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT(member) CSV_COLUMN(struct bin, member, CSV_TEXT)
-#define LONG(member) CSV_COLUMN(struct bin, member, CSV_LONG)
-#define REAL(member) CSV_COLUMN(struct bin, member, CSV_DOUBLE)
+#define COLUMN(member) CSV_COLUMN(struct bin, member)
 
 static const struct csv_column columns[] = {
-    TEXT(mechanism), TEXT(placement), TEXT(kind),  TEXT(mode),     LONG(size),
-    REAL(low_ns),    REAL(high_ns),   LONG(count), {.name = NULL},
+    COLUMN(mechanism), COLUMN(placement), COLUMN(kind),
+    COLUMN(mode),      COLUMN(size),      COLUMN(low_ns),
+    COLUMN(high_ns),   COLUMN(count),     {.name = NULL},
 };
 
 /* -- written by the run -------------------------------------------------------- */
@@ -176,13 +175,13 @@ struct point {
 };
 
 static const struct csv_column grid_columns[] = {
-    {"mechanism", CSV_TEXT, offsetof(struct point, of.mechanism), 40},
-    {"placement", CSV_TEXT, offsetof(struct point, of.placement), 24},
-    {"kind", CSV_TEXT, offsetof(struct point, of.kind), 8},
-    {"mode", CSV_TEXT, offsetof(struct point, of.mode), 16},
-    {"size", CSV_LONG, offsetof(struct point, of.size), sizeof(long)},
-    CSV_COLUMN(struct point, percentile, CSV_DOUBLE),
-    CSV_COLUMN(struct point, ns, CSV_DOUBLE),
+    CSV_NAMED("mechanism", struct point, of.mechanism),
+    CSV_NAMED("placement", struct point, of.placement),
+    CSV_NAMED("kind", struct point, of.kind),
+    CSV_NAMED("mode", struct point, of.mode),
+    CSV_NAMED("size", struct point, of.size),
+    CSV_COLUMN(struct point, percentile),
+    CSV_COLUMN(struct point, ns),
     {.name = NULL},
 };
 

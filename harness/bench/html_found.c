@@ -77,7 +77,7 @@ struct attack {
         how[400];
 };
 
-#define ATTACK(member) CSV_COLUMN(struct attack, member, CSV_TEXT)
+#define ATTACK(member) CSV_COLUMN(struct attack, member)
 
 static const struct csv_column attack_columns[] = {
     ATTACK(number),   ATTACK(mechanism), ATTACK(attack), ATTACK(naive),
@@ -126,7 +126,7 @@ struct isolation {
     char mechanism[40], inside[16], namespace[24], word[24];
 };
 
-#define ISOLATION(member) CSV_COLUMN(struct isolation, member, CSV_TEXT)
+#define ISOLATION(member) CSV_COLUMN(struct isolation, member)
 
 static const struct csv_column isolation_columns[] = {
     ISOLATION(mechanism), ISOLATION(inside), ISOLATION(namespace),

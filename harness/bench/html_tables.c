@@ -4,7 +4,6 @@
 #include "bench/grid.h"
 #include "bench/plan.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -19,13 +19,13 @@ struct entry {
     char unavailable[160]; /* empty: it can run here */
 };
 
-#define TEXT(member) CSV_COLUMN(struct entry, member, CSV_TEXT)
-#define LONG(member) CSV_COLUMN(struct entry, member, CSV_LONG)
+#define COLUMN(member) CSV_COLUMN(struct entry, member)
 
 static const struct csv_column columns[] = {
-    TEXT(name),        TEXT(summary),  TEXT(capabilities), TEXT(evidence),
-    TEXT(proof),       LONG(max_msg),  LONG(max_inflight), LONG(max_clients),
-    TEXT(unavailable), {.name = NULL},
+    COLUMN(name),         COLUMN(summary),     COLUMN(capabilities),
+    COLUMN(evidence),     COLUMN(proof),       COLUMN(max_msg),
+    COLUMN(max_inflight), COLUMN(max_clients), COLUMN(unavailable),
+    {.name = NULL},
 };
 
 static void

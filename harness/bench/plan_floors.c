@@ -4,7 +4,6 @@
 
 #include "bench/echo.h"
 
-#include <errno.h>
 #include <string.h>
 
 /* Adds a floor, unless it is there already. */

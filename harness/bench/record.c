@@ -4,51 +4,47 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <math.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define TEXT(member) CSV_COLUMN(struct row, member, CSV_TEXT)
-#define LONG(member) CSV_COLUMN(struct row, member, CSV_LONG)
-#define REAL(member) CSV_COLUMN(struct row, member, CSV_DOUBLE)
+#define COLUMN(member) CSV_COLUMN(struct row, member)
 
 const struct csv_column row_columns[] = {
-    LONG(round),
-    TEXT(mechanism),
-    TEXT(placement),
-    TEXT(kind),
-    TEXT(mode),
-    LONG(size),
-    LONG(clients),
-    LONG(copy),
-    TEXT(status),
-    LONG(n),
-    LONG(batch),
-    REAL(seconds),
-    REAL(mean_ns),
-    REAL(min_ns),
-    REAL(p50_ns),
-    REAL(p99_ns),
-    REAL(max_ns),
-    REAL(per_second),
-    REAL(bytes_per_second),
-    REAL(client_voluntary),
-    REAL(client_involuntary),
-    REAL(server_voluntary),
-    REAL(server_involuntary),
-    REAL(client_cpu),
-    REAL(server_cpu),
-    REAL(client_faults),
-    REAL(server_faults),
-    REAL(fairness),
-    REAL(client_calls),
-    REAL(server_calls),
-    TEXT(calls),
-    TEXT(reason),
+    COLUMN(round),
+    COLUMN(mechanism),
+    COLUMN(placement),
+    COLUMN(kind),
+    COLUMN(mode),
+    COLUMN(size),
+    COLUMN(clients),
+    COLUMN(copy),
+    COLUMN(status),
+    COLUMN(n),
+    COLUMN(batch),
+    COLUMN(seconds),
+    COLUMN(mean_ns),
+    COLUMN(min_ns),
+    COLUMN(p50_ns),
+    COLUMN(p99_ns),
+    COLUMN(max_ns),
+    COLUMN(per_second),
+    COLUMN(bytes_per_second),
+    COLUMN(client_voluntary),
+    COLUMN(client_involuntary),
+    COLUMN(server_voluntary),
+    COLUMN(server_involuntary),
+    COLUMN(client_cpu),
+    COLUMN(server_cpu),
+    COLUMN(client_faults),
+    COLUMN(server_faults),
+    COLUMN(fairness),
+    COLUMN(client_calls),
+    COLUMN(server_calls),
+    COLUMN(calls),
+    COLUMN(reason),
     {.name = NULL},
 };
 
@@ -57,9 +53,7 @@ row_empty(void)
 {
     struct row r = {.batch = 1, .clients = 1};
 
-    for (const struct csv_column *c = row_columns; c->name != NULL; c++)
-        if (c->type == CSV_DOUBLE)
-            memcpy((char *)&r + c->offset, &(double){NAN}, sizeof(double));
+    csv_unknown(row_columns, &r);
     return r;
 }
 

@@ -6,63 +6,60 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT(member) CSV_COLUMN(struct line, member, CSV_TEXT)
-#define LONG(member) CSV_COLUMN(struct line, member, CSV_LONG)
-#define REAL(member) CSV_COLUMN(struct line, member, CSV_DOUBLE)
+#define COLUMN(member) CSV_COLUMN(struct line, member)
 
 const struct csv_column line_columns[] = {
-    TEXT(mechanism),
-    TEXT(placement),
-    TEXT(kind),
-    TEXT(mode),
-    LONG(size),
-    LONG(clients),
-    LONG(copy),
-    TEXT(status),
-    LONG(used),
-    LONG(rejected),
-    LONG(failed),
-    LONG(batch),
-    REAL(p50_ns),
-    REAL(p50_lo_ns),
-    REAL(p50_hi_ns),
-    REAL(p99_ns),
-    REAL(p999_ns),
-    REAL(mean_ns),
-    REAL(min_ns),
-    REAL(max_ns),
-    REAL(per_second),
-    REAL(bytes_per_second),
-    REAL(bytes_lo),
-    REAL(bytes_hi),
-    REAL(ratio),
-    REAL(ratio_lo),
-    REAL(ratio_hi),
-    TEXT(floor),
-    REAL(own_ratio),
-    REAL(own_lo),
-    REAL(own_hi),
-    REAL(voluntary),
-    REAL(involuntary),
-    REAL(cpu),
-    REAL(client_cpu_ns),
-    REAL(server_cpu_ns),
-    REAL(faults),
-    REAL(client_calls),
-    REAL(server_calls),
-    TEXT(calls),
-    REAL(copied),
-    REAL(fairness),
-    REAL(predicted),
-    REAL(fit_ns),
-    REAL(fit_bytes_per_second),
-    REAL(fit_worst),
-    REAL(half_bytes),
-    TEXT(reason),
+    COLUMN(mechanism),
+    COLUMN(placement),
+    COLUMN(kind),
+    COLUMN(mode),
+    COLUMN(size),
+    COLUMN(clients),
+    COLUMN(copy),
+    COLUMN(status),
+    COLUMN(used),
+    COLUMN(rejected),
+    COLUMN(failed),
+    COLUMN(batch),
+    COLUMN(p50_ns),
+    COLUMN(p50_lo_ns),
+    COLUMN(p50_hi_ns),
+    COLUMN(p99_ns),
+    COLUMN(p999_ns),
+    COLUMN(mean_ns),
+    COLUMN(min_ns),
+    COLUMN(max_ns),
+    COLUMN(per_second),
+    COLUMN(bytes_per_second),
+    COLUMN(bytes_lo),
+    COLUMN(bytes_hi),
+    COLUMN(ratio),
+    COLUMN(ratio_lo),
+    COLUMN(ratio_hi),
+    COLUMN(floor),
+    COLUMN(own_ratio),
+    COLUMN(own_lo),
+    COLUMN(own_hi),
+    COLUMN(voluntary),
+    COLUMN(involuntary),
+    COLUMN(cpu),
+    COLUMN(client_cpu_ns),
+    COLUMN(server_cpu_ns),
+    COLUMN(faults),
+    COLUMN(client_calls),
+    COLUMN(server_calls),
+    COLUMN(calls),
+    COLUMN(copied),
+    COLUMN(fairness),
+    COLUMN(predicted),
+    COLUMN(fit_ns),
+    COLUMN(fit_bytes_per_second),
+    COLUMN(fit_worst),
+    COLUMN(half_bytes),
+    COLUMN(reason),
     {.name = NULL},
 };
 
@@ -260,9 +257,7 @@ line_of(struct group *g)
     struct line l = {.batch = 1};
     long ok = count(g->rows, g->n, ROW_OK);
 
-    for (const struct csv_column *c = line_columns; c->name != NULL; c++)
-        if (c->type == CSV_DOUBLE)
-            memcpy((char *)&l + c->offset, &(double){NAN}, sizeof(double));
+    csv_unknown(line_columns, &l);
     identify(&l, g->rows);
     g->worst = worst_used(g->rows, g->n);
     l.rejected = count(g->rows, g->n, ROW_REJECTED);
