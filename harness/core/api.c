@@ -41,7 +41,7 @@ const struct api_field api_error_fields[] = {
 const struct api_method *
 api_by_number(uint16_t number)
 {
-    /* In order, from 1 on: no number is left out (see test_core.c). */
+    /* In order, from 1 on: no number is left out (see test_wire.c). */
     if (number == 0 || number > api_method_count)
         return NULL;
     return &api_methods[number - 1];

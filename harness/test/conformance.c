@@ -15,7 +15,7 @@
  * So every capability is an experiment with two outcomes, and a table that
  * claims too much fails just as one that claims too little.  What cannot be
  * seen from here (lossy, trusting, remote, oneway) is checked as a table by
- * test_core.c.  What happens when somebody dies, or comes in crowds, is in
+ * test_registry.c.  What happens when somebody dies, or comes in crowds, is in
  * test_crash.c.  At the end stands which tests apply to which mechanisms.
  */
 #define _GNU_SOURCE /* kill, O_CLOEXEC, readlink */
