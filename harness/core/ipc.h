@@ -51,8 +51,8 @@ enum ipc_evidence {
 };
 
 /* What a variant can and cannot do.  Every one is checked by an experiment in
- * harness/test/conformance.c, for those that declare it and for those that do
- * not. */
+ * harness/test/ (the table is in conformance.c), for those that declare it and
+ * for those that do not. */
 enum ipc_caps {
     IPC_SPAWNED = 1 << 0,    /* the client forks and execs its server */
     IPC_BOUNDARIES = 1 << 1, /* the kernel keeps messages apart */

@@ -50,6 +50,16 @@ add(TCase *tc, int i, const TTest *test, unsigned all_of, unsigned none_of)
         add_loop_test_if(tc, need_mechanism(m), test, i);
 }
 
+void
+add_as_root(TCase *tc, int i, const TTest *test, unsigned none_of)
+{
+    const struct ipc_mechanism *m = ipc_registry[i];
+
+    if ((m->caps & none_of) == 0)
+        add_loop_test_if(
+            tc, need_root() != NULL ? need_root() : need_mechanism(m), test, i);
+}
+
 uint64_t
 send_request(struct client *c, const char *method, struct api_value arg)
 {

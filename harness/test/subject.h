@@ -1,7 +1,7 @@
 /*
  * subject.h - the mechanism that a conformance test is about, its server and
  * one well-behaved client.  For the suites that try the same tests on every
- * mechanism (conformance.c, test_crash.c): there a test finds in _i the place
+ * mechanism (conformance*.c, test_crash.c): there a test finds in _i the place
  * of its mechanism in ipc_registry, and begins with
  *
  *      begin(_i);          server and client are there
@@ -30,6 +30,9 @@ bool has(unsigned caps);
  * none of those; or says why it cannot run here. */
 void add(TCase *tc, int i, const TTest *test, unsigned all_of,
          unsigned none_of);
+
+/* The same for a test that needs other users. */
+void add_as_root(TCase *tc, int i, const TTest *test, unsigned none_of);
 
 /* Nobody there to be waited for, to be killed or to be another user. */
 #define ALONE (IPC_INPROCESS | IPC_ONEWAY)

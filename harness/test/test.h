@@ -197,7 +197,7 @@ void fixture_end(void);
 void print_said(void); /* by failed tests and their programs, on stderr */
 void print_not_run(void);
 
-/* conformance.c: `check --stdio -m NAME` */
+/* conformance_waiting.c: `check --stdio -m NAME` */
 int polled_stdio_server(const char *mechanism);
 
 #endif

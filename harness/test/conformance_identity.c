@@ -1,0 +1,230 @@
+/*
+ * conformance_identity.c - who asks, as the server of each mechanism sees it;
+ * and what depends on that: the files that it opens with his rights, and the
+ * descriptors that one side gives to the other.
+ */
+#include "test/conformance.h"
+
+#include "test/ruled.h" /* write_file */
+
+#include "core/rundir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* -- who asks ---------------------------------------------------------------- */
+
+static void
+expect_whoami(struct client *c)
+{
+    const bool proven = subject->evidence >= IPC_OWNER;
+    const struct api_value *v;
+    struct reply r;
+
+    expect_call(c, "whoami", NULL, WIRE_OK, &r);
+    v = r.results;
+    ck_assert(value_is(&v[0], subject->name));
+    ck_assert(v[1].i64 == getpid() || v[1].i64 == -1);
+    ck_assert_msg(v[2].i64 == geteuid() || (v[2].i64 == -1 && !proven),
+                  "%s: uid %lld", subject->name, (long long)v[2].i64);
+    ck_assert_msg(v[3].i64 == getegid() || (v[3].i64 == -1 && !proven),
+                  "%s: gid %lld", subject->name, (long long)v[3].i64);
+    ck_assert(value_is(&v[4], ipc_evidence_name(subject->evidence)));
+    ck_assert(value_is(&v[5], subject->proof));
+}
+
+START_TEST(the_server_knows_who_asks_as_well_as_declared)
+{
+    begin(_i);
+    expect_whoami(&client);
+    end();
+}
+END_TEST
+
+/* And so opens files with that user's rights. */
+static void
+ask_as_a_stranger(void *path)
+{
+    struct api_value args[] = {string_value(path), {.u64 = 0}, {.u32 = 10}};
+    struct client c;
+    struct reply r;
+
+    client_start(&server, &c);
+    expect_whoami(&c);
+    if (subject->evidence >= IPC_OWNER && !has(IPC_TRUSTING)) {
+        expect_call(&c, "read_file", args, WIRE_OS_ERROR, &r);
+        ck_assert_int_eq(r.os_error, EACCES);
+    } else {
+        expect_call(&c, "read_file", args, WIRE_DENIED, &r);
+    }
+    client_close(&c);
+}
+
+START_TEST(roots_server_knows_a_stranger_for_who_it_is)
+{
+    char path[ENDPOINT_SIZE];
+
+    subject = ipc_registry[_i];
+    endpoint_file(run_dir, "/file", path);
+    write_file(path, "secret", 0600);
+    server_start_for(&server, subject, ALICE);
+    run_as(ALICE, ask_as_a_stranger, path);
+    server_stop(&server);
+    unlink(path);
+}
+END_TEST
+
+static void
+add_to_counter(struct client *c, uint64_t id, int64_t expected)
+{
+    uint8_t payload[] = {1, 0, 'k', 5, 0, 0, 0, 0, 0, 0, 0}; /* "k", 5 */
+    uint8_t frame[WIRE_HEADER + sizeof payload];
+    struct reply r;
+
+    raw_frame(frame, API_counter_add, id, payload, sizeof payload);
+    ck_assert_int_eq(raw_send(c, frame, sizeof frame, -1), 0);
+    ck_assert_int_eq(client_recv(c, &r, PATIENCE), 0);
+    if (subject->evidence < IPC_OWNER) {
+        ck_assert_uint_eq(r.status, WIRE_DENIED);
+        return;
+    }
+    ck_assert_uint_eq(r.status, WIRE_OK);
+    ck_assert_int_eq(r.results[0].i64, expected);
+}
+
+static void
+ask_among_others(struct child *self, void *arg)
+{
+    struct client c;
+
+    (void)arg;
+    client_start(&server, &c);
+    child_step(self); /* all eight are in */
+    for (size_t i = 0; i < 20; i++) {
+        expect_whoami(&c);
+        expect_echo(&c, 1 + (i * 7) % 100);
+    }
+    child_step(self);
+    client_close(&c);
+}
+
+START_TEST(eight_users_at_once_are_told_apart)
+{
+    struct child c[8];
+
+    begin_alone(_i);
+    for (uid_t i = 0; i < 8; i++)
+        child_start(&c[i], ALICE + i, ask_among_others, NULL);
+    for (int step = 0; step < 2; step++) {
+        for (size_t i = 0; i < 8; i++)
+            child_wait(&c[i]);
+        for (size_t i = 0; i < 8; i++)
+            child_go(&c[i]);
+    }
+    for (size_t i = 0; i < 8; i++)
+        child_end(&c[i]);
+    server_stop(&server);
+}
+END_TEST
+
+START_TEST(a_request_sent_twice_counts_once)
+{
+    begin(_i);
+    add_to_counter(&client, 1000, 5);
+    add_to_counter(&client, 1000, 5);
+    add_to_counter(&client, 1001, 10);
+    if (!has(IPC_SPAWNED) && !has(IPC_INPROCESS)) {
+        client_close(&client);
+        client_start(&server, &client); /* also over another connection */
+        add_to_counter(&client, 1001, 10);
+    }
+    end();
+}
+END_TEST
+
+/* -- descriptors ------------------------------------------------------------- */
+
+START_TEST(an_open_file_travels_or_is_refused)
+{
+    char path[ENDPOINT_SIZE];
+    struct stat ours, theirs;
+    struct api_value arg;
+    struct reply r;
+
+    begin(_i);
+    endpoint_file(run_dir, "/file", path);
+    write_file(path, "text", 0644);
+    arg = string_value(path);
+    if (subject->evidence < IPC_OWNER) {
+        expect_call(&client, "open_file", &arg, WIRE_DENIED, &r);
+    } else if (!has(IPC_PASSES_FD)) {
+        expect_call(&client, "open_file", &arg, WIRE_OS_ERROR, &r);
+        ck_assert_int_eq(r.os_error, EOPNOTSUPP);
+    } else {
+        expect_call(&client, "open_file", &arg, WIRE_OK, &r);
+        ck_assert_int_eq(fstat(r.fd, &theirs), 0);
+        ck_assert_int_eq(stat(path, &ours), 0);
+        ck_assert(ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev);
+        ck_assert_int_eq(fcntl(r.fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+        ck_assert_int_eq(fcntl(r.fd, F_GETFD), FD_CLOEXEC);
+        close(r.fd);
+    }
+    unlink(path);
+    expect_echo(&client, 100);
+    end();
+}
+END_TEST
+
+START_TEST(a_gift_that_nobody_asked_for_is_refused)
+{
+    uint8_t frame[WIRE_HEADER];
+    struct client giver;
+    int before;
+
+    begin(_i);
+    raw_frame(frame, API_whoami, 1, NULL, 0);
+    if (!has(IPC_PASSES_FD)) {
+        ck_assert_int_eq(raw_send(&client, frame, sizeof frame, 0),
+                         -EOPNOTSUPP);
+        expect_echo(&client, 100);
+        end();
+        return;
+    }
+    expect_echo(&client, 100);
+    before = open_descriptors(server_pid(&server));
+    for (unsigned announced = 0; announced <= 1; announced++) {
+        client_start(&server, &giver);
+        put16(frame + 24, (uint16_t)announced);
+        ck_assert_int_eq(raw_send(&giver, frame, sizeof frame, 0), 0);
+        expect_cut_off(&giver);
+        client_close(&giver);
+    }
+    while (open_descriptors(server_pid(&server)) > before)
+        expect_echo(&client, 100);
+    end();
+}
+END_TEST
+
+/* -- which mechanisms -------------------------------------------------------- */
+
+/* A spawned server is root's by the set-user-ID bit, and only one that knows
+ * who asks may have that. */
+static bool
+has_roots_form(const struct ipc_mechanism *m)
+{
+    return !(m->caps & IPC_SPAWNED) || m->evidence >= IPC_PEER;
+}
+
+void
+conformance_identity(TCase *tc, int i)
+{
+    add(tc, i, the_server_knows_who_asks_as_well_as_declared, 0, IPC_ONEWAY);
+    if (has_roots_form(ipc_registry[i]))
+        add_as_root(tc, i, roots_server_knows_a_stranger_for_who_it_is, ALONE);
+    add_as_root(tc, i, eight_users_at_once_are_told_apart, PRIVATE);
+    add(tc, i, a_request_sent_twice_counts_once, 0, IPC_ONEWAY);
+    add(tc, i, an_open_file_travels_or_is_refused, 0, IPC_ONEWAY);
+    add(tc, i, a_gift_that_nobody_asked_for_is_refused, 0, ALONE);
+}

@@ -1,0 +1,271 @@
+/*
+ * conformance_waiting.c - how both sides of a mechanism wait: as long as they
+ * were told, through signals, asleep or spinning, and in poll(2).
+ */
+#define _GNU_SOURCE /* kill, readlink */
+#include "test/conformance.h"
+
+#include "core/clock.h"
+#include "core/rundir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* -- time -------------------------------------------------------------------- */
+
+START_TEST(a_timeout_is_not_early_and_the_late_reply_goes_unheard)
+{
+    const int64_t timeout = 20 * NS_PER_MS;
+    struct reply r;
+    int64_t start;
+
+    begin(_i);
+    send_request(&client, "sleep", (struct api_value){.u32 = 200});
+    /* Stopped, it cannot answer in time however long we are kept waiting. */
+    signal_server(SIGSTOP);
+    start = now_ns();
+    ck_assert_int_eq(client_recv(&client, &r, timeout), -ETIMEDOUT);
+    ck_assert_int_ge(now_ns() - start, timeout);
+    signal_server(SIGCONT);
+    expect_echo(&client, 100);
+    end();
+}
+END_TEST
+
+START_TEST(signals_do_not_disturb_calls)
+{
+    const struct api_value ms = {.u32 = 5};
+    struct reply r;
+
+    begin(_i);
+    begin_signals(NS_PER_MS, 0);
+    while (signals_seen < 20) {
+        expect_call(&client, "sleep", &ms, WIRE_OK, &r); /* long to wait */
+        expect_echo(&client, echo_room(&client));        /* long to send */
+    }
+    end_signals();
+    end();
+}
+END_TEST
+
+START_TEST(a_client_that_wants_to_stop_is_woken_by_a_signal)
+{
+    struct reply r;
+
+    begin(_i);
+    client.stop = &signals_seen;
+    /* Again and again, for one may come just before the wait begins. */
+    begin_signals(5 * NS_PER_MS, 0);
+    ck_assert_int_eq(client_recv(&client, &r, PATIENCE), -EINTR);
+    ck_assert_int_eq(client_recv(&client, &r, -1), -EINTR);
+    end_signals();
+    client.stop = NULL; /* set, it would end a slow call too */
+    expect_echo(&client, 100);
+    end();
+}
+END_TEST
+
+START_TEST(a_server_waits_no_less_than_it_was_told_and_hears_signals)
+{
+    const int64_t timeout = 20 * NS_PER_MS;
+    struct local l;
+    int64_t start;
+
+    local_begin(&l, _i);
+    ck_assert_int_eq(service_step(&l.service, 0), -ETIMEDOUT);
+    start = now_ns();
+    ck_assert_int_eq(service_step(&l.service, timeout), -ETIMEDOUT);
+    ck_assert_int_ge(now_ns() - start, timeout);
+    begin_signals(5 * NS_PER_MS, 0);
+    ck_assert_int_eq(service_step(&l.service, -1), -EINTR);
+    end_signals();
+    local_end(&l);
+}
+END_TEST
+
+/* -- how the server waits ---------------------------------------------------- */
+
+/* Are all threads of the process asleep?  Adds up the ticks of CPU time they
+ * have had: proc(5), stat, fields 3, 14 and 15. */
+static bool
+all_asleep(pid_t pid, unsigned long *ticks)
+{
+    char path[300], state;
+    unsigned long user, system;
+    bool asleep = true;
+    struct dirent *e;
+    DIR *dir;
+
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    dir = opendir(path);
+    ck_assert_ptr_nonnull(dir);
+    *ticks = 0;
+    while ((e = readdir(dir)) != NULL) {
+        FILE *in;
+
+        snprintf(path, sizeof path, "/proc/%d/task/%s/stat", (int)pid,
+                 e->d_name);
+        in = e->d_name[0] == '.' ? NULL : fopen(path, "re");
+        if (in == NULL)
+            continue;
+        ck_assert_int_eq(fscanf(in,
+                                "%*d (%*[^)]) %c %*d %*d %*d %*d %*d %*u %*u "
+                                "%*u %*u %*u %lu %lu",
+                                &state, &user, &system),
+                         3);
+        fclose(in);
+        *ticks += user + system;
+        asleep = asleep && state == 'S';
+    }
+    closedir(dir);
+    return asleep;
+}
+
+#define LOOKS 5000
+
+START_TEST(an_idle_server_sleeps_unless_it_spins)
+{
+    unsigned long first, now;
+    pid_t pid;
+
+    begin(_i);
+    expect_echo(&client, 100);
+    pid = server_pid(&server);
+    all_asleep(pid, &first);
+    if (has(IPC_SPINS)) {
+        /* Ten ticks of work with nothing to do, and never a nap; beside others
+         * who want the CPU it may give way, and get no ticks, but not sleep. */
+        for (int looks = 0; looks < LOOKS; looks++) {
+            ck_assert(!all_asleep(pid, &now));
+            if (now - first >= 10)
+                break;
+        }
+    } else {
+        while (!all_asleep(pid, &now))
+            sched_yield();
+    }
+    end();
+}
+END_TEST
+
+/* The server as an event loop would run it: next() is called only when poll(2)
+ * says so, and may not wait; but then until there is nothing more, for it may
+ * have read ahead (ipc.h, pollfd()).  Ends when stop becomes readable. */
+static int
+serve_polled(struct service *s, int stop)
+{
+    struct pollfd p[] = {
+        {.fd = s->m->pollfd(s->srv), .events = POLLIN},
+        {.fd = stop, .events = POLLIN},
+    };
+    int err;
+
+    do {
+        if (poll(p, 2, -1) == -1 && errno != EINTR)
+            return -errno;
+        if (p[1].revents != 0)
+            return 0;
+        do
+            err = service_step(s, 0);
+        while (err == 0);
+    } while (err == -ETIMEDOUT || err == -EINTR);
+    return err;
+}
+
+int
+polled_stdio_server(const char *mechanism)
+{
+    atomic_int stop = 0;
+    struct service s;
+    void *srv;
+    int err;
+
+    subject = ipc_find(mechanism);
+    srv = subject != NULL ? calloc(1, subject->server_size) : NULL;
+    if (srv == NULL || subject->create(srv, NULL) != 0 ||
+        service_init(&s, subject, srv, &stop) != 0)
+        return EXIT_FAILURE;
+    err = serve_polled(&s, -1);
+    service_free(&s);
+    subject->destroy(srv);
+    free(srv);
+    return err == -EPIPE ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static void
+polled_daemon(struct child *self, void *arg)
+{
+    struct local l;
+
+    local_begin(&l, *(int *)arg);
+    child_step(self); /* clients may come */
+    ck_assert_int_eq(serve_polled(&l.service, self->in), 0);
+    local_end(&l);
+}
+
+/* Several at once: a server that reads ahead must not go to poll() over what it
+ * has already read. */
+static void
+expect_several_served(pid_t pid)
+{
+    uint64_t id[5];
+
+    ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+    ck_assert_int_eq(waitpid(pid, NULL, WUNTRACED), pid);
+    for (size_t i = 0; i < 5; i++)
+        id[i] = send_request(&client, "hello", string_value("World"));
+    ck_assert_int_eq(kill(pid, SIGCONT), 0);
+    for (size_t i = 0; i < 5; i++)
+        expect_reply(&client, id[i]);
+}
+
+START_TEST(a_server_can_wait_in_poll)
+{
+    char self[PATH_MAX] = "", name[ENDPOINT_SIZE];
+    struct child daemon;
+
+    subject = server.m = ipc_registry[_i];
+    ck_assert_int_eq(endpoint_name(subject, run_dir, name), 0);
+    ck_assert_int_gt(readlink("/proc/self/exe", self, sizeof self - 1), 0);
+    if (!has(IPC_SPAWNED)) {
+        child_start(&daemon, geteuid(), polled_daemon, &_i);
+        child_wait(&daemon);
+        child_go(&daemon);
+    }
+    ck_assert_int_eq(
+        client_open(&client, subject, has(IPC_SPAWNED) ? self : name), 0);
+    expect_echo(&client, echo_room(&client));
+    if (has(IPC_PIPELINED))
+        expect_several_served(has(IPC_SPAWNED) ? server_pid(&server)
+                                               : daemon.pid);
+    client_close(&client);
+    if (!has(IPC_SPAWNED)) {
+        child_go(&daemon);
+        child_end(&daemon);
+    }
+}
+END_TEST
+
+/* -- which mechanisms -------------------------------------------------------- */
+
+void
+conformance_waiting(TCase *tc, int i)
+{
+    add(tc, i, a_timeout_is_not_early_and_the_late_reply_goes_unheard, 0,
+        IPC_CALLED | IPC_ONEWAY);
+    add(tc, i, signals_do_not_disturb_calls, 0, IPC_ONEWAY);
+    /* pthread_cond_wait(3) is not interrupted. */
+    add(tc, i, a_client_that_wants_to_stop_is_woken_by_a_signal, 0, ALONE);
+    add(tc, i, a_server_waits_no_less_than_it_was_told_and_hears_signals, 0,
+        IPC_INPROCESS | IPC_SPAWNED);
+    add(tc, i, an_idle_server_sleeps_unless_it_spins, 0, ALONE);
+    add(tc, i, a_server_can_wait_in_poll, IPC_POLLABLE, ALONE);
+}
