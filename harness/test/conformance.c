@@ -20,8 +20,8 @@
  *      conformance.c            messages, good and bad; and the suite
  *      conformance_waiting.c    time, signals, poll(2)
  *      conformance_identity.c   who asks, and which files he gets
- *      test_crash.c             what happens when somebody dies, or comes in
- *                               crowds
+ *      test_crash.c             what happens when somebody dies
+ *      test_crowd.c             or when many come
  *
  * At the end of each stands which tests apply to which mechanisms.
  */

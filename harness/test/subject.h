@@ -1,8 +1,8 @@
 /*
  * subject.h - the mechanism that a conformance test is about, its server and
  * one well-behaved client.  For the suites that try the same tests on every
- * mechanism (conformance*.c, test_crash.c): there a test finds in _i the place
- * of its mechanism in ipc_registry, and begins with
+ * mechanism (conformance*.c, test_crash.c, test_crowd.c): there a test finds in
+ * _i the place of its mechanism in ipc_registry, and begins with
  *
  *      begin(_i);          server and client are there
  *      ...
