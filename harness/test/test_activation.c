@@ -1,9 +1,9 @@
 /*
- * test_activation.c - a server whose endpoint was there before it
- * (core/activation.h).  The test is the activator: it makes the socket, sets
- * the environment and execs ipcd, as systemd(1) does.
+ * test_activation.c - a server whose endpoint was there before it.  The test is
+ * the activator: it makes the endpoint, sets the environment and execs ipcd, as
+ * systemd(1) does.  (What ipcd makes of that environment: test_listen_fds.c.)
  */
-#define _GNU_SOURCE /* SOCK_CLOEXEC, pipe2 */
+#define _GNU_SOURCE /* SOCK_CLOEXEC */
 #include "test/test.h"
 
 #include "core/activation.h"
@@ -26,215 +26,7 @@
 
 Suite *test_activation(void);
 
-/* -- what is believed --------------------------------------------------------- */
-
-static int
-bound(int type, const char *path, bool listening)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-
-    strcpy(address.sun_path, path);
-    ck_assert_int_eq(
-        bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
-    if (listening)
-        ck_assert_int_eq(listen(fd, 8), 0);
-    ck_assert_int_eq(chmod(path, 0666), 0);
-    return fd;
-}
-
-static void
-say(const char *pid, const char *fds)
-{
-    setenv("LISTEN_PID", pid, 1);
-    setenv("LISTEN_FDS", fds, 1);
-    setenv("LISTEN_FDNAMES", "ipc", 1);
-}
-
-/* In a child, where 3 is ours to fill. */
-static int
-begin_with(int fd, const char *fds)
-{
-    char pid[16], why[ACTIVATION_WHY];
-
-    snprintf(pid, sizeof pid, "%d", (int)getpid());
-    say(pid, fds);
-    if (fd != -1)
-        ck_assert_int_eq(dup2(fd, 3), 3);
-    return activation_begin(why);
-}
-
-static void
-is_refused(struct child *self, void *fds)
-{
-    (void)self;
-    ck_assert_int_eq(begin_with(-1, fds), -EINVAL);
-}
-
-START_TEST(a_count_that_is_none_is_refused)
-{
-    static const char *const bad[] = {"", "-1", "65", "4294967297", "1 ", "x"};
-
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        char text[16];
-        struct child c;
-
-        strcpy(text, bad[i]);
-        child_start(&c, geteuid(), is_refused, text);
-        child_end(&c);
-    }
-}
-END_TEST
-
-static void
-refuses_what_is_no_endpoint(struct child *self, void *arg)
-{
-    char path[ENDPOINT_SIZE];
-    int pair[2];
-
-    (void)self, (void)arg;
-    endpoint_file(run_dir, "/deaf", path);
-    ck_assert_int_eq(begin_with(bound(SOCK_STREAM, path, false), "1"), -EINVAL);
-    ck_assert_int_eq(
-        begin_with(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "1"),
-        -EINVAL);
-    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-    ck_assert_int_eq(begin_with(pair[0], "1"), -EINVAL);
-    ck_assert_int_eq(begin_with(open("/dev/null", O_RDWR | O_CLOEXEC), "1"),
-                     -EINVAL);
-    close(3);
-    ck_assert_int_ne(begin_with(-1, "1"), 0);
-    unlink(path);
-}
-
-START_TEST(what_is_no_endpoint_is_refused)
-{
-    struct child c;
-
-    child_start(&c, geteuid(), refuses_what_is_no_endpoint, NULL);
-    child_end(&c);
-}
-END_TEST
-
-static void
-takes_its_own(struct child *self, void *arg)
-{
-    char path[ENDPOINT_SIZE], why[ACTIVATION_WHY];
-
-    (void)self, (void)arg;
-    endpoint_file(run_dir, "/socket", path);
-    say("1", "1"); /* for somebody else */
-    ck_assert_int_eq(activation_begin(why), 0);
-    ck_assert_ptr_null(activation_left());
-    ck_assert_ptr_null(getenv("LISTEN_PID"));
-
-    ck_assert_int_eq(begin_with(bound(SOCK_STREAM, path, true), "1"), 0);
-    ck_assert_ptr_null(getenv("LISTEN_PID"));
-    ck_assert_ptr_null(getenv("LISTEN_FDS"));
-    ck_assert_ptr_null(getenv("LISTEN_FDNAMES"));
-    ck_assert(fcntl(3, F_GETFD) & FD_CLOEXEC);
-    ck_assert_str_eq(activation_left(), path);
-    ck_assert_int_eq(activation_take(SOCK_STREAM, "/elsewhere"), -ENOENT);
-    ck_assert_int_eq(activation_take(SOCK_SEQPACKET, path), -EPROTOTYPE);
-    ck_assert_int_eq(activation_take(SOCK_STREAM, path), 3);
-    ck_assert_int_eq(activation_take(SOCK_STREAM, path), -ENOENT);
-    ck_assert_ptr_null(activation_left());
-    ck_assert(activation_owns(path));
-    unlink(path);
-}
-
-START_TEST(a_descriptor_is_taken_once_and_for_what_it_is)
-{
-    struct child c;
-
-    child_start(&c, geteuid(), takes_its_own, NULL);
-    child_end(&c);
-}
-END_TEST
-
-static void
-knows_files(struct child *self, void *arg)
-{
-    char path[ENDPOINT_SIZE];
-
-    (void)self, (void)arg;
-    endpoint_file(run_dir, "/fifo", path);
-    ck_assert_int_eq(mkfifo(path, 0600), 0);
-    ck_assert_int_eq(
-        begin_with(open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC), "1"), 0);
-    ck_assert_int_eq(fcntl(3, F_GETFL) & O_NONBLOCK, 0);
-    ck_assert_int_eq(activation_take(ACTIVATION_QUEUE, path), -EPROTOTYPE);
-    ck_assert_int_eq(activation_take(ACTIVATION_FIFO, path), 3);
-    unlink(path);
-}
-
-/* What a reader sees is how a client proves who it is (core/owner.h). */
-static void
-refuses_what_others_can_read(struct child *self, void *arg)
-{
-    char path[ENDPOINT_SIZE];
-    int fd;
-
-    (void)self, (void)arg;
-    endpoint_file(run_dir, "/fifo", path);
-    ck_assert_int_eq(mkfifo(path, 0600), 0);
-    fd = open(path, O_RDWR | O_CLOEXEC);
-    ck_assert_int_eq(fchmod(fd, 0644), 0);
-    ck_assert_int_eq(begin_with(fd, "1"), -EPERM);
-    ck_assert_int_eq(fchmod(fd, 0622), 0);
-    ck_assert_int_eq(begin_with(fd, "1"), 0);
-    ck_assert_int_eq(
-        begin_with(open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), "1"), -EPERM);
-    if (geteuid() == 0) {
-        ck_assert_int_eq(fchown(fd, ALICE, ALICE), 0);
-        ck_assert_int_eq(begin_with(fd, "1"), -EPERM);
-    }
-    unlink(path);
-}
-
-START_TEST(a_fifo_that_others_can_read_is_refused)
-{
-    struct child c;
-
-    child_start(&c, geteuid(), refuses_what_others_can_read, NULL);
-    child_end(&c);
-}
-END_TEST
-
-static void
-knows_queues(struct child *self, void *arg)
-{
-    char name[64];
-    mqd_t queue;
-
-    (void)self, (void)arg;
-    snprintf(name, sizeof name, "/ipclab-activation-%d", (int)getpid());
-    queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, NULL);
-    ck_assert_int_ne(queue, (mqd_t)-1);
-    ck_assert_int_eq(begin_with((int)queue, "1"), 0);
-    ck_assert_int_eq(activation_take(ACTIVATION_QUEUE, name), 3);
-    mq_unlink(name);
-}
-
-START_TEST(a_queue_is_known_by_its_name)
-{
-    struct child c;
-
-    child_start(&c, geteuid(), knows_queues, NULL);
-    child_end(&c);
-}
-END_TEST
-
-START_TEST(a_fifo_is_known_by_its_path)
-{
-    struct child c;
-
-    child_start(&c, geteuid(), knows_files, NULL);
-    child_end(&c);
-}
-END_TEST
-
-/* -- a real server ------------------------------------------------------------- */
+/* -- the activator ----------------------------------------------------------- */
 
 struct activated {
     const struct ipc_mechanism *m;
@@ -277,13 +69,31 @@ make_queue(const struct activated *a, long more)
     return queue;
 }
 
+/* "@...": an abstract address (unix(7)). */
+static int
+bound(int type, const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const size_t len = offsetof(struct sockaddr_un, sun_path) + strlen(name);
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+
+    strcpy(address.sun_path, name);
+    if (name[0] == '@')
+        address.sun_path[0] = '\0';
+    ck_assert_int_eq(
+        bind(fd, (const struct sockaddr *)&address, (socklen_t)len), 0);
+    return fd;
+}
+
 /* PassCredentials=yes: what comes while nobody asks for credentials has none. */
 static int
 make_socket(const struct activated *a)
 {
     const int on = 1;
-    int fd = bound(a->kind, a->where, true);
+    int fd = bound(a->kind, a->where);
 
+    ck_assert_int_eq(listen(fd, 8), 0);
+    ck_assert_int_eq(chmod(a->where, 0666), 0);
     ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on),
                      0);
     return fd;
@@ -324,22 +134,15 @@ remove_endpoint(struct activated *a)
         ck_assert_int_eq(rmdir(path), 0);
 }
 
-/* "@...": the activator's socket for sd_notify(3). */
+/* The activator's socket for sd_notify(3). */
 static void
 listen_for_notices(struct activated *a)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    socklen_t len;
     char name[64];
 
     snprintf(name, sizeof name, "@ipclab-notify-%d", (int)getpid());
     setenv("NOTIFY_SOCKET", name, 1);
-    memcpy(address.sun_path, name, strlen(name));
-    address.sun_path[0] = '\0';
-    len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
-    a->notified = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(bind(a->notified, (const struct sockaddr *)&address, len),
-                     0);
+    a->notified = bound(SOCK_DGRAM, name);
 }
 
 static void
@@ -359,7 +162,9 @@ exec_activated(struct activated *a, const char *mechanism, const char *user)
     char path[PATH_MAX], pid[16];
 
     snprintf(pid, sizeof pid, "%d", (int)getpid());
-    say(pid, "1");
+    setenv("LISTEN_PID", pid, 1);
+    setenv("LISTEN_FDS", "1", 1);
+    setenv("LISTEN_FDNAMES", "ipc", 1);
     dup2(a->listener, 3);
     program_path("ipcd", path, sizeof path);
     execl(path, "ipcd", "-m", mechanism, "--run-dir", run_dir,
@@ -385,6 +190,14 @@ end_of(struct activated *a)
         ck_assert_int_eq(errno, EINTR);
     ck_assert(WIFEXITED(status));
     return WEXITSTATUS(status);
+}
+
+static void
+stop_activated(struct activated *a)
+{
+    ck_assert_int_eq(kill(a->pid, SIGTERM), 0);
+    expect_notice(a, "STOPPING=1");
+    ck_assert_int_eq(end_of(a), EXIT_SUCCESS);
 }
 
 static void
@@ -421,15 +234,20 @@ end_activated(struct activated *a)
     remove_endpoint(a);
 }
 
+/* -- the server that it starts ----------------------------------------------- */
+
 static const struct {
     const char *mechanism;
     int kind;
+    const char *unit, *listen; /* harness/server/systemd/ipcd-UNIT.socket */
 } activatable[] = {
-    {"socket/stream", SOCK_STREAM},
-    {"socket/seqpacket", SOCK_SEQPACKET},
-    {"fifo/perclient", ACTIVATION_FIFO},
-    {"msgq/posix", ACTIVATION_QUEUE},
+    {"socket/stream", SOCK_STREAM, "stream", "ListenStream"},
+    {"socket/seqpacket", SOCK_SEQPACKET, "seqpacket", "ListenSequentialPacket"},
+    {"fifo/perclient", ACTIVATION_FIFO, "fifo", "ListenFIFO"},
+    {"msgq/posix", ACTIVATION_QUEUE, "msgq", "ListenMessageQueue"},
 };
+
+#define ACTIVATABLE (int)(sizeof activatable / sizeof *activatable)
 
 /* Twice: the endpoint outlives the server, as under systemd. */
 static void
@@ -442,12 +260,22 @@ serve_activated(int i, const char *user)
         activate(&a, a.m->name, user);
         expect_notice(&a, "READY=1");
         run_as(geteuid() == 0 ? ALICE : geteuid(), call_activated, &a);
-        ck_assert_int_eq(kill(a.pid, SIGTERM), 0);
-        expect_notice(&a, "STOPPING=1");
-        ck_assert_int_eq(end_of(&a), EXIT_SUCCESS);
+        stop_activated(&a);
     }
     end_activated(&a);
 }
+
+START_TEST(a_server_takes_the_endpoint_over_and_leaves_it)
+{
+    serve_activated(_i, NULL);
+}
+END_TEST
+
+START_TEST(so_does_a_confined_one)
+{
+    serve_activated(_i, "10090");
+}
+END_TEST
 
 /* There is no server, and nobody has started one; yet the client is served. */
 static void
@@ -471,8 +299,7 @@ START_TEST(the_first_client_has_it_started)
     activate(&a, a.m->name, NULL);
     child_end(&c);
     expect_notice(&a, "READY=1");
-    ck_assert_int_eq(kill(a.pid, SIGTERM), 0);
-    ck_assert_int_eq(end_of(&a), EXIT_SUCCESS);
+    stop_activated(&a);
     end_activated(&a);
 }
 END_TEST
@@ -500,8 +327,7 @@ START_TEST(others_leave_what_is_the_activators)
     activate(&a, a.m->name, NULL);
     expect_notice(&a, "READY=1");
     call_activated(&a);
-    ck_assert_int_eq(kill(a.pid, SIGTERM), 0);
-    ck_assert_int_eq(end_of(&a), EXIT_SUCCESS);
+    stop_activated(&a);
 
     /* If nobody says that it is his, it is a leftover. */
     endpoint_file(a.where, ".activator", path);
@@ -514,6 +340,8 @@ START_TEST(others_leave_what_is_the_activators)
     stop_listening(&a);
 }
 END_TEST
+
+/* -- what fits, and what does not -------------------------------------------- */
 
 START_TEST(a_queue_of_another_size_is_refused)
 {
@@ -530,42 +358,58 @@ START_TEST(a_queue_of_another_size_is_refused)
         activate(&a, "msgq/posix", NULL);
         if (more == 0) {
             expect_notice(&a, "READY=1");
-            ck_assert_int_eq(kill(a.pid, SIGTERM), 0);
+            stop_activated(&a);
+        } else {
+            ck_assert_int_eq(end_of(&a), EXIT_FAILURE);
         }
-        ck_assert_int_eq(end_of(&a), more == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
     }
     end_activated(&a);
+}
+END_TEST
+
+START_TEST(a_socket_that_no_mechanism_wants_is_refused)
+{
+    static const struct {
+        const char *where;
+        int kind;
+        const char *mechanism;
+    } wrong[] = {
+        {"socket/stream", SOCK_STREAM, "socket/seqpacket"},
+        {"socket/threads", SOCK_STREAM, "socket/threads"}, /* shuts it down */
+        {"socket/stream", SOCK_SEQPACKET, "socket/stream"},
+        {"socket/stream", ACTIVATION_FIFO, "socket/stream"},
+    };
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct activated a;
+
+        begin_activated(&a, wrong[i].where, wrong[i].kind);
+        activate(&a, wrong[i].mechanism, NULL);
+        ck_assert_int_eq(end_of(&a), EXIT_FAILURE);
+        end_activated(&a);
+    }
 }
 END_TEST
 
 /* The names in the units are those that clients look for. */
 START_TEST(the_units_name_the_endpoints)
 {
-    static const struct {
-        const char *unit, *mechanism, *listen;
-    } units[] = {
-        {"stream", "socket/stream", "ListenStream"},
-        {"seqpacket", "socket/seqpacket", "ListenSequentialPacket"},
-        {"fifo", "fifo/perclient", "ListenFIFO"},
-        {"msgq", "msgq/posix", "ListenMessageQueue"},
-    };
-
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+    for (int i = 0; i < ACTIVATABLE; i++) {
         char path[PATH_MAX], text[4096], line[256];
         char name[ENDPOINT_SIZE], flat[ENDPOINT_SIZE];
         FILE *f;
 
-        endpoint_name(ipc_find(units[i].mechanism), "/run/ipclab", name);
+        endpoint_name(ipc_find(activatable[i].mechanism), "/run/ipclab", name);
         endpoint_flat(name, flat);
         snprintf(path, sizeof path,
                  "%.4000s/harness/server/systemd/ipcd-%s.socket", source_dir(),
-                 units[i].unit);
+                 activatable[i].unit);
         f = fopen(path, "re");
         ck_assert_msg(f != NULL, "%s: %s", path, strerror(errno));
         text[fread(text, 1, sizeof text - 1, f)] = '\0';
         fclose(f);
-        snprintf(line, sizeof line, "\n%s=%s\n", units[i].listen,
-                 strcmp(units[i].unit, "msgq") == 0 ? flat : name);
+        snprintf(line, sizeof line, "\n%s=%s\n", activatable[i].listen,
+                 activatable[i].kind == ACTIVATION_QUEUE ? flat : name);
         ck_assert_msg(strstr(text, line) != NULL, "%s: no%s", path, line);
         snprintf(line, sizeof line, "touch %s.activator\n", name);
         ck_assert_msg(strstr(text, line) != NULL, "%s: no %s", path, line);
@@ -573,40 +417,7 @@ START_TEST(the_units_name_the_endpoints)
 }
 END_TEST
 
-START_TEST(a_server_takes_the_endpoint_over_and_leaves_it)
-{
-    serve_activated(_i, NULL);
-}
-END_TEST
-
-START_TEST(so_does_a_confined_one)
-{
-    serve_activated(_i, "10090");
-}
-END_TEST
-
-START_TEST(a_socket_that_no_mechanism_wants_is_refused)
-{
-    struct activated a;
-
-    begin_activated(&a, "socket/stream", SOCK_STREAM);
-    activate(&a, "socket/seqpacket", NULL);
-    ck_assert_int_eq(end_of(&a), EXIT_FAILURE);
-    end_activated(&a);
-    begin_activated(&a, "socket/threads", SOCK_STREAM);
-    activate(&a, "socket/threads", NULL); /* it would shut it down */
-    ck_assert_int_eq(end_of(&a), EXIT_FAILURE);
-    end_activated(&a);
-    begin_activated(&a, "socket/stream", SOCK_SEQPACKET);
-    activate(&a, "socket/stream", NULL);
-    ck_assert_int_eq(end_of(&a), EXIT_FAILURE);
-    end_activated(&a);
-    begin_activated(&a, "socket/stream", ACTIVATION_FIFO);
-    activate(&a, "socket/stream", NULL);
-    ck_assert_int_eq(end_of(&a), EXIT_FAILURE);
-    end_activated(&a);
-}
-END_TEST
+/* -- the suite --------------------------------------------------------------- */
 
 static const char *
 need_root_and_one_thread(void)
@@ -638,18 +449,12 @@ test_activation(void)
 {
     Suite *s = suite_create("activation");
     TCase *tc = test_case(s, "activation");
-    const char *no_queue = need_mechanism(ipc_find("msgq/posix"));
 
-    tcase_add_test(tc, a_count_that_is_none_is_refused);
-    tcase_add_test(tc, what_is_no_endpoint_is_refused);
-    tcase_add_test(tc, a_descriptor_is_taken_once_and_for_what_it_is);
-    tcase_add_test(tc, a_fifo_is_known_by_its_path);
-    tcase_add_test(tc, a_fifo_that_others_can_read_is_refused);
-    add_test_if(tc, no_queue, a_queue_is_known_by_its_name);
-    add_test_if(tc, no_queue, a_queue_of_another_size_is_refused);
+    add_test_if(tc, need_mechanism(ipc_find("msgq/posix")),
+                a_queue_of_another_size_is_refused);
     add_test_if(tc, need_source(), the_units_name_the_endpoints);
     tcase_add_test(tc, a_socket_that_no_mechanism_wants_is_refused);
-    for (int i = 0; i < (int)(sizeof activatable / sizeof *activatable); i++)
+    for (int i = 0; i < ACTIVATABLE; i++)
         add_activatable(s, i);
     return s;
 }
