@@ -18,11 +18,9 @@
 
 #include "core/rundir.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,7 +29,6 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/select.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -41,186 +38,6 @@ char run_dir[ENDPOINT_SIZE];
 char check_dir[] = "/tmp/ipclab-check-XXXXXX";
 static char mqueue_dir[sizeof check_dir + sizeof "/mqueue"];
 static int said; /* a descriptor */
-
-/* -- what is there --------------------------------------------------------- */
-
-static bool own_namespace; /* then everything in it is ours */
-static FILE *listing;      /* for nftw(3), which takes no argument */
-
-static int
-list_entry(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)type;
-    if (at->level > 0 && (own_namespace || st->st_uid == geteuid()))
-        fprintf(listing, "%s\n", path);
-    return 0;
-}
-
-/* The columns of /proc/sysvipc differ: which one has the owner? */
-static void
-list_sysv(FILE *out, const char *kind, int uid_column)
-{
-    char path[64], line[512];
-    FILE *in;
-
-    snprintf(path, sizeof path, "/proc/sysvipc/%s", kind);
-    in = fopen(path, "re");
-    if (in == NULL)
-        return;
-    (void)!fgets(line, sizeof line, in); /* the heading */
-    while (fgets(line, sizeof line, in) != NULL) {
-        char *save = NULL, *word = strtok_r(line, " ", &save), *id = word;
-
-        for (int i = 1; i <= uid_column && word != NULL; i++) {
-            word = strtok_r(NULL, " ", &save);
-            if (i == 1)
-                id = word;
-        }
-        if (word != NULL && (own_namespace || (uid_t)atol(word) == geteuid()))
-            fprintf(out, "System V %s %s\n", kind, id);
-    }
-    fclose(in);
-}
-
-static char *
-list_objects(void)
-{
-    char *text = NULL;
-    size_t size;
-
-    listing = open_memstream(&text, &size);
-    ck_assert_ptr_nonnull(listing);
-    nftw(run_dir, list_entry, 8, FTW_PHYS);
-    nftw("/dev/shm", list_entry, 8, FTW_PHYS);
-    nftw(own_namespace ? mqueue_dir : "/dev/mqueue", list_entry, 8, FTW_PHYS);
-    list_sysv(listing, "msg", 7);
-    list_sysv(listing, "sem", 4);
-    list_sysv(listing, "shm", 7);
-    fclose(listing);
-    return text;
-}
-
-/* Calls f for each open descriptor of the process; returns how many. */
-static int
-each_descriptor(pid_t pid, void (*f)(int fd, void *arg), void *arg)
-{
-    char path[64];
-    struct dirent *e;
-    DIR *dir;
-    int n = 0;
-
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
-    dir = opendir(path);
-    if (dir == NULL)
-        return -1;
-    while ((e = readdir(dir)) != NULL) {
-        int fd = atoi(e->d_name);
-
-        if (e->d_name[0] == '.' || (pid == getpid() && fd == dirfd(dir)))
-            continue;
-        n++;
-        if (f != NULL)
-            f(fd, arg);
-    }
-    closedir(dir);
-    return n;
-}
-
-int
-open_descriptors(pid_t pid)
-{
-    return each_descriptor(pid, NULL, NULL);
-}
-
-static fd_set descriptors_before;
-static char *objects_before;
-
-static void
-remember(int fd, void *arg)
-{
-    FD_SET(fd, (fd_set *)arg);
-}
-
-static void
-name_if_new(int fd, void *arg)
-{
-    char path[64], what[PATH_MAX];
-    ssize_t n;
-
-    if (FD_ISSET(fd, &descriptors_before))
-        return;
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    n = readlink(path, what, sizeof what - 1);
-    what[n < 0 ? 0 : n] = '\0';
-    fprintf(arg, "descriptor %d -> %s\n", fd, what);
-}
-
-static void
-close_if_new(int fd, void *keep)
-{
-    const struct child *c = keep;
-
-    if (fd > 2 && fd != c->in && fd != c->out &&
-        !FD_ISSET(fd, &descriptors_before))
-        close(fd);
-}
-
-void
-close_descriptors(const struct child *keep)
-{
-    struct child c = *keep;
-
-    each_descriptor(getpid(), close_if_new, &c);
-}
-
-static bool
-has_line(const char *text, const char *line, size_t len)
-{
-    for (; *text != '\0'; text = strchr(text, '\n') + 1)
-        if (strncmp(text, line, len) == 0 && text[len] == '\n')
-            return true;
-    return false;
-}
-
-static bool
-is_lock(const char *line, size_t len)
-{
-    static const char suffix[] = ".lock";
-    const size_t n = sizeof suffix - 1;
-
-    return len > n && strncmp(line + len - n, suffix, n) == 0;
-}
-
-static char left[4096];
-
-static void
-find_left(bool with_locks, FILE *out)
-{
-    char *now = list_objects();
-
-    for (char *line = now, *end; *line != '\0'; line = end + 1) {
-        size_t len;
-
-        end = strchr(line, '\n');
-        len = (size_t)(end - line);
-        if (!has_line(objects_before, line, len) &&
-            (with_locks || !is_lock(line, len)))
-            fprintf(out, "%.*s\n", (int)len, line);
-    }
-    free(now);
-}
-
-const char *
-objects_left(void)
-{
-    FILE *out = fmemopen(left, sizeof left, "w");
-
-    ck_assert_ptr_nonnull(out);
-    left[0] = '\0';
-    find_left(false, out);
-    fclose(out);
-    return left;
-}
 
 /* -- before and after each test -------------------------------------------- */
 
@@ -262,6 +79,7 @@ isolate(void)
            mount("mqueue", mqueue_dir, "mqueue", 0, NULL) == 0;
 }
 
+static bool isolated;
 static off_t said_before;
 static int running[2]; /* a pipe; this program alone has it open for writing */
 static volatile pid_t *test_group; /* shared with the janitor; 0: none */
@@ -287,7 +105,7 @@ take_a_process(void)
      * Check itself does not live that long, the janitor will. */
     *test_group = getpgrp();
     close(running[1]);
-    own_namespace = isolate();
+    isolated = isolate();
 }
 
 static void
@@ -302,46 +120,29 @@ setup(void)
     ck_assert_int_eq(chmod(run_dir, 0755), 0);
     /* An orphan (a spawned server whose client was killed) comes to us. */
     ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
-    FD_ZERO(&descriptors_before);
-    each_descriptor(getpid(), remember, &descriptors_before);
-    objects_before = list_objects();
+    leftovers_begin(isolated ? mqueue_dir : NULL);
 }
 
 static void
 teardown(void)
 {
-    FILE *out = fmemopen(left, sizeof left, "w");
-
-    ck_assert_ptr_nonnull(out);
-    left[0] = '\0';
     /* 0: one is alive.  Above: one had ended, unwaited for. */
-    if (is_forked() && waitpid(-1, NULL, WNOHANG) != -1)
-        fprintf(out, "a child process\n");
-    each_descriptor(getpid(), name_if_new, out);
-    find_left(true, out);
-    fclose(out);
-    free(objects_before);
-    objects_before = NULL;
-    ck_assert_msg(left[0] == '\0', "left behind:\n%s", left);
+    const bool child = is_forked() && waitpid(-1, NULL, WNOHANG) != -1;
+    const char *left = leftovers_end();
+
+    ck_assert_msg(!child && left[0] == '\0', "left behind:\n%s%s",
+                  child ? "a child process\n" : "", left);
     ck_assert_int_eq(rmdir(run_dir), 0);
     ck_assert_int_eq(ftruncate(said, said_before), 0);
 }
 
-static int cases, cases_begun;
-
-static void
-show_progress(void)
+void
+fixture_add(TCase *tc)
 {
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r\033[K  %d of %d cases ", ++cases_begun, cases);
+    tcase_add_checked_fixture(tc, setup, teardown);
 }
 
-static void
-hide_progress(void)
-{
-    if (isatty(STDERR_FILENO))
-        fputs("\r\033[K", stderr);
-}
+/* -- before and after all of them ------------------------------------------ */
 
 static pid_t janitor;
 
@@ -408,111 +209,4 @@ print_said(void)
 
     for (off_t at = 0; (n = pread(said, buf, sizeof buf, at)) > 0; at += n)
         fwrite(buf, 1, (size_t)n, stdout);
-}
-
-/* -- making suites --------------------------------------------------------- */
-
-static const char *current_case;
-static struct {
-    const char *reason;
-    int count;
-} not_run[64];
-
-TCase *
-test_case(Suite *s, const char *name)
-{
-    TCase *tc = tcase_create(name);
-
-    current_case = name;
-    cases++;
-    tcase_set_timeout(tc, TEST_TIMEOUT);
-    tcase_add_unchecked_fixture(tc, show_progress, hide_progress);
-    tcase_add_checked_fixture(tc, setup, teardown);
-    suite_add_tcase(s, tc);
-    return tc;
-}
-
-/* Counts by reason; what was not asked for was not skipped either. */
-static void
-count_not_run(const char *reason)
-{
-    const char *wanted = getenv("CK_RUN_CASE");
-    size_t i = 0;
-
-    if (wanted != NULL && strcmp(wanted, current_case) != 0)
-        return;
-    while (not_run[i].reason != NULL && strcmp(not_run[i].reason, reason) != 0)
-        i++;
-    if (i == sizeof not_run / sizeof *not_run - 1)
-        reason = "for other reasons";
-    not_run[i].reason = reason;
-    not_run[i].count++;
-}
-
-void
-print_not_run(void)
-{
-    for (size_t i = 0; not_run[i].reason != NULL; i++)
-        printf("not run here: %d checks %s\n", not_run[i].count,
-               not_run[i].reason);
-}
-
-void
-add_test_if(TCase *tc, const char *reason, const TTest *test)
-{
-    add_loop_test_if(tc, reason, test, 0);
-}
-
-void
-add_loop_test_if(TCase *tc, const char *reason, const TTest *test, int i)
-{
-    if (reason == NULL)
-        tcase_add_loop_test(tc, test, i, i + 1);
-    else
-        count_not_run(reason);
-}
-
-const char *
-need_root(void)
-{
-    return geteuid() == 0 ? NULL : "need root (a second uid)";
-}
-
-const char *
-need_mechanism(const struct ipc_mechanism *m)
-{
-    static char reason[64][160];
-    const char *why = ipc_unavailable(m);
-    size_t i = 0;
-
-    if (why == NULL)
-        return NULL;
-    while (ipc_registry[i] != m)
-        i++;
-    snprintf(reason[i], sizeof *reason, "of %s: %s", m->name, why);
-    return reason[i];
-}
-
-const char *
-source_dir(void)
-{
-    static char dir[PATH_MAX];
-    char probe[PATH_MAX + sizeof "/harness/core/api.def"];
-    char *slash;
-    ssize_t n = readlink("/proc/self/exe", dir, sizeof dir - 1);
-
-    dir[n < 0 ? 0 : n] = '\0';
-    while ((slash = strrchr(dir, '/')) != NULL) {
-        *slash = '\0';
-        snprintf(probe, sizeof probe, "%s/harness/core/api.def", dir);
-        if (access(probe, R_OK) == 0)
-            return dir;
-    }
-    return NULL;
-}
-
-const char *
-need_source(void)
-{
-    return source_dir() != NULL ? NULL : "need the source tree";
 }

@@ -191,6 +191,16 @@ int raw_send(struct client *c, const void *bytes, size_t len, int fd);
 /* What the test has opened so far, but not the child's own pipes. */
 void close_descriptors(const struct child *keep);
 
+/* leftovers.c: remembers what is there.  own_queues is where the POSIX queues
+ * of the test's own namespace are, or NULL if it has none. */
+void leftovers_begin(const char *own_queues);
+
+/* What has come since, one a line, lock files and descriptors too. */
+const char *leftovers_end(void);
+
+/* fixture.c: what is done before and after each test of the case. */
+void fixture_add(TCase *tc);
+
 /* main.c calls these around the run. */
 void fixture_begin(void);
 void fixture_end(void);

@@ -1,0 +1,133 @@
+/*
+ * cases.c - making suites (test.h): cases whose tests have the fixture, and
+ * those tests that cannot run here, with the reason.
+ */
+#define _GNU_SOURCE /* readlink */
+#include "test.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int cases, cases_begun;
+
+static void
+show_progress(void)
+{
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r\033[K  %d of %d cases ", ++cases_begun, cases);
+}
+
+static void
+hide_progress(void)
+{
+    if (isatty(STDERR_FILENO))
+        fputs("\r\033[K", stderr);
+}
+
+static const char *current_case;
+static struct {
+    const char *reason;
+    int count;
+} not_run[64];
+
+TCase *
+test_case(Suite *s, const char *name)
+{
+    TCase *tc = tcase_create(name);
+
+    current_case = name;
+    cases++;
+    tcase_set_timeout(tc, TEST_TIMEOUT);
+    tcase_add_unchecked_fixture(tc, show_progress, hide_progress);
+    fixture_add(tc);
+    suite_add_tcase(s, tc);
+    return tc;
+}
+
+/* Counts by reason; what was not asked for was not skipped either. */
+static void
+count_not_run(const char *reason)
+{
+    const char *wanted = getenv("CK_RUN_CASE");
+    size_t i = 0;
+
+    if (wanted != NULL && strcmp(wanted, current_case) != 0)
+        return;
+    while (not_run[i].reason != NULL && strcmp(not_run[i].reason, reason) != 0)
+        i++;
+    if (i == sizeof not_run / sizeof *not_run - 1)
+        reason = "for other reasons";
+    not_run[i].reason = reason;
+    not_run[i].count++;
+}
+
+void
+print_not_run(void)
+{
+    for (size_t i = 0; not_run[i].reason != NULL; i++)
+        printf("not run here: %d checks %s\n", not_run[i].count,
+               not_run[i].reason);
+}
+
+void
+add_test_if(TCase *tc, const char *reason, const TTest *test)
+{
+    add_loop_test_if(tc, reason, test, 0);
+}
+
+void
+add_loop_test_if(TCase *tc, const char *reason, const TTest *test, int i)
+{
+    if (reason == NULL)
+        tcase_add_loop_test(tc, test, i, i + 1);
+    else
+        count_not_run(reason);
+}
+
+const char *
+need_root(void)
+{
+    return geteuid() == 0 ? NULL : "need root (a second uid)";
+}
+
+const char *
+need_mechanism(const struct ipc_mechanism *m)
+{
+    static char reason[64][160];
+    const char *why = ipc_unavailable(m);
+    size_t i = 0;
+
+    if (why == NULL)
+        return NULL;
+    while (ipc_registry[i] != m)
+        i++;
+    snprintf(reason[i], sizeof *reason, "of %s: %s", m->name, why);
+    return reason[i];
+}
+
+const char *
+source_dir(void)
+{
+    static char dir[PATH_MAX];
+    char probe[PATH_MAX + sizeof "/harness/core/api.def"];
+    char *slash;
+    ssize_t n = readlink("/proc/self/exe", dir, sizeof dir - 1);
+
+    dir[n < 0 ? 0 : n] = '\0';
+    while ((slash = strrchr(dir, '/')) != NULL) {
+        *slash = '\0';
+        snprintf(probe, sizeof probe, "%s/harness/core/api.def", dir);
+        if (access(probe, R_OK) == 0)
+            return dir;
+    }
+    return NULL;
+}
+
+const char *
+need_source(void)
+{
+    return source_dir() != NULL ? NULL : "need the source tree";
+}

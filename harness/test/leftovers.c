@@ -1,0 +1,235 @@
+/*
+ * leftovers.c - what is there, and what has come since the test began (test.h):
+ * descriptors, the kernel's objects, files.
+ *
+ *      /proc/PID/fd          descriptors
+ *      /proc/sysvipc/...     System V queues, semaphores, segments
+ *      /dev/mqueue           POSIX queues, or where the test's own can be seen
+ *      /dev/shm              POSIX shared memory and semaphores
+ *      run_dir               everything that has a name
+ */
+#define _GNU_SOURCE /* nftw, open_memstream */
+#include "test.h"
+
+#include <dirent.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/select.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* -- objects --------------------------------------------------------------- */
+
+static const char *queues;
+static bool own_namespace; /* then everything in it is ours */
+static FILE *listing;      /* for nftw(3), which takes no argument */
+
+static int
+list_entry(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)type;
+    if (at->level > 0 && (own_namespace || st->st_uid == geteuid()))
+        fprintf(listing, "%s\n", path);
+    return 0;
+}
+
+/* The columns of /proc/sysvipc differ: which one has the owner? */
+static void
+list_sysv(FILE *out, const char *kind, int uid_column)
+{
+    char path[64], line[512];
+    FILE *in;
+
+    snprintf(path, sizeof path, "/proc/sysvipc/%s", kind);
+    in = fopen(path, "re");
+    if (in == NULL)
+        return;
+    (void)!fgets(line, sizeof line, in); /* the heading */
+    while (fgets(line, sizeof line, in) != NULL) {
+        char *save = NULL, *word = strtok_r(line, " ", &save), *id = word;
+
+        for (int i = 1; i <= uid_column && word != NULL; i++) {
+            word = strtok_r(NULL, " ", &save);
+            if (i == 1)
+                id = word;
+        }
+        if (word != NULL && (own_namespace || (uid_t)atol(word) == geteuid()))
+            fprintf(out, "System V %s %s\n", kind, id);
+    }
+    fclose(in);
+}
+
+static char *
+list_objects(void)
+{
+    char *text = NULL;
+    size_t size;
+
+    listing = open_memstream(&text, &size);
+    ck_assert_ptr_nonnull(listing);
+    nftw(run_dir, list_entry, 8, FTW_PHYS);
+    nftw("/dev/shm", list_entry, 8, FTW_PHYS);
+    nftw(queues, list_entry, 8, FTW_PHYS);
+    list_sysv(listing, "msg", 7);
+    list_sysv(listing, "sem", 4);
+    list_sysv(listing, "shm", 7);
+    fclose(listing);
+    return text;
+}
+
+static char *objects_before;
+
+static bool
+has_line(const char *text, const char *line, size_t len)
+{
+    for (; *text != '\0'; text = strchr(text, '\n') + 1)
+        if (strncmp(text, line, len) == 0 && text[len] == '\n')
+            return true;
+    return false;
+}
+
+static bool
+is_lock(const char *line, size_t len)
+{
+    static const char suffix[] = ".lock";
+    const size_t n = sizeof suffix - 1;
+
+    return len > n && strncmp(line + len - n, suffix, n) == 0;
+}
+
+static void
+list_new(bool with_locks, FILE *out)
+{
+    char *now = list_objects();
+
+    for (char *line = now, *end; *line != '\0'; line = end + 1) {
+        size_t len;
+
+        end = strchr(line, '\n');
+        len = (size_t)(end - line);
+        if (!has_line(objects_before, line, len) &&
+            (with_locks || !is_lock(line, len)))
+            fprintf(out, "%.*s\n", (int)len, line);
+    }
+    free(now);
+}
+
+/* -- descriptors ----------------------------------------------------------- */
+
+/* Calls f for each open descriptor of the process; returns how many. */
+static int
+each_descriptor(pid_t pid, void (*f)(int fd, void *arg), void *arg)
+{
+    char path[64];
+    struct dirent *e;
+    DIR *dir;
+    int n = 0;
+
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    dir = opendir(path);
+    if (dir == NULL)
+        return -1;
+    while ((e = readdir(dir)) != NULL) {
+        int fd = atoi(e->d_name);
+
+        if (e->d_name[0] == '.' || (pid == getpid() && fd == dirfd(dir)))
+            continue;
+        n++;
+        if (f != NULL)
+            f(fd, arg);
+    }
+    closedir(dir);
+    return n;
+}
+
+int
+open_descriptors(pid_t pid)
+{
+    return each_descriptor(pid, NULL, NULL);
+}
+
+static fd_set descriptors_before;
+
+static void
+remember(int fd, void *arg)
+{
+    FD_SET(fd, (fd_set *)arg);
+}
+
+static void
+name_if_new(int fd, void *arg)
+{
+    char path[64], what[PATH_MAX];
+    ssize_t n;
+
+    if (FD_ISSET(fd, &descriptors_before))
+        return;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    n = readlink(path, what, sizeof what - 1);
+    what[n < 0 ? 0 : n] = '\0';
+    fprintf(arg, "descriptor %d -> %s\n", fd, what);
+}
+
+static void
+close_if_new(int fd, void *keep)
+{
+    const struct child *c = keep;
+
+    if (fd > 2 && fd != c->in && fd != c->out &&
+        !FD_ISSET(fd, &descriptors_before))
+        close(fd);
+}
+
+void
+close_descriptors(const struct child *keep)
+{
+    struct child c = *keep;
+
+    each_descriptor(getpid(), close_if_new, &c);
+}
+
+/* -- before and after ------------------------------------------------------ */
+
+void
+leftovers_begin(const char *own_queues)
+{
+    own_namespace = own_queues != NULL;
+    queues = own_namespace ? own_queues : "/dev/mqueue";
+    FD_ZERO(&descriptors_before);
+    each_descriptor(getpid(), remember, &descriptors_before);
+    objects_before = list_objects();
+}
+
+static const char *
+what_is_left(bool all)
+{
+    static char left[4096];
+    FILE *out = fmemopen(left, sizeof left, "w");
+
+    ck_assert_ptr_nonnull(out);
+    left[0] = '\0';
+    if (all)
+        each_descriptor(getpid(), name_if_new, out);
+    list_new(all, out);
+    fclose(out);
+    return left;
+}
+
+const char *
+objects_left(void)
+{
+    return what_is_left(false);
+}
+
+const char *
+leftovers_end(void)
+{
+    const char *left = what_is_left(true);
+
+    free(objects_before);
+    objects_before = NULL;
+    return left;
+}
