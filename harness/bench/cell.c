@@ -35,7 +35,7 @@
 
 #define COUNTED 200 /* operations whose system calls are counted */
 
-/* -- was it left alone? ---------------------------------------------------------- */
+/* -- was it left alone? ---------------------------------------------------- */
 
 /* These rules look at CPU time and at switches only, and were fixed before
  * anybody looked at a latency.  Comparisons with NAN are false: what is not
@@ -68,7 +68,7 @@ cell_explain(int err, char *reason, size_t size)
                              : strerror(-err));
 }
 
-/* -- its process ------------------------------------------------------------------ */
+/* -- its process ----------------------------------------------------------- */
 
 int64_t
 cell_time(const struct bench *b, const struct cell *c)
@@ -217,7 +217,7 @@ run_cell(struct bench *b, struct cell *c, const struct row *r)
     return err;
 }
 
-/* -- measured ---------------------------------------------------------------------- */
+/* -- measured -------------------------------------------------------------- */
 
 static struct row
 row_of(const struct cell *c, long round)
@@ -258,7 +258,7 @@ measure_cell(struct bench *b, struct cell *c, long round, struct row *r)
     return 0;
 }
 
-/* -- counted ------------------------------------------------------------------------- */
+/* -- counted --------------------------------------------------------------- */
 
 static int
 run_traced(struct bench *b, struct cell *c, const struct row *r,

@@ -48,7 +48,7 @@ prepare(struct chart *c, const char *kind)
     c->height = TOP + PANEL_HEIGHT * lines(c) + BOTTOM + chart_small_print(c);
 }
 
-/* -- data ----------------------------------------------------------------------- */
+/* -- data ------------------------------------------------------------------ */
 
 static bool
 belongs(const struct line *l, const char *mechanism, const char *placement,
@@ -92,7 +92,7 @@ data(struct chart *c, const char *kind, const char *floor)
         }
 }
 
-/* -- panels ----------------------------------------------------------------------- */
+/* -- panels ---------------------------------------------------------------- */
 
 /* The largest size measured, the best value, and whether messages were sent
  * one by one. */
@@ -263,7 +263,7 @@ draw(struct chart *c, const char *kind, const char *floor,
     fputs("unset multiplot\n", c->f);
 }
 
-/* -- the two charts ---------------------------------------------------------------- */
+/* -- the two charts -------------------------------------------------------- */
 
 static void
 prepare_sizes(struct chart *c)

@@ -35,7 +35,7 @@ struct series {
     double end, y; /* of the curve, us; where its label stands */
 };
 
-/* -- choosing --------------------------------------------------------------------- */
+/* -- choosing -------------------------------------------------------------- */
 
 static size_t
 add(const struct chart *c, const struct line *l, const char *label,
@@ -121,7 +121,7 @@ set_styles(struct series *all, size_t n)
     }
 }
 
-/* -- drawing ------------------------------------------------------------------------- */
+/* -- drawing --------------------------------------------------------------- */
 
 /* Points of the percentile grid: 1 / (1 - q), us. */
 static void
@@ -277,7 +277,7 @@ panel(struct chart *c, struct series *all, size_t n, const char *title)
     fputs("\nunset label\n", c->f);
 }
 
-/* -- the two charts --------------------------------------------------------------------- */
+/* -- the two charts -------------------------------------------------------- */
 
 static void
 prepare(struct chart *c,

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* -- what the charts share ---------------------------------------------------- */
+/* -- what the charts share ------------------------------------------------- */
 
 const char *
 chart_colour(size_t i)
@@ -127,7 +127,7 @@ chart_text(FILE *f, const char *text)
     fputc('\'', f);
 }
 
-/* -- gnuplot ------------------------------------------------------------------- */
+/* -- gnuplot --------------------------------------------------------------- */
 
 /* Starts gnuplot in dir; *f leads to its standard input. */
 static pid_t

@@ -54,8 +54,8 @@ const char *chart_label(const char *mechanism, char buf[64]);
 void chart_leave_out(struct chart *c, const char *kind);
 int chart_small_print(const struct chart *c);
 
-/* Begins the last panel of a multiplot, which has no axes: it is the key of all.
- * The placements; the caller adds ", " and more, and ends the line. */
+/* Begins the last panel of a multiplot, which has no axes: it is the key of
+ * all.  The placements; the caller adds ", " and more, and ends the line. */
 void chart_key(const struct chart *c);
 
 /* The title, at the top of the picture. */

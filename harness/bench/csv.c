@@ -16,7 +16,7 @@ csv_unknown(const struct csv_column *columns, void *record)
             memcpy((char *)record + c->offset, &(double){NAN}, sizeof(double));
 }
 
-/* -- writing ---------------------------------------------------------------- */
+/* -- writing --------------------------------------------------------------- */
 
 static int
 stream_state(FILE *f)
@@ -77,7 +77,7 @@ csv_write(FILE *f, const struct csv_column *columns, const void *record)
     return stream_state(f);
 }
 
-/* -- reading ---------------------------------------------------------------- */
+/* -- reading --------------------------------------------------------------- */
 
 /* Cuts the next field out of *at, in place.  NULL: there is none.  A missing
  * closing quote ends at the end of the line. */

@@ -16,7 +16,7 @@ static const struct csv_column columns[] = {
     COLUMN(high_ns),   COLUMN(count),     {.name = NULL},
 };
 
-/* -- written by the run -------------------------------------------------------- */
+/* -- written by the run ---------------------------------------------------- */
 
 static struct bin
 bin_of(const struct cell *c)
@@ -67,7 +67,7 @@ distributions_write(const struct plan *p, const char *dir)
     return record_file(dir, "histograms.csv", put_pools, p);
 }
 
-/* -- read by the report ----------------------------------------------------------- */
+/* -- read by the report ---------------------------------------------------- */
 
 int
 distributions_read(const char *dir, struct distributions *d)
@@ -95,7 +95,7 @@ distributions_free(struct distributions *d)
     *d = (struct distributions){.bins = NULL};
 }
 
-/* -- one of them -------------------------------------------------------------------- */
+/* -- one of them ----------------------------------------------------------- */
 
 static bool
 same(const struct bin *a, const struct bin *b)
@@ -167,7 +167,7 @@ distributions_fill(const struct distributions *d, struct summary *s)
     }
 }
 
-/* -- the grid ------------------------------------------------------------------------- */
+/* -- the grid -------------------------------------------------------------- */
 
 struct point {
     struct bin of; /* its name */

@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* -- bytes: pipes, FIFOs, streams --------------------------------------------- */
+/* -- bytes: pipes, FIFOs, streams ------------------------------------------ */
 
 static int
 put_bytes(struct bare *b, enum side side, const char *buf)
@@ -50,7 +50,7 @@ take_bytes(struct bare *b, enum side side, char *buf)
     return 0;
 }
 
-/* -- records: what was sent at once is received at once --------------------------- */
+/* -- records: what was sent at once is received at once -------------------- */
 
 static int
 put_record(struct bare *b, enum side side, const char *buf)
@@ -108,7 +108,7 @@ take_sysv(struct bare *b, enum side side, char *buf)
     return 0;
 }
 
-/* -- a page: a word says whose turn it is ------------------------------------------- */
+/* -- a page: a word says whose turn it is ---------------------------------- */
 
 struct page {
     _Alignas(64) _Atomic uint32_t turn; /* even: the client's */
@@ -162,7 +162,7 @@ take_page(struct bare *b, enum side side, char *buf)
     return 0;
 }
 
-/* -- the table ------------------------------------------------------------------------ */
+/* -- the table ------------------------------------------------------------- */
 
 #define FOR(...) ((const char *const[]){__VA_ARGS__, NULL})
 
@@ -208,7 +208,7 @@ echo_floor_for(const char *mechanism)
     return NULL;
 }
 
-/* -- measured --------------------------------------------------------------------------- */
+/* -- measured -------------------------------------------------------------- */
 
 struct trip {
     const struct bare_echo *echo;

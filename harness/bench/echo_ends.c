@@ -30,7 +30,7 @@ bare_close(struct bare *b)
     }
 }
 
-/* -- pipes ------------------------------------------------------------------ */
+/* -- pipes ----------------------------------------------------------------- */
 
 int
 ends_pipes(struct bare *b)
@@ -82,7 +82,7 @@ ends_fifos(struct bare *b)
                     : make_fifo(path, &b->end[CLIENT].in, &b->end[SERVER].out);
 }
 
-/* -- sockets ------------------------------------------------------------------ */
+/* -- sockets --------------------------------------------------------------- */
 
 static void
 both_ways(struct bare *b, enum side side, int fd)
@@ -195,7 +195,7 @@ ends_udp(struct bare *b)
     return 0;
 }
 
-/* -- queues --------------------------------------------------------------------- */
+/* -- queues ---------------------------------------------------------------- */
 
 int
 ends_queue(struct bare *b)

@@ -1,10 +1,10 @@
 /*
  * floor.c - what the machine costs without us: copying by memcpy, reading the
  * clock, being interrupted; the exchange by the bare system calls, which is the
- * floor of the others, is in echo.c, and perf's opinion of it in here.  Measured in every
- * round, because the floor itself moves (other guests, frequency, which cores
- * the host gives us): a ratio to the floor of the same round is worth more
- * than any absolute time.
+ * floor of the others, is in echo.c, and perf's opinion of it in here.
+ * Measured in every round, because the floor itself moves (other guests,
+ * frequency, which cores the host gives us): a ratio to the floor of the same
+ * round is worth more than any absolute time.
  */
 #define _GNU_SOURCE /* clock_gettime, popen */
 #include "bench/measure.h"
@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* -- floor/memcpy: the same bytes, once, to a buffer of our own -------------- */
+/* -- floor/memcpy: the same bytes, once, to a buffer of our own ------------ */
 
 struct copy {
     uint8_t *to;
@@ -47,7 +47,7 @@ floor_memcpy(struct bench *b, struct cell *c, struct row *r)
     return err;
 }
 
-/* -- floor/clock: one stamp --------------------------------------------------- */
+/* -- floor/clock: one stamp ------------------------------------------------ */
 
 static int
 one_stamp(void *arg)
@@ -64,7 +64,7 @@ floor_clock(struct bench *b, struct cell *c, struct row *r)
     return measure_loop(b, c, r, 0, one_stamp, &t);
 }
 
-/* -- floor/gaps: a loop that does nothing but look at the clock ----------------
+/* -- floor/gaps: a loop that does nothing but look at the clock ---------------
  *
  * Where two looks are more than 10 us apart, somebody else had the CPU: the
  * timer tick, an interrupt, the hypervisor.  An operation of 5 us that is hit
@@ -96,7 +96,7 @@ floor_gaps(struct bench *b, struct cell *c, struct row *r)
     return 0;
 }
 
-/* -- floor/perf: what `perf bench sched pipe` says --------------------------------
+/* -- floor/perf: what `perf bench sched pipe` says ----------------------------
  *
  * Two processes pass an int to and fro through two pipes, the same thing as
  * floor/pipe; perf(1) reports the time of all `loops`, each a round trip (a

@@ -38,7 +38,7 @@ grid_number(double v, char buf[GRID_CELL])
     return buf;
 }
 
-/* -- text -------------------------------------------------------------------- */
+/* -- text ------------------------------------------------------------------ */
 
 static size_t
 column_width(const struct grid *g, size_t column)
@@ -88,7 +88,7 @@ grid_text(const struct grid *g, FILE *f)
         wrap(f, g->note, 0, WIDTH);
 }
 
-/* -- HTML ----------------------------------------------------------------------- */
+/* -- HTML ------------------------------------------------------------------ */
 
 void
 grid_html(const struct grid *g, FILE *f)

@@ -54,7 +54,7 @@ extern const struct grid_type grid_overhead; /* the others: grids.c */
 void grids(const struct summary *s, void (*put)(const struct grid *, FILE *),
            FILE *f);
 
-/* -- round trips of 64 bytes, in the terminal and on the page ------------------ */
+/* -- round trips of 64 bytes, in the terminal and on the page -------------- */
 
 #define TRIP_COLUMNS 9
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* -- per request --------------------------------------------------------------- */
+/* -- per request ----------------------------------------------------------- */
 
 static double
 setup_us(const struct summary *s, const struct line *l)
@@ -52,7 +52,7 @@ static const struct grid_type per_request = {
     .fill = fill_per_request,
 };
 
-/* -- t(n) = a + 2 n / B --------------------------------------------------------- */
+/* -- t(n) = a + 2 n / B ---------------------------------------------------- */
 
 static void
 fill_model(const struct summary *s, const char *placement, struct grid *g)
@@ -81,7 +81,7 @@ static const struct grid_type model = {
     .fill = fill_model,
 };
 
-/* -- clients ------------------------------------------------------------------------ */
+/* -- clients --------------------------------------------------------------- */
 
 /* The numbers of clients that were measured, rising. */
 static size_t
@@ -159,7 +159,7 @@ static const struct grid_type clients = {
     .fill = fill_clients,
 };
 
-/* -- the open loop -------------------------------------------------------------------- */
+/* -- the open loop --------------------------------------------------------- */
 
 static void
 fill_load(const struct summary *s, const char *placement, struct grid *g)
@@ -205,7 +205,7 @@ static const struct grid_type load = {
     .fill = fill_load,
 };
 
-/* -- perf --------------------------------------------------------------------------------- */
+/* -- perf ------------------------------------------------------------------ */
 
 static void
 fill_perf(const struct summary *s, const char *placement, struct grid *g)
@@ -233,7 +233,7 @@ static const struct grid_type perf = {
     .fill = fill_perf,
 };
 
-/* -- all of them ------------------------------------------------------------------ */
+/* -- all of them ----------------------------------------------------------- */
 
 void
 grids(const struct summary *s, void (*put)(const struct grid *, FILE *),

@@ -63,7 +63,7 @@ static const char head[] =
     "</head>\n"
     "<body>\n";
 
-/* -- text ------------------------------------------------------------------- */
+/* -- text ------------------------------------------------------------------ */
 
 void
 html_text(FILE *f, const char *text)
@@ -98,7 +98,7 @@ html_element(FILE *f, const char *open, const char *close, const char *text)
     fprintf(f, "</%s>", close);
 }
 
-/* -- the page ------------------------------------------------------------------------- */
+/* -- the page -------------------------------------------------------------- */
 
 struct page {
     const struct summary *s;

@@ -23,7 +23,7 @@
  * incomplete: the page says so.  0 or -errno. */
 int html_write(const struct summary *s, const char *dir, bool incomplete);
 
-/* -- inside ------------------------------------------------------------------ */
+/* -- inside ---------------------------------------------------------------- */
 
 /* text, with what has a meaning in HTML escaped: it may come from anywhere. */
 void html_text(FILE *f, const char *text);

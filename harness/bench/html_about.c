@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-/* -- doubts ------------------------------------------------------------------ */
+/* -- doubts ---------------------------------------------------------------- */
 
 static void
 pairs(FILE *f, const struct summary *s)
@@ -88,7 +88,7 @@ html_doubts(FILE *f, const struct summary *s)
     fputs("</ul>\n", f);
 }
 
-/* -- mechanisms --------------------------------------------------------------- */
+/* -- mechanisms ------------------------------------------------------------ */
 
 static void
 capabilities(FILE *f, const struct ipc_mechanism *m)
@@ -152,7 +152,7 @@ html_mechanisms(FILE *f, const struct summary *s)
     fputs("</tbody></table></div>\n", f);
 }
 
-/* -- method -------------------------------------------------------------------- */
+/* -- method ---------------------------------------------------------------- */
 
 void
 html_method(FILE *f, const struct summary *s)
@@ -200,7 +200,7 @@ html_method(FILE *f, const struct summary *s)
     fputs("</ul>\n", f);
 }
 
-/* -- machine -------------------------------------------------------------------- */
+/* -- machine --------------------------------------------------------------- */
 
 /* A name of run.json as words. */
 static void

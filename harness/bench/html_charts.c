@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* -- what to see ---------------------------------------------------------------- */
+/* -- what to see ----------------------------------------------------------- */
 
 /* A mechanism between processes: neither a floor nor a baseline. */
 static bool
@@ -115,7 +115,7 @@ see_throughput(FILE *f, const struct summary *s)
     fputc('.', f);
 }
 
-/* -- charts ---------------------------------------------------------------------- */
+/* -- charts ---------------------------------------------------------------- */
 
 static void
 see_memcpy(FILE *f, const struct summary *s)

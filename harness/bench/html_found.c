@@ -70,7 +70,7 @@ source(FILE *f, const char *from)
     fputs(".</p>\n", f);
 }
 
-/* -- attacks ------------------------------------------------------------------ */
+/* -- attacks --------------------------------------------------------------- */
 
 struct attack {
     char number[16], mechanism[40], attack[200], naive[80], defended[80],
@@ -120,7 +120,7 @@ attacks(FILE *f, const char *dir)
     fclose(in);
 }
 
-/* -- isolation ------------------------------------------------------------------ */
+/* -- isolation ------------------------------------------------------------- */
 
 struct isolation {
     char mechanism[40], inside[16], namespace[24], word[24];

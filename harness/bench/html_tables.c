@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* -- numbers ---------------------------------------------------------------- */
+/* -- numbers --------------------------------------------------------------- */
 
 static void
 number(FILE *f, double v)
@@ -17,7 +17,7 @@ number(FILE *f, double v)
     html_element(f, "td", "td", grid_number(v, buf));
 }
 
-/* -- rows of a table ------------------------------------------------------------ */
+/* -- rows of a table ------------------------------------------------------- */
 
 static void
 begin_row(FILE *f, const struct line *l)
@@ -47,7 +47,7 @@ missing_rows(FILE *f, const struct summary *s, const char *placement,
     }
 }
 
-/* -- one table --------------------------------------------------------------------- */
+/* -- one table ------------------------------------------------------------- */
 
 /* "one-cpu: both sides on one CPU" */
 static void
@@ -117,7 +117,7 @@ round_trips(FILE *f, const struct summary *s, const json_t *run,
     end_table(f);
 }
 
-/* -- by size --------------------------------------------------------------------------- */
+/* -- by size --------------------------------------------------------------- */
 
 static int
 by_size(const void *a, const void *b)

@@ -9,8 +9,8 @@
  *                                                             remove it
  *
  * The directory is made by the one who removes it, or a kill in between would
- * leave it behind.  It is in a session of its own, so that neither ^C nor a signal to the
- * process group hits both.
+ * leave it behind.  It is in a session of its own, so that neither ^C nor a
+ * signal to the process group hits both.
  */
 #ifndef JANITOR_H
 #define JANITOR_H

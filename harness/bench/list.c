@@ -64,7 +64,7 @@ describe(const struct ipc_mechanism *m)
     return e;
 }
 
-/* -- text ---------------------------------------------------------------------- */
+/* -- text ------------------------------------------------------------------ */
 
 static void
 paragraph(FILE *f, const char *text)

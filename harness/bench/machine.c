@@ -67,7 +67,7 @@ file_line(const char *path)
     return text_or_null(line);
 }
 
-/* -- the machine ------------------------------------------------------------- */
+/* -- the machine ----------------------------------------------------------- */
 
 /* What /proc/cpuinfo calls it: "model name" on x86, elsewhere other words. */
 static void
@@ -153,7 +153,7 @@ machine_line(char *buf, size_t size)
              cpus == 1 ? "" : "s", u.sysname, u.release);
 }
 
-/* -- the program -------------------------------------------------------------- */
+/* -- the program ----------------------------------------------------------- */
 
 /* The commit this was built from, asked of the checkout that the program lies
  * in; an installed one lies in none. */

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* -- round trips --------------------------------------------------------------- */
+/* -- round trips ----------------------------------------------------------- */
 
 struct trip {
     struct client *client;
@@ -47,7 +47,7 @@ rtt(struct bench *b, struct cell *c, struct row *r, struct session *s)
     return err;
 }
 
-/* -- one way ------------------------------------------------------------------- */
+/* -- one way --------------------------------------------------------------- */
 
 static int
 one_notice(void *arg)
@@ -146,7 +146,7 @@ stream(struct bench *b, struct cell *c, struct row *r, struct session *s)
     return 0;
 }
 
-/* -- cells ----------------------------------------------------------------------- */
+/* -- cells ----------------------------------------------------------------- */
 
 int
 in_session(struct bench *b, struct cell *c, struct row *r,
@@ -183,7 +183,7 @@ measure_stream(struct bench *b, struct cell *c, struct row *r)
     return in_session(b, c, r, stream);
 }
 
-/* -- before the rounds ------------------------------------------------------------- */
+/* -- before the rounds ----------------------------------------------------- */
 
 static int
 check(struct bench *b, struct session *s)

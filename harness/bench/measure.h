@@ -101,7 +101,7 @@ void cell_explain(int err, char *reason, size_t size);
  * to: the process, the server; and sweeps up behind them. */
 void cell_clean_up(struct cell_page *page, const char *dir);
 
-/* -- what a cell can be -------------------------------------------------------- */
+/* -- what a cell can be ---------------------------------------------------- */
 
 int measure_rtt(struct bench *b, struct cell *c, struct row *r);
 int measure_stream(struct bench *b, struct cell *c, struct row *r);
@@ -122,7 +122,7 @@ bool floor_perf_is_there(void);
 int floor_memcpy(struct bench *b, struct cell *c, struct row *r);
 int floor_clock(struct bench *b, struct cell *c, struct row *r);
 
-/* -- for them --------------------------------------------------------------------
+/* -- for them -----------------------------------------------------------------
  *
  * Warms up, then repeats op(arg) for the cell's time and fills in the row's
  * numbers; server as in cost_read().  0, -EINTR when told to stop, or what

@@ -126,7 +126,7 @@ child(struct host *h, struct bench *b, size_t size, struct crowd *all,
     _exit(0);
 }
 
-/* -- adding up ------------------------------------------------------------------- */
+/* -- adding up ------------------------------------------------------------- */
 
 static int
 add_up(struct bench *b, struct crowd *all, long clients, double seconds,

@@ -31,7 +31,7 @@
 #define STALLS   (200 * NS_PER_MS) /* from one to the next */
 #define DUE      (NS_PER_MS / 5)   /* from one request to the next */
 
-/* -- the one who makes the server sleep ------------------------------------------ */
+/* -- the one who makes the server sleep ------------------------------------ */
 
 static void
 sleep_until(int64_t at)
@@ -71,7 +71,7 @@ nuisance(struct bench *b, struct host *h, int64_t start, pid_t parent)
     _exit(0);
 }
 
-/* -- the one who is timed ---------------------------------------------------------- */
+/* -- the one who is timed -------------------------------------------------- */
 
 static int
 round_trip(struct client *client, struct bench *b, size_t size)

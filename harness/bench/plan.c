@@ -24,7 +24,7 @@ static const size_t full_sizes[] = {
 static const long usual_clients[] = {1, 2, 4, 8, 0};
 static const long full_clients[] = {1, 2, 4, 8, 16, 0};
 
-/* -- choosing -------------------------------------------------------------------- */
+/* -- choosing -------------------------------------------------------------- */
 
 /* "pipe/packet" is that one, "pipe" all of the directory. */
 static bool

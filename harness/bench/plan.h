@@ -101,7 +101,7 @@ void plan_print(const struct plan *p, const char *dir, uint64_t seed, FILE *f);
 #define SIZE_NAME 32
 const char *size_name(size_t size, char buf[SIZE_NAME]);
 
-/* -- plan_cells.c: its parts ----------------------------------------------------
+/* -- plan_cells.c: its parts --------------------------------------------------
  *
  * The cells of one mechanism at one placement; what they are compared with;
  * the A/A pair; and a row for what is not measured, with the reason.  0 or

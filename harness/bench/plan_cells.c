@@ -36,7 +36,7 @@ plan_every(const struct plan *p, long rounds)
     return p->rounds <= rounds ? 1 : (p->rounds + rounds - 1) / rounds;
 }
 
-/* -- growing ------------------------------------------------------------------ */
+/* -- growing --------------------------------------------------------------- */
 
 /* Room for one more at the end of an array that grows by doubling, or NULL. */
 static void *
@@ -84,7 +84,7 @@ plan_absent(struct plan *p, const struct ipc_mechanism *m,
     return 0;
 }
 
-/* -- cells --------------------------------------------------------------------- */
+/* -- cells ----------------------------------------------------------------- */
 
 /* 64 bytes, and 4 KiB or what the mechanism carries instead. */
 bool

@@ -57,7 +57,7 @@ row_empty(void)
     return r;
 }
 
-/* -- the directory ----------------------------------------------------------- */
+/* -- the directory --------------------------------------------------------- */
 
 static int
 is_there(const char *path)

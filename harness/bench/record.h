@@ -5,12 +5,14 @@
  *      results/20251122T095300Z-host/
  *          INCOMPLETE        until the run has come to its end
  *          cells.csv         one row per cell and round: struct row
- *          summary.csv       one row per cell: struct line (report.h)
+ *          summary.csv       one row per cell: struct line (summary.h)
+ *          histograms.csv    every time of every round (distribution.h)
  *          run.json          the machine, the program, the run
  *          latency.svg ...   charts
  *      results/latest        symbolic link to the last complete run
  *
- * Everything that is printed or drawn comes from cells.csv alone.
+ * Everything that is printed or drawn comes from cells.csv, but for p99.9 and the
+ * tails, which come from histograms.csv.
  */
 #ifndef RECORD_H
 #define RECORD_H
@@ -76,7 +78,7 @@ extern const struct csv_column row_columns[];
 /* A row in which nothing has been measured yet: numbers are NAN. */
 struct row row_empty(void);
 
-/* -- the directory ----------------------------------------------------------- */
+/* -- the directory --------------------------------------------------------- */
 
 struct record {
     char parent[RECORD_PATH]; /* "results" */

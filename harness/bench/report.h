@@ -11,8 +11,8 @@
 
 /*
  * Reads dir/cells.csv, writes summary.csv, the charts and report.html beside it
- * and prints the tables.  fresh: this is the end of the run itself, so being incomplete is
- * nothing to mention.  Prints what went wrong; an exit status.
+ * and prints the tables.  fresh: this is the end of the run itself, so being
+ * incomplete is nothing to mention.  Prints what went wrong; an exit status.
  */
 int report(const char *dir, bool fresh);
 

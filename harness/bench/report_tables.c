@@ -12,7 +12,7 @@
 static const long rtt_sizes[] = {64, 1024, 4096, 65536, 1048576, 0};
 static const long stream_sizes[] = {64, 4096, 65536, 1048576, 0};
 
-/* -- what is not there ------------------------------------------------------- */
+/* -- what is not there ----------------------------------------------------- */
 
 /* "name   -  reason", cut at the width. */
 static void
@@ -28,7 +28,7 @@ print_absent(const struct summary *s, const struct names *mechanisms,
     }
 }
 
-/* -- round trips ------------------------------------------------------------------ */
+/* -- round trips ----------------------------------------------------------- */
 
 const struct trip_cells trip_heads = {{"median", "95 % interval", "p99",
                                        "p99.9", "x floor", "switches", "invol.",
@@ -83,7 +83,7 @@ round_trips(const struct summary *s, const struct names *mechanisms,
     print_absent(s, mechanisms, placement, ROW_RTT, rtt_sizes[0], f);
 }
 
-/* -- by size ---------------------------------------------------------------------- */
+/* -- by size --------------------------------------------------------------- */
 
 static void
 print_sizes(const struct summary *s, const struct line *row, const long *sizes,
@@ -133,7 +133,7 @@ by_size(const struct summary *s, const struct names *mechanisms,
         print_absent(s, mechanisms, placement, kind, *sizes, f);
 }
 
-/* -- the end ----------------------------------------------------------------------- */
+/* -- the end --------------------------------------------------------------- */
 
 static void
 print_legend(const struct summary *s, FILE *f)

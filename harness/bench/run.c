@@ -39,7 +39,7 @@ catch_signals(void)
     sigaction(SIGPIPE, &act, NULL);
 }
 
-/* -- before the rounds ----------------------------------------------------------- */
+/* -- before the rounds ----------------------------------------------------- */
 
 /* A server is started for every cell: one that takes longer than this, in ns,
  * would take most of the budget from the others. */
@@ -122,7 +122,7 @@ prepare(struct run *r)
     return err;
 }
 
-/* -- from beginning to end ---------------------------------------------------------------- */
+/* -- from beginning to end ------------------------------------------------- */
 
 static int
 measure(struct run *r)

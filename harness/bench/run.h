@@ -20,7 +20,7 @@ struct run_options {
  * 128 + the signal that stopped it. */
 int run(const struct run_options *o);
 
-/* -- inside -------------------------------------------------------------------- */
+/* -- inside ---------------------------------------------------------------- */
 
 struct run {
     struct bench bench;

@@ -152,7 +152,7 @@ session_largest(const struct ipc_mechanism *m)
     return l.max_msg - SESSION_OVERHEAD;
 }
 
-/* -- cost --------------------------------------------------------------------- */
+/* -- cost ------------------------------------------------------------------ */
 
 /* Adds the switches of one thread, from its status file (proc(5)). */
 static void

@@ -53,7 +53,7 @@ int session_notices(struct session *s, uint64_t *taken);
 /* The largest payload of the mechanism, bytes; 0 if it does not say. */
 size_t session_largest(const struct ipc_mechanism *m);
 
-/* -- cost --------------------------------------------------------------------- */
+/* -- cost ------------------------------------------------------------------ */
 
 struct cost {
     double cpu_ns;                 /* user and system time */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* -- histogram ------------------------------------------------------------ */
+/* -- histogram ------------------------------------------------------------- */
 
 #define SUB_BITS 7 /* log2(HISTOGRAM_SUB) */
 
@@ -138,7 +138,7 @@ rng_shuffle(struct rng *r, size_t *v, size_t n)
     }
 }
 
-/* -- over the rounds -------------------------------------------------------- */
+/* -- over the rounds ------------------------------------------------------- */
 
 static int
 compare(const void *a, const void *b)
@@ -196,7 +196,7 @@ jain(const double *v, size_t n)
     return sum * sum / ((double)n * squares);
 }
 
-/* -- the cost of a message by its size ---------------------------------------- */
+/* -- the cost of a message by its size ------------------------------------- */
 
 /*
  * Least squares with weights 1/t^2: the sum of ((a + b n - t) / t)^2 is

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* -- histogram ------------------------------------------------------------ */
+/* -- histogram ------------------------------------------------------------- */
 
 /*
  * Log-linear, the layout of HdrHistogram: each power of two is cut into 128
@@ -54,7 +54,7 @@ uint64_t rng_next(struct rng *r);
 size_t rng_below(struct rng *r, size_t n); /* 0 .. n-1 */
 void rng_shuffle(struct rng *r, size_t *v, size_t n);
 
-/* -- over the rounds -------------------------------------------------------- */
+/* -- over the rounds ------------------------------------------------------- */
 
 struct interval {
     double mid, lo, hi;

@@ -63,7 +63,7 @@ const struct csv_column line_columns[] = {
     {.name = NULL},
 };
 
-/* -- groups: the rows of one cell --------------------------------------------- */
+/* -- groups: the rows of one cell ------------------------------------------ */
 
 static int
 same_cell(const struct row *a, const struct row *b)
@@ -138,7 +138,7 @@ is_used(const struct row *r, const char *worst)
            (has_status(r, ROW_REJECTED) && strcmp(worst, ROW_REJECTED) == 0);
 }
 
-/* -- columns ----------------------------------------------------------------------- */
+/* -- columns --------------------------------------------------------------- */
 
 struct group {
     const struct row *rows;
@@ -182,7 +182,7 @@ median_of(struct group *g, size_t offset)
 #define INTERVAL(g, member) interval_of((g), offsetof(struct row, member))
 #define MEDIAN(g, member)   median_of((g), offsetof(struct row, member))
 
-/* -- lines ------------------------------------------------------------------------------- */
+/* -- lines ----------------------------------------------------------------- */
 
 static void
 measured_line(struct group *g, struct line *l)

@@ -78,8 +78,8 @@ const struct line *summary_find_load(const struct summary *s,
                                      const char *mechanism,
                                      const char *placement, const char *mode);
 
-/* The rows of a table, the fastest first: what was measured of 64 bytes, of this
- * kind, at this placement, one line for each mechanism and floor.  The one
+/* The rows of a table, the fastest first: what was measured of 64 bytes, of
+ * this kind, at this placement, one line for each mechanism and floor.  The one
  * after `last`, from NULL to NULL. */
 const struct line *summary_next(const struct summary *s, const char *placement,
                                 const char *kind, const struct line *last);
@@ -96,7 +96,7 @@ bool summary_is_floor(const struct line *l);
 /* us for round trips, GB/s for streams, NAN for no line. */
 double summary_value(const struct line *l);
 
-/* Fills in the ratios of rows that are sorted by mechanism: summary_ratios.c. */
+/* Fills in the ratios of rows that are sorted by mechanism. */
 void summary_ratios(struct row *rows, size_t n);
 
 /* Fills in what follows from several lines together. */
@@ -118,7 +118,7 @@ double summary_noise(const struct summary *s, const char *placement,
 /* More than this is NOISY. */
 #define NOISE_LIMIT 0.03
 
-/* -- names ----------------------------------------------------------------------- */
+/* -- names ----------------------------------------------------------------- */
 
 struct names {
     const char *name[256];

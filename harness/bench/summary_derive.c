@@ -21,7 +21,7 @@ same_place(const struct line *a, const struct line *b)
            strcmp(a->placement, b->placement) == 0;
 }
 
-/* -- the order ------------------------------------------------------------ */
+/* -- the order ------------------------------------------------------------- */
 
 /* A floor whose interval is wider than that says nothing about the others: where
  * an idle CPU has to wake up, it does so at one time quickly, at another not. */
@@ -41,7 +41,7 @@ fill_rank(const struct summary *s, struct line *l)
         l->rank = isnan(l->ratio) ? l->p50_ns / floor->p50_ns : l->ratio;
 }
 
-/* -- what a round trip asks of the kernel ----------------------------------- */
+/* -- what a round trip asks of the kernel ---------------------------------- */
 
 /*
  * Bytes copied, by construction: every mechanism here, from pipe to shared
@@ -65,7 +65,7 @@ fill_calls(const struct summary *s, struct line *l)
     }
 }
 
-/* -- the cost model: t(n) = a + 2 n / B ---------------------------------------- */
+/* -- the cost model: t(n) = a + 2 n / B ------------------------------------ */
 
 #define MOST_POINTS 64
 
@@ -88,7 +88,7 @@ fill_fit(const struct summary *s, struct line *l)
     l->half_bytes = f.b > 0 ? f.a / f.b : NAN;
 }
 
-/* -- clients: min(N / R, 1 / D) -------------------------------------------------- */
+/* -- clients: min(N / R, 1 / D) -------------------------------------------- */
 
 /*
  * The bound of every closed system (asymptotic analysis): N clients that each

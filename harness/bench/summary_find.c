@@ -1,4 +1,4 @@
-/* summary_find.c - finding things among the lines of a summary, and writing them. */
+/* summary_find.c - finding things among the lines of a summary. */
 #include "bench/summary.h"
 
 #include "bench/placement.h"
@@ -84,7 +84,7 @@ summary_find_load(const struct summary *s, const char *mechanism,
     return NULL;
 }
 
-/* -- the rows of a table ------------------------------------------------------ */
+/* -- the rows of a table --------------------------------------------------- */
 
 /* Small is fast.  What is not known comes last. */
 static double
@@ -155,7 +155,7 @@ summary_value(const struct line *l)
                                          : l->bytes_per_second / 1e9;
 }
 
-/* -- in words ----------------------------------------------------------------- */
+/* -- in words -------------------------------------------------------------- */
 
 const char *
 summary_kind(const char *kind)
@@ -219,7 +219,7 @@ summary_noise(const struct summary *s, const char *placement, const char **who)
     return NAN;
 }
 
-/* -- names ----------------------------------------------------------------------- */
+/* -- names ----------------------------------------------------------------- */
 
 static void
 add_name(struct names *names, const char *name)

@@ -99,7 +99,7 @@ trace_run(pid_t root, int go, const volatile sig_atomic_t *stop,
     return err == 0 && t->marks != 2 ? -ENODATA : err;
 }
 
-/* -- as text --------------------------------------------------------------------- */
+/* -- as text --------------------------------------------------------------- */
 
 #define RARE 0.05 /* calls an operation: those of a timer, of a look around */
 
