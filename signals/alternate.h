@@ -11,9 +11,9 @@
  *      no answer in time: the same once more
  *
  * Of the two the asker alone looks at the clock.  A question of the turn that
- * has been answered already is one whose answer was lost, so the answer is given
- * again; a question of the other turn is a new one, and says that the last
- * answer has arrived.
+ * has been answered already is one whose answer was lost, so the answer is
+ * given again; a question of the other turn is a new one, and says that the
+ * last answer has arrived.
  */
 #ifndef ALTERNATE_H
 #define ALTERNATE_H
@@ -28,7 +28,8 @@
  * some 10 us. */
 #define ASK_AGAIN (20 * NS_PER_MS)
 
-/* The wire of signals/bits in words, for a client in another language: a page of PROTOCOL.md. */
+/* The wire of signals/bits in words, for a client in another language: see
+ * PROTOCOL.md. */
 #define BITS_WIRE \
     "Block SIGUSR1, SIGUSR2, SIGURG and SIGIO. Make a pidfd of yourself, " \
     "fork, and exec\nthe server with it as descriptors 0 and 1. All " \

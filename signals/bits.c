@@ -23,12 +23,11 @@
  */
 #include "alternate.h"
 #include "core/clock.h"
-#include "core/wire.h"
+#include "exchange.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
-#include <unistd.h>
 
 #define MAX_MSG (WIRE_HEADER + 512) /* bytes; 8704 signals there and back */
 
@@ -47,11 +46,10 @@ struct server {
 struct client_end {
     struct asker bits;
     struct incoming in;
-    enum { NONE, DUE, GIVEN_UP } reply;
-    bool broken; /* a message was left half sent, or the server is gone */
+    struct exchange exchange;
 };
 
-/* -- wire: u16 length and the bytes, the least significant bit first ------------- */
+/* -- wire: u16 length and the bytes, the least significant bit first ------ */
 
 static size_t
 bits_in(size_t len)
@@ -94,7 +92,7 @@ hand_over(struct incoming *in, struct ipc_message *msg)
     in->bits = 0;
 }
 
-/* -- server --------------------------------------------------------------------- */
+/* -- server --------------------------------------------------------------- */
 
 static int
 bits_create(void *srv, const char *name)
@@ -104,13 +102,9 @@ bits_create(void *srv, const char *name)
 
     (void)name;
     alternate_prepare(&s->bits.link);
-    err = link_accept(&s->bits.link);
+    err = link_accept(&s->bits.link, &s->peer);
     if (err != 0)
         return err;
-    s->peer = (struct ipc_peer){.pid = s->bits.link.pid,
-                                .uid = getuid(),
-                                .gid = getgid(),
-                                .evidence = IPC_PEER};
     /* From here on a signal does not kill us any more, and the client may
      * know.  This is the one thing that we say unasked, so it is for us to say
      * it again until the first question comes. */
@@ -179,7 +173,7 @@ bits_destroy(void *srv)
     (void)srv;
 }
 
-/* -- client --------------------------------------------------------------------- */
+/* -- client --------------------------------------------------------------- */
 
 static int
 bits_open(void *cli, const char *where)
@@ -223,9 +217,9 @@ receive(struct client_end *c, int64_t deadline)
     return bit < 0 && bit != -EPIPE ? bit : 0;
 }
 
-/* A reply that nobody wants any more comes all the same, and comes first. */
+/* A reply that was given up.  It comes all the same, and comes first. */
 static int
-discard_late(struct client_end *c, int64_t deadline)
+discard(struct client_end *c, int64_t deadline)
 {
     int err;
 
@@ -235,7 +229,7 @@ discard_late(struct client_end *c, int64_t deadline)
     if (err != 0)
         return err;
     c->in.bits = 0;
-    c->reply = NONE;
+    c->exchange.reply = NONE;
     return 0;
 }
 
@@ -244,21 +238,13 @@ bits_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
     int64_t deadline = deadline_in(timeout_ns);
-    int err = 0;
+    int err = exchange_may_send(&c->exchange, msg, MAX_MSG);
 
-    if (msg->len > MAX_MSG)
-        return -EMSGSIZE;
-    if (msg->fd != -1)
-        return -EOPNOTSUPP;
-    if (c->broken)
-        return -EPIPE;
-    if (c->reply == DUE)
-        return -EBUSY;
-    if (c->reply == GIVEN_UP)
-        err = discard_late(c, deadline);
+    if (err == 0 && c->exchange.reply == GIVEN_UP)
+        err = discard(c, deadline);
     if (err != 0)
         return err;
-    c->broken = true; /* until it is done */
+    c->exchange.broken = true; /* until it is done */
     for (size_t i = 0; i < bits_in(msg->len); i++) {
         do
             err = alternate_ask(&c->bits, bit_of(msg, i), deadline);
@@ -266,9 +252,7 @@ bits_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
         if (err < 0)
             return err;
     }
-    c->broken = false;
-    if (wire_wants_reply(msg))
-        c->reply = DUE;
+    exchange_sent(&c->exchange, msg);
     return 0;
 }
 
@@ -280,7 +264,7 @@ bits_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
     int err;
 
     msg->fd = -1;
-    if (c->reply == NONE) {
+    if (c->exchange.reply == NONE) {
         /* Nothing is to come: there is nothing to ask for. */
         do
             err = link_wait(&c->bits.link, NULL, deadline);
@@ -288,14 +272,10 @@ bits_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
         return err;
     }
     err = receive(c, deadline);
-    if (err == -ETIMEDOUT)
-        c->reply = GIVEN_UP;
-    c->broken = c->broken || err == -EPIPE;
-    if (err != 0)
-        return err;
-    hand_over(&c->in, msg);
-    c->reply = NONE;
-    return 0;
+    exchange_received(&c->exchange, err);
+    if (err == 0)
+        hand_over(&c->in, msg);
+    return err;
 }
 
 static void
@@ -306,7 +286,7 @@ bits_close(void *cli)
     link_close(&c->bits.link);
 }
 
-/* -- limits, table -------------------------------------------------------------- */
+/* -- limits, table -------------------------------------------------------- */
 
 static int
 bits_limits(struct ipc_limits *l)

@@ -24,7 +24,7 @@
 /* What a value holds of the message. */
 #define CHUNK (sizeof(union sigval) - 1)
 
-/* The same in words, for a client in another language: a page of PROTOCOL.md. */
+/* The same in words, for a client in another language: see PROTOCOL.md. */
 #define CHUNK_WIRE \
     "Choose a free real-time signal number, not SIGRTMIN, and block it. " \
     "Make a pidfd of\nyourself, store the number in it with " \

@@ -16,7 +16,7 @@
  * The box is the client's, but the server cannot be hurt with it: page.h.
  */
 #include "core/clock.h"
-#include "core/wire.h"
+#include "exchange.h"
 #include "link.h"
 #include "page.h"
 
@@ -36,8 +36,7 @@ struct client_end {
     struct link link;
     struct page *page;
     uint32_t heard, said;
-    enum { NONE, DUE, GIVEN_UP } reply;
-    bool broken; /* the server is gone */
+    struct exchange exchange;
 };
 
 /* Looks first and then waits for the bell: it may have rung already. */
@@ -64,7 +63,7 @@ prepare(struct link *l)
     sigemptyset(&l->set);
 }
 
-/* -- server --------------------------------------------------------------------- */
+/* -- server --------------------------------------------------------------- */
 
 static int
 doorbell_create(void *srv, const char *name)
@@ -77,13 +76,9 @@ doorbell_create(void *srv, const char *name)
     if (err != 0)
         return err;
     prepare(&s->link);
-    err = link_accept(&s->link);
+    err = link_accept(&s->link, &s->peer);
     if (err != 0)
         goto unmap;
-    s->peer = (struct ipc_peer){.pid = s->link.pid,
-                                .uid = getuid(),
-                                .gid = getgid(),
-                                .evidence = IPC_PEER};
     /* From here on a bell does not kill us any more. */
     box_post(&s->page->reply, &s->said, &ready);
     err = link_send(&s->link, s->link.number, NULL);
@@ -141,7 +136,7 @@ doorbell_destroy(void *srv)
     page_unmap(s->page);
 }
 
-/* -- client --------------------------------------------------------------------- */
+/* -- client --------------------------------------------------------------- */
 
 static int
 wait_for_reply(struct client_end *c, struct ipc_message *msg, int64_t deadline)
@@ -149,7 +144,8 @@ wait_for_reply(struct client_end *c, struct ipc_message *msg, int64_t deadline)
     return wait_for_letter(&c->link, &c->page->reply, &c->heard, msg, deadline);
 }
 
-/* The same, for what nobody wants to read. */
+/* The next message, which nobody wants to read: "ready", or a reply that was
+ * given up.  It comes all the same, and comes first. */
 static int
 discard(struct client_end *c, int64_t deadline)
 {
@@ -158,6 +154,8 @@ discard(struct client_end *c, int64_t deadline)
     do
         err = wait_for_reply(c, NULL, deadline);
     while (err == -EINTR);
+    if (err == 0)
+        c->exchange.reply = NONE;
     return err;
 }
 
@@ -203,28 +201,19 @@ doorbell_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
     int64_t deadline = deadline_in(timeout_ns);
-    int err = 0;
+    int err = exchange_may_send(&c->exchange, msg, IPC_MAX_MSG);
 
-    if (msg->len > IPC_MAX_MSG)
-        return -EMSGSIZE;
-    if (msg->fd != -1)
-        return -EOPNOTSUPP;
-    if (c->broken)
-        return -EPIPE;
-    if (c->reply == DUE)
-        return -EBUSY;
-    if (c->reply == GIVEN_UP)
+    if (err == 0 && c->exchange.reply == GIVEN_UP)
         err = discard(c, deadline);
     if (err != 0)
         return err;
-    c->reply = NONE;
     err = wait_for_box(c, deadline);
     if (err != 0)
         return err;
     box_post(&c->page->request, &c->said, msg);
     err = link_send(&c->link, LINK_TO_SERVER, NULL);
-    if (err == 0 && wire_wants_reply(msg))
-        c->reply = DUE;
+    if (err == 0)
+        exchange_sent(&c->exchange, msg);
     return err;
 }
 
@@ -235,11 +224,7 @@ doorbell_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
     int err = wait_for_reply(c, msg, deadline_in(timeout_ns));
 
     msg->fd = -1;
-    if (err == -ETIMEDOUT && c->reply == DUE)
-        c->reply = GIVEN_UP;
-    if (err == 0)
-        c->reply = NONE;
-    c->broken = c->broken || err == -EPIPE;
+    exchange_received(&c->exchange, err);
     return err;
 }
 
@@ -252,7 +237,7 @@ doorbell_close(void *cli)
     page_unmap(c->page);
 }
 
-/* -- limits, table -------------------------------------------------------------- */
+/* -- limits, table -------------------------------------------------------- */
 
 static int
 doorbell_limits(struct ipc_limits *l)

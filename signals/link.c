@@ -50,7 +50,7 @@ link_unavailable(void)
     return reason;
 }
 
-/* -- blocking ------------------------------------------------------------------- */
+/* -- blocking ------------------------------------------------------------- */
 
 /*
  * Which numbers this process uses.  Signals are the process's, not the
@@ -126,7 +126,7 @@ release(struct link *l)
     pthread_mutex_unlock(&lock);
 }
 
-/* -- the two sides --------------------------------------------------------------- */
+/* -- the two sides -------------------------------------------------------- */
 
 int
 link_open(struct link *l, const char *where, const char *mechanism, int out)
@@ -203,7 +203,7 @@ client_may_signal(int pidfd)
 }
 
 int
-link_accept(struct link *l)
+link_accept(struct link *l, struct ipc_peer *client)
 {
     int err, number = fcntl(STDIN_FILENO, F_GETSIG);
 
@@ -226,10 +226,12 @@ link_accept(struct link *l)
     sigaddset(&l->set, SIGHUP); /* how the client says that it is done */
     err = claim(l);
     l->number = number;
+    *client = (struct ipc_peer){
+        .pid = l->pid, .uid = l->uid, .gid = getgid(), .evidence = IPC_PEER};
     return err;
 }
 
-/* -- sending and waiting ----------------------------------------------------------- */
+/* -- sending and waiting -------------------------------------------------- */
 
 int
 link_send(const struct link *l, int number, const union sigval *value)

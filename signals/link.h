@@ -27,6 +27,8 @@
 #ifndef LINK_H
 #define LINK_H
 
+#include "core/ipc.h"
+
 #include <limits.h>
 #include <signal.h>
 #include <stdint.h>
@@ -53,9 +55,9 @@ const char *link_unavailable(void);
 
 /*
  * The client's side.  Fill in code and set first.  Blocks the signals, starts
- * the server with out as its descriptor 1 (-1: nothing of interest).  The server
- * must not be signalled before it has said that it is ready: until it has
- * blocked them, they would kill it.
+ * the server with out as its descriptor 1 (-1: nothing of interest).  The
+ * server must not be signalled before it has said that it is ready: until it
+ * has blocked them, they would kill it.
  * -errno; -EAGAIN: every real-time number of this process is in use.
  */
 int link_open(struct link *l, const char *where, const char *mechanism,
@@ -68,11 +70,11 @@ void link_close(struct link *l);
  * The server's side.  Fill in code and set first.  Blocks the signals and takes
  * descriptor 0 for the client.  There is no way back: the process ends with
  * the conversation, and what a client goes on sending must not kill it while it
- * tidies up.
+ * tidies up.  *client: who it is, by the real uid that we were started with.
  *   -EPIPE  it is gone already
  *   -EPERM  it is none that our real user may signal
  */
-int link_accept(struct link *l);
+int link_accept(struct link *l, struct ipc_peer *client);
 
 /* Sends a signal, as kill(2) does or, with a value, as sigqueue(3).
  *   -EPIPE   nobody is there any more

@@ -1,4 +1,4 @@
-/* page.c - a page that both processes map, with two boxes for one letter each. */
+/* page.c - a page that both processes map, with two boxes for a letter each. */
 #define _GNU_SOURCE /* memfd_create, F_ADD_SEALS */
 #include "page.h"
 
@@ -13,7 +13,7 @@
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
 
-/* -- the page ------------------------------------------------------------------- */
+/* -- the page ------------------------------------------------------------- */
 
 static int
 map(int memfd, struct page **page)
@@ -78,7 +78,7 @@ page_unmap(struct page *page)
     munmap(page, sizeof *page);
 }
 
-/* -- a box ---------------------------------------------------------------------- */
+/* -- a box ---------------------------------------------------------------- */
 
 void
 box_post(struct box *box, uint32_t *said, const struct ipc_message *msg)

@@ -37,7 +37,7 @@ struct page {
 };
 _Static_assert(sizeof(struct page) == 2097408, "the wire says so");
 
-/* The same in words, for a client in another language: a page of PROTOCOL.md. */
+/* The same in words, for a client in another language: see PROTOCOL.md. */
 #define PAGE_WIRE \
     "Choose a free real-time signal number, not SIGRTMIN, and block it. " \
     "Make a pidfd of\nyourself, store the number in it with " \

@@ -22,14 +22,13 @@
 #define _GNU_SOURCE /* siginfo_t */
 #include "chunk.h"
 #include "core/clock.h"
+#include "exchange.h"
 #include "link.h"
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 /* While the queue is full: nothing tells when there is room again, ns. */
 #define TRY_AGAIN (1 * NS_PER_MS)
@@ -44,11 +43,10 @@ struct server {
 struct client_end {
     struct link link;
     struct incoming in;
-    enum { NONE, DUE, GIVEN_UP } reply;
-    bool broken; /* a message was left half sent, or the server is gone */
+    struct exchange exchange;
 };
 
-/* -- a row of signals, and the end of the queue ------------------------------------ */
+/* -- a row of signals, and the end of the queue --------------------------- */
 
 static int
 receive(const struct link *l, struct incoming *in, int64_t deadline)
@@ -117,7 +115,7 @@ transmit(const struct link *l, int number, const struct ipc_message *msg,
     return err;
 }
 
-/* -- server --------------------------------------------------------------------- */
+/* -- server --------------------------------------------------------------- */
 
 static int
 rt_create(void *srv, const char *name)
@@ -130,13 +128,9 @@ rt_create(void *srv, const char *name)
     (void)name;
     s->link.code = SI_QUEUE;
     sigemptyset(&s->link.set);
-    err = link_accept(&s->link);
+    err = link_accept(&s->link, &s->peer);
     if (err != 0)
         return err;
-    s->peer = (struct ipc_peer){.pid = s->link.pid,
-                                .uid = getuid(),
-                                .gid = getgid(),
-                                .evidence = IPC_PEER};
     /* From here on a signal does not kill us any more; that is what the client
      * has been waiting for. */
     return transmit(&s->link, s->link.number, &ready, NO_DEADLINE, &begun);
@@ -183,32 +177,12 @@ rt_destroy(void *srv)
     (void)srv;
 }
 
-/* -- client --------------------------------------------------------------------- */
+/* -- client --------------------------------------------------------------- */
 
+/* The next message, which nobody wants to read: "ready", or a reply that was
+ * given up.  It comes all the same, and comes first. */
 static int
-rt_open(void *cli, const char *where)
-{
-    struct client_end *c = cli;
-    int64_t deadline = deadline_in(ipc_open_timeout);
-    int err;
-
-    c->link.code = SI_QUEUE;
-    sigemptyset(&c->link.set);
-    err = link_open(&c->link, where, "signals/rt", -1);
-    if (err != 0)
-        return err;
-    do
-        err = receive(&c->link, &c->in, deadline); /* "ready" */
-    while (err == -EINTR);
-    if (err == 0)
-        return 0;
-    link_close(&c->link);
-    return err == -EPIPE ? -ECONNREFUSED : err; /* it ended at once */
-}
-
-/* A reply that nobody wants any more comes all the same, and comes first. */
-static int
-discard_late(struct client_end *c, int64_t deadline)
+discard(struct client_end *c, int64_t deadline)
 {
     int err;
 
@@ -216,8 +190,26 @@ discard_late(struct client_end *c, int64_t deadline)
         err = receive(&c->link, &c->in, deadline);
     while (err == -EINTR);
     if (err == 0)
-        c->reply = NONE;
+        c->exchange.reply = NONE;
     return err;
+}
+
+static int
+rt_open(void *cli, const char *where)
+{
+    struct client_end *c = cli;
+    int err;
+
+    c->link.code = SI_QUEUE;
+    sigemptyset(&c->link.set);
+    err = link_open(&c->link, where, "signals/rt", -1);
+    if (err != 0)
+        return err;
+    err = discard(c, deadline_in(ipc_open_timeout)); /* "ready" */
+    if (err == 0)
+        return 0;
+    link_close(&c->link);
+    return err == -EPIPE ? -ECONNREFUSED : err; /* it ended at once */
 }
 
 static int
@@ -225,27 +217,17 @@ rt_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
     int64_t deadline = deadline_in(timeout_ns);
-    int err = 0;
+    int err = exchange_may_send(&c->exchange, msg, MAX_MSG);
 
-    if (msg->len > MAX_MSG)
-        return -EMSGSIZE;
-    if (msg->fd != -1)
-        return -EOPNOTSUPP;
-    if (c->broken)
-        return -EPIPE;
-    if (c->reply == DUE)
-        return -EBUSY;
-    if (c->reply == GIVEN_UP)
-        err = discard_late(c, deadline);
+    if (err == 0 && c->exchange.reply == GIVEN_UP)
+        err = discard(c, deadline);
     if (err != 0)
         return err;
-    err = transmit(&c->link, LINK_TO_SERVER, msg, deadline, &c->broken);
-    if (err != 0)
-        return err;
-    c->broken = false; /* begun, and done */
-    if (wire_wants_reply(msg))
-        c->reply = DUE;
-    return 0;
+    err =
+        transmit(&c->link, LINK_TO_SERVER, msg, deadline, &c->exchange.broken);
+    if (err == 0)
+        exchange_sent(&c->exchange, msg);
+    return err;
 }
 
 static int
@@ -255,14 +237,10 @@ rt_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
     int err = receive(&c->link, &c->in, deadline_in(timeout_ns));
 
     msg->fd = -1;
-    if (err == -ETIMEDOUT && c->reply == DUE)
-        c->reply = GIVEN_UP;
-    c->broken = c->broken || err == -EPIPE;
-    if (err != 0)
-        return err;
-    chunk_hand_over(&c->in, msg);
-    c->reply = NONE;
-    return 0;
+    exchange_received(&c->exchange, err);
+    if (err == 0)
+        chunk_hand_over(&c->in, msg);
+    return err;
 }
 
 static void
@@ -273,7 +251,7 @@ rt_close(void *cli)
     link_close(&c->link);
 }
 
-/* -- limits, table -------------------------------------------------------------- */
+/* -- limits, table -------------------------------------------------------- */
 
 static int
 rt_limits(struct ipc_limits *l)
