@@ -38,7 +38,7 @@ struct client_end {
     bool broken; /* a message was left half written */
 };
 
-/* -- wire: bytes through a pipe ---------------------------------------------- */
+/* -- wire: bytes through a pipe ------------------------------------------- */
 
 /* One read(2): how many bytes it brought. */
 static ssize_t
@@ -80,7 +80,7 @@ read_message(int fd, struct frames *in, struct ipc_message *msg,
     return got < 0 ? -EPIPE : 0; /* nonsense from the only peer: the end */
 }
 
-/* -- server --------------------------------------------------------------------- */
+/* -- server --------------------------------------------------------------- */
 
 static int
 coprocess_create(void *srv, const char *name)
@@ -156,7 +156,7 @@ coprocess_destroy(void *srv)
     frames_free(&s->in);
 }
 
-/* -- client --------------------------------------------------------------------- */
+/* -- client --------------------------------------------------------------- */
 
 static int
 coprocess_open(void *cli, const char *where)
@@ -170,6 +170,12 @@ coprocess_open(void *cli, const char *where)
         err = -errno;
         goto close_requests;
     }
+    /* The flag belongs to the open file description, pipe(2) made one for each
+     * end, and this one we share with nobody: the server's end still waits. */
+    if (fcntl(requests[1], F_SETFL, O_NONBLOCK) == -1) {
+        err = -errno;
+        goto close_replies;
+    }
     err =
         spawn_server(where, "pipe/coprocess", requests[0], replies[1], &c->pid);
     if (err != 0)
@@ -182,15 +188,6 @@ coprocess_open(void *cli, const char *where)
     c->from_server = replies[0];
     c->broken = false;
     frames_init(&c->in);
-    /* The flag belongs to the open file description, pipe(2) made one for each
-     * end, and this one we share with nobody: the server's end still waits. */
-    if (fcntl(c->to_server, F_SETFL, O_NONBLOCK) == -1) {
-        err = -errno;
-        close(c->to_server);
-        close(c->from_server);
-        spawn_reap(c->pid);
-        return err;
-    }
     return 0;
 
 close_replies:
@@ -278,7 +275,7 @@ coprocess_close(void *cli)
     spawn_reap(c->pid);
 }
 
-/* -- limits, table -------------------------------------------------------------- */
+/* -- limits, table -------------------------------------------------------- */
 
 static int
 coprocess_limits(struct ipc_limits *l)

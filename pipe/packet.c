@@ -33,7 +33,7 @@ struct client_end {
     pid_t pid;
 };
 
-/* -- wire: one packet, one message --------------------------------------------- */
+/* -- wire: one packet, one message ---------------------------------------- */
 
 /* With no time limit read(2) itself waits: a system call less.  With one
  * ppoll(2) waits, and after it read(2) does not: nobody else reads here.
@@ -67,7 +67,7 @@ write_packet(int fd, const struct ipc_message *msg)
     return write(fd, msg->buf, msg->len) == -1 ? -errno : 0;
 }
 
-/* -- server --------------------------------------------------------------------- */
+/* -- server --------------------------------------------------------------- */
 
 static int
 packet_create(void *srv, const char *name)
@@ -132,7 +132,7 @@ packet_destroy(void *srv)
     (void)srv;
 }
 
-/* -- client --------------------------------------------------------------------- */
+/* -- client --------------------------------------------------------------- */
 
 static int
 packet_open(void *cli, const char *where)
@@ -146,6 +146,13 @@ packet_open(void *cli, const char *where)
         err = -errno;
         goto close_requests;
     }
+    /* The flag belongs to the open file description, pipe(2) made one for each
+     * end, and this one we share with nobody: the server's end still waits.
+     * F_SETFL replaces all flags, so O_DIRECT is said again. */
+    if (fcntl(requests[1], F_SETFL, O_NONBLOCK | O_DIRECT) == -1) {
+        err = -errno;
+        goto close_replies;
+    }
     err = spawn_server(where, "pipe/packet", requests[0], replies[1], &c->pid);
     if (err != 0)
         goto close_replies;
@@ -155,16 +162,6 @@ packet_open(void *cli, const char *where)
     close(replies[1]);
     c->to_server = requests[1];
     c->from_server = replies[0];
-    /* The flag belongs to the open file description, pipe(2) made one for each
-     * end, and this one we share with nobody: the server's end still waits.
-     * F_SETFL replaces all flags, so O_DIRECT is said again. */
-    if (fcntl(c->to_server, F_SETFL, O_NONBLOCK | O_DIRECT) == -1) {
-        err = -errno;
-        close(c->to_server);
-        close(c->from_server);
-        spawn_reap(c->pid);
-        return err;
-    }
     return 0;
 
 close_replies:
@@ -210,7 +207,7 @@ packet_close(void *cli)
     spawn_reap(c->pid);
 }
 
-/* -- limits, table -------------------------------------------------------------- */
+/* -- limits, table -------------------------------------------------------- */
 
 static int
 packet_limits(struct ipc_limits *l)
