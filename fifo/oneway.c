@@ -28,10 +28,7 @@
 
 struct server {
     char name[ENDPOINT_SIZE];
-    int fd; /* the request FIFO */
-    uint8_t in[REQUEST_BUFFER];
-    size_t start, end; /* not yet looked at */
-    bool drained;      /* after the last read(2) the FIFO was empty */
+    struct request_fifo fifo;
 };
 
 struct client_end {
@@ -39,7 +36,7 @@ struct client_end {
     uint8_t record[PIPE_BUF]; /* its mark stays, the message changes */
 };
 
-/* -- wire: records in the request FIFO -------------------------------------------
+/* -- wire: records in the request FIFO ----------------------------------------
  *
  *      0       4     6      8
  *      +-------+-----+------+-------
@@ -51,7 +48,7 @@ struct client_end {
 
 static const uint8_t mark[4] = {'F', 'I', 'F', 'O'};
 
-/* -- server ------------------------------------------------------------------------ */
+/* -- server --------------------------------------------------------------- */
 
 static int
 oneway_create(void *srv, const char *name)
@@ -59,8 +56,8 @@ oneway_create(void *srv, const char *name)
     struct server *s = srv;
 
     strcpy(s->name, name);
-    s->fd = request_fifo_make(name);
-    return s->fd < 0 ? s->fd : 0;
+    s->fifo.fd = request_fifo_make(name);
+    return s->fifo.fd < 0 ? s->fifo.fd : 0;
 }
 
 /*
@@ -74,26 +71,26 @@ oneway_create(void *srv, const char *name)
  * whose bytes those are (perclient.c can tell).
  */
 static int
-take_record(struct server *s, struct ipc_message *msg)
+take_record(struct request_fifo *f, struct ipc_message *msg)
 {
-    while (s->end - s->start >= PREFIX) {
-        const uint8_t *p = s->in + s->start;
-        size_t have = s->end - s->start, len = get16(p + 4);
+    while (f->end - f->start >= PREFIX) {
+        const uint8_t *p = f->in + f->start;
+        size_t have = f->end - f->start, len = get16(p + 4);
         bool good = memcmp(p, mark, sizeof mark) == 0 && len >= PREFIX &&
                     len <= RECORD_MAX && get16(p + 6) == 0;
 
         if (good && len <= have) {
             msg->len = len - PREFIX;
             memcpy(msg->buf, p + PREFIX, msg->len);
-            s->start += len;
+            f->start += len;
             return 1;
         }
-        if (good && !s->drained)
+        if (good && !f->drained)
             return 0;
-        s->start++;
+        f->start++;
     }
-    if (s->drained)
-        s->start = s->end;
+    if (f->drained)
+        f->start = f->end;
     return 0;
 }
 
@@ -102,18 +99,13 @@ oneway_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 {
     int64_t deadline = deadline_in(timeout_ns);
     struct server *s = srv;
-    ssize_t n;
 
     /* Served in the order of arrival: one queue for all is fair by itself. */
-    while (take_record(s, &req->msg) == 0) {
-        memmove(s->in, s->in + s->start, s->end - s->start);
-        s->end -= s->start;
-        s->start = 0;
-        n = request_fifo_read(s->fd, s->in + s->end, sizeof s->in - s->end,
-                              time_left(deadline), &s->drained);
-        if (n < 0)
-            return (int)n;
-        s->end += (size_t)n;
+    while (take_record(&s->fifo, &req->msg) == 0) {
+        int err = request_fifo_read(&s->fifo, time_left(deadline));
+
+        if (err != 0)
+            return err;
     }
     req->peer = IPC_PEER_UNKNOWN; /* whoever it was */
     req->reply_to = 0;
@@ -133,7 +125,7 @@ oneway_reply(void *srv, const struct ipc_request *req,
 static int
 oneway_pollfd(void *srv)
 {
-    return ((struct server *)srv)->fd;
+    return ((struct server *)srv)->fifo.fd;
 }
 
 static void
@@ -141,11 +133,11 @@ oneway_destroy(void *srv)
 {
     struct server *s = srv;
 
-    close(s->fd);
+    close(s->fifo.fd);
     request_fifo_remove(s->name);
 }
 
-/* -- client ------------------------------------------------------------------------ */
+/* -- client --------------------------------------------------------------- */
 
 static int
 oneway_open(void *cli, const char *where)
@@ -193,7 +185,7 @@ oneway_close(void *cli)
     close(c->requests);
 }
 
-/* -- sweep, limits, table ---------------------------------------------------------- */
+/* -- sweep, limits, table ------------------------------------------------- */
 
 static int
 oneway_sweep(const char *name)

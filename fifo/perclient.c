@@ -32,12 +32,9 @@
 
 struct server {
     char name[ENDPOINT_SIZE];
-    int fd;  /* the request FIFO */
     int dir; /* NAME.d, where the reply FIFOs are */
+    struct request_fifo fifo;
     struct sessions sessions;
-    uint8_t in[REQUEST_BUFFER];
-    size_t start, end; /* not yet looked at */
-    bool drained;      /* after the last read(2) the FIFO was empty */
 };
 
 struct client_end {
@@ -47,7 +44,7 @@ struct client_end {
     uint8_t record[RECORD_MAX]; /* its prefix stays, the message changes */
 };
 
-/* -- server --------------------------------------------------------------------- */
+/* -- server --------------------------------------------------------------- */
 
 static int
 perclient_create(void *srv, const char *name)
@@ -58,12 +55,12 @@ perclient_create(void *srv, const char *name)
     s->dir = reply_fifo_make_dir(name);
     if (s->dir < 0)
         return s->dir;
-    s->fd = request_fifo_make(name); /* last: now clients find everything */
-    if (s->fd >= 0)
+    s->fifo.fd = request_fifo_make(name); /* last: now clients find all */
+    if (s->fifo.fd >= 0)
         return 0;
     close(s->dir);
     reply_fifo_remove_all(name);
-    return s->fd;
+    return s->fifo.fd;
 }
 
 /* Who wrote this, if it can be believed.  A length that goes beyond what its
@@ -72,7 +69,7 @@ perclient_create(void *srv, const char *name)
 static struct session *
 author(struct server *s, const struct record *r)
 {
-    const uint8_t *end = s->in + s->end;
+    const uint8_t *end = s->fifo.in + s->fifo.end;
     struct session *from = sessions_author(&s->sessions, r);
 
     if (from == NULL || (r->len <= (size_t)(end - r->at) &&
@@ -93,25 +90,26 @@ author(struct server *s, const struct record *r)
 static int
 take_record(struct server *s, struct ipc_request *req)
 {
+    struct request_fifo *f = &s->fifo;
     struct record r;
     size_t rest;
 
-    while (record_find(s->in + s->start, s->in + s->end, &r)) {
-        size_t have = (size_t)(s->in + s->end - r.at);
+    while (record_find(f->in + f->start, f->in + f->end, &r)) {
+        size_t have = (size_t)(f->in + f->end - r.at);
         struct session *from;
 
-        s->start = s->end - have;
+        f->start = f->end - have;
         /* All of it, and of what may begin in it, that there is. */
-        if (have < r.len + RECORD_PREFIX && !s->drained)
+        if (have < r.len + RECORD_PREFIX && !f->drained)
             return 0;
         if (r.type == RECORD_JOIN && have >= r.len)
             sessions_join(&s->sessions, s->dir, &r);
         from = author(s, &r);
         if (from == NULL) {
-            s->start++;
+            f->start++;
             continue;
         }
-        s->start += r.len;
+        f->start += r.len;
         req->msg.len = r.len - RECORD_PREFIX;
         memcpy(req->msg.buf, r.body, req->msg.len);
         req->peer = from->peer;
@@ -119,9 +117,9 @@ take_record(struct server *s, struct ipc_request *req)
         return 1;
     }
     /* No record; the beginning of one only if there is more to be read. */
-    rest = s->drained ? 0 : RECORD_PREFIX - 1;
-    if (s->end - s->start > rest)
-        s->start = s->end - rest;
+    rest = f->drained ? 0 : RECORD_PREFIX - 1;
+    if (f->end - f->start > rest)
+        f->start = f->end - rest;
     return 0;
 }
 
@@ -130,18 +128,13 @@ perclient_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 {
     int64_t deadline = deadline_in(timeout_ns);
     struct server *s = srv;
-    ssize_t n;
 
     /* Served in the order of arrival: one queue for all is fair by itself. */
     while (take_record(s, req) == 0) {
-        memmove(s->in, s->in + s->start, s->end - s->start);
-        s->end -= s->start;
-        s->start = 0;
-        n = request_fifo_read(s->fd, s->in + s->end, sizeof s->in - s->end,
-                              time_left(deadline), &s->drained);
-        if (n < 0)
-            return (int)n;
-        s->end += (size_t)n;
+        int err = request_fifo_read(&s->fifo, time_left(deadline));
+
+        if (err != 0)
+            return err;
     }
     return 0;
 }
@@ -170,7 +163,7 @@ perclient_reply(void *srv, const struct ipc_request *req,
 static int
 perclient_pollfd(void *srv)
 {
-    return ((struct server *)srv)->fd;
+    return ((struct server *)srv)->fifo.fd;
 }
 
 static void
@@ -179,13 +172,13 @@ perclient_destroy(void *srv)
     struct server *s = srv;
 
     sessions_drop_all(&s->sessions);
-    close(s->fd);
+    close(s->fifo.fd);
     close(s->dir);
     request_fifo_remove(s->name);
     reply_fifo_remove_all(s->name);
 }
 
-/* -- client --------------------------------------------------------------------- */
+/* -- client --------------------------------------------------------------- */
 
 /* Announces the reply FIFO and waits for the nonce in it. */
 static int
@@ -267,7 +260,7 @@ perclient_close(void *cli)
     frames_free(&c->in);
 }
 
-/* -- sweep, limits, table ------------------------------------------------------- */
+/* -- sweep, limits, table ------------------------------------------------- */
 
 static int
 perclient_sweep(const char *name)

@@ -49,7 +49,7 @@
 
 enum record_type { RECORD_JOIN = 1, RECORD_MESSAGE = 2 };
 
-/* -- client: writes them ------------------------------------------------------- */
+/* -- client: writes them -------------------------------------------------- */
 
 /* JOIN: "the reply FIFO id is mine, and I am uid".  Returns its length. */
 size_t record_join(uint8_t record[RECORD_MAX], const struct reply_fifo *id,
@@ -60,7 +60,7 @@ void record_message(uint8_t record[RECORD_MAX], const struct reply_fifo *id,
                     const uint8_t nonce[NONCE_SIZE]);
 void record_set_length(uint8_t record[RECORD_MAX], size_t len);
 
-/* -- server: finds them -------------------------------------------------------- */
+/* -- server: finds them --------------------------------------------------- */
 
 /* Something that looks like a record; anybody may have written it. */
 struct record {

@@ -26,9 +26,9 @@ struct reply_fifo {
 
 /* -- client --
  *
- * Makes a FIFO in NAME.d of this endpoint and opens it for reading, non-blocking.
- * Returns the descriptor or -errno.  path receives its name, to be unlinked as
- * soon as the server has opened it. */
+ * Makes a FIFO in NAME.d of this endpoint and opens it for reading,
+ * non-blocking.  Returns the descriptor or -errno.  path receives its name, to
+ * be unlinked as soon as the server has opened it. */
 int reply_fifo_make(const char *where, struct reply_fifo *id, char *path,
                     size_t size);
 
@@ -44,8 +44,8 @@ int reply_fifo_read(int fd, struct frames *in, struct ipc_message *msg,
  *
  * Makes NAME.d, the directory for them, in place of a leftover: open to
  * everybody if the server is root.  Returns a descriptor or -errno.  Where the
- * request FIFO is an activator's (core/activation.h), so is this: it is taken as
- * it is, and stays. */
+ * request FIFO is an activator's (core/activation.h), so is this: it is taken
+ * as it is, and stays. */
 int reply_fifo_make_dir(const char *name);
 
 /* Opens one for writing, non-blocking, if it is a FIFO that belongs to the uid

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -50,27 +51,32 @@ request_fifo_make(const char *name)
     return fd;
 }
 
-ssize_t
-request_fifo_read(int fd, void *to, size_t room, int64_t timeout_ns,
-                  bool *drained)
+int
+request_fifo_read(struct request_fifo *f, int64_t timeout_ns)
 {
     int err = 0, left = 0;
+    size_t room;
     ssize_t n;
 
+    memmove(f->in, f->in + f->start, f->end - f->start);
+    f->end -= f->start;
+    f->start = 0;
+    room = sizeof f->in - f->end;
     /* With no time limit read(2) itself waits: a system call less.  With one
      * ppoll(2) waits, and after it read(2) does not: nobody else reads here. */
     if (timeout_ns >= 0)
-        err = wait_for(fd, POLLIN, deadline_in(timeout_ns));
+        err = wait_for(f->fd, POLLIN, deadline_in(timeout_ns));
     if (err != 0)
         return err;
-    n = read(fd, to, room);
+    n = read(f->fd, f->in + f->end, room);
     if (n == -1)
         return -errno;
     /* More than it holds by itself?  Somebody has made it larger: fcntl(2). */
-    if ((size_t)n == room && ioctl(fd, FIONREAD, &left) == -1)
+    if ((size_t)n == room && ioctl(f->fd, FIONREAD, &left) == -1)
         return -errno;
-    *drained = left == 0;
-    return n;
+    f->end += (size_t)n;
+    f->drained = left == 0;
+    return 0;
 }
 
 int

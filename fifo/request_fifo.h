@@ -10,12 +10,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 /* What a FIFO holds, in bytes, unless somebody has changed it: pipe(7). */
 #define FIFO_CAPACITY 65536
 
-/* Room for all of it behind a record that is not whole yet. */
+/* Bytes: room for all of it behind a record that is not whole yet. */
 #define REQUEST_BUFFER (FIFO_CAPACITY + PIPE_BUF)
 
 /* -- server --
@@ -25,11 +24,18 @@
  * (core/activation.h), which then is not removed.  A descriptor or -errno. */
 int request_fifo_make(const char *name);
 
-/* Reads what there is, and waits for it at most timeout_ns.  How many bytes, or
- * -ETIMEDOUT, -EINTR.  drained: that was all, and because each record was
- * written at once, none that begins in it can have its end elsewhere. */
-ssize_t request_fifo_read(int fd, void *to, size_t room, int64_t timeout_ns,
-                          bool *drained);
+/* The server's end, and what has come out of it. */
+struct request_fifo {
+    int fd;
+    uint8_t in[REQUEST_BUFFER];
+    size_t start, end; /* not yet looked at */
+    bool drained; /* that is all; and because each record was written at once,
+                   * none that begins in it can have its end elsewhere */
+};
+
+/* Reads what there is, behind what is not yet looked at, and waits for it at
+ * most timeout_ns.  0, or -ETIMEDOUT, -EINTR. */
+int request_fifo_read(struct request_fifo *f, int64_t timeout_ns);
 
 /* Removes the name.  1 = it was there, 0 = it was not, or is an activator's. */
 int request_fifo_remove(const char *name);
