@@ -15,7 +15,6 @@
  *
  * Who asks, and is he still there?  posix_join.c.
  */
-#define _GNU_SOURCE /* O_CLOEXEC */
 #include "posix.h"
 
 #include "core/activation.h"
@@ -24,42 +23,14 @@
 #include "posix_plan.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static int msgq_sweep(const char *name); /* at the end */
 
 /* -- server ---------------------------------------------------------------- */
-
-static int
-make_queue(const char *queue_name, const struct posix_plan *p)
-{
-    struct mq_attr attr = {.mq_maxmsg = p->requests,
-                           .mq_msgsize = (long)p->size};
-    mqd_t queue = posix_take_over(queue_name, p);
-    int err;
-
-    if (queue != -ENOENT)
-        return queue;
-    /* O_EXCL: whatever is there is not ours, and mq_open(3) would be content
-     * with it. */
-    queue = mq_open(queue_name, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600,
-                    &attr);
-    /* Only root can open other users' 0600 queues, so only root invites them.
-     * They write, and do not read what others write. */
-    if (queue != -1 && (geteuid() != 0 || fchmod(queue, 0622) == 0))
-        return queue;
-    err = -errno;
-    if (queue != -1) {
-        mq_close(queue);
-        mq_unlink(queue_name);
-    }
-    return err;
-}
 
 static int
 msgq_create(void *srv, const char *name)
@@ -85,7 +56,7 @@ msgq_create(void *srv, const char *name)
         err = s->life;
         goto free_buffer;
     }
-    s->queue = make_queue(s->queue_name, &p);
+    s->queue = posix_make_requests(s->queue_name, &p);
     if (s->queue >= 0)
         return 0;
     err = s->queue;
@@ -103,22 +74,23 @@ take(struct server *s, size_t len, struct ipc_request *req)
     const uint8_t *p = s->buf;
     struct session *from;
     struct queue_id id;
+    uint32_t kind;
 
     /* Anybody may write here, so anything may stand here. */
     if (len < PREFIX)
         return 0;
     id = (struct queue_id){get32(p + 4), get32(p + 8)};
-    if (get32(p) == JOIN && len == PREFIX + 4) {
+    kind = get32(p);
+    if (kind == JOIN && len == PREFIX + 4) {
         posix_join(s, id, get32(p + PREFIX));
         return 0;
     }
     from = posix_find(s, &id);
-    if (get32(p) != MESSAGE || from == NULL ||
-        !nonce_equal(p + 12, from->nonce))
+    if (kind != MESSAGE || from == NULL || !nonce_equal(p + 12, from->nonce))
         return 0;
+    req->peer = from->peer;
     req->msg.len = len - PREFIX;
     memcpy(req->msg.buf, p + PREFIX, req->msg.len);
-    req->peer = from->peer;
     req->reply_to = (uint64_t)id.pid << 32 | id.serial;
     return 1;
 }

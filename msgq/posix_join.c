@@ -3,10 +3,10 @@
  *
  *      client                                       server
  *      mq_open(".../4711.1", 0600)
- *      JOIN { 4711.1, "I am Alice" } ---------->    fstat: whose queue is that?
- *      the nonce, in 4711.1          <----------    Alice's: then she can read it
+ *      JOIN { 4711.1, "I am Alice" } ----------->   fstat: whose queue is that?
+ *      the nonce, in 4711.1          <-----------   Alice's: she can read it
  *      mq_unlink(".../4711.1")
- *      MESSAGE { 4711.1, nonce, ... } --------->    so this is from her
+ *      MESSAGE { 4711.1, nonce, ... } --------->   so this is from her
  *
  * The owner proves nothing about who wrote a request; the nonce does
  * (core/owner.h).
@@ -81,7 +81,7 @@ reply_name(const char *name, const struct queue_id *id, char queue_name[256])
 
 /* -- server ---------------------------------------------------------------- */
 
-/* If its queue is full, one of the replies that it did not collect gives way. */
+/* If its queue is full, one of the replies it did not collect gives way. */
 void
 posix_drop(struct server *s, struct session *session)
 {
@@ -149,7 +149,7 @@ posix_join(struct server *s, struct queue_id id, uid_t claimed)
      * and the owner has his nonce. */
     if (posix_find(s, &id) != NULL || reply_name(s->name, &id, queue_name) != 0)
         return;
-    /* For reading too: drop(). */
+    /* For reading too: posix_drop(). */
     new.queue = mq_open(queue_name, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (new.queue == -1)
         return;

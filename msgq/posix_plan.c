@@ -1,4 +1,4 @@
-/* posix_plan.c - how large and how deep POSIX queues can be here. */
+/* posix_plan.c - how large and how deep POSIX queues can be; one made so. */
 #define _GNU_SOURCE /* O_CLOEXEC, RLIMIT_MSGQUEUE */
 #include "posix_plan.h"
 
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define REPLIES  5   /* deep; the request queue twice that: its default, 10 */
@@ -65,8 +66,10 @@ posix_plan(struct posix_plan *p)
     return 0;
 }
 
-int
-posix_take_over(const char *queue_name, const struct posix_plan *p)
+/* The queue that an activator (core/activation.h) has made, if there is one.
+ * It may have any depth, but must be of the plan's size, by which all go. */
+static int
+take_over(const char *queue_name, const struct posix_plan *p)
 {
     mqd_t queue = activation_take(ACTIVATION_QUEUE, queue_name);
     struct mq_attr attr;
@@ -76,6 +79,32 @@ posix_take_over(const char *queue_name, const struct posix_plan *p)
         return queue;
     mq_close(queue);
     return -EMSGSIZE;
+}
+
+int
+posix_make_requests(const char *queue_name, const struct posix_plan *p)
+{
+    struct mq_attr attr = {.mq_maxmsg = p->requests,
+                           .mq_msgsize = (long)p->size};
+    mqd_t queue = take_over(queue_name, p);
+    int err;
+
+    if (queue != -ENOENT)
+        return queue;
+    /* O_EXCL: whatever is there is not ours, and mq_open(3) would be content
+     * with it. */
+    queue = mq_open(queue_name, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600,
+                    &attr);
+    /* Only root can open other users' 0600 queues, so only root invites them.
+     * They write, and do not read what others write. */
+    if (queue != -1 && (geteuid() != 0 || fchmod(queue, 0622) == 0))
+        return queue;
+    err = -errno;
+    if (queue != -1) {
+        mq_close(queue);
+        mq_unlink(queue_name);
+    }
+    return err;
 }
 
 const char *

@@ -1,5 +1,6 @@
 /*
- * posix_plan.h - how large and how deep POSIX queues can be here.
+ * posix_plan.h - how large and how deep POSIX queues can be here, and the queue
+ * for requests, made so.
  *
  * The limits, and who sets them (mq_overview(7)):
  *
@@ -25,10 +26,10 @@ struct posix_plan {
 /* -EMFILE: this user may not have enough, as mq_open(3) would say. */
 int posix_plan(struct posix_plan *p);
 
-/* The request queue, if there is an activator (core/activation.h) and he has made
- * it: of any depth, but of the plan's size, by which everybody goes.  A
- * descriptor; -ENOENT: there is none; -EMSGSIZE. */
-int posix_take_over(const char *queue_name, const struct posix_plan *p);
+/* Makes the request queue, or takes over what an activator has made; clients of
+ * all users may write there if we are root.  A descriptor, or -errno;
+ * -EMSGSIZE: the activator's is of another size. */
+int posix_make_requests(const char *queue_name, const struct posix_plan *p);
 
 /* Why there can be no such queue here, or NULL. */
 const char *posix_unavailable(void);

@@ -32,6 +32,7 @@ static int msgq_limits(struct ipc_limits *l); /* at the end */
 static int
 msgq_create(void *srv, const char *name)
 {
+    struct server *s = srv;
     struct ipc_limits l;
     int err = msgq_limits(&l);
 
@@ -39,8 +40,8 @@ msgq_create(void *srv, const char *name)
         return err;
     /* Only root can write into other users' 0600 queues, so only root invites
      * them.  They write, and do not read what others write. */
-    return sysv_create(&((struct server *)srv)->base, name,
-                       geteuid() == 0 ? 0622 : 0600, PREFIX + l.max_msg);
+    return sysv_create(&s->base, name, geteuid() == 0 ? 0622 : 0600,
+                       PREFIX + l.max_msg);
 }
 
 /* 1 = a client's message, 0 = something else. */
@@ -49,20 +50,26 @@ take(struct server *s, size_t len, struct ipc_request *req)
 {
     const uint8_t *p = s->base.buf->text;
     struct session *from;
+    long kind;
+    int queue;
 
     /* Anybody may write here, so anything may stand here. */
     if (len < PREFIX)
         return 0;
-    if (s->base.buf->type == JOIN && len == PREFIX + 4)
-        private_join(s, (int)get32(p), get32(p + PREFIX));
-    from = private_find(s, (int)get32(p));
-    if (s->base.buf->type != MESSAGE || from == NULL || from->dismissed ||
+    queue = (int)get32(p);
+    kind = s->base.buf->type;
+    if (kind == JOIN && len == PREFIX + 4) {
+        private_join(s, queue, get32(p + PREFIX));
+        return 0;
+    }
+    from = private_find(s, queue);
+    if (kind != MESSAGE || from == NULL || from->dismissed ||
         !nonce_equal(p + 4, from->nonce))
         return 0;
+    req->peer = from->peer;
     req->msg.len = len - PREFIX;
     memcpy(req->msg.buf, p + PREFIX, req->msg.len);
-    req->peer = from->peer;
-    req->reply_to = (uint64_t)from->queue;
+    req->reply_to = (uint64_t)queue;
     return 1;
 }
 
