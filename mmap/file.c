@@ -30,7 +30,7 @@ file_open(void *cli, const char *where)
 static int
 file_sweep(const char *name)
 {
-    return meet_sweep(&meet_files, name);
+    return store_sweep(&meet_files, name);
 }
 
 const struct ipc_mechanism mmap_file = {

@@ -25,7 +25,7 @@
 int
 sheet_sweep(const char *name, const struct sheet_kind *kind)
 {
-    int removed = meet_sweep(kind->store, name);
+    int removed = store_sweep(kind->store, name);
 
     return removed < 0 ? removed : life_sweep(name) || removed;
 }

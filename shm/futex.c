@@ -43,7 +43,7 @@
 #define RINGS          10
 #define RINGS_NO_REPLY 1000
 
-/* -- waiting: server ------------------------------------------------------------ */
+/* -- waiting: server ------------------------------------------------------ */
 
 static int64_t
 earlier(int64_t a, int64_t b)
@@ -118,7 +118,7 @@ wake_server(struct rings_client *c, bool no_reply)
     }
 }
 
-/* -- waiting: client ------------------------------------------------------------ */
+/* -- waiting: client ------------------------------------------------------ */
 
 static int
 futex_client(struct rings_client *c, size_t room, int64_t deadline)
@@ -176,7 +176,7 @@ const struct rings_waiting futex_waiting = {
     .wake_client = wake_client,
 };
 
-/* -- the mechanism -------------------------------------------------------------- */
+/* -- the mechanism -------------------------------------------------------- */
 
 static int
 futex_create(void *srv, const char *name)
@@ -193,7 +193,7 @@ futex_open(void *cli, const char *where)
 static int
 futex_sweep(const char *name)
 {
-    return meet_sweep(&meet_shm, name);
+    return store_sweep(&meet_shm, name);
 }
 
 const struct ipc_mechanism shm_futex = {

@@ -41,7 +41,7 @@
  * in ns. */
 #define MEET_SLICE (20 * NS_PER_MS)
 
-/* -- the head of a client's place --------------------------------------------- */
+/* -- the head of a client's place ----------------------------------------- */
 
 #define MEET_READY 0x314d4853U /* "SHM1" */
 
@@ -61,7 +61,7 @@ struct meet_head {
     uint8_t answer[NONCE_SIZE];
 };
 
-/* -- server ------------------------------------------------------------------- */
+/* -- server --------------------------------------------------------------- */
 
 struct meet_guest {
     int fd;        /* of its place; to ask whether it lives */
@@ -95,7 +95,6 @@ int meet_create(struct meet_server *s, const struct meet_store *store,
                 const char *endpoint, size_t board_size, size_t place_size);
 int meet_open_house(struct meet_server *s, mode_t mode);
 void meet_destroy(struct meet_server *s);
-int meet_sweep(const struct meet_store *store, const char *endpoint);
 
 /* Admits newcomers, and lets those go who have died or do not answer their
  * nonce.  What a dead one said before is still heard: unheard() says whether
@@ -119,7 +118,7 @@ void meet_leave(struct meet_server *s, unsigned seat);
 uint64_t meet_token(const struct meet_server *s, unsigned seat);
 int meet_seat(const struct meet_server *s, uint64_t token);
 
-/* -- client ------------------------------------------------------------------- */
+/* -- client --------------------------------------------------------------- */
 
 struct meet_client {
     int board_fd, fd; /* its place; locked */

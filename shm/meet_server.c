@@ -17,38 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* -- make, remove, sweep ------------------------------------------------------------ */
-
-struct sweeping {
-    const struct meet_store *store;
-    int removed;
-};
-
-static bool
-sweep_one(const char *name, void *arg)
-{
-    struct sweeping *sweeping = arg;
-
-    if (sweeping->store->unlink(name) == 0)
-        sweeping->removed = 1;
-    return true;
-}
-
-int
-meet_sweep(const struct meet_store *store, const char *endpoint)
-{
-    struct sweeping sweeping = {.store = store};
-    struct meet_names n;
-    int err = store->names(endpoint, &n);
-
-    if (err != 0)
-        return err;
-    sweep_one(n.board, &sweeping);
-    store_each(&n, sweep_one, &sweeping);
-    if (store->own_dir && rmdir(n.dir) == 0)
-        sweeping.removed = 1;
-    return sweeping.removed;
-}
+/* -- make, remove --------------------------------------------------------- */
 
 int
 meet_create(struct meet_server *s, const struct meet_store *store,
@@ -62,7 +31,7 @@ meet_create(struct meet_server *s, const struct meet_store *store,
     if (err == 0)
         err = DEFENCE("guard", guard_install(), 0);
     if (err == 0)
-        err = meet_sweep(store, endpoint);
+        err = store_sweep(store, endpoint);
     if (err < 0)
         return err;
     if (store->own_dir && mkdir(s->names.dir, 0700) == -1)
@@ -99,7 +68,7 @@ meet_destroy(struct meet_server *s)
     guard_watch(NULL, 0);
 }
 
-/* -- who comes ---------------------------------------------------------------------- */
+/* -- who comes ------------------------------------------------------------ */
 
 /* How long after a look the next one is due if nobody has knocked, ns. */
 #define UNASKED (5 * NS_PER_MS)
@@ -245,7 +214,7 @@ meet_bedtime(const struct meet_server *s, int64_t deadline)
     return s->knocked && s->next_scan < deadline ? s->next_scan : deadline;
 }
 
-/* -- who is in, who goes ------------------------------------------------------------ */
+/* -- who is in, who goes -------------------------------------------------- */
 
 bool
 meet_answered(struct meet_server *s, unsigned seat)

@@ -319,7 +319,7 @@ mutex_close(void *cli)
 static int
 mutex_sweep(const char *name)
 {
-    return meet_sweep(&meet_shm, name);
+    return store_sweep(&meet_shm, name);
 }
 
 static int

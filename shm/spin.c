@@ -117,7 +117,7 @@ const struct rings_waiting spin_waiting = {
     .client = spin_client,
 };
 
-/* -- the mechanism -------------------------------------------------------------- */
+/* -- the mechanism -------------------------------------------------------- */
 
 static int
 spin_create(void *srv, const char *name)
@@ -134,7 +134,7 @@ spin_open(void *cli, const char *where)
 static int
 spin_sweep(const char *name)
 {
-    return meet_sweep(&meet_shm, name);
+    return store_sweep(&meet_shm, name);
 }
 
 const struct ipc_mechanism shm_spin = {

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* -- POSIX shared memory -------------------------------------------------------
+/* -- POSIX shared memory -----------------------------------------------------
  *
  * A flat space of names that all processes share, shm_overview(7).  In Linux it
  * is a directory. */
@@ -55,7 +55,7 @@ meet_shm_unavailable(void)
     return NULL;
 }
 
-/* -- files, beside the endpoint ------------------------------------------------- */
+/* -- files, beside the endpoint ------------------------------------------- */
 
 static int
 file_names(const char *endpoint, struct meet_names *n)
@@ -79,7 +79,7 @@ file_open(const char *name, int flags, mode_t mode)
 const struct meet_store meet_files = {
     .names = file_names, .open = file_open, .unlink = unlink, .own_dir = true};
 
-/* -- any kind ------------------------------------------------------------------- */
+/* -- any kind ------------------------------------------------------------- */
 
 static int
 hold_lock(int fd)
@@ -154,4 +154,35 @@ store_each(const struct meet_names *n, bool (*f)(const char *name, void *arg),
             break;
     }
     closedir(dir);
+}
+
+struct sweeping {
+    const struct meet_store *store;
+    int removed;
+};
+
+static bool
+sweep_one(const char *name, void *arg)
+{
+    struct sweeping *sweeping = arg;
+
+    if (sweeping->store->unlink(name) == 0)
+        sweeping->removed = 1;
+    return true;
+}
+
+int
+store_sweep(const struct meet_store *store, const char *endpoint)
+{
+    struct sweeping sweeping = {.store = store};
+    struct meet_names n;
+    int err = store->names(endpoint, &n);
+
+    if (err != 0)
+        return err;
+    sweep_one(n.board, &sweeping);
+    store_each(&n, sweep_one, &sweeping);
+    if (store->own_dir && rmdir(n.dir) == 0)
+        sweeping.removed = 1;
+    return sweeping.removed;
 }

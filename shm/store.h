@@ -49,4 +49,7 @@ bool store_held(int fd);
 void store_each(const struct meet_names *n,
                 bool (*f)(const char *name, void *arg), void *arg);
 
+/* Removes the board and the places of this endpoint.  1 = removed something. */
+int store_sweep(const struct meet_store *store, const char *endpoint);
+
 #endif
