@@ -14,7 +14,7 @@
 #define pthread_mutex_clocklock(m, clock, t) ((void)(t), pthread_mutex_lock(m))
 #endif
 
-/* -- lock and wait ------------------------------------------------------------------ */
+/* -- lock and wait -------------------------------------------------------- */
 
 /* What lock and wait have in common: the lock is ours after 0, and also after
  * -ETIMEDOUT from a wait. */
@@ -67,7 +67,64 @@ monitor_tired(struct held *held, int64_t deadline)
     return 0;
 }
 
-/* -- the board, and how to get there ---------------------------------------------- */
+/* The lock, as soon as the place is as it should be. */
+static int
+lock_when(struct meet_client *c, bool (*right)(const struct place *),
+          int64_t deadline)
+{
+    struct board *b = c->board;
+    struct place *p = c->place;
+    struct held held = {.holding = false};
+    int err = 0;
+
+    while (err == 0) {
+        int64_t until = monitor_slice(deadline);
+
+        err = monitor_lock(b, until);
+        if (err == 0) {
+            if (right(p))
+                break;
+            if (atomic_load(&p->head.verdict) == MEET_OVER)
+                err = -EPIPE;
+            else
+                err = monitor_wait(b, &p->answered, until);
+            if (err == 0 && right(p))
+                break;
+            monitor_unlock(b);
+        }
+        if (err == -ETIMEDOUT)
+            err =
+                meet_server_lives(c) ? monitor_tired(&held, deadline) : -EPIPE;
+    }
+    signals_release(&held);
+    return err;
+}
+
+static bool
+has_reply(const struct place *p)
+{
+    return p->state == REPLY;
+}
+
+int
+monitor_lock_reply(struct meet_client *c, int64_t deadline)
+{
+    return lock_when(c, has_reply, deadline);
+}
+
+static bool
+is_free(const struct place *p)
+{
+    return p->state != REQUEST;
+}
+
+int
+monitor_lock_free(struct meet_client *c, int64_t deadline)
+{
+    return lock_when(c, is_free, deadline);
+}
+
+/* -- the board, and how to get there -------------------------------------- */
 
 static int
 make_cond(pthread_cond_t *cond)

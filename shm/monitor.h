@@ -19,7 +19,7 @@
 
 #include <pthread.h>
 
-/* -- wire ------------------------------------------------------------------- */
+/* -- wire ----------------------------------------------------------------- */
 
 /* As long as that of the siblings, so that the sizes can be compared. */
 #define MAX_MESSAGE (64 * 1024 + 128)
@@ -39,7 +39,7 @@ struct place {
     uint8_t bytes[MAX_MESSAGE];
 };
 
-/* The same in words, for a client in another language: a page of PROTOCOL.md. */
+/* The same in words, for a client in another language: see PROTOCOL.md. */
 #define MUTEX_WIRE \
     "As shm/futex until you are welcome, with `shm-mutex` in the names. " \
     "But the board is\nwritable and 88 bytes long, a place 65768; and in " \
@@ -65,8 +65,7 @@ struct place {
     "To knock, signal work. EOWNERDEAD: call\npthread_mutex_consistent(3) " \
     "and go on."
 
-/* -- the monitor --------------------------------------------------------------
- */
+/* -- the monitor ----------------------------------------------------------- */
 
 /* Server: makes the board.  Client: joins, ipc.h's open(). */
 int monitor_create(struct meet_server *s, const char *name);
@@ -86,5 +85,12 @@ int64_t monitor_slice(int64_t deadline);
 
 /* What the end of a slice means: 0, go on; -ETIMEDOUT; -EINTR. */
 int monitor_tired(struct held *held, int64_t deadline);
+
+/* Client: waits until there is a reply in its place; until there is no request
+ * there.  The lock is ours after 0.
+ *   -EPIPE  the server is dead, or has shown us the door
+ *   -ETIMEDOUT, -EINTR */
+int monitor_lock_reply(struct meet_client *c, int64_t deadline);
+int monitor_lock_free(struct meet_client *c, int64_t deadline);
 
 #endif

@@ -13,9 +13,7 @@
  * must wait for a change gives the lock back while it sleeps
  * (pthread_cond_wait(3)).  Nothing here has to be atomic.
  *
- * A lock in shared memory outlives its holder.  A robust mutex tells the next
- * one that asks (monitor.h), and nothing needs repair here: a message is
- * complete before `state` says that it is there.
+ * A lock in shared memory outlives its holder: monitor.h.
  *
  * The price of the convenience is trust.  The C library keeps pointers inside
  * a robust mutex and follows them when it unlocks; who can write there can make
@@ -51,7 +49,7 @@ put(struct place *p, const struct ipc_message *msg, enum place_state state)
     p->state = state; /* last: who dies before has said nothing */
 }
 
-/* -- server --------------------------------------------------------------------- */
+/* -- server --------------------------------------------------------------- */
 
 static int
 mutex_create(void *srv, const char *name)
@@ -178,11 +176,10 @@ mutex_reply(void *srv, const struct ipc_request *req,
     if (monitor_lock(b, now_ns() + ipc_open_timeout) != 0)
         return -EPIPE; /* somebody holds on to it, and with it to everything */
     p = s->meet.places[seat].memory;
-    if (msg != NULL) {
+    if (msg != NULL)
         put(p, msg, REPLY);
-    } else {
+    else
         dismiss(s, (unsigned)seat);
-    }
     monitor_unlock(b);
     if (msg != NULL)
         pthread_cond_signal(&p->answered);
@@ -205,7 +202,7 @@ mutex_destroy(void *srv)
     meet_destroy(&s->meet);
 }
 
-/* -- client --------------------------------------------------------------------- */
+/* -- client --------------------------------------------------------------- */
 
 static int
 mutex_open(void *cli, const char *where)
@@ -215,48 +212,12 @@ mutex_open(void *cli, const char *where)
     return monitor_join(&c->meet, where);
 }
 
-/* Waits, with the lock held after 0, until the message in the place is a reply,
- * or (if there has to be none) until there is no request. */
-static int
-lock_when(struct client_end *c, bool reply, int64_t deadline)
-{
-    struct board *b = c->meet.board;
-    struct place *p = c->meet.place;
-    struct held held = {.holding = false};
-    int err = 0;
-
-    while (err == 0) {
-        int64_t until = monitor_slice(deadline);
-
-        err = monitor_lock(b, until);
-        if (err == 0) {
-            if (reply ? p->state == REPLY : p->state != REQUEST)
-                break;
-            if (atomic_load(&p->head.verdict) == MEET_OVER)
-                err = -EPIPE;
-            else
-                err = monitor_wait(b, &p->answered, until);
-            if (err == 0 && reply && p->state == REPLY)
-                break;
-            monitor_unlock(b);
-        }
-        if (err == -ETIMEDOUT) {
-            if (!meet_server_lives(&c->meet))
-                err = -EPIPE;
-            else
-                err = monitor_tired(&held, deadline);
-        }
-    }
-    signals_release(&held);
-    return err;
-}
-
 static int
 mutex_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
     struct place *p = c->meet.place;
-    int err = lock_when(c, true, deadline_in(timeout_ns));
+    int err = monitor_lock_reply(&c->meet, deadline_in(timeout_ns));
 
     msg->fd = -1;
     if (err == 0) {
@@ -290,7 +251,8 @@ mutex_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
         return -EBUSY;
     /* A reply that was given up must come first, and be thrown away. */
     do
-        err = lock_when(c, c->reply == GIVEN_UP, deadline);
+        err = c->reply == GIVEN_UP ? monitor_lock_reply(&c->meet, deadline)
+                                   : monitor_lock_free(&c->meet, deadline);
     while (err == -EINTR);
     if (err != 0)
         return err;
@@ -314,7 +276,7 @@ mutex_close(void *cli)
     meet_part(&c->meet);
 }
 
-/* -- sweep, limits, table -------------------------------------------------------------- */
+/* -- sweep, limits, table ------------------------------------------------- */
 
 static int
 mutex_sweep(const char *name)
