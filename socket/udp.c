@@ -17,11 +17,11 @@
  *                                         server  '-'  that was nonsense
  */
 #define _GNU_SOURCE /* SOCK_CLOEXEC */
+#include "ancillary.h"
 #include "core/clock.h"
 #include "inet.h"
 #include "local.h"
 
-#include "ancillary.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -58,19 +58,13 @@ token(const struct sockaddr_in *address)
     return (uint64_t)address->sin_addr.s_addr << 16 | address->sin_port;
 }
 
-static struct sockaddr_in
-address_of(uint64_t token)
-{
-    return (struct sockaddr_in){.sin_family = AF_INET,
-                                .sin_port = (in_port_t)token,
-                                .sin_addr.s_addr = (in_addr_t)(token >> 16)};
-}
-
 /* If there is no room the datagram is lost; so may any other be. */
 static int
 send_to(struct server *s, uint64_t token, const void *bytes, size_t len)
 {
-    struct sockaddr_in address = address_of(token);
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = (in_port_t)token,
+                                  .sin_addr.s_addr = (in_addr_t)(token >> 16)};
     ssize_t n = sendto(s->socket, bytes, len, MSG_DONTWAIT,
                        (struct sockaddr *)&address, sizeof address);
 
@@ -202,7 +196,6 @@ udp_open(void *cli, const char *where)
 
     if (err != 0)
         return err;
-    *c = (struct client_end){.cut_off = false};
     c->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (c->fd == -1)
         return -errno;
@@ -249,7 +242,7 @@ udp_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
     msg->fd = -1;
     if (c->cut_off)
         return -EPIPE;
-    for (;;) {
+    while (n <= 1) { /* one byte is no frame */
         int64_t until = c->ask < deadline ? c->ask : deadline;
         int err = waits ? 0 : wait_for(c->fd, POLLIN, until);
 
@@ -270,8 +263,6 @@ udp_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
             c->cut_off = true;
             return -EPIPE;
         }
-        if (n > 1)
-            break;
     }
     msg->len = (size_t)n;
     return 0;
@@ -305,10 +296,9 @@ const struct ipc_mechanism socket_udp = {
         "`127.0.0.1:PORT` and a newline;\nor you know it otherwise. A datagram "
         "is a frame, or one byte. Send `?`, again and\nagain until a `+` comes "
         "back: the server is there. Then send requests and receive\nreplies, "
-        "at "
-        "most 65507 bytes each. When no reply comes, send the request again, "
-        "under\nthe same id; replies may come twice. `-` means that you broke "
-        "the rules.",
+        "at most 65507 bytes each. When no reply comes, send the request "
+        "again, under\nthe same id; replies may come twice. `-` means that "
+        "you broke the rules.",
     .caps = IPC_BOUNDARIES | IPC_PIPELINED | IPC_POLLABLE | IPC_PERSISTS |
             IPC_LOSSY | IPC_REMOTE,
     .evidence = IPC_CLAIMED,
