@@ -91,7 +91,8 @@ answer(int fd, const struct sheet_seat *seat)
 }
 
 /* Could it be one?  A client sets mode 0600 when all is ready, so others are
- * not even opened: there is no telling what that costs (sheet_server.c, LOCKS). */
+ * not even opened: there is no telling what that costs (LOCKS,
+ * sheet_server.c). */
 static bool
 looks_ready(int dir, const char *name, bool everybody)
 {

@@ -58,8 +58,8 @@ void *shared(size_t size);
 /* The id in this line of the list: 0 the server's, then the clients'. */
 int listed_queue(const char *where, int line);
 
-/* (A struct hand.) Fills the System V queue of requests, with messages to nobody;
- * takes all out; makes a queue and says which. */
+/* (A struct hand.) Fills the System V queue of requests, with messages to
+ * nobody; takes all out; makes a queue and says which. */
 void fill(void *arg);
 void take_all(void *arg);
 void make_reply(void *arg);

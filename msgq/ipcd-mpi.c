@@ -47,7 +47,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* -- the relay ----------------------------------------------------------------- */
+/* -- the relay ------------------------------------------------------------ */
 
 /* One request under way by MPI, whose buffer must be left alone until it has
  * arrived; and replies as they come.  Until both sides have said bye: 0; or

@@ -46,7 +46,7 @@ struct client_end {
     pid_t pid;
 };
 
-/* -- what a crash leaves ----------------------------------------------------- */
+/* -- what a crash leaves -------------------------------------------------- */
 
 void
 mpi_session(pid_t pid, char path[MPI_SESSION_SIZE])
@@ -79,11 +79,11 @@ mpi_session_remove(pid_t pid)
         nftw(path, remove_entry, 8, FTW_PHYS | FTW_DEPTH);
 }
 
-/* -- server ------------------------------------------------------------------ */
+/* -- server --------------------------------------------------------------- */
 
-/* Runs `ipcd-mpi --probe`.  The program may be older than what is installed now,
- * and what it is linked with may be gone: then the loader says 127.  Its exit
- * status, or -errno. */
+/* Runs `ipcd-mpi --probe`.  The program may be older than what is installed
+ * now, and what it is linked with may be gone: then the loader says 127.  Its
+ * exit status, or -errno. */
 static int
 probe(const char *path)
 {
@@ -169,7 +169,7 @@ mpi_destroy(void *srv)
     (void)srv;
 }
 
-/* -- client ------------------------------------------------------------------ */
+/* -- client --------------------------------------------------------------- */
 
 static int
 mpi_open(void *cli, const char *where)
@@ -238,7 +238,7 @@ mpi_close(void *cli)
     mpi_session_remove(c->pid);
 }
 
-/* -- limits, table ----------------------------------------------------------- */
+/* -- limits, table -------------------------------------------------------- */
 
 static int
 mpi_limits(struct ipc_limits *l)

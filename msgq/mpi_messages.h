@@ -15,8 +15,8 @@ enum tag { FRAME = 1, BYE = 2, HELLO = 3 };
 
 #define HELLO_SIZE (MPI_MAX_PROCESSOR_NAME + sizeof "2147483647 ")
 
-/* How long to look without a nap, ns.  A message in a conversation comes in that
- * time. */
+/* How long to look without a nap, ns.  A message in a conversation comes in
+ * that time. */
 #define EAGER NS_PER_MS
 
 /* Is a message there?  Takes it; false: not yet.  BYE has no bytes. */

@@ -1,6 +1,6 @@
 /*
- * mpi_server.c - ipcd-mpi --serve: the privileged service, with one client, whose
- * messages come by MPI.
+ * mpi_server.c - ipcd-mpi --serve: the privileged service, with one client,
+ * whose messages come by MPI.
  */
 #include "mpi_messages.h"
 

@@ -1,5 +1,6 @@
 /*
- * mpi_session.h - what the client and its MPI process (msgq/ipcd-mpi.c) agree on.
+ * mpi_session.h - what the client and its MPI process, msgq/ipcd-mpi.c, agree
+ * on.
  */
 #ifndef MPI_SESSION_H
 #define MPI_SESSION_H

@@ -1,4 +1,4 @@
-/* sysv_list.c - the endpoint of a System V variant: a file that lists queues. */
+/* sysv_list.c - a System V variant's endpoint: a file that lists queues. */
 #define _GNU_SOURCE /* MSG_STAT_ANY, O_CLOEXEC */
 #include "sysv_list.h"
 

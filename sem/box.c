@@ -14,7 +14,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* -- the letter ------------------------------------------------------------------ */
+/* -- the letter ----------------------------------------------------------- */
 
 int
 letter_put(int fd, const struct letter_head *head, const void *body)
@@ -48,7 +48,7 @@ letter_get(int fd, struct letter_head *head, void *body)
     return 0;
 }
 
-/* -- who is alive ------------------------------------------------------------------- */
+/* -- who is alive --------------------------------------------------------- */
 
 /* An open file description lock: like the older record lock it ends with its
  * holder, but it also tells two clients in one process apart. */
@@ -70,7 +70,7 @@ life_locked(int fd, off_t byte)
     return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
-/* -- semaphores ---------------------------------------------------------------------- */
+/* -- semaphores ----------------------------------------------------------- */
 
 #define BELL_NAME (ENDPOINT_SIZE + NAME_MAX) /* bytes */
 
@@ -151,7 +151,7 @@ bell_unavailable(void)
     return NULL;
 }
 
-/* -- one box ----------------------------------------------------------------------- */
+/* -- one box -------------------------------------------------------------- */
 
 void
 box_close(struct box *box)

@@ -12,7 +12,7 @@
 #include <semaphore.h>
 #include <stdbool.h>
 
-/* -- the letter ------------------------------------------------------------- */
+/* -- the letter ----------------------------------------------------------- */
 
 /* Bytes of a message: 64 KiB and what frames it. */
 #define BODY_MAX (65536 + 64)
@@ -55,7 +55,7 @@ int letter_put(int fd, const struct letter_head *head, const void *body);
 /* body: NULL, or BODY_MAX bytes.  -EBADMSG: it is shorter than it says. */
 int letter_get(int fd, struct letter_head *head, void *body);
 
-/* -- who is alive ------------------------------------------------------------ */
+/* -- who is alive --------------------------------------------------------- */
 
 /* Byte of a file whose lock says so. */
 enum { CLIENT, SERVER };
@@ -83,7 +83,7 @@ int bell_wait(sem_t *sem, int64_t deadline);
 /* NULL, or why there are no named semaphores here. */
 const char *bell_unavailable(void);
 
-/* -- one box, as either side has it ------------------------------------------- */
+/* -- one box, as either side has it --------------------------------------- */
 
 struct box {
     int fd; /* the letter */

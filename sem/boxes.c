@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* -- sweep, make, remove ----------------------------------------------------------- */
+/* -- sweep, make, remove -------------------------------------------------- */
 
 int
 boxes_sweep(const char *name)
@@ -109,7 +109,7 @@ boxes_remove(struct boxes *b)
     close(b->fd);
 }
 
-/* -- who goes ----------------------------------------------------------------------- */
+/* -- who goes ------------------------------------------------------------- */
 
 void
 boxes_drop(struct session *i)
@@ -151,7 +151,7 @@ has_his_share(const struct boxes *b, uid_t uid)
     return share_spent(uid, has, IPC_MAX_CLIENTS);
 }
 
-/* -- who comes ---------------------------------------------------------------------- */
+/* -- who comes ------------------------------------------------------------ */
 
 /* Opens a letter if it is its owner's: O_PATH takes hold of the inode without
  * opening it, so what is checked is what is opened. */

@@ -21,7 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* -- the file ------------------------------------------------------------------
+/* -- the file ----------------------------------------------------------------
  *
  * Lines of one length: the hall's id; then, for each session, the ids of door
  * and letter and their owner.  Clients read the first one; the others are for
@@ -50,7 +50,7 @@ read_line(int file, size_t line, int *set, int *letter, uid_t *owner)
     return n > 0 && sscanf(text, "%d %d %" SCNu32, set, letter, owner) == 3;
 }
 
-/* -- server ----------------------------------------------------------------- */
+/* -- server --------------------------------------------------------------- */
 
 int
 hall_make(const char *name, int *file)
@@ -110,7 +110,7 @@ hall_hear(int hall, struct knock *k)
     return true;
 }
 
-/* -- client ----------------------------------------------------------------- */
+/* -- client --------------------------------------------------------------- */
 
 int
 hall_find(const char *where)
@@ -177,7 +177,7 @@ hall_leave_board(int hall)
     return semop(hall, &op, 1) == -1 ? -errno : 0;
 }
 
-/* -- sweep ------------------------------------------------------------------ */
+/* -- sweep ---------------------------------------------------------------- */
 
 int
 hall_sweep(const char *name, const struct letter_kind *kind)

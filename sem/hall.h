@@ -38,7 +38,7 @@ enum { BELL, DEAD, BOARD, KNOCK, ROW, HALL_SEMS = ROW + 9 };
  * letter, and either has it. */
 enum { REQUEST, BACK, SERVER_DEAD, CLIENT_DEAD, DOOR_SEMS };
 
-/* -- the letter ----------------------------------------------------------------
+/* -- the letter --------------------------------------------------------------
  *
  * It goes to the server as a request and comes back as a reply, or, if it was
  * a notice, as it was. */
@@ -88,7 +88,7 @@ struct knock {
     uid_t uid;
 };
 
-/* -- the hall (hall.c) -------------------------------------------------------- */
+/* -- the hall (hall.c) ---------------------------------------------------- */
 
 /* Server: makes the file and the set, and opens the file: its id.  */
 int hall_make(const char *name, int *file);
@@ -100,8 +100,8 @@ int hall_note(int file, size_t line, int set, int letter, uid_t owner);
 /* What stands in the row, if anybody has knocked. */
 bool hall_hear(int hall, struct knock *k);
 
-/* The id of the hall at this endpoint.  -ENOENT, -EACCES, -EPERM; -ECONNREFUSED:
- * it is not quite there. */
+/* The id of the hall at this endpoint.  -ENOENT, -EACCES, -EPERM;
+ * -ECONNREFUSED: it is not quite there. */
 int hall_find(const char *where);
 
 /* Takes the board, fills in the row and knocks; the board has to be given back
@@ -109,7 +109,7 @@ int hall_find(const char *where);
 int hall_knock(int hall, const struct knock *k, int64_t deadline);
 int hall_leave_board(int hall);
 
-/* -- the mechanism: see ipc.h -------------------------------------------------- */
+/* -- the mechanism: see ipc.h --------------------------------------------- */
 
 struct session {
     bool used, cut; /* cut: it broke the rules, nothing is taken from it */

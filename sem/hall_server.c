@@ -31,7 +31,7 @@
  * long a knock may have to wait while there are always requests. */
 #define TICK (100 * NS_PER_MS)
 
-/* -- who is in -------------------------------------------------------------- */
+/* -- who is in ------------------------------------------------------------ */
 
 /* Its owner is gone, so nobody else will remove the objects. */
 static void
@@ -157,7 +157,7 @@ join(struct hall_server *s, const struct knock *k)
         s->kind->drop(&new.letter);
 }
 
-/* -- server: create next reply destroy ----------------------------------------- */
+/* -- server: create next reply destroy ------------------------------------ */
 
 int
 hall_create(struct hall_server *s, const char *name,

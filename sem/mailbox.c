@@ -6,7 +6,7 @@
  *      takes it out      <---  (a file)               <---  puts a letter in
  *
  *      waits on `back`   <---  sem_post(back)         <---
- *                        --->  sem_post(full)         --->  looks at each `full`
+ *                        --->  sem_post(full)         --->  looks at all `full`
  *                        --->  sem_post(bell)         --->  waits on `bell`
  *
  * The one idea: `full` and `back` are never both 1.  Who has taken one of them
@@ -60,7 +60,7 @@ earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* -- server --------------------------------------------------------------------- */
+/* -- server --------------------------------------------------------------- */
 
 static int
 mailbox_create(void *srv, const char *name)
@@ -148,7 +148,7 @@ mailbox_destroy(void *srv)
     boxes_remove(&((struct server *)srv)->boxes);
 }
 
-/* -- client --------------------------------------------------------------------- */
+/* -- client --------------------------------------------------------------- */
 
 static int
 mailbox_open(void *cli, const char *where)
@@ -258,7 +258,7 @@ mailbox_close(void *cli)
     box_close(&c->box);
 }
 
-/* -- limits, table -------------------------------------------------------------- */
+/* -- limits, table -------------------------------------------------------- */
 
 static int
 mailbox_limits(struct ipc_limits *l)

@@ -26,7 +26,7 @@
 #include <sys/sem.h>
 #include <sys/types.h>
 
-/* The fourth argument of semctl(2); <sys/sem.h> leaves its declaration to us. */
+/* The fourth argument of semctl(2); <sys/sem.h> leaves it to us to declare. */
 union semun {
     int val;
     struct semid_ds *buf;

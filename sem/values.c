@@ -26,7 +26,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* -- wire: the letter --------------------------------------------------------- */
+/* -- wire: the letter ----------------------------------------------------- */
 
 #define HEAD (2 + NONCE_SIZE) /* values */
 
@@ -86,7 +86,7 @@ values_get(const struct letter *l, struct letter_head *head, void *body)
     return 0;
 }
 
-/* -- server --------------------------------------------------------------------- */
+/* -- server --------------------------------------------------------------- */
 
 static int
 values_take(struct letter *l, uid_t claimed, struct ipc_peer *peer)
@@ -114,7 +114,7 @@ values_remove(int id, uid_t owner)
     return set_remove(id, owner, (unsigned)(HEAD + values_max()));
 }
 
-/* -- client --------------------------------------------------------------------- */
+/* -- client --------------------------------------------------------------- */
 
 static int
 values_make(struct letter *l)
@@ -124,7 +124,7 @@ values_make(struct letter *l)
     return l->id == -1 ? -errno : 0;
 }
 
-/* -- the letter, limits, table ----------------------------------------------------- */
+/* -- the letter, limits, table -------------------------------------------- */
 
 static const struct letter_kind values = {
     .make = values_make,

@@ -119,8 +119,8 @@ ring_room(struct ring_writer *w, size_t len)
 }
 
 /* Copies a message behind its word: the end first, then what lies in the cache
- * line of the word.  That is the line the reader keeps looking at, and each look
- * takes it away from us; so it is written last, once, together with the word. */
+ * line of the word.  That is the line the reader keeps looking at, and each
+ * look takes it away from us; so it is written last, once, with the word. */
 static inline void
 ring_copy(uint8_t *to, const uint8_t *message, size_t len)
 {

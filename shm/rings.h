@@ -19,7 +19,7 @@
 
 #include <assert.h>
 
-/* -- wire ---------------------------------------------------------------------------- */
+/* -- wire ----------------------------------------------------------------- */
 
 struct rings_board {
     _Atomic uint32_t bell; /* odd: the server is asleep on it */
@@ -95,7 +95,7 @@ static_assert(sizeof(struct rings_place) == 524544, "place");
     "again until somebody is woken or the bell has\nchanged. To wait, " \
     "store the reason in sleeps, look once more, then FUTEX_WAIT."
 
-/* -- the protocol ------------------------------------------------------------------- */
+/* -- the protocol --------------------------------------------------------- */
 
 struct rings_server {
     struct meet_server meet;

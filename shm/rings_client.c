@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* -- what one can see without a system call ----------------------------------------- */
+/* -- what one can see without a system call ------------------------------- */
 
 bool
 rings_client_ready(struct rings_client *c, size_t room)
@@ -27,7 +27,7 @@ rings_server_elsewhere(const struct rings_client *c)
     return cpu_elsewhere(&((const struct rings_board *)c->meet.board)->cpu);
 }
 
-/* -- open, send, recv, close ----------------------------------------------------------- */
+/* -- open, send, recv, close ---------------------------------------------- */
 
 static void
 wake_server(struct rings_client *c, bool no_reply)

@@ -16,7 +16,7 @@
 /* The house is looked after at least once in so many requests. */
 #define TURNS 256
 
-/* -- what one can see without a system call ----------------------------------------- */
+/* -- what one can see without a system call ------------------------------- */
 
 bool
 rings_server_ready(const struct rings_server *s)
@@ -45,7 +45,7 @@ rings_clients_elsewhere(const struct rings_server *s)
     return false;
 }
 
-/* -- create -------------------------------------------------------------------------- */
+/* -- create --------------------------------------------------------------- */
 
 int
 rings_create(void *srv, const char *endpoint, const struct meet_store *store,
@@ -65,7 +65,7 @@ rings_create(void *srv, const char *endpoint, const struct meet_store *store,
     return err;
 }
 
-/* -- next ----------------------------------------------------------------------------- */
+/* -- next ----------------------------------------------------------------- */
 
 static void
 begin(struct rings_server *s, unsigned seat)
@@ -186,7 +186,7 @@ rings_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
     }
 }
 
-/* -- reply, destroy, limits ------------------------------------------------------------ */
+/* -- reply, destroy, limits ----------------------------------------------- */
 
 int
 rings_reply(void *srv, const struct ipc_request *req,

@@ -31,7 +31,7 @@
 #include <string.h>
 #include <sys/shm.h>
 
-/* -- wire: the letter --------------------------------------------------------- */
+/* -- wire: the letter ----------------------------------------------------- */
 
 /* Bytes of a message: 64 KiB and what frames it. */
 #define BODY_MAX (65536 + 64)
@@ -69,7 +69,7 @@ sysv_get(const struct letter *l, struct letter_head *head, void *body)
     return 0;
 }
 
-/* -- server --------------------------------------------------------------------- */
+/* -- server --------------------------------------------------------------- */
 
 /* Is this a letter, of the one who is claimed to be its owner? */
 static int
@@ -108,7 +108,7 @@ sysv_drop(struct letter *l)
     shmdt(l->at);
 }
 
-/* -- client --------------------------------------------------------------------- */
+/* -- client --------------------------------------------------------------- */
 
 /* Removed as soon as it is there: it goes with the last one who has it attached
  * (shmctl(2), IPC_RMID), so no crash can leave it.  That it can still be
@@ -130,7 +130,7 @@ sysv_make(struct letter *l)
     return err;
 }
 
-/* -- the letter, limits, table ----------------------------------------------------- */
+/* -- the letter, limits, table -------------------------------------------- */
 
 static const struct letter_kind segment = {
     .make = sysv_make,

@@ -89,7 +89,7 @@ clients_heard(struct clients *s, struct connection *c, enum awaited awaited)
     wait_patiently(s, c, awaited, now);
 }
 
-/* If the rest is here, and only we have not looked yet, we were the slow one. */
+/* If the rest is here, and we have not looked yet, we were the slow one. */
 static bool
 came_in_time(const struct connection *c)
 {

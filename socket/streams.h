@@ -21,15 +21,13 @@ struct stream_end {
     int gift; /* a descriptor that came, for a message not yet taken; or -1 */
     struct frames in;
     bool broken; /* a message was left half written */
-    bool waits;  /* recvmsg(2) is to wait, where there is no deadline */
+    bool waits;  /* recvmsg(2) is to wait, where there is no deadline: one
+                  * system call less.  TCP sets it.  Not so AF_UNIX streams:
+                  * whoever sleeps there in recvmsg(2) is also woken when the
+                  * other side has read what he sent, and goes to sleep again;
+                  * poll(2) tells room from bytes, and the two calls together
+                  * are faster (README.md, "What it costs"). */
 };
-
-/*
- * One system call less: TCP sets waits.  Not so AF_UNIX streams.  Whoever sleeps
- * there in recvmsg(2) is also woken when the other side has read what he sent,
- * and goes to sleep again; poll(2) tells room from bytes, and the two calls
- * together are faster (README.md, "What it costs").
- */
 
 void stream_end_init(struct stream_end *e, int fd);
 
@@ -38,7 +36,8 @@ int streams_send(void *end, const struct ipc_message *msg, int64_t timeout_ns);
 int streams_recv(void *end, struct ipc_message *msg, int64_t timeout_ns);
 void streams_close(void *end);
 
-/* One recvmsg(2) that does not wait, into the frames, of at_most bytes.  A descriptor that came goes to *gift; if it cannot, or nobody is there any
+/* One recvmsg(2) that does not wait, into the frames, of at_most bytes.  A
+ * descriptor that came goes to *gift; if it cannot, or nobody is there any
  * more: -EPIPE. */
 int stream_read(int fd, struct frames *in, size_t at_most, int *gift);
 
