@@ -35,8 +35,9 @@
 #include "core/api.h"
 #include "core/client.h"
 #include "core/host.h"
-#include "core/wire.h"
+#include "test/attack/requests.h"
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -64,10 +65,11 @@ struct attack {
 
 /* Each file's, ended by one whose .run is NULL. */
 extern const struct attack *const attack_tables[]; /* ended by NULL */
-extern const struct attack spawned_attacks[], fifo_attacks[], sysv_attacks[],
-    mqueue_attacks[], memory_attacks[], lock_attacks[], local_attacks[],
-    gift_attacks[], manners_attacks[], names_attacks[], inet_attacks[],
-    signal_attacks[], server_attacks[], rights_attacks[], fifo_room_attacks[];
+extern const struct attack spawned_attacks[], pipe_attacks[], fifo_attacks[],
+    fifo_room_attacks[], sysv_attacks[], mqueue_attacks[], reply_attacks[],
+    memory_attacks[], second_look_attacks[], lock_attacks[], local_attacks[],
+    names_attacks[], gift_attacks[], manners_attacks[], tcp_attacks[],
+    udp_attacks[], signal_attacks[], rights_attacks[], server_attacks[];
 
 /* -- what becomes of them (report.c) --------------------------------------- */
 
@@ -84,9 +86,9 @@ bool as_expected(const struct result *r);
 /* Prints the matrix, and writes it into a new directory.  0 or -errno. */
 int report(const struct result *results, size_t n, const char *parent);
 
-/* -- AF_UNIX sockets by hand (byhand.c) ------------------------------------- */
+/* -- sockets by hand (byhand.c) --------------------------------------------- */
 
-/* Bound to this path, which all may connect to. */
+/* AF_UNIX: bound to this path, which all may connect to. */
 int bind_local(const char *path, int type);
 
 /* Connected; and welcomed by the server, its byte '+'. */
@@ -94,6 +96,20 @@ int connect_local(const char *path, int type);
 void connect_at(int fd, const char *path);
 void wait_for_welcome(int fd);
 int connect_and_enter(const char *path, int type); /* both */
+
+/* AF_INET: 127.0.0.1, and no port, which means any; the address in a server's
+ * file, "127.0.0.1:41234". */
+struct sockaddr_in loopback(void);
+struct sockaddr_in address_in(const char *where);
+
+/* Bound there, with SO_REUSEADDR or without; or -errno.  Where that is. */
+int make_bound(int type, int reuse, const struct sockaddr_in *at);
+struct sockaddr_in address_of(int fd);
+
+/* A false server's part: it welcomes one client, and does that say anything?
+ * And the client's, who says the SECRET if he trusts it. */
+bool is_told_something(int listener);
+void tell_a_secret(void *where);
 
 /* Namespaces of one's own, among them one of users, with the rights of root in
  * them; and why an ordinary user can have none, or NULL. */
@@ -127,6 +143,13 @@ void *shared(size_t size);
 /* A file in stage_dir with this text and mode, ours. */
 const char *make_file(const char *name, const char *text, mode_t mode);
 #define SECRET "the secret of root"
+
+/* Is that still all that is in it? */
+bool is_still_secret(const char *path);
+
+/* A directory where anybody may rename what is not his, and where nothing keeps
+ * root from following his links: without the sticky bit.  In that one. */
+const char *make_careless_dir(const char *parent);
 
 /*
  * Somebody else, in lock step with us:
@@ -184,14 +207,11 @@ void resume_server(const struct host *h);
 bool is_served(struct host *h);
 void be_served(struct host *h); /* MUST(is_served(h)) */
 
+/* A client that this attack's mechanism must not let in there. */
+void asks_in_vain(void *where);
+
 /* Whom the server takes this client for: -1, nobody. */
 int64_t whoami(struct client *c);
-
-/* As whoami() for a reply to whoami, as it came; -2: it is none. */
-int64_t uid_in_frame(const uint8_t *frame, size_t len);
-
-/* A request without arguments; returns WIRE_HEADER. */
-size_t make_frame(uint8_t frame[WIRE_HEADER], uint16_t method);
 
 /* Does some thread of it sleep in this system call? */
 bool is_stuck(pid_t pid, long call);

@@ -3,8 +3,6 @@
 #define _GNU_SOURCE /* vmsplice, splice, memmem */
 #include "test/attack/attack.h"
 
-#include "../../../socket/ancillary.h"
-#include "../../../socket/local.h"
 #include "../../../socket/streams.h"
 
 #include <arpa/inet.h>
@@ -29,25 +27,12 @@
 static void
 send_gifts(int socket, int gift, size_t n)
 {
-    union {
-        struct cmsghdr header;
-        char room[CMSG_SPACE(MOST * sizeof(int))];
-    } control = {.room = {0}};
-    uint8_t frame[WIRE_HEADER];
-    struct iovec data = {.iov_base = frame,
-                         .iov_len = make_frame(frame, API_whoami)};
-    struct msghdr m = {.msg_iov = &data,
-                       .msg_iovlen = 1,
-                       .msg_control = &control,
-                       .msg_controllen = CMSG_SPACE(n * sizeof gift)};
+    int gifts[MOST];
 
-    control.header.cmsg_level = SOL_SOCKET;
-    control.header.cmsg_type = SCM_RIGHTS;
-    control.header.cmsg_len = CMSG_LEN(n * sizeof gift);
     for (size_t i = 0; i < n; i++)
-        memcpy(CMSG_DATA(&control.header) + i * sizeof gift, &gift,
-               sizeof gift);
-    MUST(sendmsg(socket, &m, MSG_NOSIGNAL) == WIRE_HEADER);
+        gifts[i] = gift;
+    MUST(send_beside(socket, SCM_RIGHTS, gifts, n * sizeof gift) ==
+         WIRE_HEADER);
 }
 
 /* -- 55, 56: descriptors --------------------------------------------------- */

@@ -12,54 +12,26 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* -- by hand --------------------------------------------------------------- */
 
 static int64_t
-whoami_over(int fd)
+take_uid(int fd)
 {
     uint8_t bytes[4096];
-    ssize_t n;
+    ssize_t n = recv(fd, bytes, sizeof bytes, 0);
 
-    MUST(send(fd, bytes, make_frame(bytes, API_whoami), MSG_NOSIGNAL) ==
-         WIRE_HEADER);
-    n = recv(fd, bytes, sizeof bytes, 0);
     return n > 0 ? uid_in_frame(bytes, (size_t)n) : -2;
 }
 
 /* -- 50: a forged name ------------------------------------------------------- */
 
 struct post {
-    char server[ENDPOINT_SIZE], victim[ENDPOINT_SIZE];
+    char server[ENDPOINT_SIZE];
     bool fell;
 };
-
-/* Asks who he is, with credentials of his own making. */
-static ssize_t
-send_as(int fd, const struct ucred *who)
-{
-    union {
-        struct cmsghdr header;
-        char room[CMSG_SPACE(sizeof *who)];
-    } control = {.room = {0}};
-    uint8_t frame[WIRE_HEADER];
-    struct iovec data = {.iov_base = frame,
-                         .iov_len = make_frame(frame, API_whoami)};
-    struct msghdr m = {.msg_iov = &data,
-                       .msg_iovlen = 1,
-                       .msg_control = &control,
-                       .msg_controllen = sizeof control};
-
-    control.header.cmsg_level = SOL_SOCKET;
-    control.header.cmsg_type = SCM_CREDENTIALS;
-    control.header.cmsg_len = CMSG_LEN(sizeof *who);
-    memcpy(CMSG_DATA(&control.header), who, sizeof *who);
-    return sendmsg(fd, &m, MSG_NOSIGNAL);
-}
 
 static void
 bob_forges(void *arg)
@@ -68,13 +40,16 @@ bob_forges(void *arg)
                                  {.pid = getpid(), .uid = ALICE, .gid = BOB},
                                  {.pid = getpid(), .uid = BOB, .gid = 0},
                                  {.pid = 1, .uid = BOB, .gid = BOB}};
+    const struct ucred truth = {.pid = getpid(), .uid = BOB, .gid = BOB};
     struct post *p = arg;
-    int fd = connect_local(p->server, SOCK_SEQPACKET);
+    int fd = connect_and_enter(p->server, SOCK_SEQPACKET);
 
-    wait_for_welcome(fd);
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++)
-        p->fell = p->fell || send_as(fd, &lies[i]) != -1 || errno != EPERM;
-    p->fell = p->fell || whoami_over(fd) != BOB;
+        if (send_beside(fd, SCM_CREDENTIALS, &lies[i], sizeof *lies) != -1 ||
+            errno != EPERM)
+            p->fell = true;
+    MUST(send_beside(fd, SCM_CREDENTIALS, &truth, sizeof truth) == WIRE_HEADER);
+    p->fell = p->fell || take_uid(fd) != BOB;
 }
 
 /* The naive form: a struct in the message, filled in by the sender. */
@@ -118,9 +93,10 @@ forges_a_name(bool naive)
 static bool
 has_roots_connection(bool naive)
 {
-    bool *fell = shared(sizeof *fell);
+    int64_t *uid = shared(sizeof *uid);
     struct host server;
     struct client c;
+    int status;
     pid_t pid;
 
     serve(&server, naive ? "socket/stream" : "socket/seqpacket");
@@ -128,13 +104,14 @@ has_roots_connection(bool naive)
     pid = fork();
     if (pid == 0) {
         become_user(ALICE);
-        *fell = whoami(&c) == 0;
+        *uid = whoami(&c);
         _exit(EXIT_SUCCESS);
     }
-    MUST(waitpid(pid, NULL, 0) == pid);
+    MUST(waitpid(pid, &status, 0) == pid && status == 0);
     client_close(&c);
     host_stop(&server);
-    return *fell;
+    MUST(*uid == 0 || *uid == ALICE);
+    return *uid == 0;
 }
 
 /* -- 52: a helper that connects for him ------------------------------------------ */
@@ -256,6 +233,7 @@ has_roots_pid(bool naive)
     struct ucred who;
     socklen_t len = sizeof who;
     char path[ENDPOINT_SIZE + 16];
+    uint8_t frame[WIRE_HEADER];
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), listener, taken;
     int64_t uid;
     pid_t pid;
@@ -280,7 +258,9 @@ has_roots_pid(bool naive)
     } else {
         wait_for_welcome(fd);
         take_pid(pid);
-        uid = whoami_over(fd);
+        MUST(send(fd, frame, make_frame(frame, API_whoami), MSG_NOSIGNAL) ==
+             WIRE_HEADER);
+        uid = take_uid(fd);
     }
     MUST(kill(pid, SIGKILL) == 0);
     host_stop(&server);

@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
@@ -59,20 +58,11 @@ make_door(struct hand *h)
     MUST(h->door != -1);
 }
 
-/* Knocks, and returns when the server has heard it.  What it does then is done
- * before it serves another request, of one who has joined before: a newcomer
- * would write over the row. */
 static void
 knock(struct hand *h)
 {
-    const struct knock k = {h->door, h->letter, h->claim};
-    struct sembuf read = {KNOCK, 0, 0};
-
-    h->hall = hall_find(h->where);
+    h->hall = hall_say(h->where, h->door, h->letter, h->claim, PATIENCE);
     MUST(h->hall >= 0);
-    MUST(hall_knock(h->hall, &k, deadline_in(PATIENCE)) == 0);
-    MUST(set_wait(h->hall, &read, 1, deadline_in(PATIENCE)) == 0);
-    MUST(hall_leave_board(h->hall) == 0);
 }
 
 static void
@@ -82,7 +72,9 @@ alice_has_a_segment(struct actor *self, void *arg)
 
     make_letter(h);
     actor_step(self);
-    h->fell = h->at->head.mark != LETTER_JOIN; /* has anybody written there? */
+    /* Has anybody written there? */
+    h->fell = h->at->head.mark == LETTER_REPLY;
+    MUST(h->fell || h->at->head.mark == LETTER_JOIN);
 }
 
 static void
@@ -138,7 +130,8 @@ bob_claims(struct actor *self, void *arg)
     make_frame(h->at->body, API_whoami);
     MUST(semop(h->door, &over, 1) == 0 && set_post(h->hall, BELL) == 0);
     MUST(set_wait(h->door, &back, 1, deadline_in(PATIENCE)) == 0);
-    h->fell = uid_in_frame(h->at->body, h->at->head.len) == ALICE;
+    MUST(uid_in_frame(h->at->body, h->at->head.len) == ALICE);
+    h->fell = true;
 }
 
 static bool

@@ -1,8 +1,6 @@
 /* attack_mqueue.c - POSIX message queues: names, priorities, ghosts. */
-#define _GNU_SOURCE /* F_OFD_SETLK */
-#include "test/attack/attack.h"
-
-#include "core/owner.h"
+#define _GNU_SOURCE /* O_CLOEXEC */
+#include "test/attack/hand.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,172 +13,21 @@
 
 static struct mq_attr small = {.mq_maxmsg = 4, .mq_msgsize = 8192};
 
-/* -- requests to msgq/posix, written by hand ---------------------------------- */
-
-enum { JOIN = 1, MESSAGE = 2, PREFIX = 28 };
-
-struct hand {
-    char server[ENDPOINT_SIZE], reply[ENDPOINT_SIZE + 16]; /* names */
-    uid_t claim;
-    uint8_t nonce[NONCE_SIZE];
+/* The name of the request queue, and whether it fell. */
+struct target {
+    char queue[ENDPOINT_SIZE];
     bool fell;
 };
 
-static struct hand *
-make_hand(uid_t claim)
+static struct target *
+make_target(void)
 {
-    struct hand *h = shared(sizeof *h);
+    struct target *t = shared(sizeof *t);
     char where[ENDPOINT_SIZE];
 
     MUST(endpoint_name(ipc_find("msgq/posix"), run_dir, where) == 0);
-    MUST(endpoint_flat(where, h->server) == 0);
-    snprintf(h->reply, sizeof h->reply, "%s.4711.1", h->server);
-    h->claim = claim;
-    return h;
-}
-
-static void
-request(const struct hand *h, unsigned kind, const void *body, size_t len)
-{
-    mqd_t queue = mq_open(h->server, O_WRONLY | O_CLOEXEC);
-    uint8_t text[100] = {0};
-
-    MUST(queue != -1);
-    put32(text, kind);
-    put32(text + 4, 4711);
-    put32(text + 8, 1);
-    memcpy(text + 12, h->nonce, NONCE_SIZE);
-    memcpy(text + PREFIX, body, len);
-    MUST(mq_send(queue, (char *)text, PREFIX + len, 0) == 0);
-    mq_close(queue);
-}
-
-static void
-say_join(const struct hand *h)
-{
-    uint8_t uid[4];
-
-    put32(uid, h->claim);
-    request(h, JOIN, uid, sizeof uid);
-}
-
-static void
-say_whoami(const struct hand *h)
-{
-    uint8_t frame[WIRE_HEADER];
-
-    make_frame(frame, API_whoami);
-    request(h, MESSAGE, frame, sizeof frame);
-}
-
-/* A reply queue as any client makes it. */
-static mqd_t
-make_replies(const struct hand *h)
-{
-    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
-    mqd_t queue =
-        mq_open(h->reply, O_RDONLY | O_CREAT | O_EXCL | O_NONBLOCK | O_CLOEXEC,
-                0600, &small);
-
-    MUST(queue != -1);
-    MUST(fcntl(queue, F_OFD_SETLK, &lock) == 0);
-    return queue;
-}
-
-static bool
-says_uid(mqd_t replies, uid_t uid)
-{
-    uint8_t text[8192];
-    ssize_t n = mq_receive(replies, (char *)text, sizeof text, NULL);
-
-    return n > 0 && uid_in_frame(text, (size_t)n) == uid;
-}
-
-static ssize_t
-take_nonce(mqd_t replies, uint8_t nonce[NONCE_SIZE])
-{
-    char text[8192];
-    ssize_t n = mq_receive(replies, text, sizeof text, NULL);
-
-    if (n == NONCE_SIZE)
-        memcpy(nonce, text, NONCE_SIZE);
-    return n;
-}
-
-/* -- 103: reflection ------------------------------------------------------- */
-
-static void
-alice_has_a_queue(struct actor *self, void *arg)
-{
-    struct hand *h = arg;
-    mqd_t replies = make_replies(h);
-    uint8_t hers[NONCE_SIZE];
-
-    actor_step(self); /* Bob does it */
-    MUST(take_nonce(replies, hers) == NONCE_SIZE);
-    h->fell = says_uid(replies, ALICE);
-}
-
-static void
-bob_names_it(void *arg)
-{
-    say_join(arg);
-    say_whoami(arg);
-}
-
-static bool
-names_anothers_queue(bool naive)
-{
-    struct hand *h = make_hand(ALICE);
-    struct host server;
-    struct actor alice;
-
-    (void)naive;
-    serve(&server, "msgq/posix");
-    actor_start(&alice, ALICE, alice_has_a_queue, h);
-    actor_wait(&alice);
-    as_user(BOB, bob_names_it, h);
-    be_served(&server);
-    actor_go(&alice);
-    actor_end(&alice);
-    host_stop(&server);
-    return h->fell;
-}
-
-/* -- 104: his own queue, and he says that he is root -------------------------- */
-
-static void
-bob_claims(struct actor *self, void *arg)
-{
-    struct hand *h = arg;
-    mqd_t replies = make_replies(h);
-
-    say_join(h);
-    actor_step(self);
-    if (take_nonce(replies, h->nonce) != NONCE_SIZE)
-        return;
-    say_whoami(h);
-    actor_step(self);
-    h->fell = says_uid(replies, 0);
-}
-
-static bool
-claims_to_be_root(bool naive)
-{
-    struct hand *h = make_hand(0);
-    struct host server;
-    struct actor bob;
-
-    (void)naive;
-    serve(&server, "msgq/posix");
-    actor_start(&bob, BOB, bob_claims, h);
-    while (actor_next(&bob)) {
-        be_served(&server);
-        actor_go(&bob);
-    }
-    actor_end(&bob);
-    host_stop(&server);
-    return h->fell;
+    strcpy(t->queue, queue_name(where));
+    return t;
 }
 
 /* -- 30: a queue before the server --------------------------------------------- */
@@ -188,22 +35,22 @@ claims_to_be_root(bool naive)
 static void
 bob_is_first(struct actor *self, void *arg)
 {
-    struct hand *h = arg;
+    struct target *t = arg;
     char text[8192];
-    mqd_t queue = mq_open(h->server, O_RDWR | O_CREAT | O_NONBLOCK | O_CLOEXEC,
+    mqd_t queue = mq_open(t->queue, O_RDWR | O_CREAT | O_NONBLOCK | O_CLOEXEC,
                           0666, &small);
 
     MUST(queue != -1 && fchmod(queue, 0666) == 0);
     actor_step(self); /* the server comes, and A asks it */
-    h->fell = mq_receive(queue, text, sizeof text, NULL) >= 0;
+    t->fell = mq_receive(queue, text, sizeof text, NULL) >= 0;
 }
 
 /* O_CREAT without O_EXCL: whatever is there will do. */
 static void
-textbook_server_and_client(const struct hand *h)
+textbook_server_and_client(const struct target *t)
 {
-    mqd_t server = mq_open(h->server, O_RDONLY | O_CREAT, 0622, &small);
-    mqd_t client = mq_open(h->server, O_WRONLY);
+    mqd_t server = mq_open(t->queue, O_RDONLY | O_CREAT, 0622, &small);
+    mqd_t client = mq_open(t->queue, O_WRONLY);
 
     MUST(server != -1 && client != -1);
     MUST(mq_send(client, "?", 1, 0) == 0);
@@ -212,14 +59,14 @@ textbook_server_and_client(const struct hand *h)
 static bool
 has_a_queue_before(bool naive)
 {
-    struct hand *h = make_hand(0);
+    struct target *t = make_target();
     struct host server;
     struct actor bob;
 
-    actor_start(&bob, BOB, bob_is_first, h);
+    actor_start(&bob, BOB, bob_is_first, t);
     actor_wait(&bob);
     if (naive) {
-        textbook_server_and_client(h);
+        textbook_server_and_client(t);
     } else {
         serve(&server, "msgq/posix");
         be_served(&server);
@@ -227,45 +74,37 @@ has_a_queue_before(bool naive)
     }
     actor_go(&bob);
     actor_end(&bob);
-    return h->fell;
+    return t->fell;
 }
 
 /* -- 105: a queue in place of the server's ------------------------------------- */
-
-static void
-alice_asks(void *arg)
-{
-    struct client c;
-
-    MUST(client_open(&c, ipc_find("msgq/posix"), arg) != 0);
-}
 
 /* The server is there, but its queue is not: root has made a mistake. */
 static bool
 has_a_queue_in_its_place(bool naive)
 {
-    struct hand *h = make_hand(0);
+    struct target *t = make_target();
     struct host server;
     struct actor bob;
 
     (void)naive;
     serve(&server, "msgq/posix");
-    MUST(mq_unlink(h->server) == 0);
-    actor_start(&bob, BOB, bob_is_first, h);
+    MUST(mq_unlink(t->queue) == 0);
+    actor_start(&bob, BOB, bob_is_first, t);
     actor_wait(&bob);
-    as_user(ALICE, alice_asks, server.where);
+    as_user(ALICE, asks_in_vain, server.where);
     actor_go(&bob);
     actor_end(&bob);
     host_stop(&server);
-    return h->fell;
+    return t->fell;
 }
 
 /* -- 31: who sent it? ---------------------------------------------------------- */
 
 static void
-send_one(const struct hand *h, const char *text, unsigned priority)
+send_one(const struct target *t, const char *text, unsigned priority)
 {
-    mqd_t queue = mq_open(h->server, O_WRONLY | O_CLOEXEC);
+    mqd_t queue = mq_open(t->queue, O_WRONLY | O_CLOEXEC);
 
     MUST(queue != -1);
     MUST(mq_send(queue, text, strlen(text), priority) == 0);
@@ -286,22 +125,22 @@ bob_is_in_a_hurry(void *arg)
 
 /* mq_notify(3) says who sent; what is received first is another's. */
 static bool
-notify_says(struct hand *h)
+notify_says(struct target *t)
 {
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
                              .sigev_signo = SIGUSR1};
     siginfo_t info;
     sigset_t set;
     char text[8192] = "";
-    mqd_t queue = mq_open(h->server, O_RDONLY | O_CREAT | O_EXCL, 0622, &small);
+    mqd_t queue = mq_open(t->queue, O_RDONLY | O_CREAT | O_EXCL, 0622, &small);
 
     MUST(queue != -1 && fchmod(queue, 0622) == 0);
     sigemptyset(&set);
     sigaddset(&set, SIGUSR1);
     sigprocmask(SIG_BLOCK, &set, NULL);
     MUST(mq_notify(queue, &event) == 0);
-    as_user(ALICE, alice_sends, h);
-    as_user(BOB, bob_is_in_a_hurry, h);
+    as_user(ALICE, alice_sends, t);
+    as_user(BOB, bob_is_in_a_hurry, t);
     MUST(sigwaitinfo(&set, &info) == SIGUSR1);
     MUST(mq_receive(queue, text, sizeof text, NULL) > 0);
     return info.si_uid == ALICE && strcmp(text, "his") == 0;
@@ -310,16 +149,16 @@ notify_says(struct hand *h)
 static bool
 overtakes(bool naive)
 {
-    struct hand *h = make_hand(0);
+    struct target *t = make_target();
     struct host server;
     struct client c;
     bool misled;
 
     if (naive)
-        return notify_says(h);
+        return notify_says(t);
     serve(&server, "msgq/posix");
     pause_server(&server);
-    as_user(BOB, bob_is_in_a_hurry, h);
+    as_user(BOB, bob_is_in_a_hurry, t);
     resume_server(&server);
     MUST(host_client(&server, &c) == 0);
     misled = whoami(&c) != (int64_t)geteuid();
@@ -333,8 +172,8 @@ overtakes(bool naive)
 static void
 bob_fills(void *arg)
 {
-    const struct hand *h = arg;
-    mqd_t queue = mq_open(h->server, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    const struct target *t = arg;
+    mqd_t queue = mq_open(t->queue, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 
     MUST(queue != -1);
     while (mq_send(queue, "", 0, 0) == 0)
@@ -346,7 +185,7 @@ bob_fills(void *arg)
 static void
 send_and_wait(struct actor *self, void *arg)
 {
-    mqd_t queue = mq_open(((struct hand *)arg)->server, O_WRONLY | O_CLOEXEC);
+    mqd_t queue = mq_open(((struct target *)arg)->queue, O_WRONLY | O_CLOEXEC);
 
     actor_step(self);
     mq_send(queue, "?", 1, 0);
@@ -357,7 +196,7 @@ static bool
 fills_the_queue(bool naive)
 {
     struct api_value nothing = {.at = "", .len = 0};
-    struct hand *h = make_hand(0);
+    struct target *t = make_target();
     struct host server;
     struct client c;
     struct actor a;
@@ -366,9 +205,9 @@ fills_the_queue(bool naive)
     serve(&server, "msgq/posix");
     MUST(host_client(&server, &c) == 0);
     pause_server(&server);
-    as_user(BOB, bob_fills, h);
+    as_user(BOB, bob_fills, t);
     if (naive) {
-        actor_start(&a, geteuid(), send_and_wait, h);
+        actor_start(&a, geteuid(), send_and_wait, t);
         actor_wait(&a);
         actor_go(&a);
         while (!stuck && !actor_is_there(&a))
@@ -392,7 +231,7 @@ static bool
 talks_to_a_ghost(bool naive)
 {
     struct api_value nothing = {.at = "", .len = 0};
-    struct hand *h = make_hand(0);
+    struct target *t = make_target();
     struct host server;
     struct client c;
     struct reply r;
@@ -401,7 +240,7 @@ talks_to_a_ghost(bool naive)
 
     serve(&server, "msgq/posix");
     MUST(host_client(&server, &c) == 0);
-    old = mq_open(h->server, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    old = mq_open(t->queue, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
     MUST(old != -1);
     kill(server.pid, SIGKILL);
     host_stop(&server);
@@ -495,10 +334,6 @@ const struct attack mqueue_attacks[] = {
      .alone = true, .run = talks_to_a_ghost},
     {34, M, "makes all the queues there can be", .how = "made at the start",
      .run = takes_all_queues},
-    {103, M, "says: the reply queue of A is mine", .without = "nonce",
-     .how = "the nonce, which A reads", .run = names_anothers_queue},
-    {104, M, "says: my own queue, and I am root", .without = "owner",
-     .how = "who owns the queue", .run = claims_to_be_root},
     {105, M, "has a queue in the server's place", .without = "server",
      .how = "whose run directory it is", .run = has_a_queue_in_its_place},
     {106, M, "makes all queues; a new client comes",

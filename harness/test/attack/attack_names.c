@@ -1,12 +1,10 @@
 /* attack_names.c - AF_UNIX sockets: names, whose they are and where they lead. */
-#define _GNU_SOURCE /* accept4, CLONE_NEWNS */
+#define _GNU_SOURCE /* CLONE_NEWNS */
 #include "test/attack/attack.h"
 
 #include "../../../socket/local.h"
 
-#include <errno.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -70,7 +68,6 @@ writes_in_anothers_name(bool naive)
 /* -- 63, 107: a false server ----------------------------------------------------------- */
 
 struct squatter {
-    const struct ipc_mechanism *m;
     char where[ENDPOINT_SIZE];
     bool fell;
 };
@@ -80,64 +77,35 @@ bob_listens(struct actor *self, void *arg)
 {
     struct squatter *s = arg;
     struct sockaddr_un address;
-    socklen_t len = strcmp(s->m->name, "socket/abstract") == 0
+    socklen_t len = strcmp(this_attack->mechanism, "socket/abstract") == 0
                         ? local_abstract(&address, s->where)
                         : local_path(&address, s->where);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), taken;
-    char bytes[4096];
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     MUST(bind(fd, (struct sockaddr *)&address, len) == 0 && listen(fd, 1) == 0);
     chmod(s->where, 0666);
     actor_step(self);
-    taken = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-    send(taken, "+", 1, MSG_NOSIGNAL); /* be welcome */
-    s->fell = recv(taken, bytes, sizeof bytes, 0) > 0;
-}
-
-static void
-alice_asks(void *arg)
-{
-    const struct api_value secret = {.at = SECRET, .len = strlen(SECRET)};
-    struct squatter *s = arg;
-    struct client c;
-
-    if (client_open(&c, s->m, s->where) != 0)
-        return;
-    client_send(&c, api_by_name("hello"), &secret, NULL, PATIENCE);
-    client_close(&c);
+    s->fell = is_told_something(fd);
 }
 
 static bool
-is_there_before(const char *mechanism)
+is_there_before(bool naive)
 {
     struct squatter *s = shared(sizeof *s);
     struct actor bob;
 
-    s->m = ipc_find(mechanism);
-    MUST(endpoint_name(s->m, run_dir, s->where) == 0);
+    (void)naive;
+    MUST(endpoint_name(ipc_find(this_attack->mechanism), run_dir, s->where) ==
+         0);
     /* As if it had been carelessly made; for a moment. */
     MUST(chmod(run_dir, 0777) == 0);
     actor_start(&bob, BOB, bob_listens, s);
     actor_wait(&bob);
     MUST(chmod(run_dir, 0755) == 0);
     actor_go(&bob);
-    as_user(ALICE, alice_asks, s);
+    as_user(ALICE, tell_a_secret, s->where);
     actor_end(&bob);
     return s->fell;
-}
-
-static bool
-has_the_path_before(bool naive)
-{
-    (void)naive;
-    return is_there_before("socket/stream");
-}
-
-static bool
-has_the_name_before(bool naive)
-{
-    (void)naive;
-    return is_there_before("socket/abstract");
 }
 
 /* -- 108: a name that writes on the screen ----------------------------------------------- */
@@ -170,10 +138,10 @@ const struct attack names_attacks[] = {
      .run = writes_in_anothers_name},
     {63, "socket/stream", "listens at the path before the server",
      .without = "server", .how = "whose run directory it is",
-     .run = has_the_path_before},
+     .run = is_there_before},
     {107, "socket/abstract", "has the name before the server",
      .without = "server", .how = "whose run directory it is",
-     .run = has_the_name_before},
+     .run = is_there_before},
     {108, "socket/abstract", "has ESC and newline in his own name",
      .how = "only what can be printed", .alone = true,
      .run = has_a_name_of_control_characters},

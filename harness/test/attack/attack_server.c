@@ -1,6 +1,6 @@
-/* attack_server.c - what every server does, whatever the mechanism: evidence,
- * lengths, rules, the audit, and what it leaves behind. */
-#define _GNU_SOURCE /* memmem */
+/* attack_server.c - what every server does, whatever the mechanism: lengths, rules,
+ * the audit, places, and what it leaves behind. */
+#define _GNU_SOURCE /* popen, O_CLOEXEC */
 #include "test/attack/stage.h"
 
 #include "core/frames.h"
@@ -14,115 +14,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/msg.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* -- 22: evidence ------------------------------------------------------------- */
-
-/* msgq/sysv-types: "the last sender was A", and this message is Bob's. */
-struct guess {
-    int queue;
-    char path[PATH_MAX];
-    bool fell;
-};
-
-enum { JOIN = 1, MESSAGE = 2, PREFIX = 12, HER_TYPE = 4711 };
-
-static void
-put(int queue, unsigned kind, const void *body, size_t len)
-{
-    struct {
-        long type;
-        uint8_t text[500];
-    } m = {.type = 1};
-
-    put64(m.text, HER_TYPE);
-    put32(m.text + 8, kind);
-    memcpy(m.text + PREFIX, body, len);
-    MUST(msgsnd(queue, &m, PREFIX + len, IPC_NOWAIT) == 0);
-}
-
-static void
-alice_joins(struct actor *self, void *arg)
-{
-    struct guess *g = arg;
-    struct {
-        long type;
-        uint8_t text[8192];
-    } m;
-    uint8_t pid[4], frame[WIRE_HEADER];
-
-    put32(pid, (uint32_t)getpid());
-    put(g->queue, JOIN, pid, sizeof pid);
-    MUST(msgrcv(g->queue, &m, sizeof m.text, HER_TYPE, 0) == 1);
-    actor_step(self); /* Bob asks; the server is stopped */
-    make_frame(frame, API_hello);
-    put(g->queue, MESSAGE, frame, sizeof frame); /* now she is the last */
-    actor_step(self);
-}
-
-static void
-bob_asks_as_alice(void *arg)
-{
-    struct guess *g = arg;
-    const struct api_method *m = api_by_name("read_file");
-    const struct api_value args[] = {
-        {.at = g->path, .len = strlen(g->path)}, {.u64 = 0}, {.u32 = 100}};
-    uint8_t frame[400];
-    ssize_t n;
-
-    make_frame(frame, m->number);
-    n = api_encode(m->args, args, frame + WIRE_HEADER, 300);
-    MUST(n > 0);
-    put32(frame + 8, (uint32_t)n);
-    put(g->queue, MESSAGE, frame, WIRE_HEADER + (size_t)n);
-}
-
-/* The queue is for all: he takes what was meant for her. */
-static void
-bob_takes_the_answer(void *arg)
-{
-    struct guess *g = arg;
-    struct {
-        long type;
-        uint8_t text[8192];
-    } m;
-    ssize_t n = msgrcv(g->queue, &m, sizeof m.text, HER_TYPE, IPC_NOWAIT);
-
-    MUST(n > 0);
-    g->fell = memmem(m.text, (size_t)n, SECRET, strlen(SECRET)) != NULL;
-}
-
-static bool
-asks_before_her(bool naive)
-{
-    struct guess *g = shared(sizeof *g);
-    struct host server;
-    struct actor alice;
-    FILE *list;
-
-    (void)naive;
-    strcpy(g->path, make_file("hers", SECRET, 0600));
-    MUST(chown(g->path, ALICE, ALICE) == 0);
-    serve(&server, "msgq/sysv-types");
-    list = fopen(server.where, "re");
-    MUST(list != NULL && fscanf(list, "%d", &g->queue) == 1);
-    fclose(list);
-    actor_start(&alice, ALICE, alice_joins, g);
-    actor_wait(&alice);
-    pause_server(&server);
-    as_user(BOB, bob_asks_as_alice, g);
-    actor_go(&alice);
-    actor_wait(&alice);
-    resume_server(&server);
-    be_served(&server);
-    as_user(BOB, bob_takes_the_answer, g);
-    actor_kill(&alice);
-    host_stop(&server);
-    return g->fell;
-}
 
 /* -- 79: lengths ----------------------------------------------------------------------- */
 
@@ -449,9 +343,6 @@ static const char every_place[] = "takes every place; A comes";
 #define HALF .without = "share", .how = "half of them for a user"
 
 const struct attack server_attacks[] = {
-    {22, "msgq/sysv-types", "asks, then A does: \"A sent it\"",
-     .without = "evidence", .how = "K1: no files for that",
-     .run = asks_before_her},
     {73, "counter_add", "(the same request comes twice)", .without = "once",
      .how = "ids are remembered", .alone = true, .run = asks_twice},
     {79, "frames", "announces 2 GiB and sends 32 bytes", .without = "length",

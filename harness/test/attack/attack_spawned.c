@@ -4,10 +4,8 @@
 
 #include "server/confine.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +13,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -77,17 +74,13 @@ static size_t
 ask(const struct started *s, const char *method, const struct api_value *args,
     uint8_t reply[4096])
 {
-    const struct api_method *m = api_by_name(method);
-    uint8_t frame[4096];
-    ssize_t n = 0, got;
+    uint8_t frame[REQUEST_ROOM];
+    const size_t n = make_call(frame, method, args);
     size_t len = 0;
+    ssize_t got;
 
-    make_frame(frame, m->number);
-    n = api_encode(m->args, args, frame + WIRE_HEADER, 2000);
-    MUST(n >= 0);
-    put32(frame + 8, (uint32_t)n);
-    n += WIRE_HEADER;
-    if (write(s->to, frame, (size_t)n) != n)
+    MUST(n > 0);
+    if (write(s->to, frame, n) != (ssize_t)n)
         return 0;
     do {
         got = read(s->from, reply + len, 4096 - len);
@@ -104,8 +97,8 @@ ask(const struct started *s, const char *method, const struct api_value *args,
 static bool
 closes_standard_error(bool naive)
 {
-    char path[PATH_MAX], now[sizeof SECRET] = "";
-    int status, fd;
+    char path[PATH_MAX];
+    int status;
     pid_t pid;
 
     (void)naive;
@@ -123,10 +116,7 @@ closes_standard_error(bool naive)
         _exit(write(STDERR_FILENO, "error!", 6) != 6);
     }
     MUST(waitpid(pid, &status, 0) == pid && status == 0);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    MUST(fd != -1 && read(fd, now, sizeof now - 1) > 0);
-    close(fd);
-    return strcmp(now, SECRET) != 0;
+    return !is_still_secret(path);
 }
 
 /* -- 3: descriptors ---------------------------------------------------------------- */
@@ -379,18 +369,14 @@ alice_kills_it(void *arg)
 {
     struct started *s = arg;
     struct api_value text = {.at = "0123456789", .len = 10};
-    uint8_t frame[400], reply[4096];
-    ssize_t n;
+    uint8_t frame[REQUEST_ROOM], reply[4096];
+    const size_t n = make_call(frame, "append_log", &text);
 
     /* Each time a little later: after so many rounds of nothing. */
     for (int i = 0; i < 40; i++) {
         start(s, leave_it_alone);
         MUST(ask(s, "hello", &text, reply) > 0);
-        make_frame(frame, API_append_log);
-        n = api_encode(api_by_name("append_log")->args, &text,
-                       frame + WIRE_HEADER, 300);
-        put32(frame + 8, (uint32_t)n);
-        MUST(write(s->to, frame, WIRE_HEADER + (size_t)n) > 0);
+        MUST(n > 0 && write(s->to, frame, n) > 0);
         for (volatile int wait = 0; wait < i * 2000; wait++)
             continue;
         MUST(kill(s->pid, SIGKILL) == 0); /* her real uid: she may */
@@ -433,98 +419,6 @@ kills_it_while_it_writes(bool naive)
            has_half_a_line("/var/log/ipclab/log");
 }
 
-/* -- 8: both write, nobody reads ----------------------------------------------------------- */
-
-/* APUE's coprocess, with more than a pipe holds: each writes all, then reads. */
-static void
-write_then_read(int to, int from)
-{
-    static char bytes[1 << 20];
-
-    for (size_t sent = 0; sent < sizeof bytes;) {
-        ssize_t n = write(to, bytes, sizeof bytes - sent);
-
-        if (n <= 0)
-            break;
-        sent += (size_t)n;
-    }
-    (void)!read(from, bytes, sizeof bytes);
-    _exit(EXIT_SUCCESS);
-}
-
-static bool
-both_are_stuck(void)
-{
-    int a[2], b[2];
-    pid_t one, two;
-    bool stuck = false;
-
-    MUST(pipe2(a, O_CLOEXEC) == 0 && pipe2(b, O_CLOEXEC) == 0);
-    one = fork();
-    if (one == 0)
-        write_then_read(a[1], b[0]);
-    two = fork();
-    if (two == 0)
-        write_then_read(b[1], a[0]);
-    while (!stuck && waitpid(-1, NULL, WNOHANG) == 0)
-        stuck =
-            is_stuck(one, SYS_write) && is_stuck(two, SYS_write) &&
-            poll(&(struct pollfd){.fd = a[1], .events = POLLOUT}, 1, 0) == 0 &&
-            poll(&(struct pollfd){.fd = b[1], .events = POLLOUT}, 1, 0) == 0;
-    kill(one, SIGKILL);
-    kill(two, SIGKILL);
-    return stuck;
-}
-
-/* Ours: eight times a MiB there, before the first of it is taken back. */
-static bool
-writes_and_does_not_read(bool naive)
-{
-    const struct api_value data = {.at = shared(1 << 20), .len = 1 << 20};
-    struct host server;
-    struct client c;
-    struct reply r;
-
-    if (naive)
-        return both_are_stuck();
-    serve(&server, "pipe/coprocess");
-    MUST(host_client(&server, &c) == 0);
-    for (int i = 0; i < 8; i++)
-        MUST(client_send(&c, api_by_name("echo"), &data, NULL, PATIENCE) == 0);
-    for (int i = 0; i < 8; i++)
-        MUST(client_recv(&c, &r, PATIENCE) == 0 && r.status == WIRE_OK);
-    client_close(&c);
-    return false;
-}
-
-/* -- 10: the other end in his hands ------------------------------------------------------- */
-
-/* Alice starts the server, and Bob has her descriptors. */
-static bool
-has_her_pipe(bool naive)
-{
-    int64_t *uid = shared(sizeof *uid);
-    struct host server;
-    struct client c;
-    pid_t alice;
-    int status;
-
-    (void)naive;
-    serve_set_user_id(&server, "pipe/coprocess");
-    alice = fork();
-    if (alice == 0) {
-        MUST(setresgid(ALICE, ALICE, 0) == 0 &&
-             setresuid(ALICE, ALICE, 0) == 0);
-        MUST(host_client(&server, &c) == 0);
-        MUST(setresuid(0, 0, 0) == 0); /* to become Bob */
-        MUST(setresgid(BOB, BOB, BOB) == 0 && setresuid(BOB, BOB, BOB) == 0);
-        *uid = whoami(&c);
-        _exit(EXIT_SUCCESS);
-    }
-    MUST(waitpid(alice, &status, 0) == alice && status == 0);
-    return *uid == ALICE;
-}
-
 /* -- the table --------------------------------------------------------------- */
 
 #define M .mechanism = "pipe/coprocess"
@@ -546,13 +440,5 @@ const struct attack spawned_attacks[] = {
      .run = leaves_no_room_for_good},
     {7, M, "kills it while it writes its log", .how = "one line, one write(2)",
      .run = kills_it_while_it_writes},
-    {8, M, "writes 8 MiB before he reads", .how = "it does both by turns",
-     .alone = true, .run = writes_and_does_not_read},
-    {10, M, "has the pipe of A's server", .how = "a pipe knows no writer",
-     .cannot =
-         "the server knows who started it; who holds the other end of the "
-         "pipe by now no pipe tells.  A passed it on, and is answerable "
-         "for it.",
-     .run = has_her_pipe},
     {0},
 };

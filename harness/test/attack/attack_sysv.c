@@ -1,15 +1,13 @@
-/* attack_sysv.c - System V message queues: ids, owners, and room. */
+/* attack_sysv.c - System V message queues: keys, ids, room, and the last
+ * sender. */
 #define _GNU_SOURCE /* memmem */
-#include "test/attack/attack.h"
-
-#include "core/owner.h"
+#include "test/attack/hand.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/msg.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* -- queues and messages --------------------------------------------------- */
@@ -45,189 +43,6 @@ make_queue(void)
 
     MUST(queue != -1);
     return queue;
-}
-
-/* The line'th queue in the list that the server keeps: msgq/sysv.h.  The first
- * is its own. */
-static int
-listed_queue(const char *where, unsigned line)
-{
-    FILE *list = fopen(where, "re");
-    int queue = -1;
-
-    MUST(list != NULL);
-    for (unsigned i = 0; i <= line; i++)
-        MUST(fscanf(list, "%d %*d %*u", &queue) == 1);
-    fclose(list);
-    return queue;
-}
-
-/* -- requests to msgq/sysv-private, written by hand -------------------------- */
-
-enum { JOIN = 1, MESSAGE = 2, PREFIX = 20 };
-
-struct hand {
-    int queue; /* the server's */
-    int reply; /* a client's */
-    uid_t claim;
-    uint8_t nonce[NONCE_SIZE];
-    bool fell;
-};
-
-static struct hand *
-make_hand(const struct host *server, uid_t claim)
-{
-    struct hand *h = shared(sizeof *h);
-
-    h->queue = listed_queue(server->where, 0);
-    h->claim = claim;
-    return h;
-}
-
-static void
-request(const struct hand *h, long kind, const void *body, size_t len)
-{
-    uint8_t text[100] = {0};
-
-    put32(text, (uint32_t)h->reply);
-    memcpy(text + 4, h->nonce, NONCE_SIZE);
-    memcpy(text + PREFIX, body, len);
-    MUST(put(h->queue, kind, text, PREFIX + len) == 0);
-}
-
-static void
-say_join(const struct hand *h)
-{
-    uint8_t uid[4];
-
-    put32(uid, h->claim);
-    request(h, JOIN, uid, sizeof uid);
-}
-
-static void
-say_whoami(const struct hand *h)
-{
-    uint8_t frame[WIRE_HEADER];
-
-    make_frame(frame, API_whoami);
-    request(h, MESSAGE, frame, sizeof frame);
-}
-
-/* -- 24: reflection -------------------------------------------------------- */
-
-static void
-alice_has_a_queue(struct actor *self, void *arg)
-{
-    struct hand *h = arg;
-    ssize_t n;
-
-    h->reply = make_queue();
-    actor_step(self); /* Bob does it */
-    MUST(get(h->reply) == NONCE_SIZE);
-    n = get(h->reply);
-    h->fell = n > 0 && uid_in_frame(message.text, (size_t)n) == ALICE;
-}
-
-static void
-bob_names_it(void *arg)
-{
-    say_join(arg);
-    say_whoami(arg);
-}
-
-static bool
-names_anothers_queue(bool naive)
-{
-    struct host server;
-    struct actor alice;
-    struct hand *h;
-
-    (void)naive;
-    serve(&server, "msgq/sysv-private");
-    h = make_hand(&server, ALICE);
-    actor_start(&alice, ALICE, alice_has_a_queue, h);
-    actor_wait(&alice);
-    as_user(BOB, bob_names_it, h);
-    be_served(&server);
-    actor_go(&alice);
-    actor_end(&alice);
-    host_stop(&server);
-    return h->fell;
-}
-
-/* -- 21, 102: his own queue, and he says that he is root ----------------------- */
-
-static void
-bob_claims(struct actor *self, void *arg)
-{
-    struct hand *h = arg;
-    ssize_t n;
-
-    say_join(h);
-    actor_step(self);
-    if (get(h->reply) != NONCE_SIZE)
-        return;
-    memcpy(h->nonce, message.text, NONCE_SIZE);
-    say_whoami(h);
-    actor_step(self);
-    n = get(h->reply);
-    h->fell = n > 0 && uid_in_frame(message.text, (size_t)n) == 0;
-}
-
-/* Whoever made a queue may give it away, to anybody: msgctl(2), IPC_SET. */
-static void
-bob_gives_his_away(struct actor *self, void *arg)
-{
-    struct hand *h = arg;
-    struct msqid_ds ds;
-
-    h->reply = make_queue();
-    MUST(msgctl(h->reply, IPC_STAT, &ds) == 0);
-    ds.msg_perm.uid = 0;
-    MUST(msgctl(h->reply, IPC_SET, &ds) == 0);
-    bob_claims(self, h);
-}
-
-static void
-bob_keeps_his(struct actor *self, void *arg)
-{
-    struct hand *h = arg;
-
-    h->reply = make_queue();
-    bob_claims(self, h);
-}
-
-static bool
-claims(actor_function *bob_acts)
-{
-    struct host server;
-    struct actor bob;
-    struct hand *h;
-
-    serve(&server, "msgq/sysv-private");
-    h = make_hand(&server, 0);
-    actor_start(&bob, BOB, bob_acts, h);
-    while (actor_next(&bob)) {
-        be_served(&server);
-        actor_go(&bob);
-    }
-    actor_end(&bob);
-    host_stop(&server);
-    return h->fell;
-}
-
-static bool
-gives_his_queue_to_root(bool naive)
-{
-    (void)naive;
-    return claims(bob_gives_his_away);
-}
-
-static bool
-claims_to_be_root(bool naive)
-{
-    (void)naive;
-    return claims(bob_keeps_his);
 }
 
 /* -- 23: other people's replies ---------------------------------------------- */
@@ -274,7 +89,7 @@ takes_anothers_reply(bool naive)
     actor_start(&alice, ALICE, alice_asks, a);
     actor_wait(&alice);
     be_served(&server);
-    a->queue = listed_queue(server.where, naive ? 0 : 1);
+    a->queue = listed_id(server.where, naive ? 0 : 1); /* hers, if any */
     as_user(BOB, bob_takes_it, a);
     actor_kill(&alice);
     host_stop(&server);
@@ -327,11 +142,11 @@ has_a_queue_with_the_key(bool naive)
 /* -- 26: sixteen thousand empty messages ------------------------------------- */
 
 static void
-bob_floods(void *arg)
+bob_floods(void *where)
 {
-    const struct hand *h = arg;
+    int queue = queue_of(where);
 
-    while (put(h->queue, 77, "", 0) == 0)
+    while (put(queue, 77, "", 0) == 0)
         continue;
 }
 
@@ -340,13 +155,11 @@ static bool
 floods(bool naive)
 {
     struct host server;
-    struct hand *h;
     bool served;
 
     serve(&server, naive ? "msgq/sysv-types" : "msgq/sysv-private");
-    h = make_hand(&server, 0);
     pause_server(&server);
-    as_user(BOB, bob_floods, h);
+    as_user(BOB, bob_floods, server.where);
     resume_server(&server);
     served = is_served(&server);
     host_stop(&server);
@@ -360,14 +173,13 @@ bob_asks_and_goes(struct actor *self, void *arg)
 {
     struct hand *h = arg;
 
-    h->reply = make_queue();
+    make_replies(h);
     h->claim = geteuid();
     say_join(h);
     actor_step(self); /* stopped now */
-    MUST(get(h->reply) == NONCE_SIZE);
-    memcpy(h->nonce, message.text, NONCE_SIZE);
+    MUST(take_nonce(h));
     say_whoami(h);
-    MUST(msgctl(h->reply, IPC_RMID, NULL) == 0);
+    MUST(msgctl(h->replies, IPC_RMID, NULL) == 0);
 }
 
 /* "if (msgsnd(...) == -1) err_sys(...)": fine in an exercise. */
@@ -402,7 +214,7 @@ removes_his_queue(bool naive)
         return !served;
     }
     serve(&server, "msgq/sysv-private");
-    h = make_hand(&server, 0);
+    h = make_hand("msgq/sysv-private", 0);
     actor_start(&bob, BOB, bob_asks_and_goes, h);
     actor_wait(&bob);
     be_served(&server);
@@ -462,7 +274,8 @@ inherits_her_id(bool naive)
     (void)naive;
     serve(&server, "msgq/sysv-private");
     MUST(host_client(&server, &c) == 0);
-    h->id = listed_queue(server.where, 1);
+    h->id = listed_id(server.where, 1);
+    MUST(h->id != -1);
     kill(server.pid, SIGKILL);
     host_stop(&server);
     client_close(&c); /* with her queue */
@@ -475,17 +288,104 @@ inherits_her_id(bool naive)
     return h->fell;
 }
 
+/* -- 22: evidence ------------------------------------------------------------- */
+
+/* msgq/sysv-types: "the last sender was A", and this message is Bob's. */
+struct guess {
+    int queue;
+    char path[PATH_MAX];
+    bool fell;
+};
+
+#define HER_TYPE 4711
+
+static void
+send_for_her(int queue, enum request_kind kind, const void *body, size_t len)
+{
+    const struct request r = {.mechanism = "msgq/sysv-types",
+                              .replies = HER_TYPE};
+    uint8_t text[1200];
+
+    len = make_request(&r, kind, body, len, text);
+    MUST(put(queue, 1, text, len) == 0);
+}
+
+static void
+alice_joins(struct actor *self, void *arg)
+{
+    struct guess *g = arg;
+    uint8_t pid[4], frame[WIRE_HEADER];
+
+    put32(pid, (uint32_t)getpid());
+    send_for_her(g->queue, JOIN, pid, sizeof pid);
+    MUST(msgrcv(g->queue, &message, sizeof message.text, HER_TYPE, 0) == 1);
+    actor_step(self); /* Bob asks; the server is stopped */
+    make_frame(frame, API_hello);
+    send_for_her(g->queue, MESSAGE, frame, sizeof frame);
+    actor_step(self); /* now she is the last */
+}
+
+static void
+bob_asks_as_alice(void *arg)
+{
+    struct guess *g = arg;
+    const struct api_value args[] = {
+        {.at = g->path, .len = strlen(g->path)}, {.u64 = 0}, {.u32 = 100}};
+    uint8_t frame[REQUEST_ROOM];
+    size_t len = make_call(frame, "read_file", args);
+
+    MUST(len > 0);
+    send_for_her(g->queue, MESSAGE, frame, len);
+}
+
+/* The queue is for all: he takes what was meant for her. */
+static void
+bob_takes_the_answer(void *arg)
+{
+    struct guess *g = arg;
+    ssize_t n =
+        msgrcv(g->queue, &message, sizeof message.text, HER_TYPE, IPC_NOWAIT);
+
+    MUST(n > 0);
+    g->fell = memmem(message.text, (size_t)n, SECRET, strlen(SECRET)) != NULL;
+}
+
+static bool
+asks_before_her(bool naive)
+{
+    struct guess *g = shared(sizeof *g);
+    struct host server;
+    struct actor alice;
+
+    (void)naive;
+    strcpy(g->path, make_file("hers", SECRET, 0600));
+    MUST(chown(g->path, ALICE, ALICE) == 0);
+    serve(&server, "msgq/sysv-types");
+    g->queue = listed_id(server.where, 0);
+    actor_start(&alice, ALICE, alice_joins, g);
+    actor_wait(&alice);
+    pause_server(&server);
+    as_user(BOB, bob_asks_as_alice, g);
+    actor_go(&alice);
+    actor_wait(&alice);
+    resume_server(&server);
+    be_served(&server);
+    as_user(BOB, bob_takes_the_answer, g);
+    actor_kill(&alice);
+    host_stop(&server);
+    return g->fell;
+}
+
 /* -- the table --------------------------------------------------------------- */
 
 #define M .mechanism = "msgq/sysv-private"
 
 const struct attack sysv_attacks[] = {
-    {21, M, "gives his queue to root, claims root", .without = "creator",
-     .how = "cuid, not uid", .run = gives_his_queue_to_root},
+    {22, "msgq/sysv-types", "asks, then A does: \"A sent it\"",
+     .without = "evidence", .how = "K1: no files for that",
+     .run = asks_before_her},
     {23, M, "takes A's reply out of the queue", .how = "a queue each: EACCES",
      .run = takes_anothers_reply},
-    {24, M, "says: the reply queue of A is mine", .without = "nonce",
-     .how = "the nonce, which A reads", .run = names_anothers_queue},
     {25, M, "has a queue with the server's key", .how = "IPC_PRIVATE, no key",
      .run = has_a_queue_with_the_key},
     {26, M, "fills the queue with empty messages",
@@ -495,7 +395,5 @@ const struct attack sysv_attacks[] = {
     {28, M, "has the id of A's dead queue; a sweep", .without = "same",
      .how = "maker and time, too", .missing = need_next_id,
      .run = inherits_her_id},
-    {102, M, "says: my own queue, and I am root", .without = "owner",
-     .how = "who made the queue", .run = claims_to_be_root},
     {0},
 };

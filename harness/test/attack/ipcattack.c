@@ -36,12 +36,12 @@
 
 /* clang-format off */
 const struct attack *const attack_tables[] = {
-    spawned_attacks,
+    spawned_attacks, pipe_attacks,
     fifo_attacks, fifo_room_attacks,
-    sysv_attacks, mqueue_attacks,
-    memory_attacks, lock_attacks,
+    sysv_attacks, mqueue_attacks, reply_attacks,
+    memory_attacks, second_look_attacks, lock_attacks,
     local_attacks, names_attacks, gift_attacks, manners_attacks,
-    inet_attacks,
+    tcp_attacks, udp_attacks,
     signal_attacks,
     rights_attacks, server_attacks,
     NULL,

@@ -9,7 +9,6 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -105,6 +104,14 @@ be_served(struct host *h)
     MUST(is_served(h));
 }
 
+void
+asks_in_vain(void *where)
+{
+    struct client c;
+
+    MUST(client_open(&c, ipc_find(this_attack->mechanism), where) != 0);
+}
+
 int64_t
 whoami(struct client *c)
 {
@@ -113,29 +120,6 @@ whoami(struct client *c)
     MUST(client_call(c, api_by_name("whoami"), NULL, &r, PATIENCE) == 0);
     MUST(r.status == WIRE_OK);
     return r.results[2].i64;
-}
-
-int64_t
-uid_in_frame(const uint8_t *frame, size_t len)
-{
-    struct api_value v[API_MAX_FIELDS];
-    struct wire_header h;
-
-    if (wire_decode(frame, len, 0, &h) != 0 || h.status != WIRE_OK ||
-        api_decode(api_by_name("whoami")->results, frame + WIRE_HEADER,
-                   len - WIRE_HEADER, -1, v) != 0)
-        return -2;
-    return v[2].i64;
-}
-
-size_t
-make_frame(uint8_t frame[WIRE_HEADER], uint16_t method)
-{
-    const struct wire_header h = {
-        .kind = WIRE_REQUEST, .method = method, .id = 7};
-
-    wire_encode(&h, frame);
-    return WIRE_HEADER;
 }
 
 /* -- looking at processes -------------------------------------------------- */

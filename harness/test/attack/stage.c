@@ -74,6 +74,27 @@ make_file(const char *name, const char *text, mode_t mode)
     return path;
 }
 
+bool
+is_still_secret(const char *path)
+{
+    char now[sizeof SECRET + 1] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    MUST(fd != -1 && read(fd, now, sizeof now - 1) != -1);
+    close(fd);
+    return strcmp(now, SECRET) == 0;
+}
+
+const char *
+make_careless_dir(const char *parent)
+{
+    static char dir[ENDPOINT_SIZE + 8];
+
+    snprintf(dir, sizeof dir, "%s/open", parent);
+    MUST(mkdir(dir, 0) == 0 && chmod(dir, 0777) == 0);
+    return dir;
+}
+
 /* -- others ---------------------------------------------------------------- */
 
 void
