@@ -1,15 +1,9 @@
 /* by_hand.c - messages of all three variants, written by hand. */
-#define _GNU_SOURCE /* kill */
 #include "by_hand.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <mqueue.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 
 struct message message;
 
@@ -78,50 +72,18 @@ look_at(int queue)
 
 /* -- the server, and what is sent to it ------------------------------------ */
 
-void *
-shared(size_t size)
-{
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-    ck_assert(p != MAP_FAILED);
-    return p;
-}
-
-int
-listed_queue(const char *where, int line)
-{
-    FILE *in = fopen(where, "re");
-    int queue = -1;
-
-    ck_assert_ptr_nonnull(in);
-    for (int i = 0; i <= line; i++)
-        ck_assert_int_eq(fscanf(in, "%d %*d %*d", &queue), 1);
-    fclose(in);
-    return queue;
-}
-
 struct hand *
-make_hand(const struct ipc_mechanism *m, const char *where, uid_t claim)
+make_hand(const struct ipc_mechanism *m, const char *where)
 {
     struct hand *h = shared(sizeof *h);
 
-    *h = (struct hand){.m = m, .claim = claim};
+    h->m = m;
     strcpy(h->where, where);
-    if (m != ipc_find("msgq/posix"))
-        h->queue = listed_queue(where, 0);
+    if (m == ipc_find("msgq/posix"))
+        return h;
+    h->queue = listed_id(where, 0);
+    ck_assert_int_ne(h->queue, -1);
     return h;
-}
-
-void
-start_server(struct host *s, const char *mechanism, const char *program)
-{
-    struct host_options options = {.cpu = -1, .quiet = 1};
-    char path[PATH_MAX];
-
-    ck_assert_int_eq(program_path(program, path, sizeof path), 0);
-    options.ipcd = path;
-    ck_assert_int_eq(host_start(s, ipc_find(mechanism), run_dir, &options), 0);
 }
 
 int
@@ -132,40 +94,6 @@ place(const char *name)
     while (ipc_registry[i] != ipc_find(name))
         i++;
     return i;
-}
-
-void
-wait_for_the_server(struct host *s)
-{
-    struct client honest;
-
-    client_start(s, &honest);
-    expect_echo(&honest, 1);
-    client_close(&honest);
-}
-
-void
-stop_server(const struct host *s)
-{
-    int status;
-
-    ck_assert_int_eq(kill(s->pid, SIGSTOP), 0);
-    ck_assert_int_eq(waitpid(s->pid, &status, WUNTRACED), s->pid);
-    ck_assert(WIFSTOPPED(status));
-}
-
-size_t
-whoami_frame(uint8_t frame[WIRE_HEADER])
-{
-    return raw_frame(frame, API_whoami, 7, NULL, 0);
-}
-
-int64_t
-uid_in(const uint8_t *reply)
-{
-    const uint8_t *p = reply + WIRE_HEADER;
-
-    return (int64_t)get64(p + 2 + get16(p) + 8);
 }
 
 void

@@ -49,8 +49,8 @@ START_TEST(a_client_asks_no_queue_that_somebody_else_made)
     struct host s;
     struct hand *h;
 
-    start_server(&s, all[_i], "ipcd");
-    h = make_hand(s.m, s.where, 0);
+    server_start(&s, ipc_find(all[_i]));
+    h = make_hand(s.m, s.where);
     run_as(BOB, make_reply, h);
     rewrite(s.where, h->reply);
     ck_assert_int_eq(host_client(&s, &c), -EPERM);
@@ -71,7 +71,7 @@ fill_requests(void)
     mqd_t queue;
 
     if (subject != ipc_find("msgq/posix")) {
-        fill(make_hand(subject, server.where, 0));
+        fill(make_hand(subject, server.where));
         return;
     }
     queue = mq_open(queue_name(server.where, ""),
@@ -88,7 +88,7 @@ START_TEST(who_waits_to_send_is_told_when_the_server_dies)
     struct api_value arg = bytes_value("", 0);
 
     begin(place(all[_i]));
-    stop_server(&server);
+    server_pause(&server);
     fill_requests();
     ck_assert_int_eq(client_send(&client, api_by_name("echo"), &arg, NULL, 0),
                      -ETIMEDOUT);
@@ -122,7 +122,7 @@ START_TEST(who_waits_for_ever_is_told_when_the_server_dies)
     struct reply r;
 
     begin(place(all[_i]));
-    stop_server(&server);
+    server_pause(&server);
     ck_assert_int_eq(client_send(&client, api_by_name("echo"), &arg, NULL, -1),
                      0);
     child_start(&killer, geteuid(), kill_when_asleep, NULL);

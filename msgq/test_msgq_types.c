@@ -9,9 +9,7 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 Suite *test_msgq_types(void);
@@ -28,14 +26,14 @@ START_TEST(everybodys_largest_message_has_room_at_once)
     ck_assert_ptr_nonnull(c);
     for (unsigned i = 0; i < l.max_clients; i++)
         client_start(&s, &c[i]);
-    stop_server(&s);
+    server_pause(&s);
     for (unsigned i = 0; i < l.max_clients; i++) {
         struct api_value arg = bytes_value(message.text, echo_room(&c[i]));
 
         ck_assert_int_eq(client_send(&c[i], api_by_name("echo"), &arg, NULL, 0),
                          0);
     }
-    kill(s.pid, SIGCONT);
+    server_resume(&s);
     for (unsigned i = 0; i < l.max_clients; i++) {
         struct reply r;
 
@@ -92,8 +90,8 @@ START_TEST(who_may_ask_may_take_another_ones_answer)
     struct hand *h;
     struct child a;
 
-    start_server(&s, "msgq/sysv-types", "ipcd");
-    h = make_hand(s.m, s.where, 0);
+    server_start(&s, ipc_find("msgq/sysv-types"));
+    h = make_hand(s.m, s.where);
     child_start(&a, ALICE, alice_loses, h);
     child_wait(&a);
     run_as(BOB, take_all, h);
@@ -105,23 +103,17 @@ END_TEST
 
 #define ALICES_TYPE 4711
 
-static void
-types_put(const struct hand *h, unsigned kind, const void *body, size_t len)
-{
-    uint8_t text[100];
-
-    put64(text, ALICES_TYPE);
-    put32(text + 8, kind);
-    memcpy(text + 12, body, len);
-    ck_assert_int_eq(put(h->queue, 1, text, 12 + len), 0);
-}
+static const struct request alices = {.mechanism = "msgq/sysv-types",
+                                      .replies = ALICES_TYPE};
 
 static void
-ask_whoami(void *h)
+ask_whoami(void *arg)
 {
-    uint8_t frame[WIRE_HEADER] = {0};
+    const struct hand *h = arg;
+    uint8_t text[REQUEST_SIZE];
+    size_t len = make_whoami(&alices, text);
 
-    types_put(h, MESSAGE, frame, whoami_frame(frame));
+    ck_assert_int_eq(put(h->queue, 1, text, len), 0);
 }
 
 static int64_t
@@ -130,7 +122,7 @@ answered_uid(const struct hand *h)
     ssize_t n = get(h->queue, sizeof message.text, ALICES_TYPE, 0);
 
     ck_assert_int_gt(n, WIRE_HEADER);
-    return uid_in(message.text);
+    return uid_in_frame(message.text, (size_t)n);
 }
 
 /* JOIN, and a first request; then one each time she is asked to go on. */
@@ -138,10 +130,10 @@ static void
 alice_is_guessed(struct child *self, void *arg)
 {
     struct hand *h = arg;
-    uint8_t pid[4];
+    uint8_t text[REQUEST_SIZE];
+    size_t len = make_join(&alices, (uint32_t)getpid(), text);
 
-    put32(pid, (uint32_t)getpid());
-    types_put(h, JOIN, pid, sizeof pid);
+    ck_assert_int_eq(put(h->queue, 1, text, len), 0);
     ask_whoami(h);
     child_step(self); /* Bob sends something before the server looks */
     ck_assert_int_eq(get(h->queue, 1, ALICES_TYPE, 0), 1);
@@ -170,7 +162,7 @@ START_TEST(the_last_sender_need_not_be_the_one_who_sent_this)
     struct child a;
 
     local_begin(&l, at);
-    h = make_hand(ipc_registry[at], l.name, 0);
+    h = make_hand(ipc_registry[at], l.name);
     child_start(&a, ALICE, alice_is_guessed, h);
     child_wait(&a);
     run_as(BOB, bob_speaks, h);
@@ -197,12 +189,12 @@ START_TEST(a_full_queue_jams_the_answers_but_not_the_server)
     struct hand *h;
 
     server_start(&s, ipc_find("msgq/sysv-types"));
-    h = make_hand(s.m, s.where, 0);
+    h = make_hand(s.m, s.where);
     client_start(&s, &c);
-    stop_server(&s);
+    server_pause(&s);
     send_request(&c, "source", size);
     fill(h); /* with messages to nobody: whoever may ask can do that */
-    kill(s.pid, SIGCONT);
+    server_resume(&s);
     /* There is room for the request's length, and not for the answer's; but
      * an empty message always has room: cut off. */
     ck_assert_int_eq(client_recv(&c, &r, PATIENCE), -EPIPE);
@@ -210,7 +202,7 @@ START_TEST(a_full_queue_jams_the_answers_but_not_the_server)
     fill(h);
     ck_assert_int_eq(host_client(&s, &c), -ETIMEDOUT);
     take_all(h);
-    wait_for_the_server(&s);
+    server_catch_up(&s);
     server_stop(&s);
 }
 END_TEST

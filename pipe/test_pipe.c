@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -234,12 +233,10 @@ read_proc(pid_t pid, const char *file, char *text, size_t size)
 START_TEST(a_set_user_id_server_knows_its_client_and_keeps_nothing_of_it)
 {
     const struct ipc_mechanism *m = ipc_registry[_i];
-    struct inheritance *i = mmap(NULL, sizeof *i, PROT_READ | PROT_WRITE,
-                                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct inheritance *i = shared(sizeof *i);
     char text[8192], expect[64];
     struct child a;
 
-    ck_assert(i != MAP_FAILED);
     server_start_for(&server, m, ALICE);
     i->server = &server;
     child_start(&a, ALICE, alice, i);

@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -337,17 +336,6 @@ mailbox(void)
     return ipc_find("sem/mailbox");
 }
 
-static void
-start_server(struct host *server, const char *program)
-{
-    struct host_options options = {.cpu = -1, .quiet = 1};
-    char path[4096];
-
-    ck_assert_int_eq(program_path(program, path, sizeof path), 0);
-    options.ipcd = path;
-    ck_assert_int_eq(host_start(server, mailbox(), run_dir, &options), 0);
-}
-
 START_TEST(a_joined_client_needs_no_name_any_more)
 {
     struct host server;
@@ -412,13 +400,12 @@ bob_claims(struct child *self, void *arg)
 static bool
 claim(const char *program)
 {
-    struct hand *h = mmap(NULL, sizeof *h, PROT_READ | PROT_WRITE,
-                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct hand *h = shared(sizeof *h);
     struct host server;
     struct client honest;
     struct child b;
 
-    start_server(&server, program);
+    server_start_by(&server, mailbox(), program);
     client_start(&server, &honest);
     h->claim = ALICE;
     strcpy(h->where, server.where);

@@ -39,10 +39,8 @@ struct hand {
 static struct hand *
 make_hand(const struct host *server, uid_t claim)
 {
-    struct hand *h = mmap(NULL, sizeof *h, PROT_READ | PROT_WRITE,
-                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct hand *h = shared(sizeof *h);
 
-    ck_assert(h != MAP_FAILED);
     h->m = server->m;
     h->claim = claim;
     strcpy(h->where, server->where);
@@ -157,29 +155,6 @@ is_answered(struct hand *h, uint8_t *payload, size_t size)
     return true;
 }
 
-/* The server has looked at everything that was there before. */
-static void
-wait_for_the_server(struct host *server)
-{
-    struct client honest;
-
-    client_start(server, &honest);
-    expect_echo(&honest, 1);
-    client_close(&honest);
-}
-
-static void
-start_server(struct host *server, const char *program, int i)
-{
-    struct host_options options = {.cpu = -1, .quiet = 1};
-    char path[PATH_MAX];
-
-    ck_assert_int_eq(program_path(program, path, sizeof path), 0);
-    options.ipcd = path;
-    ck_assert_int_eq(
-        host_start(server, ipc_find(variants[i]), run_dir, &options), 0);
-}
-
 /* Bob's own sheet, but he says that he is root. */
 static void
 bob_claims(struct child *self, void *arg)
@@ -206,11 +181,11 @@ claim(const char *program, int i)
     struct hand *h;
     struct child b;
 
-    start_server(&server, program, i);
+    server_start_by(&server, ipc_find(variants[i]), program);
     h = make_hand(&server, 0);
     child_start(&b, BOB, bob_claims, h);
     child_wait(&b);
-    wait_for_the_server(&server);
+    server_catch_up(&server);
     child_go(&b);
     child_end(&b);
     server_stop(&server);
@@ -233,10 +208,10 @@ without_nonce(const char *program, int i)
     struct hand *h;
     bool answered;
 
-    start_server(&server, program, i);
+    server_start_by(&server, ipc_find(variants[i]), program);
     h = make_hand(&server, geteuid());
     make_sheet(h);
-    wait_for_the_server(&server);
+    server_catch_up(&server);
     ck_assert_uint_eq(verdict(h), SHEET_WELCOME);
     h->nonce[0] ^= 1;
     ask_whoami(h);
@@ -259,12 +234,12 @@ START_TEST(a_sheet_that_nobody_holds_is_thrown_away)
     struct hand *h;
     struct stat st;
 
-    start_server(&server, "ipcd", _i);
+    server_start(&server, ipc_find(variants[_i]));
     h = make_hand(&server, geteuid());
     h->baton.fd = make_file(h);
-    wait_for_the_server(&server);    /* who leaves alone what is not ready */
+    server_catch_up(&server);        /* who leaves alone what is not ready */
     publish(h->baton.fd, geteuid()); /* by a dead man, or an old one */
-    wait_for_the_server(&server);
+    server_catch_up(&server);
     ck_assert_uint_eq(verdict(h), SHEET_NOT_YET);
     ck_assert_int_eq(fstat(h->baton.fd, &st), 0);
     ck_assert_uint_eq(st.st_nlink, 0);
@@ -280,7 +255,7 @@ START_TEST(who_keeps_the_turn_keeps_nobody_else_waiting)
     struct client c;
     struct hand *h;
 
-    start_server(&server, "ipcd", _i);
+    server_start(&server, ipc_find(variants[_i]));
     h = make_hand(&server, geteuid());
     make_sheet(h);
     client_start(&server, &c);
@@ -306,12 +281,12 @@ START_TEST(who_shrinks_his_sheet_harms_nobody_else)
     struct client c;
     struct hand *h;
 
-    start_server(&server, "ipcd", _i);
+    server_start(&server, ipc_find(variants[_i]));
     client_start(&server, &c);
     for (int writing = 0; writing < 2; writing++) {
         h = make_hand(&server, geteuid());
         make_sheet(h);
-        wait_for_the_server(&server);
+        server_catch_up(&server);
         ck_assert_uint_eq(verdict(h), SHEET_WELCOME);
         if (writing) {
             raw_frame(frame, API_sleep, 7, "\x32\0\0\0", 4); /* 50 ms */
@@ -346,13 +321,13 @@ START_TEST(a_lease_does_not_make_the_server_wait)
     char path[PATH_MAX];
     struct hand *h;
 
-    start_server(&server, "ipcd", _i);
+    server_start(&server, ipc_find(variants[_i]));
     h = make_hand(&server, geteuid());
     signal(SIGIO, SIG_IGN); /* "somebody wants to open your file" */
     ck_assert_int_eq(baton_first(&h->baton, make_file(h)), 0);
     ck_assert_int_eq(fcntl(h->baton.fd, F_SETLEASE, F_WRLCK), 0);
     publish(h->baton.fd, geteuid());
-    wait_for_the_server(&server);
+    server_catch_up(&server);
     ck_assert_uint_eq(verdict(h), SHEET_NOT_YET);
     /* Who does not say O_NONBLOCK waits for lease-break-time, 45 s. */
     sheet_name(h, path);
@@ -361,7 +336,7 @@ START_TEST(a_lease_does_not_make_the_server_wait)
     ck_assert_int_eq(errno, EINTR);
     alarm_free(&a);
     ck_assert_int_eq(fcntl(h->baton.fd, F_SETLEASE, F_UNLCK), 0);
-    wait_for_the_server(&server);
+    server_catch_up(&server);
     ck_assert_uint_eq(verdict(h), SHEET_WELCOME);
     drop_sheet(h);
     server_stop(&server);
@@ -392,7 +367,7 @@ START_TEST(who_makes_a_hundred_thousand_locks_is_shown_the_door)
     struct hand *h;
     int fd, other;
 
-    start_server(&server, "ipcd", _i);
+    server_start(&server, ipc_find(variants[_i]));
     h = make_hand(&server, geteuid());
     fd = make_file(h);
     sheet_name(h, path);
@@ -401,11 +376,11 @@ START_TEST(who_makes_a_hundred_thousand_locks_is_shown_the_door)
     make_locks(other, 100000);
     ck_assert_int_eq(baton_first(&h->baton, fd), 0);
     publish(fd, geteuid());
-    wait_for_the_server(&server);
+    server_catch_up(&server);
     ck_assert_uint_eq(verdict(h), SHEET_WELCOME);
     ck_assert_int_eq(baton_watch(&h->baton, &h->alarm, deadline_in(PATIENCE)),
                      0);
-    wait_for_the_server(&server);
+    server_catch_up(&server);
     close(other);
     drop_sheet(h);
     server_stop(&server);
@@ -431,7 +406,7 @@ START_TEST(a_symbolic_link_leads_nowhere)
     struct baton b;
     int fd;
 
-    start_server(&server, "ipcd", _i);
+    server_start(&server, ipc_find(variants[_i]));
     h = make_hand(&server, 0);
     /* Root's own, and a sheet in every respect. */
     snprintf(precious, sizeof precious, "%s/precious", run_dir);
@@ -440,7 +415,7 @@ START_TEST(a_symbolic_link_leads_nowhere)
     publish(fd, 0);
     ck_assert_int_eq(baton_first(&b, fd), 0);
     run_as(BOB, bob_links, h);
-    wait_for_the_server(&server);
+    server_catch_up(&server);
     ck_assert_int_eq(pread(fd, &head, sizeof head, 0), sizeof head);
     ck_assert_uint_eq(head.verdict, SHEET_NOT_YET);
     close(fd);
@@ -459,7 +434,7 @@ START_TEST(a_joined_client_needs_no_name_any_more)
     struct stat st;
     struct hand *h;
 
-    start_server(&server, "ipcd", _i);
+    server_start(&server, ipc_find(variants[_i]));
     h = make_hand(&server, geteuid());
     client_start(&server, &c);
     expect_echo(&c, 10);
@@ -469,7 +444,7 @@ START_TEST(a_joined_client_needs_no_name_any_more)
         ck_assert_int_eq(system(command), 0);
     }
     make_sheet(h);
-    wait_for_the_server(&server);
+    server_catch_up(&server);
     ck_assert_uint_eq(verdict(h), SHEET_WELCOME);
     sheet_name(h, path);
     ck_assert_int_eq(stat(path, &st), -1);
@@ -488,7 +463,7 @@ START_TEST(a_server_of_ones_own_invites_nobody_else)
     struct host server;
     struct stat st;
 
-    start_server(&server, "ipcd", _i);
+    server_start(&server, ipc_find(variants[_i]));
     ck_assert_int_eq(endpoint_file(server.where, ".life", path), 0);
     ck_assert_int_eq(stat(path, &st), 0);
     ck_assert_uint_eq(st.st_mode & 07777, root ? 0644 : 0600);
@@ -507,7 +482,7 @@ START_TEST(a_client_uses_only_what_the_directorys_owner_put_there)
     struct host server;
     struct client c;
 
-    start_server(&server, "ipcd", _i);
+    server_start(&server, ipc_find(variants[_i]));
     ck_assert_int_eq(endpoint_file(server.where, ".life", path), 0);
     ck_assert_int_eq(chown(path, BOB, BOB), 0);
     ck_assert_int_eq(host_client(&server, &c), -EPERM);
@@ -515,7 +490,7 @@ START_TEST(a_client_uses_only_what_the_directorys_owner_put_there)
     ck_assert_int_eq(chmod(run_dir, 0777), 0);
     ck_assert_int_eq(host_client(&server, &c), -EPERM);
     ck_assert_int_eq(chmod(run_dir, 0755), 0);
-    wait_for_the_server(&server);
+    server_catch_up(&server);
     server_stop(&server);
 }
 END_TEST

@@ -27,16 +27,6 @@
 
 Suite *test_rings(void);
 
-static void *
-shared_pages(size_t size)
-{
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-    ck_assert(p != MAP_FAILED);
-    return p;
-}
-
 /* -- the ring, on one mapping ----------------------------------------------------- */
 
 static struct ring *
@@ -151,8 +141,8 @@ new_pair(const struct rings_waiting *waiting)
     char path[64];
 
     ck_assert_ptr_nonnull(p);
-    p->board = shared_pages(sizeof *p->board);
-    p->place = shared_pages(sizeof *p->place);
+    p->board = shared(sizeof *p->board);
+    p->place = shared(sizeof *p->place);
     p->held = memfd_create("alive", MFD_CLOEXEC);
     ck_assert_int_eq(fcntl(p->held, F_OFD_SETLK, &lock), 0);
     snprintf(path, sizeof path, "/proc/self/fd/%d", p->held);

@@ -452,19 +452,16 @@ bob(void *arg)
 
 START_TEST(another_user_cannot_signal_the_server)
 {
-    pid_t *pid = mmap(NULL, sizeof *pid, PROT_READ | PROT_WRITE,
-                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t *pid = shared(sizeof *pid);
     struct child a;
 
     m = ipc_registry[_i];
-    ck_assert(pid != MAP_FAILED);
     server_start_for(&server, m, ALICE);
     child_start(&a, ALICE, alice, pid);
     child_wait(&a);
     run_as(BOB, bob, pid);
     child_go(&a);
     child_end(&a);
-    munmap(pid, sizeof *pid);
 }
 END_TEST
 

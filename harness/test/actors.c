@@ -1,13 +1,10 @@
 /*
  * actors.c - those who act in a test (test.h): children in lock step, programs,
- * servers, clients.
+ * clients.
  */
-#define _GNU_SOURCE /* pipe2, memfd_create, memmem, setgroups, setresuid */
+#define _GNU_SOURCE /* pipe2, memfd_create, setgroups, setresuid */
 #include "test.h"
 
-#include "core/rundir.h"
-
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -19,8 +16,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -151,6 +146,16 @@ run_as(uid_t uid, void (*f)(void *arg), void *arg)
     child_end(&c);
 }
 
+void *
+shared(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    ck_assert(p != MAP_FAILED);
+    return p;
+}
+
 void
 children_end(void)
 {
@@ -216,130 +221,6 @@ run_program(struct output *o, const char *program, ...)
                                      : 128 + WTERMSIG(o->status);
     read_back(out, o->out, sizeof o->out);
     read_back(err, o->err, sizeof o->err);
-}
-
-/* -- servers --------------------------------------------------------------- */
-
-static void
-start(struct host *h, const struct ipc_mechanism *m, const char *program)
-{
-    struct host_options options = {.ipcd = program, .cpu = -1};
-    int err = host_start(h, m, run_dir, &options);
-
-    ck_assert_msg(err == 0, "no server of %s: %s", m->name, strerror(-err));
-}
-
-void
-server_start(struct host *h, const struct ipc_mechanism *m)
-{
-    start(h, m, NULL);
-}
-
-static void
-copy_server(const char *to, gid_t group)
-{
-    char from[PATH_MAX];
-    struct stat st;
-    int in, out;
-    ssize_t n;
-
-    ck_assert_int_eq(program_path("ipcd", from, sizeof from), 0);
-    in = open(from, O_RDONLY | O_CLOEXEC);
-    ck_assert_msg(in != -1, "%s: %s", from, strerror(errno));
-    ck_assert_int_eq(fstat(in, &st), 0);
-    out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
-    ck_assert_msg(out != -1, "%s: %s", to, strerror(errno));
-    do
-        n = sendfile(out, in, NULL, (size_t)st.st_size);
-    while (n > 0);
-    ck_assert_int_eq(n, 0);
-    /* Nobody else may run it: a sanitizer's environment variables would let
-     * them write root's files. */
-    ck_assert_int_eq(fchown(out, geteuid(), group), 0);
-    ck_assert_int_eq(fchmod(out, 04750), 0);
-    close(in);
-    close(out);
-}
-
-void
-server_start_for(struct host *h, const struct ipc_mechanism *m, uid_t uid)
-{
-    char copy[ENDPOINT_SIZE];
-
-    if (!(m->caps & IPC_SPAWNED) || uid == geteuid()) {
-        server_start(h, m);
-        return;
-    }
-    snprintf(copy, sizeof copy, "%s/ipcd-%u", check_dir, (unsigned)uid);
-    if (access(copy, F_OK) == -1)
-        copy_server(copy, uid);
-    start(h, m, copy);
-}
-
-void
-server_stop(struct host *h)
-{
-    int status = host_stop(h);
-
-    ck_assert_msg(!WIFSIGNALED(status), "%s: the server died of signal %d",
-                  h->m->name, WTERMSIG(status));
-    ck_assert_msg(WEXITSTATUS(status) == 0, "%s: the server ended with %d",
-                  h->m->name, WEXITSTATUS(status));
-}
-
-void
-server_kill(struct host *h)
-{
-    int status;
-
-    ck_assert_int_gt(h->pid, 0);
-    ck_assert_int_eq(kill(h->pid, SIGKILL), 0);
-    status = host_stop(h);
-    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-}
-
-/* Is this process a child of ours that runs `... --stdio ...`? */
-static bool
-is_spawned(const char *pid)
-{
-    char path[64], text[512];
-    const char *after;
-    int fd, ppid;
-    ssize_t n;
-
-    snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    n = read(fd, text, sizeof text - 1);
-    close(fd);
-    text[n < 0 ? 0 : n] = '\0';
-    after = strrchr(text, ')'); /* the name may hold anything: proc(5) */
-    if (after == NULL || sscanf(after, ") %*c %d", &ppid) != 1 ||
-        ppid != getpid())
-        return false;
-    snprintf(path, sizeof path, "/proc/%.20s/cmdline", pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    n = read(fd, text, sizeof text);
-    close(fd);
-    return n > 0 && memmem(text, (size_t)n, "--stdio", 8) != NULL;
-}
-
-pid_t
-server_pid(const struct host *h)
-{
-    struct dirent *e;
-    pid_t pid = -1;
-    DIR *dir;
-
-    if (!(h->m->caps & IPC_SPAWNED))
-        return h->pid;
-    dir = opendir("/proc");
-    ck_assert_ptr_nonnull(dir);
-    while ((e = readdir(dir)) != NULL)
-        if (atoi(e->d_name) > 0 && is_spawned(e->d_name))
-            pid = atoi(e->d_name);
-    closedir(dir);
-    ck_assert_msg(pid > 0, "%s: no spawned server", h->m->name);
-    return pid;
 }
 
 /* -- clients --------------------------------------------------------------- */

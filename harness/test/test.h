@@ -130,6 +130,9 @@ void child_kill(struct child *c); /* SIGKILL, reaped */
 /* A child from beginning to end: f(arg) as that user. */
 void run_as(uid_t uid, void (*f)(void *arg), void *arg);
 
+/* Memory of zeros, which a test shares with its children. */
+void *shared(size_t size);
+
 /* Waits until no child is left, not even an orphan of one that was killed (the
  * test's process adopts them). */
 void children_end(void);
@@ -152,8 +155,20 @@ void server_start(struct host *h, const struct ipc_mechanism *m);
 /* One that clients under this uid can use.  For a spawned variant that is a
  * set-user-ID copy, outside the checkout, which that user's group may run. */
 void server_start_for(struct host *h, const struct ipc_mechanism *m, uid_t uid);
+
+/* One that is another program of this build: "ipcd-naive" (core/defence.h). */
+void server_start_by(struct host *h, const struct ipc_mechanism *m,
+                     const char *program);
 void server_stop(struct host *h); /* fails unless it ends in peace */
 void server_kill(struct host *h); /* SIGKILL, reaped; daemons only */
+
+/* Stops a daemon (it has stopped when this returns), and lets it go on. */
+void server_pause(const struct host *h);
+void server_resume(const struct host *h);
+
+/* Returns when all that was sent before has been dealt with: somebody joins, and
+ * is served after it. */
+void server_catch_up(struct host *h);
 
 /* Its process: the daemon, or the one that this process's open() spawned. */
 pid_t server_pid(const struct host *h);

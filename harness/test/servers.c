@@ -1,0 +1,176 @@
+/* servers.c - the servers of a test (test.h). */
+#define _GNU_SOURCE /* memmem, sendfile */
+#include "test.h"
+
+#include "core/rundir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void
+start(struct host *h, const struct ipc_mechanism *m, const char *program)
+{
+    struct host_options options = {.ipcd = program, .cpu = -1};
+    int err = host_start(h, m, run_dir, &options);
+
+    ck_assert_msg(err == 0, "no server of %s: %s", m->name, strerror(-err));
+}
+
+void
+server_start(struct host *h, const struct ipc_mechanism *m)
+{
+    start(h, m, NULL);
+}
+
+void
+server_start_by(struct host *h, const struct ipc_mechanism *m,
+                const char *program)
+{
+    char path[PATH_MAX];
+
+    ck_assert_int_eq(program_path(program, path, sizeof path), 0);
+    start(h, m, path);
+}
+
+static void
+copy_server(const char *to, gid_t group)
+{
+    char from[PATH_MAX];
+    struct stat st;
+    int in, out;
+    ssize_t n;
+
+    ck_assert_int_eq(program_path("ipcd", from, sizeof from), 0);
+    in = open(from, O_RDONLY | O_CLOEXEC);
+    ck_assert_msg(in != -1, "%s: %s", from, strerror(errno));
+    ck_assert_int_eq(fstat(in, &st), 0);
+    out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+    ck_assert_msg(out != -1, "%s: %s", to, strerror(errno));
+    do
+        n = sendfile(out, in, NULL, (size_t)st.st_size);
+    while (n > 0);
+    ck_assert_int_eq(n, 0);
+    /* Nobody else may run it: a sanitizer's environment variables would let
+     * them write root's files. */
+    ck_assert_int_eq(fchown(out, geteuid(), group), 0);
+    ck_assert_int_eq(fchmod(out, 04750), 0);
+    close(in);
+    close(out);
+}
+
+void
+server_start_for(struct host *h, const struct ipc_mechanism *m, uid_t uid)
+{
+    char copy[ENDPOINT_SIZE];
+
+    if (!(m->caps & IPC_SPAWNED) || uid == geteuid()) {
+        server_start(h, m);
+        return;
+    }
+    snprintf(copy, sizeof copy, "%s/ipcd-%u", check_dir, (unsigned)uid);
+    if (access(copy, F_OK) == -1)
+        copy_server(copy, uid);
+    start(h, m, copy);
+}
+
+void
+server_stop(struct host *h)
+{
+    int status = host_stop(h);
+
+    ck_assert_msg(!WIFSIGNALED(status), "%s: the server died of signal %d",
+                  h->m->name, WTERMSIG(status));
+    ck_assert_msg(WEXITSTATUS(status) == 0, "%s: the server ended with %d",
+                  h->m->name, WEXITSTATUS(status));
+}
+
+void
+server_kill(struct host *h)
+{
+    int status;
+
+    ck_assert_int_gt(h->pid, 0);
+    ck_assert_int_eq(kill(h->pid, SIGKILL), 0);
+    status = host_stop(h);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/* Is this process a child of ours that runs `... --stdio ...`? */
+static bool
+is_spawned(const char *pid)
+{
+    char path[64], text[512];
+    const char *after;
+    int fd, ppid;
+    ssize_t n;
+
+    snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n < 0 ? 0 : n] = '\0';
+    after = strrchr(text, ')'); /* the name may hold anything: proc(5) */
+    if (after == NULL || sscanf(after, ") %*c %d", &ppid) != 1 ||
+        ppid != getpid())
+        return false;
+    snprintf(path, sizeof path, "/proc/%.20s/cmdline", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    n = read(fd, text, sizeof text);
+    close(fd);
+    return n > 0 && memmem(text, (size_t)n, "--stdio", 8) != NULL;
+}
+
+void
+server_pause(const struct host *h)
+{
+    int status;
+
+    ck_assert_int_eq(kill(h->pid, SIGSTOP), 0);
+    ck_assert_int_eq(waitpid(h->pid, &status, WUNTRACED), h->pid);
+    ck_assert(WIFSTOPPED(status));
+}
+
+void
+server_resume(const struct host *h)
+{
+    ck_assert_int_eq(kill(h->pid, SIGCONT), 0);
+}
+
+void
+server_catch_up(struct host *h)
+{
+    struct client c;
+
+    client_start(h, &c);
+    expect_echo(&c, 1);
+    client_close(&c);
+}
+
+pid_t
+server_pid(const struct host *h)
+{
+    struct dirent *e;
+    pid_t pid = -1;
+    DIR *dir;
+
+    if (!(h->m->caps & IPC_SPAWNED))
+        return h->pid;
+    dir = opendir("/proc");
+    ck_assert_ptr_nonnull(dir);
+    while ((e = readdir(dir)) != NULL)
+        if (atoi(e->d_name) > 0 && is_spawned(e->d_name))
+            pid = atoi(e->d_name);
+    closedir(dir);
+    ck_assert_msg(pid > 0, "%s: no spawned server", h->m->name);
+    return pid;
+}
