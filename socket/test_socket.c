@@ -1,11 +1,11 @@
 /*
  * test_socket.c - messages, descriptors and ends: the claims of README.md about
  * any socket, tried out on bare pairs.  Names and waiting for each other are in
- * test_socket_rendezvous.c, TCP and UDP in test_socket_inet.c, attacks on our
- * servers in test_socket_attacks.c.
+ * test_socket_rendezvous.c, TCP and UDP in test_socket_tcp.c and ..._udp.c,
+ * attacks on our servers in test_socket_attacks.c.
  */
 #define _GNU_SOURCE /* struct ucred */
-#include "test/test.h"
+#include "by_hand.h"
 
 #include "ancillary.h"
 
@@ -31,13 +31,6 @@ close_pair(int pair[2])
 {
     close(pair[0]);
     close(pair[1]);
-}
-
-static void
-expect_error(ssize_t result, int error)
-{
-    ck_assert_int_eq(result, -1);
-    ck_assert_str_eq(strerror(errno), strerror(error));
 }
 
 /* -- messages ------------------------------------------------------------- */

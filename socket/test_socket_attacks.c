@@ -1,77 +1,25 @@
 /*
  * test_socket_attacks.c - what a hostile or clumsy client does to our AF_UNIX
- * servers, and a false server to our clients.  Datagrams: test_socket_dgram.c.
+ * servers, and a false server to our clients.  Datagrams: test_socket_dgram.c;
+ * who says that he is somebody else: `ipcattack 50 51`.
  *
  * An attack is also run against the naive way of doing it, where it must
  * succeed; otherwise its failure would prove nothing.
  */
 #define _GNU_SOURCE /* memmem, setresuid, struct ucred */
-#include "test/test.h"
-
-#include "ancillary.h"
-#include "local.h"
-#include "welcome.h"
+#include "by_hand.h"
 
 #include "core/clock.h"
+#include "test/attack/requests.h"
+#include "welcome.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 Suite *test_socket_attacks(void);
-
-/* Connects to one of our servers by hand.  AF_UNIX, with a path. */
-static int
-connect_to(const char *where, int type)
-{
-    struct sockaddr_un address;
-    socklen_t len = local_path(&address, where);
-    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-
-    ck_assert_int_ne(fd, -1);
-    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, len), 0);
-    if (type != SOCK_DGRAM)
-        ck_assert_int_eq(welcome_wait(fd, deadline_in(PATIENCE)), 0);
-    return fd;
-}
-
-static int
-listen_at(const struct sockaddr_un *address, socklen_t len, int type)
-{
-    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-
-    ck_assert_int_eq(bind(fd, (const struct sockaddr *)address, len), 0);
-    if (type != SOCK_DGRAM)
-        ck_assert_int_eq(listen(fd, 1), 0);
-    return fd;
-}
-
-/* A message with control data of our own making. */
-static ssize_t
-send_control(int fd, int type, const void *data, size_t len)
-{
-    union {
-        struct cmsghdr header;
-        char room[256];
-    } control = {.room = {0}};
-    uint8_t frame[WIRE_HEADER];
-    struct iovec bytes = {.iov_base = frame, .iov_len = sizeof frame};
-    struct msghdr m = {.msg_iov = &bytes,
-                       .msg_iovlen = 1,
-                       .msg_control = &control,
-                       .msg_controllen = CMSG_SPACE(len)};
-
-    raw_frame(frame, API_whoami, 1, NULL, 0);
-    control.header.cmsg_level = SOL_SOCKET;
-    control.header.cmsg_type = type;
-    control.header.cmsg_len = CMSG_LEN(len);
-    memcpy(CMSG_DATA(&control.header), data, len);
-    return sendmsg(fd, &m, MSG_NOSIGNAL);
-}
 
 static void
 expect_end(int fd)
@@ -86,76 +34,6 @@ expect_end(int fd)
 }
 
 /* -- saying who one is ---------------------------------------------------- */
-
-static void
-forge(void *where)
-{
-    const struct ucred lies[] = {{.pid = getpid(), .uid = 0, .gid = ALICE},
-                                 {.pid = getpid(), .uid = BOB, .gid = ALICE},
-                                 {.pid = getpid(), .uid = ALICE, .gid = 0},
-                                 {.pid = 1, .uid = ALICE, .gid = ALICE}};
-    const struct ucred truth = {.pid = getpid(), .uid = ALICE, .gid = ALICE};
-    int fd = connect_to(where, SOCK_SEQPACKET);
-
-    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
-        ck_assert_int_eq(
-            send_control(fd, SCM_CREDENTIALS, &lies[i], sizeof *lies), -1);
-        ck_assert_int_eq(errno, EPERM);
-    }
-    ck_assert_int_eq(send_control(fd, SCM_CREDENTIALS, &truth, sizeof truth),
-                     WIRE_HEADER);
-    close(fd);
-}
-
-START_TEST(nobody_can_say_that_he_is_somebody_else)
-{
-    struct host server;
-
-    server_start(&server, ipc_find("socket/seqpacket"));
-    run_as(ALICE, forge, server.where);
-    server_stop(&server);
-}
-END_TEST
-
-/* The connection is root's, the request is not. */
-static void
-ask_over_anothers_connection(struct child *self, void *arg)
-{
-    struct client *c = arg;
-    struct reply r;
-
-    (void)self;
-    expect_call(c, "whoami", NULL, WIRE_OK, &r);
-    if (strcmp(c->m->name, "socket/seqpacket") == 0)
-        ck_assert_int_eq(r.results[2].i64, ALICE);
-    else
-        ck_assert_int_eq(r.results[2].i64, 0);
-}
-
-START_TEST(a_connection_that_changed_hands_is_noticed_only_by_the_stamp)
-{
-    static const char *const name[] = {"socket/stream", "socket/seqpacket"};
-    struct host server;
-    struct client c;
-    int status;
-    pid_t pid;
-
-    server_start(&server, ipc_find(name[_i]));
-    client_start(&server, &c);
-    /* Not child_start(): the child is to have the descriptor. */
-    pid = fork();
-    if (pid == 0) {
-        ck_assert_int_eq(setresgid(ALICE, ALICE, ALICE), 0);
-        ck_assert_int_eq(setresuid(ALICE, ALICE, ALICE), 0);
-        ask_over_anothers_connection(NULL, &c);
-        _exit(EXIT_SUCCESS);
-    }
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_int_eq(status, 0);
-    client_close(&c);
-    server_stop(&server);
-}
-END_TEST
 
 static void
 bind_a_strange_name(void *where)
@@ -210,7 +88,7 @@ START_TEST(more_descriptors_than_the_server_wants_leave_none_with_it)
     for (size_t n = 1; n <= 32; n++) {
         int fd = connect_to(server.where, kind[_i].type);
 
-        ck_assert_int_eq(send_control(fd, SCM_RIGHTS, gifts, n * sizeof *gifts),
+        ck_assert_int_eq(send_beside(fd, SCM_RIGHTS, gifts, n * sizeof *gifts),
                          WIRE_HEADER);
         expect_end(fd);
         close(fd);
@@ -241,7 +119,7 @@ START_TEST(room_for_one_descriptor_is_room_for_two)
                      0);
     before = open_descriptors(getpid());
     ck_assert_int_eq(
-        send_control(pair[0], SCM_RIGHTS, (int[]){0, 0, 0}, 3 * sizeof(int)),
+        send_beside(pair[0], SCM_RIGHTS, (int[]){0, 0, 0}, 3 * sizeof(int)),
         WIRE_HEADER);
     ck_assert_int_eq(recvmsg(pair[1], &m, MSG_CMSG_CLOEXEC), WIRE_HEADER);
     ck_assert_int_ne(m.msg_flags & MSG_CTRUNC, 0);
@@ -278,7 +156,7 @@ squat(struct child *self, void *arg)
     struct sockaddr_un address;
     socklen_t len = s->abstract ? local_abstract(&address, s->where)
                                 : local_path(&address, s->where);
-    int fd = listen_at(&address, len, s->type);
+    int fd = bind_to(&address, len, s->type);
 
     if (!s->abstract)
         ck_assert_int_eq(chmod(s->where, 0666), 0);
@@ -323,11 +201,6 @@ test_socket_attacks(void)
     TCase *tc = test_case(s, "socket");
     const char *root = need_root();
 
-    add_test_if(tc, root, nobody_can_say_that_he_is_somebody_else);
-    for (int i = 0; i < 2; i++)
-        add_loop_test_if(
-            tc, root,
-            a_connection_that_changed_hands_is_noticed_only_by_the_stamp, i);
     tcase_add_test(tc, a_strange_address_is_told_in_letters);
     tcase_add_loop_test(
         tc, more_descriptors_than_the_server_wants_leave_none_with_it, 0, 3);

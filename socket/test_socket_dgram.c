@@ -3,10 +3,9 @@
  * the answer go, and whose is a session?
  */
 #define _GNU_SOURCE /* pipe2, unshare, struct ucred */
-#include "test/test.h"
+#include "by_hand.h"
 
 #include "ancillary.h"
-#include "local.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,30 +19,6 @@
 #include <unistd.h>
 
 Suite *test_socket_dgram(void);
-
-/* Connects to one of our servers by hand. */
-static int
-connect_to(const char *where, int type)
-{
-    struct sockaddr_un address;
-    socklen_t len = local_path(&address, where);
-    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-
-    ck_assert_int_ne(fd, -1);
-    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, len), 0);
-    return fd;
-}
-
-static int
-make_bound(const char *path)
-{
-    struct sockaddr_un address;
-    socklen_t len = local_path(&address, path);
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, len), 0);
-    return fd;
-}
 
 /* -- datagrams: where does the answer go? --------------------------------- */
 
@@ -79,8 +54,8 @@ START_TEST(an_answer_to_a_path_may_go_to_somebody_else)
 
     snprintf(p.server, sizeof p.server, "%.90s/naive", run_dir);
     snprintf(p.victim, sizeof p.victim, "%.90s/victim", run_dir);
-    naive = make_bound(p.server);
-    victim = make_bound(p.victim);
+    naive = bind_path(p.server, SOCK_DGRAM);
+    victim = bind_path(p.victim, SOCK_DGRAM);
     ck_assert_int_eq(chmod(p.victim, 0600), 0);
     run_as(geteuid(), write_in_the_victims_name, &p);
     ck_assert_int_eq(recvfrom(naive, &byte, 1, MSG_DONTWAIT,

@@ -3,9 +3,7 @@
  * of README.md about names, queues, accept(2) and epoll(7).
  */
 #define _GNU_SOURCE /* accept4, struct ucred */
-#include "test/test.h"
-
-#include "local.h"
+#include "by_hand.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,13 +44,6 @@ try_connect(int type)
         return fd;
     close(fd);
     return -1;
-}
-
-static void
-expect_error(ssize_t result, int error)
-{
-    ck_assert_int_eq(result, -1);
-    ck_assert_str_eq(strerror(errno), strerror(error));
 }
 
 /* -- names ---------------------------------------------------------------- */

@@ -3,9 +3,7 @@
  * somebody else.
  */
 #define _GNU_SOURCE /* SOCK_CLOEXEC */
-#include "test/test.h"
-
-#include "inet.h"
+#include "by_hand.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,15 +14,6 @@
 #include <unistd.h>
 
 Suite *test_socket_udp(void);
-
-static struct sockaddr_in
-server_address(const char *where)
-{
-    struct sockaddr_in at;
-
-    ck_assert_int_eq(inet_find(where, &at), 0);
-    return at;
-}
 
 /* -- whose port is it? ---------------------------------------------------- */
 
