@@ -33,7 +33,7 @@ make_fifo(char *path, size_t size)
     return fd;
 }
 
-/* -- facts ---------------------------------------------------------------------- */
+/* -- facts ---------------------------------------------------------------- */
 
 START_TEST(a_write_up_to_pipe_buf_is_all_or_nothing)
 {
@@ -107,7 +107,7 @@ START_TEST(the_name_persists_and_the_contents_do_not)
 }
 END_TEST
 
-/* -- fifo/oneway -------------------------------------------------------------------- */
+/* -- fifo/oneway ---------------------------------------------------------- */
 
 struct spooler {
     const struct ipc_mechanism *m;

@@ -1,6 +1,6 @@
 /*
- * test_perclient.c - what one may write into a FIFO that is open to all.  Whose a
- * reply FIFO is: `ipcattack 11 12 14 15 101`.
+ * test_perclient.c - what one may write into a FIFO that is open to all.  Whose
+ * a reply FIFO is: `ipcattack 11 12 14 15 101`.
  */
 #define _GNU_SOURCE /* F_SETPIPE_SZ, O_CLOEXEC */
 #include "test/attack/requests.h"
@@ -44,7 +44,7 @@ START_TEST(a_joined_client_needs_no_name_any_more)
 }
 END_TEST
 
-/* -- records, written by hand ------------------------------------------------------ */
+/* -- records, written by hand --------------------------------------------- */
 
 #define PREFIX 32 /* bytes of a record before its body: record.h */
 
@@ -105,7 +105,8 @@ START_TEST(rubbish_in_the_request_fifo_costs_nobody_anything)
 }
 END_TEST
 
-/* fcntl(2) lets anybody who may write make it larger than the server's buffer. */
+/* fcntl(2) lets anybody who may write make it larger than the server's
+ * buffer. */
 START_TEST(more_rubbish_than_the_server_can_hold_is_got_rid_of)
 {
     static uint8_t rubbish[300000];
@@ -136,7 +137,7 @@ START_TEST(more_rubbish_than_the_server_can_hold_is_got_rid_of)
 }
 END_TEST
 
-/* -- a record around another's ---------------------------------------------------- */
+/* -- a record around another's -------------------------------------------- */
 
 /* What the server answers: bytes, 0 = it has cut the client off. */
 static ssize_t
@@ -242,7 +243,7 @@ START_TEST(half_a_record_costs_its_author_the_connection)
 }
 END_TEST
 
-/* -- whom a client trusts ------------------------------------------------------------ */
+/* -- whom a client trusts ------------------------------------------------- */
 
 START_TEST(a_client_uses_only_what_the_directorys_owner_put_there)
 {

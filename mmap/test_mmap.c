@@ -24,7 +24,7 @@
 
 Suite *test_mmap(void);
 
-/* -- mappings -------------------------------------------------------------- */
+/* -- mappings ------------------------------------------------------------- */
 
 static const size_t page = 4096; /* or a multiple of the real one */
 
@@ -246,7 +246,7 @@ START_TEST(a_page_without_permission_is_a_sigsegv)
 }
 END_TEST
 
-/* -- locks ----------------------------------------------------------------- */
+/* -- locks ---------------------------------------------------------------- */
 
 /* 0 or errno.  GETLK: 0, it would be granted. */
 static int
@@ -446,7 +446,7 @@ START_TEST(of_two_in_a_deadlock_one_is_told_but_only_by_the_old_locks)
 }
 END_TEST
 
-/* -- the baton ------------------------------------------------------------- */
+/* -- the baton ------------------------------------------------------------ */
 
 #define TURNS 10000
 
@@ -530,7 +530,7 @@ START_TEST(the_dead_let_go_of_their_bytes)
 }
 END_TEST
 
-/* -- the suite ------------------------------------------------------------- */
+/* -- the suite ------------------------------------------------------------ */
 
 Suite *
 test_mmap(void)

@@ -28,7 +28,7 @@ need_sysv_root(void)
     return need_sysv() != NULL ? need_sysv() : need_root();
 }
 
-/* -- System V queues ------------------------------------------------------- */
+/* -- System V queues ------------------------------------------------------ */
 
 int
 make_queue(void)
@@ -70,7 +70,7 @@ look_at(int queue)
     return ds;
 }
 
-/* -- the server, and what is sent to it ------------------------------------ */
+/* -- the server, and what is sent to it ----------------------------------- */
 
 struct hand *
 make_hand(const struct ipc_mechanism *m, const char *where)

@@ -18,7 +18,7 @@ const char *need_sysv(void);
 const char *need_posix(void);
 const char *need_sysv_root(void);
 
-/* -- System V queues ------------------------------------------------------- */
+/* -- System V queues ------------------------------------------------------ */
 
 struct message {
     long type;
@@ -35,7 +35,7 @@ struct msqid_ds look_at(int queue);
 int put(int queue, long type, const void *text, size_t len);
 ssize_t get(int queue, size_t size, long type, int flags);
 
-/* -- the server, and what is sent to it ------------------------------------ */
+/* -- the server, and what is sent to it ----------------------------------- */
 
 /* The names of the variants: two of System V, one of POSIX. */
 extern const char *const all[];

@@ -17,7 +17,7 @@
 
 Suite *test_msgq(void);
 
-/* -- System V -------------------------------------------------------------- */
+/* -- System V ------------------------------------------------------------- */
 
 static void
 leave_a_message(void *queue)
@@ -166,7 +166,7 @@ START_TEST(an_id_comes_back_after_65535_others_at_the_earliest)
 }
 END_TEST
 
-/* -- POSIX ----------------------------------------------------------------- */
+/* -- POSIX ---------------------------------------------------------------- */
 
 static mqd_t
 open_queue(const char *name, int flags)

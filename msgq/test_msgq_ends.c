@@ -1,6 +1,6 @@
 /*
- * test_msgq_ends.c - the same for several variants: who is at the other end of a
- * queue, and what if nobody is?
+ * test_msgq_ends.c - the same for several variants: who is at the other end of
+ * a queue, and what if nobody is?
  */
 #define _GNU_SOURCE /* O_CLOEXEC */
 #include "by_hand.h"
@@ -17,7 +17,7 @@
 
 Suite *test_msgq_ends(void);
 
-/* -- the list of System V queues ------------------------------------------- */
+/* -- the list of System V queues ------------------------------------------ */
 
 static void
 rewrite(const char *where, int queue)
@@ -62,7 +62,7 @@ START_TEST(a_client_asks_no_queue_that_somebody_else_made)
 }
 END_TEST
 
-/* -- the server dies ------------------------------------------------------- */
+/* -- the server dies ------------------------------------------------------ */
 
 /* Nothing more goes into the request queue. */
 static void

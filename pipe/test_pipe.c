@@ -22,7 +22,7 @@
 
 Suite *test_pipe(void);
 
-/* -- facts ------------------------------------------------------------------------ */
+/* -- facts ---------------------------------------------------------------- */
 
 START_TEST(a_pipe_is_bytes_and_a_packet_pipe_is_messages)
 {
@@ -102,7 +102,7 @@ START_TEST(who_only_asks_and_never_listens_is_not_stuck)
 }
 END_TEST
 
-/* -- how we wait -------------------------------------------------------------------- */
+/* -- how we wait ---------------------------------------------------------- */
 
 /* What recv() says of a reply that takes its time, while signals come. */
 static int
@@ -184,7 +184,7 @@ START_TEST(the_servers_ends_wait)
 }
 END_TEST
 
-/* -- the set-user-ID server ------------------------------------------------------- */
+/* -- the set-user-ID server ----------------------------------------------- */
 
 struct inheritance {
     struct host *server;

@@ -35,7 +35,7 @@ variant(int i)
     return ipc_find(variants[i]);
 }
 
-/* -- a client's objects, made and used by hand --------------------------------- */
+/* -- a client's objects, made and used by hand ---------------------------- */
 
 /* What one who knows the format has; shared with the child that uses it. */
 struct hand {
@@ -143,7 +143,7 @@ ask_whoami(struct hand *h)
     h->uid = uid_in_frame(frame, head.len);
 }
 
-/* -- attacks ---------------------------------------------------------------------- */
+/* -- attacks -------------------------------------------------------------- */
 
 /* Bob's own objects, but he says that he is somebody else. */
 static void
@@ -332,7 +332,7 @@ START_TEST(who_scribbles_in_the_hall_delays_others_and_no_more)
 }
 END_TEST
 
-/* -- deaths ------------------------------------------------------------------------ */
+/* -- deaths --------------------------------------------------------------- */
 
 static void
 join_and_stay(struct child *self, void *arg)
@@ -410,7 +410,7 @@ START_TEST(a_killed_servers_hall_is_known_to_be_empty)
 }
 END_TEST
 
-/* -- whom a client trusts ------------------------------------------------------------ */
+/* -- whom a client trusts ------------------------------------------------- */
 
 START_TEST(a_client_uses_only_the_hall_of_the_directorys_owner)
 {

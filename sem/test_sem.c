@@ -23,7 +23,7 @@
 
 Suite *test_sem(void);
 
-/* -- System V: facts -------------------------------------------------------------- */
+/* -- System V: facts ------------------------------------------------------ */
 
 static int
 make_set(int sems)
@@ -235,7 +235,7 @@ START_TEST(a_removed_set_wakes_its_sleepers)
 }
 END_TEST
 
-/* -- POSIX: facts ----------------------------------------------------------------- */
+/* -- POSIX: facts --------------------------------------------------------- */
 
 #define NAME "/ipclab-test"
 #define PATH "/dev/shm/sem.ipclab-test"
@@ -328,7 +328,7 @@ START_TEST(an_unlinked_semaphore_goes_on_working)
 }
 END_TEST
 
-/* -- sem/mailbox --------------------------------------------------------------------- */
+/* -- sem/mailbox ---------------------------------------------------------- */
 
 static const struct ipc_mechanism *
 mailbox(void)

@@ -21,7 +21,7 @@
 
 Suite *test_reclock(void);
 
-/* -- sheets, made by hand -------------------------------------------------- */
+/* -- sheets, made by hand ------------------------------------------------- */
 
 static const char *const variants[] = {"mmap/lockfile", "shm/reclock"};
 
@@ -495,7 +495,7 @@ START_TEST(a_client_uses_only_what_the_directorys_owner_put_there)
 }
 END_TEST
 
-/* -- the suite ------------------------------------------------------------- */
+/* -- the suite ------------------------------------------------------------ */
 
 static void
 add_sheet_tests(Suite *s, int i)

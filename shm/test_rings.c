@@ -27,7 +27,7 @@
 
 Suite *test_rings(void);
 
-/* -- the ring, on one mapping ----------------------------------------------------- */
+/* -- the ring, on one mapping --------------------------------------------- */
 
 static struct ring *
 new_ring(void)
@@ -122,8 +122,8 @@ START_TEST(what_a_hostile_peer_writes_into_a_ring_is_refused)
 }
 END_TEST
 
-/* A server and a client who meet on one mapping, without meet_client.c: the same code
- * as between processes, from the first message on. */
+/* A server and a client who meet on one mapping, without meet_client.c: the
+ * same code as between processes, from the first message on. */
 struct pair {
     struct rings_board *board;
     struct rings_place *place;
@@ -271,7 +271,7 @@ START_TEST(who_finds_the_other_awake_makes_no_system_call)
 }
 END_TEST
 
-/* -- waiting ---------------------------------------------------------------------- */
+/* -- waiting -------------------------------------------------------------- */
 
 static void *
 sleep_on(void *word)

@@ -24,7 +24,7 @@
 
 Suite *test_shm(void);
 
-/* -- facts ---------------------------------------------------------------------- */
+/* -- facts ---------------------------------------------------------------- */
 
 #define FACT "/ipclab-fact"
 
@@ -158,7 +158,7 @@ START_TEST(an_object_without_a_name_lives_until_its_last_user_goes)
 }
 END_TEST
 
-/* -- facts: locks --------------------------------------------------------------- */
+/* -- facts: locks --------------------------------------------------------- */
 
 static pthread_mutex_t *
 shared_mutex(int robust)
@@ -230,7 +230,7 @@ START_TEST(a_client_killed_with_the_lock_in_its_hand_stops_nobody)
 }
 END_TEST
 
-/* -- attacks ---------------------------------------------------------------------- */
+/* -- attacks -------------------------------------------------------------- */
 
 /* Everything that is built on rings.h: for loop tests. */
 static const char *const on_rings[] = {"shm/futex", "shm/spin", "mmap/file"};

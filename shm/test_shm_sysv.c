@@ -45,7 +45,7 @@ attached(int id)
     return ds.shm_nattch;
 }
 
-/* -- facts ------------------------------------------------------------------------- */
+/* -- facts ---------------------------------------------------------------- */
 
 static void
 write_and_go(void *arg)
@@ -161,7 +161,7 @@ START_TEST(a_child_inherits_it_and_a_program_does_not)
 }
 END_TEST
 
-/* -- our own ------------------------------------------------------------------------ */
+/* -- our own -------------------------------------------------------------- */
 
 START_TEST(a_joined_clients_segment_is_already_removed)
 {

@@ -98,7 +98,7 @@ queued_now(void)
     return n;
 }
 
-/* -- facts ---------------------------------------------------------------------- */
+/* -- facts ---------------------------------------------------------------- */
 
 START_TEST(standard_signals_coalesce_and_real_time_ones_queue)
 {
@@ -219,7 +219,7 @@ START_TEST(a_full_queue_forgets_who_sent_and_that_is_not_root)
 }
 END_TEST
 
-/* -- every variant ---------------------------------------------------------------- */
+/* -- every variant -------------------------------------------------------- */
 
 static const struct ipc_mechanism *m;
 static struct host server;
@@ -366,7 +366,7 @@ START_TEST(a_program_that_is_no_server_is_a_refused_connection)
 }
 END_TEST
 
-/* -- who may be signalled ---------------------------------------------------------- */
+/* -- who may be signalled ------------------------------------------------- */
 
 /* A server of every variant is started with `in` as its client, and must end
  * without a word to anybody. */
@@ -465,7 +465,7 @@ START_TEST(another_user_cannot_signal_the_server)
 }
 END_TEST
 
-/* -- signals/rt -------------------------------------------------------------------- */
+/* -- signals/rt ----------------------------------------------------------- */
 
 START_TEST(a_long_message_passes_through_a_short_queue)
 {
@@ -526,7 +526,7 @@ START_TEST(without_a_queue_it_says_so)
 }
 END_TEST
 
-/* -- signals/bits, signals/doorbell ------------------------------------------------ */
+/* -- signals/bits, signals/doorbell --------------------------------------- */
 
 START_TEST(where_no_value_travels_no_queue_is_needed)
 {
@@ -572,7 +572,7 @@ START_TEST(a_box_that_could_be_shrunk_is_refused)
 }
 END_TEST
 
-/* -- the suite --------------------------------------------------------------------- */
+/* -- the suite ------------------------------------------------------------ */
 
 static void
 add_variant(Suite *s, int i)

@@ -1,7 +1,7 @@
 /*
  * test_socket_tcp.c - what TCP does, what our server makes of a client that it
- * has to look up, and our client of a port that anybody may take.  More of that:
- * `ipcattack 67 68 69 71 111`.
+ * has to look up, and our client of a port that anybody may take.  More of
+ * that: `ipcattack 67 68 69 71 111`.
  */
 #define _GNU_SOURCE /* accept4, unshare, struct ucred */
 #include "by_hand.h"

@@ -41,7 +41,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* -- the table of attacks -------------------------------------------------- */
+/* -- the table of attacks ------------------------------------------------- */
 
 struct attack {
     int number; /* in SECURITY.md's matrix; from 101 on: added since */
@@ -71,7 +71,7 @@ extern const struct attack spawned_attacks[], pipe_attacks[], fifo_attacks[],
     names_attacks[], gift_attacks[], manners_attacks[], tcp_attacks[],
     udp_attacks[], signal_attacks[], rights_attacks[], server_attacks[];
 
-/* -- what becomes of them (report.c) --------------------------------------- */
+/* -- what becomes of them (report.c) -------------------------------------- */
 
 enum verdict { FELL, REFUSED, NOT_RUN, BROKEN };
 
@@ -86,7 +86,7 @@ bool as_expected(const struct result *r);
 /* Prints the matrix, and writes it into a new directory.  0 or -errno. */
 int report(const struct result *results, size_t n, const char *parent);
 
-/* -- sockets by hand (byhand.c) --------------------------------------------- */
+/* -- sockets by hand (byhand.c) ------------------------------------------- */
 
 /* AF_UNIX: bound to this path, which all may connect to. */
 int bind_local(const char *path, int type);
@@ -116,7 +116,7 @@ void tell_a_secret(void *where);
 void become_root_of(int spaces);
 const char *user_spaces_missing(void);
 
-/* -- the stage: one run (stage.c) ------------------------------------------ */
+/* -- the stage: one run (stage.c) ----------------------------------------- */
 
 /* Two strangers; they need no line in passwd(5). */
 #define ALICE 10001
@@ -189,7 +189,7 @@ pid_t take_pid(pid_t pid);
 /* Becomes that user, for good. */
 void become_user(uid_t uid);
 
-/* -- servers and clients (servers.c) --------------------------------------- */
+/* -- servers and clients (servers.c) -------------------------------------- */
 
 /* A server of this build (in a naive run: of the naive one) in run_dir. */
 void serve(struct host *h, const char *mechanism);

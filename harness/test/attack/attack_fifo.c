@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* -- 14, 15: a FIFO of hers, from elsewhere --------------------------------- */
+/* -- 14, 15: a FIFO of hers, from elsewhere ------------------------------- */
 
 struct move {
     struct hand *hand;
@@ -98,7 +98,7 @@ links_anothers_fifo(bool naive)
     return brings_hers(make_move(dir, "fifo"), bob_links_hard);
 }
 
-/* -- 12: a name that leads elsewhere ---------------------------------------- */
+/* -- 12: a name that leads elsewhere -------------------------------------- */
 
 struct link {
     struct hand *hand;
@@ -145,7 +145,7 @@ leads_to_roots_file(bool naive)
     return !is_still_secret(l->to);
 }
 
-/* -- 16: nobody at the other end -------------------------------------------- */
+/* -- 16: nobody at the other end ------------------------------------------ */
 
 struct waiting {
     struct hand *hand;
@@ -198,7 +198,7 @@ never_opens_his_fifo(bool naive)
     return !w->served;
 }
 
-/* -- 19: a request FIFO of his own ------------------------------------------ */
+/* -- 19: a request FIFO of his own ---------------------------------------- */
 
 struct squatter {
     char where[ENDPOINT_SIZE];
@@ -241,7 +241,7 @@ squats_the_request_fifo(bool naive)
     return s->fell;
 }
 
-/* -- the table --------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------ */
 
 #define M .mechanism = "fifo/perclient"
 

@@ -11,7 +11,7 @@
 
 #define PREFIX 32 /* bytes of a record before its body: fifo/record.h */
 
-/* -- 17: stray bytes ----------------------------------------------------------- */
+/* -- 17: stray bytes ------------------------------------------------------ */
 
 static void
 write_ten_bytes(void *arg)
@@ -61,7 +61,7 @@ puts_in_stray_bytes(bool naive)
     return !served;
 }
 
-/* -- 18: two writers -------------------------------------------------------- */
+/* -- 18: two writers ------------------------------------------------------ */
 
 /* Leaves half a page of room. */
 static void
@@ -136,7 +136,7 @@ writes_in_between(bool naive)
     return naive ? is_torn() : !sends_with_little_room();
 }
 
-/* -- the table --------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------ */
 
 #define M .mechanism = "fifo/perclient"
 

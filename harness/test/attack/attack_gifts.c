@@ -35,7 +35,7 @@ send_gifts(int socket, int gift, size_t n)
          WIRE_HEADER);
 }
 
-/* -- 55, 56: descriptors --------------------------------------------------- */
+/* -- 55, 56: descriptors -------------------------------------------------- */
 
 struct giver {
     char where[ENDPOINT_SIZE];
@@ -128,7 +128,7 @@ gives_all_there_can_be(bool naive)
     return open_descriptors(getpid()) > 50;
 }
 
-/* -- 57: a descriptor that is hard to close --------------------------------- */
+/* -- 57: a descriptor that is hard to close ------------------------------- */
 
 /* A TCP socket full of what nobody takes, that is to wait for it: SO_LINGER. */
 static int
@@ -226,7 +226,7 @@ gives_what_is_hard_to_close(bool naive)
     return stuck;
 }
 
-/* -- 64: a message that changes after it was sent ---------------------------------- */
+/* -- 64: a message that changes after it was sent ------------------------- */
 
 /* What is spliced is not copied: the socket's queue refers to this page. */
 static uint8_t *
@@ -296,7 +296,7 @@ changes_it_on_the_way(bool naive)
     return naive ? peek_and_read(pair[1], page) : read_and_look(pair[1], page);
 }
 
-/* -- 66: what to do with a descriptor of root's -------------------------------------- */
+/* -- 66: what to do with a descriptor of root's --------------------------- */
 
 struct taker {
     struct host *server;
@@ -371,7 +371,7 @@ gets_roots_descriptor(bool naive)
     return t->fell;
 }
 
-/* -- the table --------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------ */
 
 #define M .mechanism = "socket/stream"
 

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* -- by hand --------------------------------------------------------------- */
+/* -- by hand -------------------------------------------------------------- */
 
 static int64_t
 take_uid(int fd)
@@ -26,7 +26,7 @@ take_uid(int fd)
     return n > 0 ? uid_in_frame(bytes, (size_t)n) : -2;
 }
 
-/* -- 50: a forged name ------------------------------------------------------- */
+/* -- 50: a forged name ---------------------------------------------------- */
 
 struct post {
     char server[ENDPOINT_SIZE];
@@ -87,7 +87,7 @@ forges_a_name(bool naive)
     return p->fell;
 }
 
-/* -- 51: a connection that changed hands --------------------------------------- */
+/* -- 51: a connection that changed hands ---------------------------------- */
 
 /* The naive form is socket/stream, whose server asked when it was made. */
 static bool
@@ -114,7 +114,7 @@ has_roots_connection(bool naive)
     return *uid == 0;
 }
 
-/* -- 52: a helper that connects for him ------------------------------------------ */
+/* -- 52: a helper that connects for him ----------------------------------- */
 
 struct helper {
     char program[ENDPOINT_SIZE + 16];
@@ -170,7 +170,7 @@ has_a_helper_connect(bool naive)
     return h->fell;
 }
 
-/* -- 53: before the server asks ---------------------------------------------------- */
+/* -- 53: before the server asks ------------------------------------------- */
 
 static void
 bob_is_early(void *arg)
@@ -205,7 +205,7 @@ sends_before_the_server_asks(bool naive)
     return peer.uid != (uid_t)-1;
 }
 
-/* -- 54: her pid is root's now ------------------------------------------------------ */
+/* -- 54: her pid is root's now -------------------------------------------- */
 
 /* Who has this pid, as /proc tells. */
 static int64_t
@@ -267,7 +267,7 @@ has_roots_pid(bool naive)
     return uid == 0;
 }
 
-/* -- 86: root, in a namespace of his own --------------------------------------------------- */
+/* -- 86: root, in a namespace of his own ---------------------------------- */
 
 struct pretender {
     const struct ipc_mechanism *m;
@@ -305,7 +305,7 @@ is_root_at_home(bool naive)
     return p->uid == 0;
 }
 
-/* -- the table --------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------ */
 
 const struct attack local_attacks[] = {
     {50, "socket/seqpacket", "says: I am root (SCM_CREDENTIALS)",

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* -- 40, 114: other people's objects ----------------------------------------- */
+/* -- 40, 114: other people's objects -------------------------------------- */
 
 /* The letter of shm/sysv, as any client makes it. */
 struct segment {
@@ -156,7 +156,7 @@ claims_to_be_alice(bool naive)
     return h->fell;
 }
 
-/* -- 44: killed with a semaphore in the hand ------------------------------------ */
+/* -- 44: killed with a semaphore in the hand ------------------------------ */
 
 static void
 take_the_board(struct actor *self, void *arg)
@@ -189,7 +189,7 @@ is_killed_with_the_board(bool naive)
     return !served;
 }
 
-/* -- 117: takes it, and means it --------------------------------------------------- */
+/* -- 117: takes it, and means it ------------------------------------------ */
 
 static void
 bob_takes_the_board(void *arg)
@@ -214,7 +214,7 @@ keeps_the_board(bool naive)
     return !served;
 }
 
-/* -- 45: another one's semaphores ----------------------------------------------------- */
+/* -- 45: another one's semaphores ----------------------------------------- */
 
 struct door {
     struct host *server;
@@ -270,7 +270,7 @@ sets_anothers_semaphore(bool naive)
     return d->fell;
 }
 
-/* -- 46: a semaphore that is a file ----------------------------------------------------- */
+/* -- 46: a semaphore that is a file --------------------------------------- */
 
 static void
 bob_cuts_the_bell(void *arg)
@@ -299,7 +299,7 @@ cuts_a_semaphore_short(bool naive)
     return status != 0; /* SIGBUS; a sanitizer makes a status of it */
 }
 
-/* -- 49: made, but not yet set ----------------------------------------------------------- */
+/* -- 49: made, but not yet set -------------------------------------------- */
 
 /* The textbook's pair, each with the same key: semget(2), and who made the set
  * gives it its first value.  What the other one finds in between is a 0. */
@@ -348,7 +348,7 @@ comes_before_it_is_set(bool naive)
     return h->fell;
 }
 
-/* -- 116: a lock for reading -------------------------------------------------------------- */
+/* -- 116: a lock for reading ---------------------------------------------- */
 
 /* Who may look at a file may lock it: a read lock needs no right to write. */
 static void
@@ -395,7 +395,7 @@ locks_the_lock_file(bool naive)
     return !started;
 }
 
-/* -- the table --------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------ */
 
 const struct attack lock_attacks[] = {
     {40, "shm/sysv", "says: the segment of A is mine", .without = "owner",

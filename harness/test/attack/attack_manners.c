@@ -1,5 +1,5 @@
-/* attack_manners.c - AF_UNIX sockets: who takes more than his share, of seats, of
- * patience, of descriptors. */
+/* attack_manners.c - AF_UNIX sockets: who takes more than his share: of seats,
+ * of patience, of descriptors. */
 #define _GNU_SOURCE /* accept4, setrlimit */
 #include "test/attack/attack.h"
 #include "test/attack/driven.h"
@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* -- 58, 59: seats ------------------------------------------------------------ */
+/* -- 58, 59: seats -------------------------------------------------------- */
 
 static void
 half_a_header(struct actor *self, void *arg)
@@ -101,7 +101,7 @@ takes_every_seat(bool naive)
     return !g->served;
 }
 
-/* -- 60: a message of no bytes ------------------------------------------------- */
+/* -- 60: a message of no bytes -------------------------------------------- */
 
 static void
 bob_says_nothing(void *arg)
@@ -148,7 +148,7 @@ sends_an_empty_record(bool naive)
     return !counted;
 }
 
-/* -- 109: who never reads his replies -------------------------------------------------- */
+/* -- 109: who never reads his replies ------------------------------------- */
 
 static void
 bob_only_asks(struct actor *self, void *arg)
@@ -202,7 +202,7 @@ never_reads(bool naive)
     return !served;
 }
 
-/* -- 110: no descriptors left ------------------------------------------------------------ */
+/* -- 110: no descriptors left --------------------------------------------- */
 
 /* With its table full a server cannot take a client, nor say so; and the one
  * who waits makes poll(2) return at once, for ever. */
@@ -238,7 +238,7 @@ fills_the_table(bool naive)
     return poll(&p, 1, 0) == 1;
 }
 
-/* -- 119: her session's name ---------------------------------------------------- */
+/* -- 119: her session's name ---------------------------------------------- */
 
 struct session {
     char where[ENDPOINT_SIZE];
@@ -294,7 +294,7 @@ asks_in_her_session(bool naive)
     return s->fell;
 }
 
-/* -- the table --------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------ */
 
 #define M .mechanism = "socket/stream"
 

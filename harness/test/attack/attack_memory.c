@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* -- 37: memory that goes away --------------------------------------------------- */
+/* -- 37: memory that goes away -------------------------------------------- */
 
 static void
 bob_cuts_it_off(struct actor *self, void *arg)
@@ -60,7 +60,7 @@ takes_his_memory_away(bool naive)
     return !served;
 }
 
-/* -- 38, 39: memory that may shrink ------------------------------------------------ */
+/* -- 38, 39: memory that may shrink --------------------------------------- */
 
 struct shrinking {
     struct host *server;
@@ -120,7 +120,7 @@ shrinks_sealed_memory(bool naive)
     return ftruncate(fd, 0) == 0;
 }
 
-/* -- 41: no memory left --------------------------------------------------------------- */
+/* -- 41: no memory left --------------------------------------------------- */
 
 static void
 alice_joins(void *arg)
@@ -157,7 +157,7 @@ leaves_no_memory(bool naive)
     return status != 0;
 }
 
-/* -- 47: a mutex in his hands ------------------------------------------------------ */
+/* -- 47: a mutex in his hands --------------------------------------------- */
 
 static void
 bob_scribbles(struct actor *self, void *arg)
@@ -191,7 +191,7 @@ writes_over_the_mutex(bool naive)
     return !served;
 }
 
-/* -- 112, 113: whose memory it is ----------------------------------------------------- */
+/* -- 112, 113: whose memory it is ----------------------------------------- */
 
 static void
 knock(struct meet_client *c)
@@ -314,7 +314,7 @@ moves_her_old_file(bool naive)
     return t->fell;
 }
 
-/* -- the table --------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------ */
 
 const struct attack memory_attacks[] = {
     {37, "shm/futex", "asks, and cuts his memory to nothing",

@@ -30,7 +30,7 @@ make_target(void)
     return t;
 }
 
-/* -- 30: a queue before the server --------------------------------------------- */
+/* -- 30: a queue before the server ---------------------------------------- */
 
 static void
 bob_is_first(struct actor *self, void *arg)
@@ -77,7 +77,7 @@ has_a_queue_before(bool naive)
     return t->fell;
 }
 
-/* -- 105: a queue in place of the server's ------------------------------------- */
+/* -- 105: a queue in place of the server's -------------------------------- */
 
 /* The server is there, but its queue is not: root has made a mistake. */
 static bool
@@ -99,7 +99,7 @@ has_a_queue_in_its_place(bool naive)
     return t->fell;
 }
 
-/* -- 31: who sent it? ---------------------------------------------------------- */
+/* -- 31: who sent it? ----------------------------------------------------- */
 
 static void
 send_one(const struct target *t, const char *text, unsigned priority)
@@ -167,7 +167,7 @@ overtakes(bool naive)
     return misled;
 }
 
-/* -- 32: a full queue ---------------------------------------------------------- */
+/* -- 32: a full queue ----------------------------------------------------- */
 
 static void
 bob_fills(void *arg)
@@ -223,10 +223,10 @@ fills_the_queue(bool naive)
     return stuck;
 }
 
-/* -- 33: a queue without a name ----------------------------------------------- */
+/* -- 33: a queue without a name ------------------------------------------- */
 
-/* Not an attacker's doing, but the server's being killed and started again: what
- * the old client sends goes nowhere, and nobody tells it. */
+/* Not an attacker's doing, but the server's being killed and started again:
+ * what the old client sends goes nowhere, and nobody tells it. */
 static bool
 talks_to_a_ghost(bool naive)
 {
@@ -254,7 +254,7 @@ talks_to_a_ghost(bool naive)
     return naive ? err == 0 : err != -EPIPE;
 }
 
-/* -- 34: all the queues there can be ------------------------------------------- */
+/* -- 34: all the queues there can be -------------------------------------- */
 
 static void
 bob_takes_all(struct actor *self, void *arg)
@@ -319,7 +319,7 @@ leaves_no_queue_for_others(bool naive)
     return !served;
 }
 
-/* -- the table --------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------ */
 
 #define M .mechanism = "msgq/posix"
 

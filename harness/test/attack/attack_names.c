@@ -1,4 +1,5 @@
-/* attack_names.c - AF_UNIX sockets: names, whose they are and where they lead. */
+/* attack_names.c - AF_UNIX sockets: names, whose they are and where they
+ * lead. */
 #define _GNU_SOURCE /* CLONE_NEWNS */
 #include "test/attack/attack.h"
 
@@ -10,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* -- 62: an answer to a name --------------------------------------------------------- */
+/* -- 62: an answer to a name ---------------------------------------------- */
 
 struct post {
     char server[ENDPOINT_SIZE], victim[ENDPOINT_SIZE];
@@ -65,7 +66,7 @@ writes_in_anothers_name(bool naive)
     return recv(victim, &byte, 1, MSG_DONTWAIT) == 1;
 }
 
-/* -- 63, 107: a false server ----------------------------------------------------------- */
+/* -- 63, 107: a false server ---------------------------------------------- */
 
 struct squatter {
     char where[ENDPOINT_SIZE];
@@ -108,7 +109,7 @@ is_there_before(bool naive)
     return s->fell;
 }
 
-/* -- 108: a name that writes on the screen ----------------------------------------------- */
+/* -- 108: a name that writes on the screen -------------------------------- */
 
 static bool
 has_a_name_of_control_characters(bool naive)
@@ -130,7 +131,7 @@ has_a_name_of_control_characters(bool naive)
     return fell;
 }
 
-/* -- the table --------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------ */
 
 const struct attack names_attacks[] = {
     {62, "socket/dgram", "has A's path in his own mounts",

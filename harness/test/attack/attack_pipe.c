@@ -1,5 +1,5 @@
-/* attack_pipe.c - the pipes between a client and the server that it started: who
- * writes, and who holds them. */
+/* attack_pipe.c - the pipes between a client and the server that it started:
+ * who writes, and who holds them. */
 #define _GNU_SOURCE /* pipe2, setresuid */
 #include "test/attack/attack.h"
 
@@ -11,9 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* -- 8: both write, nobody reads ----------------------------------------------------------- */
+/* -- 8: both write, nobody reads ------------------------------------------ */
 
-/* APUE's coprocess, with more than a pipe holds: each writes all, then reads. */
+/* APUE's coprocess, with more than a pipe holds: each writes all, and then
+ * reads. */
 static void
 write_then_read(int to, int from)
 {
@@ -75,7 +76,7 @@ writes_and_does_not_read(bool naive)
     return false;
 }
 
-/* -- 10: the other end in his hands ------------------------------------------------------- */
+/* -- 10: the other end in his hands --------------------------------------- */
 
 /* Alice starts the server, and Bob has her descriptors. */
 static bool
@@ -103,7 +104,7 @@ has_her_pipe(bool naive)
     return *uid == ALICE;
 }
 
-/* -- the table --------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------ */
 
 #define M .mechanism = "pipe/coprocess"
 

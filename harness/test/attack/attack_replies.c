@@ -1,11 +1,12 @@
 /* attack_replies.c - whose replies are those?  The same question to three
- * servers that anybody may write to: over a FIFO, a System V and a POSIX queue. */
+ * servers that anybody may write to: over a FIFO, a System V and a POSIX
+ * queue. */
 #define _GNU_SOURCE /* struct msqid_ds */
 #include "test/attack/hand.h"
 
 #include <sys/msg.h>
 
-/* -- 11, 24, 103: reflection ------------------------------------------------ */
+/* -- 11, 24, 103: reflection ---------------------------------------------- */
 
 static void
 bob_names_hers(void *arg)
@@ -34,7 +35,7 @@ names_anothers_replies(bool naive)
     return h->fell;
 }
 
-/* -- 21, 101, 102, 104: his own, and he says that he is root ------------------ */
+/* -- 21, 101, 102, 104: his own, and he says that he is root -------------- */
 
 /* Who gets a nonce is in; and then it is for what he said. */
 static void
@@ -104,7 +105,7 @@ gives_his_queue_to_root(bool naive)
     return claims(bob_gives_his_away);
 }
 
-/* -- the table --------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------ */
 
 #define FIFO  .mechanism = "fifo/perclient"
 #define SYSV  .mechanism = "msgq/sysv-private"

@@ -64,7 +64,7 @@ bob_reads(void *arg)
     client_close(&c);
 }
 
-/* -- 122: whose rights? -------------------------------------------------------- */
+/* -- 122: whose rights? --------------------------------------------------- */
 
 static bool
 reads_roots_file(bool naive)
@@ -79,7 +79,7 @@ reads_roots_file(bool naive)
     return a->fell;
 }
 
-/* -- 9: a file that becomes another ---------------------------------------------- */
+/* -- 9: a file that becomes another --------------------------------------- */
 
 /* access(2) with his rights, open(2) with ours; and in between... */
 static bool
@@ -156,7 +156,7 @@ swaps_a_link(bool naive)
     return a->fell;
 }
 
-/* -- 123: a file that never opens ----------------------------------------------- */
+/* -- 123: a file that never opens ----------------------------------------- */
 
 static void
 bob_reads_a_fifo(struct actor *self, void *arg)
@@ -199,7 +199,7 @@ names_a_fifo(bool naive)
     return stuck;
 }
 
-/* -- 124: the worker in her hands -------------------------------------------------- */
+/* -- 124: the worker in her hands ----------------------------------------- */
 
 /* A process that has become the caller is the caller's; if he may also trace
  * it he has what it inherited: our memory, our descriptors. */
@@ -234,7 +234,7 @@ traces_the_worker(bool naive)
     return WEXITSTATUS(status) == EXIT_FELL;
 }
 
-/* -- 125: a mechanism that trusts its peers ------------------------------------ */
+/* -- 125: a mechanism that trusts its peers ------------------------------- */
 
 /* Over a mechanism that a peer can corrupt nothing privileged is done for
  * others; not even what they could have done themselves. */
@@ -252,7 +252,7 @@ asks_one_that_trusts(bool naive)
     return a->fell;
 }
 
-/* -- 84, 129, 130: when he has got in ---------------------------------------------- */
+/* -- 84, 129, 130: when he has got in ------------------------------------- */
 
 /* Code of his own in the server: whatever the bug that let him in. */
 static bool
@@ -316,7 +316,7 @@ becomes_root_again(bool naive)
     return with_his_code(naive, become_root);
 }
 
-/* -- the table --------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------ */
 
 const struct attack rights_attacks[] = {
     {9, "read_file", "swaps his file for a link to root's",

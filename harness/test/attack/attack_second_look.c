@@ -1,5 +1,5 @@
-/* attack_second_look.c - shared memory: a word that is checked, and then looked at
- * once more. */
+/* attack_second_look.c - shared memory: a word that is checked, and then
+ * looked at once more. */
 #define _GNU_SOURCE /* REG_EFL, MAP_ANONYMOUS */
 #include "test/attack/attack.h"
 
@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
-/* -- 35, 43: a length that changes between two looks ------------------------------ */
+/* -- 35, 43: a length that changes between two looks ---------------------- */
 
 /*
  * A hostile peer writes at the worst moment, and that is not left to chance:
@@ -171,7 +171,7 @@ lengthens_a_letter(bool naive)
     return msg.len > CAP;
 }
 
-/* -- the table --------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------ */
 
 const struct attack second_look_attacks[] = {
     {35, "shm/futex", "changes the length between two looks",

@@ -1,5 +1,5 @@
-/* attack_server.c - what every server does, whatever the mechanism: lengths, rules,
- * the audit, places, and what it leaves behind. */
+/* attack_server.c - what every server does, whatever the mechanism: lengths,
+ * rules, the audit, places, and what it leaves behind. */
 #define _GNU_SOURCE /* popen, O_CLOEXEC */
 #include "test/attack/stage.h"
 
@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* -- 79: lengths ----------------------------------------------------------------------- */
+/* -- 79: lengths ---------------------------------------------------------- */
 
 /* How much room is made for a frame that says it is so long? */
 static size_t
@@ -65,7 +65,7 @@ announces_too_much(bool naive)
     return fell;
 }
 
-/* -- 82: a line of his own in the audit -------------------------------------------------- */
+/* -- 82: a line of his own in the audit ----------------------------------- */
 
 static bool
 writes_a_line_of_his_own(bool naive)
@@ -104,7 +104,7 @@ writes_a_line_of_his_own(bool naive)
     return lines > 1 || escapes;
 }
 
-/* -- 83: rules of his own --------------------------------------------------------------- */
+/* -- 83: rules of his own ------------------------------------------------- */
 
 struct rules {
     char path[PATH_MAX];
@@ -174,7 +174,7 @@ puts_rubbish_into_the_rules(bool naive)
     return taken;
 }
 
-/* -- 126: a run directory of his ---------------------------------------------------------- */
+/* -- 126: a run directory of his ------------------------------------------ */
 
 static void
 bob_makes_a_directory(void *arg)
@@ -203,10 +203,10 @@ has_the_run_directory(bool naive)
     return started;
 }
 
-/* -- 73: the same request twice --------------------------------------------------------------- */
+/* -- 73: the same request twice ------------------------------------------- */
 
-/* A datagram that came twice, or an answer that was lost: the client asks again,
- * under the same id. */
+/* A datagram that came twice, or an answer that was lost: the client asks
+ * again, under the same id. */
 static bool
 asks_twice(bool naive)
 {
@@ -231,7 +231,7 @@ asks_twice(bool naive)
     return value != 1;
 }
 
-/* -- 85: what a killed server leaves ------------------------------------------------------------ */
+/* -- 85: what a killed server leaves -------------------------------------- */
 
 /* Files in run_dir and /dev/shm, System V objects. */
 static int
@@ -287,7 +287,7 @@ is_killed_again_and_again(bool naive)
     return left_over() > 0;
 }
 
-/* -- 131 to 138: every place ----------------------------------------------------- */
+/* -- 131 to 138: every place ---------------------------------------------- */
 
 struct crowd {
     struct host *server;
@@ -333,7 +333,7 @@ takes_every_place(bool naive)
     return !crowd->served;
 }
 
-/* -- the table --------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------ */
 
 static const char uncounted[] =
     "the kernel says only who was the last to send. Whose a newcomer is, is "

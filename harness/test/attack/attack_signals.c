@@ -57,7 +57,7 @@ is_taken_for_the_other(const sigset_t *set, int code)
     return number > 0;
 }
 
-/* -- 75: a siginfo of his own making ------------------------------------------- */
+/* -- 75: a siginfo of his own making -------------------------------------- */
 
 /* In Bob's own process, as it might be his set-user-ID server: a root daemon
  * he could not signal at all. */
@@ -86,7 +86,7 @@ forges_a_siginfo(bool naive)
     return *form;
 }
 
-/* -- 76: a queue that is full --------------------------------------------------- */
+/* -- 76: a queue that is full --------------------------------------------- */
 
 /* Then the kernel cannot keep the siginfo, and it reads: SI_USER, pid 0, uid
  * 0. */
@@ -114,7 +114,7 @@ fills_the_queue(bool naive)
     return *form;
 }
 
-/* -- 78: a pid that belongs to another by now -------------------------------------- */
+/* -- 78: a pid that belongs to another by now ----------------------------- */
 
 static bool
 has_a_stale_pid(bool naive)
@@ -138,7 +138,7 @@ has_a_stale_pid(bool naive)
     return WTERMSIG(status) == SIGTERM;
 }
 
-/* -- 121: signals by a stranger's hand -------------------------------------------- */
+/* -- 121: signals by a stranger's hand ------------------------------------ */
 
 struct accomplice {
     struct host *server;
@@ -192,7 +192,7 @@ has_root_signal_root(bool naive)
     return dead;
 }
 
-/* -- the table --------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------ */
 
 const struct attack signal_attacks[] = {
     {75, "signals/rt", "sends a siginfo that says pid 1, root",

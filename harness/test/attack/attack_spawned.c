@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* -- a set-user-ID server, started by hand ------------------------------------ */
+/* -- a set-user-ID server, started by hand -------------------------------- */
 
 struct started {
     char program[ENDPOINT_SIZE + 16];
@@ -90,7 +90,7 @@ ask(const struct started *s, const char *method, const struct api_value *args,
     return len;
 }
 
-/* -- 2: no standard error ------------------------------------------------------- */
+/* -- 2: no standard error ------------------------------------------------- */
 
 /* (A C library opens 0 to 2 by itself when a set-user-ID program finds them
  * closed; a program that root's daemon starts has no such luck.) */
@@ -119,7 +119,7 @@ closes_standard_error(bool naive)
     return !is_still_secret(path);
 }
 
-/* -- 3: descriptors ---------------------------------------------------------------- */
+/* -- 3: descriptors ------------------------------------------------------- */
 
 static void
 leave_a_descriptor(void)
@@ -163,7 +163,7 @@ leaves_a_descriptor(bool naive)
     return there;
 }
 
-/* -- 4: the environment --------------------------------------------------------------- */
+/* -- 4: the environment --------------------------------------------------- */
 
 /* This program, set-user-ID: does what many a one has done. */
 int
@@ -216,7 +216,7 @@ has_a_date_of_her_own(bool naive)
     return access(marker, F_OK) == 0; /* in a directory that is root's */
 }
 
-/* -- 5: limits ------------------------------------------------------------------------- */
+/* -- 5: limits ------------------------------------------------------------ */
 
 static rlim_t hard; /* the hard limit of descriptors that she leaves */
 
@@ -308,7 +308,7 @@ need_resources(void)
     return NULL;
 }
 
-/* -- 6: no new privileges -------------------------------------------------------- */
+/* -- 6: no new privileges ------------------------------------------------- */
 
 /* Then exec(2) gives no rights, and says nothing: what takes itself for root's
  * server runs as Alice, in the environment that she made. */
@@ -343,7 +343,7 @@ takes_its_rights(bool naive)
     return s->fell;
 }
 
-/* -- 7: killed in the middle ------------------------------------------------------------ */
+/* -- 7: killed in the middle ---------------------------------------------- */
 
 /* The textbook's log: who, then what; and between the two... */
 static void
@@ -419,7 +419,7 @@ kills_it_while_it_writes(bool naive)
            has_half_a_line("/var/log/ipclab/log");
 }
 
-/* -- the table --------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------ */
 
 #define M .mechanism = "pipe/coprocess"
 

@@ -10,7 +10,7 @@
 #include <sys/msg.h>
 #include <unistd.h>
 
-/* -- queues and messages --------------------------------------------------- */
+/* -- queues and messages -------------------------------------------------- */
 
 struct message {
     long type;
@@ -45,7 +45,7 @@ make_queue(void)
     return queue;
 }
 
-/* -- 23: other people's replies ---------------------------------------------- */
+/* -- 23: other people's replies ------------------------------------------- */
 
 struct asking {
     struct host *server;
@@ -96,7 +96,7 @@ takes_anothers_reply(bool naive)
     return a->fell;
 }
 
-/* -- 25: a queue with the server's key ----------------------------------------- */
+/* -- 25: a queue with the server's key ------------------------------------ */
 
 struct squatter {
     key_t key;
@@ -139,7 +139,7 @@ has_a_queue_with_the_key(bool naive)
     return s->fell;
 }
 
-/* -- 26: sixteen thousand empty messages ------------------------------------- */
+/* -- 26: sixteen thousand empty messages ---------------------------------- */
 
 static void
 bob_floods(void *where)
@@ -166,7 +166,7 @@ floods(bool naive)
     return !served;
 }
 
-/* -- 27: a reply queue that is gone ------------------------------------------ */
+/* -- 27: a reply queue that is gone --------------------------------------- */
 
 static void
 bob_asks_and_goes(struct actor *self, void *arg)
@@ -227,7 +227,7 @@ removes_his_queue(bool naive)
     return !served;
 }
 
-/* -- 28: an id that is given away again ---------------------------------------- */
+/* -- 28: an id that is given away again ----------------------------------- */
 
 struct heir {
     int id;
@@ -288,7 +288,7 @@ inherits_her_id(bool naive)
     return h->fell;
 }
 
-/* -- 22: evidence ------------------------------------------------------------- */
+/* -- 22: evidence --------------------------------------------------------- */
 
 /* msgq/sysv-types: "the last sender was A", and this message is Bob's. */
 struct guess {
@@ -376,7 +376,7 @@ asks_before_her(bool naive)
     return g->fell;
 }
 
-/* -- the table --------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------ */
 
 #define M .mechanism = "msgq/sysv-private"
 

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* -- 67, 69: who is at the other end? ------------------------------------------- */
+/* -- 67, 69: who is at the other end? ------------------------------------- */
 
 enum manner { HANGS_UP, MAPPED };
 
@@ -149,7 +149,7 @@ need_ipv6(void)
     return NULL;
 }
 
-/* -- 68: uid -1 ------------------------------------------------------------------ */
+/* -- 68: uid -1 ----------------------------------------------------------- */
 
 static int
 open_as_textbook(uid_t uid, gid_t gid, const char *path)
@@ -194,7 +194,7 @@ has_no_uid(bool naive)
     return opened >= 0;
 }
 
-/* -- 71: a client that reaches itself ------------------------------------------------ */
+/* -- 71: a client that reaches itself ------------------------------------- */
 
 /* One port, and nobody listens there: the kernel gives it to the client. */
 static void
@@ -228,7 +228,7 @@ reaches_itself(bool naive)
            write(fd, &byte, 1) == 1 && read(fd, &byte, 1) == 1;
 }
 
-/* -- 111: a dead server's port ----------------------------------------------------------- */
+/* -- 111: a dead server's port -------------------------------------------- */
 
 struct heir {
     struct sockaddr_in at;
@@ -266,7 +266,7 @@ has_the_dead_servers_port(bool naive)
     return h->fell;
 }
 
-/* -- the table --------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------ */
 
 #define M .mechanism = "socket/tcp"
 

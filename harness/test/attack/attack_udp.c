@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* -- 72: the same port once more ------------------------------------------------------ */
+/* -- 72: the same port once more ------------------------------------------ */
 
 struct thief {
     struct sockaddr_in at;
@@ -53,7 +53,7 @@ binds_the_same_port(bool naive)
     return t->fell;
 }
 
-/* -- 74: her port is his now ---------------------------------------------------------- */
+/* -- 74: her port is his now ---------------------------------------------- */
 
 struct hand_over {
     struct sockaddr_in server, alice;
@@ -134,7 +134,7 @@ has_her_port(bool naive)
     return h->fell;
 }
 
-/* -- the table --------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------ */
 
 #define M .mechanism = "socket/udp"
 

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* -- AF_UNIX --------------------------------------------------------------- */
+/* -- AF_UNIX -------------------------------------------------------------- */
 
 int
 bind_local(const char *path, int type)
@@ -64,7 +64,7 @@ connect_and_enter(const char *path, int type)
     return fd;
 }
 
-/* -- 127.0.0.1 ----------------------------------------------------------- */
+/* -- 127.0.0.1 ------------------------------------------------------------ */
 
 struct sockaddr_in
 loopback(void)
@@ -109,7 +109,7 @@ address_of(int fd)
     return at;
 }
 
-/* -- a false server -------------------------------------------------------- */
+/* -- a false server ------------------------------------------------------- */
 
 bool
 is_told_something(int listener)
@@ -133,7 +133,7 @@ tell_a_secret(void *where)
     client_close(&c);
 }
 
-/* -- namespaces ------------------------------------------------------------ */
+/* -- namespaces ----------------------------------------------------------- */
 
 static void
 write_text(const char *path, const char *text)

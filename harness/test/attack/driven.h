@@ -1,6 +1,6 @@
 /*
- * driven.h - a server in this process, driven step by step: one next() after the
- * other, so that there is no race with it.  No assertions: see requests.h.
+ * driven.h - a server in this process, driven step by step: one next() after
+ * the other, so that there is no race with it.  No assertions: see requests.h.
  */
 #ifndef DRIVEN_H
 #define DRIVEN_H

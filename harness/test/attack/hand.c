@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* -- a FIFO ---------------------------------------------------------------- */
+/* -- a FIFO --------------------------------------------------------------- */
 
 static int
 fifo_make(struct hand *h)
@@ -43,7 +43,7 @@ fifo_is_closed(const struct hand *h)
            errno == EACCES;
 }
 
-/* -- a System V queue ------------------------------------------------------ */
+/* -- a System V queue ----------------------------------------------------- */
 
 #define MESSAGE_SIZE 8192 /* bytes, the most */
 
@@ -104,7 +104,7 @@ sysv_is_closed(const struct hand *h)
     return true;
 }
 
-/* -- a POSIX queue --------------------------------------------------------- */
+/* -- a POSIX queue -------------------------------------------------------- */
 
 const char *
 queue_name(const char *where)
@@ -164,7 +164,7 @@ posix_is_closed(const struct hand *h)
     return true;
 }
 
-/* -- all three ------------------------------------------------------------- */
+/* -- all three ------------------------------------------------------------ */
 
 /* None of them waits.  take(): the next message, or what a FIFO has of up to
  * room bytes; -1: nothing.  is_closed(): to us, who may not read it. */

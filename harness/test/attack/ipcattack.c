@@ -60,7 +60,7 @@ static struct result results[MAX_ATTACKS];
 static size_t result_count;
 static volatile sig_atomic_t stopped;
 
-/* -- one run --------------------------------------------------------------- */
+/* -- one run -------------------------------------------------------------- */
 
 const struct attack *this_attack;
 
@@ -213,7 +213,7 @@ jobs_busy(void)
     return false;
 }
 
-/* -- all of them ----------------------------------------------------------- */
+/* -- all of them ---------------------------------------------------------- */
 
 static bool
 is_chosen(const struct attack *a)
@@ -320,7 +320,7 @@ run(void)
     return surprises > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* -- command line ---------------------------------------------------------- */
+/* -- command line --------------------------------------------------------- */
 
 static void
 choose(struct argp_state *state, const char *arg)

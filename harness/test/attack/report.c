@@ -43,7 +43,7 @@ mark(const struct result *r)
     return "";
 }
 
-/* -- text ------------------------------------------------------------------ */
+/* -- text ----------------------------------------------------------------- */
 
 static void
 matrix(const struct result *r, size_t n, FILE *f)
@@ -155,7 +155,7 @@ summary(const struct result *r, size_t n, FILE *f)
             n, refused, fell, absent, wrong);
 }
 
-/* -- CSV ------------------------------------------------------------------- */
+/* -- CSV ------------------------------------------------------------------ */
 
 /* One field.  RFC 4180: quotes are doubled. */
 static void
@@ -196,7 +196,7 @@ csv(const struct result *r, size_t n, FILE *f)
     }
 }
 
-/* -- the directory --------------------------------------------------------- */
+/* -- the directory -------------------------------------------------------- */
 
 static void
 text(const struct result *r, size_t n, FILE *f)

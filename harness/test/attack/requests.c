@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* -- frames ---------------------------------------------------------------- */
+/* -- frames --------------------------------------------------------------- */
 
 size_t
 make_frame(uint8_t frame[WIRE_HEADER], uint16_t method)
@@ -49,7 +49,7 @@ uid_in_frame(const uint8_t *frame, size_t len)
     return v[2].i64;
 }
 
-/* -- what stands before a frame -------------------------------------------- */
+/* -- what stands before a frame ------------------------------------------- */
 
 /* Where the parts begin; 0xff: elsewhere (the type of a System V message, the
  * length of a message), or not at all. */
@@ -113,7 +113,7 @@ make_whoami(const struct request *r, uint8_t to[REQUEST_SIZE])
     return make_request(r, MESSAGE, frame, len, to);
 }
 
-/* -- System V's ids -------------------------------------------------------- */
+/* -- System V's ids ------------------------------------------------------- */
 
 int
 listed_id(const char *where, unsigned line)
@@ -147,7 +147,7 @@ hall_say(const char *where, int door, int letter, uid_t uid, int64_t patience)
     return err == 0 ? hall : err;
 }
 
-/* -- beside a message ------------------------------------------------------ */
+/* -- beside a message ----------------------------------------------------- */
 
 #define MOST 253 /* descriptors at once: unix(7), SCM_MAX_FD */
 

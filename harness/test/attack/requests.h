@@ -23,7 +23,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* -- frames ---------------------------------------------------------------- */
+/* -- frames --------------------------------------------------------------- */
 
 /* A request without arguments, number 7; returns WIRE_HEADER. */
 size_t make_frame(uint8_t frame[WIRE_HEADER], uint16_t method);
@@ -36,7 +36,7 @@ size_t make_call(uint8_t frame[REQUEST_ROOM], const char *method,
 /* Whom the server takes us for, in its reply to whoami; -2: it is none. */
 int64_t uid_in_frame(const uint8_t *frame, size_t len);
 
-/* -- what stands before a frame ------------------------------------------------ */
+/* -- what stands before a frame ------------------------------------------- */
 
 enum request_kind { JOIN = 1, MESSAGE = 2 };
 
@@ -64,20 +64,20 @@ size_t make_join(const struct request *r, uint32_t who,
 /* "Who am I?" */
 size_t make_whoami(const struct request *r, uint8_t to[REQUEST_SIZE]);
 
-/* -- System V's ids ------------------------------------------------------------ */
+/* -- System V's ids ------------------------------------------------------- */
 
-/* The first number in this line of the list that the server keeps: 0 is its own,
- * then come the clients' (msgq/sysv_list.h).  -1: there is none. */
+/* The first number in this line of the list that the server keeps: 0 is its
+ * own, then come the clients' (msgq/sysv_list.h).  -1: there is none. */
 int listed_id(const char *where, unsigned line);
 
 /* Knocks in the hall of sem/values or shm/sysv: "these are a door and a letter,
- * and I am uid".  When this returns the server has read it; what it does with it
- * is done before it serves another request, of one who has joined before: a
+ * and I am uid".  When this returns the server has read it; what it does with
+ * it is done before it serves another request, of one who has joined before: a
  * newcomer would write over it.  The hall's id, or -errno. */
 int hall_say(const char *where, int door, int letter, uid_t uid,
              int64_t patience);
 
-/* -- beside a message ------------------------------------------------------- */
+/* -- beside a message ----------------------------------------------------- */
 
 /* "Who am I?", with control data of our own making; as sendmsg(2). */
 ssize_t send_beside(int socket, int type, const void *data, size_t len);

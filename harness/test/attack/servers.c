@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* -- servers and clients --------------------------------------------------- */
+/* -- servers and clients -------------------------------------------------- */
 
 static void
 serve_by(struct host *h, const char *mechanism, const char *program)
@@ -122,7 +122,7 @@ whoami(struct client *c)
     return r.results[2].i64;
 }
 
-/* -- looking at processes -------------------------------------------------- */
+/* -- looking at processes ------------------------------------------------- */
 
 /* /proc/PID/task/TID/syscall: "running", or the number of the call that it
  * sleeps in: proc(5). */

@@ -95,7 +95,7 @@ make_careless_dir(const char *parent)
     return dir;
 }
 
-/* -- others ---------------------------------------------------------------- */
+/* -- others --------------------------------------------------------------- */
 
 void
 become_user(uid_t uid)
