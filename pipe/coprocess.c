@@ -54,6 +54,20 @@ read_some(int fd, void *to, size_t room)
     return n == 0 ? -EPIPE : n; /* 0: every write end is closed, he is gone */
 }
 
+/* One write(2) of a part of a message: how many bytes it took.  Where the reader
+ * has a CPU of its own larger ones would be slower: a pipe keeps a page or two
+ * that have been read for what comes next, and who writes more at once has the
+ * kernel take new ones each time, and give them back. */
+#define PIECE 8192
+
+static ssize_t
+write_some(int fd, const uint8_t *from, size_t left)
+{
+    ssize_t n = write(fd, from, left < PIECE ? left : PIECE);
+
+    return n == -1 ? -errno : n;
+}
+
 /* With no time limit read(2) itself waits: a system call less.  With one
  * ppoll(2) waits, and after it read(2) does not: nobody else reads here. */
 static int
@@ -132,10 +146,10 @@ coprocess_reply(void *srv, const struct ipc_request *req,
     /* Waiting for the client is no danger here: there is no other. */
     from = msg->buf;
     for (size_t done = 0; done < msg->len; done += (size_t)n) {
-        n = write(STDOUT_FILENO, from + done, msg->len - done);
-        if (n == -1 && errno != EINTR)
-            return -errno; /* EPIPE: nobody holds the read end any more */
-        if (n == -1)
+        n = write_some(STDOUT_FILENO, from + done, msg->len - done);
+        if (n < 0 && n != -EINTR)
+            return (int)n; /* EPIPE: nobody holds the read end any more */
+        if (n < 0)
             n = 0;
     }
     return 0;
@@ -240,8 +254,8 @@ coprocess_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     if (c->broken)
         return -EPIPE;
     while (done < msg->len) {
-        ssize_t n = write(c->to_server, from + done, msg->len - done);
-        int err = n == -1 ? -errno : 0;
+        ssize_t n = write_some(c->to_server, from + done, msg->len - done);
+        int err = n < 0 ? (int)n : 0;
 
         if (n > 0)
             done += (size_t)n;
