@@ -1,6 +1,6 @@
 /*
  * rights.c - which of root's capabilities a daemon still needs when it is root
- * no more: as data, each with its reason.  harness/test/test_confine.c tries
+ * no more: as data, each with its reason.  harness/test/test_drop.c tries
  * every mechanism with these, and finds out that fewer would not do.
  */
 #include "server/confine.h"

@@ -22,27 +22,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-void
-write_file(const char *path, const char *text, mode_t mode)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-    ck_assert_msg(fd != -1, "%s: %s", path, strerror(errno));
-    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    ck_assert_int_eq(fchmod(fd, mode), 0);
-    close(fd);
-}
-
-unsigned
-times_in(const char *text, const char *what)
-{
-    unsigned n = 0;
-
-    for (; (text = strstr(text, what)) != NULL; text += strlen(what))
-        n++;
-    return n;
-}
-
 /* Tried out once, by a child. */
 const char *
 need_mounts(void)
@@ -179,32 +158,30 @@ ruled_stop(struct ruled *r)
 }
 
 void
-ruled_again(struct ruled *r, const char *rules)
+ruled_replace(const struct ruled *r, const char *rules, mode_t mode)
 {
     char new[ENDPOINT_SIZE + 8];
 
     snprintf(new, sizeof new, "%s.new", r->policy);
-    write_file(new, rules, 0644);
+    write_file(new, rules, mode);
     ck_assert_int_eq(rename(new, r->policy), 0);
+}
+
+void
+ruled_again(const struct ruled *r, const char *rules)
+{
+    ruled_replace(r, rules, 0644);
     ck_assert_int_eq(kill(r->host.pid, SIGHUP), 0);
 }
 
 const char *
 ruled_audit(const struct ruled *r)
 {
-    static char text[1 << 20];
-    int fd = open(r->audit, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd == -1 ? 0 : read(fd, text, sizeof text - 1);
-
-    if (fd != -1)
-        close(fd);
-    ck_assert_int_ge(n, 0);
-    text[n] = '\0';
-    return text;
+    return file_text(r->audit);
 }
 
 void
-ruled_until(struct ruled *r, const char *text)
+ruled_until(const struct ruled *r, const char *text)
 {
     int64_t deadline = deadline_in(PATIENCE);
 

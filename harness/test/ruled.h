@@ -19,6 +19,7 @@
 #ifndef RULED_H
 #define RULED_H
 
+#include "test/files.h"
 #include "test/test.h"
 
 struct ruled {
@@ -37,19 +38,17 @@ void ruled_start(struct ruled *r, const struct ipc_mechanism *m, uid_t uid,
                  const char *rules);
 void ruled_stop(struct ruled *r); /* and removes the files */
 
-/* Other rules, a SIGHUP (daemons only), and not more: see ruled_until(). */
-void ruled_again(struct ruled *r, const char *rules);
+/* Other rules, of which the server knows nothing yet. */
+void ruled_replace(const struct ruled *r, const char *rules, mode_t mode);
+
+/* The same, a SIGHUP (daemons only), and not more: see ruled_until(). */
+void ruled_again(const struct ruled *r, const char *rules);
 
 /* Waits until the audit has this text. */
-void ruled_until(struct ruled *r, const char *text);
+void ruled_until(const struct ruled *r, const char *text);
 
-/* What is in the audit, NUL-terminated; good until the next call. */
+/* What is in the audit: file_text(). */
 const char *ruled_audit(const struct ruled *r);
-
-/* How often a text occurs in another. */
-unsigned times_in(const char *text, const char *what);
-
-void write_file(const char *path, const char *text, mode_t mode);
 
 /* May we put another directory in the place of one?  NULL, or why not. */
 const char *need_mounts(void);

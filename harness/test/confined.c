@@ -1,0 +1,119 @@
+/* confined.c - what the suites about confinement share (confined.h). */
+#define _GNU_SOURCE /* unshare */
+#include "test/confined.h"
+
+#include "test/files.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+const char *
+need_no_tsan(void)
+{
+#ifdef IPCLAB_TSAN
+    return "need a program without ThreadSanitizer's own thread";
+#else
+    return NULL;
+#endif
+}
+
+const char *
+need_one_thread(void)
+{
+    return need_no_tsan() != NULL ? need_no_tsan() : need_root();
+}
+
+/* Most containers do not let even root. */
+const char *
+need_namespaces(void)
+{
+    int status;
+    pid_t pid;
+
+    if (need_one_thread() != NULL)
+        return need_one_thread();
+    pid = fork();
+    if (pid == 0)
+        _exit(unshare(CLONE_NEWNS | CLONE_NEWUTS) == 0 ? EXIT_SUCCESS
+                                                       : EXIT_FAILURE);
+    return waitpid(pid, &status, 0) == pid && status == 0
+               ? NULL
+               : "need to make namespaces (CAP_SYS_ADMIN)";
+}
+
+pid_t
+confined_server(const struct host *h)
+{
+    char children[64];
+
+    snprintf(children, sizeof children, "task/%d/children", (int)h->pid);
+    return (pid_t)strtol(proc_text(h->pid, children), NULL, 10);
+}
+
+/* A line of it is "| `fifo/perclient` | `00000000000000c2` | ...". */
+rights
+documented(const char *name)
+{
+    char path[PATH_MAX], begin[64], *end;
+    const char *line;
+    rights kept;
+
+    snprintf(path, sizeof path, "%s/harness/server/README.md", source_dir());
+    snprintf(begin, sizeof begin, "\n| `%s` | `0", name);
+    line = strstr(file_text(path), begin);
+    ck_assert_msg(line != NULL, "%s: not in %s", name, path);
+    line += strlen(begin) - 1;
+    kept = strtoull(line, &end, 16);
+    ck_assert_msg(end - line == 16, "%s: not 16 digits in %s", name, path);
+    return kept;
+}
+
+#define NONE "0000000000000000"
+
+bool
+expect_status(pid_t tid, rights kept)
+{
+    const char *text = proc_text(tid, "status");
+    char expect[512];
+
+    if (text[0] == '\0')
+        return false;
+    ck_assert_msg(
+        strstr(text, "\nUid:\t" SERVICE_TEXT "\t" SERVICE_TEXT "\t" SERVICE_TEXT
+                     "\t" SERVICE_TEXT "\nGid:\t" SERVICE_TEXT "\t" SERVICE_TEXT
+                     "\t" SERVICE_TEXT "\t" SERVICE_TEXT "\n") != NULL &&
+            strstr(text, "\nGroups:\t \n") != NULL,
+        "%s", text);
+    snprintf(expect, sizeof expect,
+             "\nCapInh:\t" NONE "\nCapPrm:\t%016" PRIx64
+             "\nCapEff:\t%016" PRIx64 "\nCapBnd:\t" NONE "\nCapAmb:\t" NONE
+             "\nNoNewPrivs:\t1\nSeccomp:\t2\n",
+             kept, kept);
+    ck_assert_msg(strstr(text, expect) != NULL, "not \"%s\" but\n%s", expect,
+                  text);
+    return true;
+}
+
+void
+make_file_of(uid_t uid, char path[PATH_MAX])
+{
+    snprintf(path, PATH_MAX, "%s/file-of-%u", check_dir, (unsigned)uid);
+    write_file(path, "secret", 0600);
+    ck_assert_int_eq(chown(path, uid, uid), 0);
+}
+
+int
+reap(pid_t pid)
+{
+    int status;
+
+    while (waitpid(pid, &status, 0) == -1)
+        ck_assert_int_eq(errno, EINTR);
+    return status;
+}

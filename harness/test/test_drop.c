@@ -1,0 +1,344 @@
+/*
+ * test_drop.c - what a daemon gives up with --user (server/confine.h): it could
+ * not do with fewer rights than it keeps, and with these, and the rest of what
+ * confine() does, what root can do has become impossible.
+ */
+#define _GNU_SOURCE /* unshare, sethostname, setresuid, syscall */
+#include "test/confined.h"
+
+#include "test/files.h"
+
+#include "core/rundir.h"
+#include "server/confine.h"
+#include "server/service.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+Suite *test_drop(void);
+
+/* -- fewer rights would not do ------------------------------------------------- */
+
+static char file[PATH_MAX]; /* Alice's */
+
+struct attempt {
+    const struct ipc_mechanism *m;
+    rights kept;
+    char where[ENDPOINT_SIZE];
+};
+
+/* Our own server, with the rights given. */
+static void
+serve_with(struct child *self, void *arg)
+{
+    const struct service_user user = {SERVICE, SERVICE};
+    const struct attempt *a = arg;
+    atomic_int stop = 0;
+    struct service service;
+    char why[CONFINE_WHY] = "";
+    void *srv = calloc(1, a->m->server_size);
+
+    ck_assert_ptr_nonnull(srv);
+    ck_assert_int_eq(a->m->create(srv, a->where), 0);
+    ck_assert_int_eq(service_init(&service, a->m, srv, &stop), 0);
+    ck_assert_msg(confine(&user, a->kept, why) == 0, "%s", why);
+    child_step(self);
+    service_run(&service); /* until it is killed */
+}
+
+/* EXIT_SUCCESS if it gets what it is due. */
+static void
+try_to_be_served(struct child *self, void *arg)
+{
+    const struct attempt *a = arg;
+    struct api_value args[] = {string_value(file), {.u64 = 0}, {.u32 = 10}};
+    const int64_t timeout = 2 * INT64_C(1000000000);
+    struct client c;
+    struct reply r;
+    bool joined = client_open(&c, a->m, a->where) == 0, served = joined;
+
+    if (served && a->m->evidence >= IPC_OWNER && !(a->m->caps & IPC_TRUSTING))
+        served =
+            client_call(&c, api_by_name("read_file"), args, &r, timeout) == 0 &&
+            r.status == WIRE_OK;
+    if (served)
+        served = client_call(&c, api_by_name("whoami"), NULL, &r, timeout) == 0;
+    child_step(self);
+    if (joined)
+        client_close(&c);
+    _exit(served ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+/* The objects there are while a client is served; -1: it is not. */
+static int
+end_of(struct child *c)
+{
+    int status = reap(c->pid);
+
+    close(c->in);
+    close(c->out);
+    return status;
+}
+
+/* The objects there are while a client is served; -1: it is not. */
+static int
+serve_one(const struct ipc_mechanism *m, rights kept)
+{
+    struct attempt a = {.m = m, .kept = kept};
+    struct child server, client;
+    int status, objects;
+
+    ck_assert_int_eq(endpoint_name(m, run_dir, a.where), 0);
+    ck_assert_int_eq(endpoint_becomes(a.where, SERVICE), 0);
+    child_start(&server, geteuid(), serve_with, &a);
+    child_wait(&server);
+    child_go(&server);
+    child_start(&client, ALICE, try_to_be_served, &a);
+    child_wait(&client);
+    objects = (int)times_in(objects_left(), "\n");
+    child_go(&client);
+    status = end_of(&client);
+    kill(server.pid, SIGKILL); /* if it has not failed already */
+    end_of(&server);
+    if (m->sweep != NULL)
+        m->sweep(a.where);
+    endpoint_unlock(a.where, endpoint_lock(a.where, NULL));
+    return status == EXIT_SUCCESS ? objects : -1;
+}
+
+/* CAP_FOWNER is for taking a client's file off its directory; a client whose
+ * file stays there is served, but may be taken for another one later. */
+START_TEST(it_keeps_no_right_that_it_could_do_without)
+{
+    const struct ipc_mechanism *m = ipc_registry[_i];
+    const rights needed = rights_needed(m);
+    int objects;
+
+    make_file_of(ALICE, file);
+    objects = serve_one(m, needed);
+    ck_assert_int_ge(objects, 0);
+    for (unsigned bit = 0; bit < 64; bit++)
+        if (needed >> bit & 1) {
+            int without = serve_one(m, needed & ~(UINT64_C(1) << bit));
+
+            ck_assert_msg(without == -1 || without > objects,
+                          "%s does without capability %u", m->name, bit);
+        }
+    unlink(file);
+}
+END_TEST
+
+/* -- what is impossible from then on -------------------------------------------- */
+
+static bool
+sets_uid_0(void)
+{
+    return setresuid(0, 0, 0) == 0;
+}
+
+static bool
+sets_uid_0_in_disguise(void) /* the kernel looks at 32 bits of it */
+{
+    const long root = (long)(UINT64_C(1) << 32);
+
+    return syscall(SYS_setresuid, root, root, root) == 0;
+}
+
+static bool
+takes_capabilities(void)
+{
+    struct __user_cap_header_struct us = {.version =
+                                              _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+    if (syscall(SYS_capget, &us, data) == -1)
+        memset(data, 0, sizeof data);
+    data[0].permitted |= 1u << CAP_SYS_CHROOT;
+    data[0].effective |= 1u << CAP_SYS_CHROOT;
+    return syscall(SYS_capset, &us, data) == 0;
+}
+
+static bool
+names_the_host(void)
+{
+    return sethostname("other", 5) == 0;
+}
+
+static bool
+mounts(void)
+{
+    return mount("none", "/dev/shm", "tmpfs", 0, NULL) == 0;
+}
+
+static bool
+makes_a_user_namespace(void)
+{
+    return unshare(CLONE_NEWUSER) == 0;
+}
+
+static bool
+makes_one_with_clone(void)
+{
+    long pid = syscall(SYS_clone, SIGCHLD | CLONE_NEWUTS, NULL, NULL, NULL, 0);
+
+    if (pid == 0)
+        _exit(0);
+    if (pid > 0)
+        waitpid((pid_t)pid, NULL, 0);
+    return pid > 0;
+}
+
+static bool
+makes_code_of_data(void)
+{
+    void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return p != MAP_FAILED;
+}
+
+/* CAP_DAC_OVERRIDE would do it, but for the mounts. */
+static char victim[PATH_MAX];
+
+static bool
+writes_a_file_of_root(void)
+{
+    return open(victim, O_WRONLY | O_CLOEXEC) != -1;
+}
+
+static bool
+runs_a_program(void)
+{
+    execve("", (char *[]){NULL}, (char *[]){NULL});
+    return errno == ENOENT; /* it was looked for */
+}
+
+static bool
+traces(void)
+{
+    return ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0;
+}
+
+static const struct {
+    const char *what;
+    bool (*succeeds)(void);
+    bool fatal;
+} attacks[] = {
+    {"set uid 0", sets_uid_0, false},
+    {"set uid 0 in disguise", sets_uid_0_in_disguise, false},
+    {"take capabilities", takes_capabilities, false},
+    {"name the host", names_the_host, false},
+    {"mount", mounts, false},
+    {"make a user namespace", makes_a_user_namespace, false},
+    {"make a namespace with clone", makes_one_with_clone, false},
+    {"make code of data", makes_code_of_data, false},
+    {"write a file of root's", writes_a_file_of_root, false},
+    {"run a program", runs_a_program, true},
+    {"be traced", traces, true},
+};
+
+/* Every right that any daemon has, and more than it needs. */
+static const rights most =
+    RIGHT(DAC_OVERRIDE) | RIGHT(SETUID) | RIGHT(SETGID) | RIGHT(IPC_OWNER);
+
+enum outcome { FAILED, SUCCEEDED, KILLED, BROKEN };
+
+/* In a child: as root, in namespaces of its own so that nobody is harmed; or
+ * as root was confined. */
+static enum outcome
+attack(size_t i, bool confined)
+{
+    const struct service_user user = {SERVICE, SERVICE};
+    char why[CONFINE_WHY];
+    int status;
+    pid_t pid = fork();
+
+    ck_assert_int_ne(pid, -1);
+    if (pid == 0) {
+        bool ready = confined ? namespaces_make(run_dir) == 0 &&
+                                    confine(&user, most, why) == 0
+                              : unshare(CLONE_NEWNS | CLONE_NEWUTS) == 0;
+
+        _exit(!ready ? BROKEN : attacks[i].succeeds() ? SUCCEEDED : FAILED);
+    }
+    status = reap(pid);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+        return KILLED;
+    ck_assert(WIFEXITED(status));
+    return (enum outcome)WEXITSTATUS(status);
+}
+
+START_TEST(what_root_can_do_it_cannot)
+{
+    const size_t i = (size_t)_i;
+
+    snprintf(victim, sizeof victim, "%s/file-of-root", check_dir);
+    close(open(victim, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    ck_assert_msg(attack(i, false) == SUCCEEDED, "root cannot %s",
+                  attacks[i].what);
+    ck_assert_msg(attack(i, true) == (attacks[i].fatal ? KILLED : FAILED),
+                  "confined it can still %s", attacks[i].what);
+    unlink(victim);
+}
+END_TEST
+
+static void *
+sleep_for_ever(void *arg)
+{
+    pause();
+    return arg;
+}
+
+START_TEST(a_thread_that_would_keep_its_rights_is_noticed)
+{
+    const struct service_user user = {SERVICE, SERVICE};
+    char why[CONFINE_WHY] = "";
+    pthread_t thread;
+
+    ck_assert_int_eq(pthread_create(&thread, NULL, sleep_for_ever, NULL), 0);
+    ck_assert_int_eq(confine(&user, 0, why), -EBUSY);
+    ck_assert_msg(strstr(why, "threads") != NULL, "%s", why);
+    ck_assert_int_eq(geteuid(), 0); /* nothing has been given up yet */
+    pthread_cancel(thread);
+    pthread_join(thread, NULL);
+}
+END_TEST
+
+/* -- suite --------------------------------------------------------------------- */
+
+Suite *
+test_drop(void)
+{
+    Suite *s = suite_create("drop");
+    TCase *tc = test_case(s, "drop");
+
+    for (size_t i = 0; i < sizeof attacks / sizeof *attacks; i++)
+        add_loop_test_if(tc, need_namespaces(), what_root_can_do_it_cannot,
+                         (int)i);
+    add_test_if(tc, need_one_thread(),
+                a_thread_that_would_keep_its_rights_is_noticed);
+    for (int i = 0; ipc_registry[i] != NULL; i++) {
+        const struct ipc_mechanism *m = ipc_registry[i];
+
+        if (m->caps & (IPC_SPAWNED | IPC_INPROCESS | IPC_ONEWAY))
+            continue; /* a one-way server needs none, and would not tell */
+        add_loop_test_if(test_case(s, m->name),
+                         need_mechanism(m) != NULL ? need_mechanism(m)
+                                                   : need_one_thread(),
+                         it_keeps_no_right_that_it_could_do_without, i);
+    }
+    return s;
+}
