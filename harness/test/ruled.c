@@ -191,3 +191,32 @@ ruled_until(const struct ruled *r, const char *text)
         sched_yield();
     }
 }
+
+/* -- what a rule can grant ------------------------------------------------------ */
+
+void
+vault_make(struct vault *v)
+{
+    snprintf(v->dir, sizeof v->dir, "%.80s/vault", run_dir);
+    snprintf(v->secret, sizeof v->secret, "%s/secret", v->dir);
+    ck_assert_int_eq(mkdir(v->dir, 0700), 0);
+    write_file(v->secret, "secret", 0600);
+}
+
+void
+vault_remove(const struct vault *v)
+{
+    remove_tree(v->dir);
+}
+
+const char *
+vault_rules(const struct vault *v, uid_t uid)
+{
+    static char rules[2 * ENDPOINT_SIZE + 256];
+
+    snprintf(rules, sizeof rules,
+             "allow * uid=%u\n"
+             "allow read_file uid=%u path=%s\nallow open_file uid=%u path=%s\n",
+             (unsigned)uid, (unsigned)uid, v->dir, (unsigned)uid, v->dir);
+    return rules;
+}

@@ -50,6 +50,18 @@ void ruled_until(const struct ruled *r, const char *text);
 /* What is in the audit: file_text(). */
 const char *ruled_audit(const struct ruled *r);
 
+/* A directory that only its owner can enter, and "secret" in the file there. */
+struct vault {
+    char dir[ENDPOINT_SIZE], secret[ENDPOINT_SIZE + 8];
+};
+
+void vault_make(struct vault *v);
+void vault_remove(const struct vault *v); /* whatever has come into it */
+
+/* Rules by which this user may call anything, and read what is in there;
+ * good until the next call. */
+const char *vault_rules(const struct vault *v, uid_t uid);
+
 /* May we put another directory in the place of one?  NULL, or why not. */
 const char *need_mounts(void);
 
