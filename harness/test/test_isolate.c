@@ -1,0 +1,137 @@
+/*
+ * test_isolate.c - the isolation matrix (ns/isolate.h): which mechanism gets
+ * through which namespace, that it is as expected, and what is said if not.
+ */
+#define _GNU_SOURCE /* open_memstream */
+#include "test/files.h"
+#include "test/inside.h"
+
+#include "ns/isolate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+Suite *test_isolate(void);
+
+static const char *const sample[] = {"pipe/packet", "socket/abstract",
+                                     "msgq/sysv-types"};
+#define SAMPLES (sizeof sample / sizeof *sample)
+
+START_TEST(isolation_is_as_expected)
+{
+    const char *const names[] = {sample[_i], NULL};
+    struct isolate_matrix x;
+
+    ck_assert_int_eq(isolate_plan(&x, names), 0);
+    ck_assert_uint_eq(x.n, (size_t)FORMS * SIDES);
+    ck_assert_int_eq(isolate_run(&x), 0);
+    for (size_t i = 0; i < x.n; i++) {
+        ck_assert(x.cells[i].known);
+        ck_assert_msg(!x.cells[i].surprise, "%s, %s, side %d: %s, not %s",
+                      x.cells[i].m->name, isolate_forms[x.cells[i].form].name,
+                      (int)x.cells[i].side, isolate_word(&x.cells[i].seen),
+                      isolate_word(&x.cells[i].expected));
+    }
+    isolate_free(&x);
+}
+END_TEST
+
+/* The whole table without a run: every mechanism has its expectations. */
+static struct isolate_matrix
+expected_matrix(void)
+{
+    struct isolate_matrix x;
+
+    ck_assert_int_eq(isolate_plan(&x, NULL), 0);
+    for (size_t i = 0; i < x.n; i++) {
+        ck_assert_msg(x.cells[i].known, "%s: nobody knows what it needs",
+                      x.cells[i].m->name);
+        ck_assert_ptr_nonnull(x.cells[i].why);
+        x.cells[i].seen = x.cells[i].expected;
+    }
+    return x;
+}
+
+static char *
+tables(const struct isolate_matrix *x)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+
+    ck_assert_ptr_nonnull(f);
+    isolate_tables(x, f);
+    fclose(f);
+    return text;
+}
+
+START_TEST(every_mechanism_has_its_expectations)
+{
+    struct isolate_matrix x = expected_matrix();
+    char *text = tables(&x);
+
+    ck_assert(strstr(text, "FINDING") == NULL);
+    for (char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1)
+        ck_assert_uint_le(strcspn(line, "\n"), 100);
+    free(text);
+    isolate_free(&x);
+}
+END_TEST
+
+/* A kernel on which abstract names cross network namespaces. */
+START_TEST(what_differs_is_reported_as_a_finding)
+{
+    struct isolate_matrix x = expected_matrix();
+    char *text;
+
+    for (size_t i = 0; i < x.n; i++) {
+        struct isolate_cell *c = &x.cells[i];
+
+        if (c->form != FORM_NET || c->side != CLIENT_INSIDE ||
+            strcmp(c->m->name, "socket/abstract") != 0)
+            continue;
+        ck_assert_int_eq(c->expected.result, ISOLATE_REFUSED);
+        c->seen.result = ISOLATE_CONNECTS;
+        c->seen.err = 0;
+        c->surprise = !isolate_same(&c->seen, &c->expected);
+        ck_assert(c->surprise);
+    }
+    text = tables(&x);
+    ck_assert_ptr_nonnull(strstr(text, "FINDING: socket/abstract, client in a "
+                                       "new namespace (net)"));
+    free(text);
+    isolate_free(&x);
+}
+END_TEST
+
+START_TEST(isolate_leaves_its_results_and_nothing_else)
+{
+    char out[ENDPOINT_SIZE + 8];
+    static struct output o;
+
+    snprintf(out, sizeof out, "%s/out", run_dir);
+    run_program(&o, "ipcbench", "isolate", "-m", "pipe/packet", "--out", out,
+                (char *)NULL);
+    ck_assert_msg(o.status == 0, "%s%s", o.out, o.err);
+    ck_assert_ptr_nonnull(strstr(o.out, "isolate.csv"));
+    remove_tree(out);
+}
+END_TEST
+
+/* -- suite ----------------------------------------------------------------- */
+
+Suite *
+test_isolate(void)
+{
+    Suite *s = suite_create("isolate");
+    TCase *tc = test_case(s, "isolate");
+    const char *reason = need_spaces();
+
+    for (int i = 0; i < (int)SAMPLES; i++)
+        add_loop_test_if(tc, reason, isolation_is_as_expected, i);
+    tcase_add_test(tc, every_mechanism_has_its_expectations);
+    tcase_add_test(tc, what_differs_is_reported_as_a_finding);
+    add_test_if(tc, reason, isolate_leaves_its_results_and_nothing_else);
+    return s;
+}
