@@ -32,6 +32,7 @@ file_text(const char *path)
     if (fd != -1)
         close(fd);
     ck_assert(n >= 0 || errno == ESRCH); /* proc(5) */
+    ck_assert_msg(n < (ssize_t)sizeof text - 1, "%s is too long", path);
     text[n < 0 ? 0 : n] = '\0';
     return text;
 }

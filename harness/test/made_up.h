@@ -1,0 +1,58 @@
+/*
+ * made_up.h - runs of `ipcbench run` whose answers are known, since they were
+ * made up: so many rounds of so many mechanisms on a machine that changes its
+ * speed, one of which can be made slower.
+ *
+ *      struct recipe slow = usual;
+ *      char dir[RECORD_PATH];
+ *
+ *      slow.slowdown = 1.05;
+ *      write_run(&slow, dir);          as `ipcbench run` would
+ *      ...
+ *      remove_results();
+ */
+#ifndef MADE_UP_H
+#define MADE_UP_H
+
+#include "test/test.h"
+
+#include "bench/record.h"
+
+#include <stdbool.h>
+
+#define ROUNDS     9
+#define MECHANISMS 20L /* made/up-0, made/up-1 ... */
+#define VICTIM     "made/up-7"
+
+/* What is done to a run. */
+struct recipe {
+    uint64_t seed;
+    const char *placement;
+    double p50_ns;   /* of the floor, on an average day */
+    double slowdown; /* of VICTIM: 1.05 takes 5 % longer */
+    double aa;       /* the second of the A/A pair / the first; 0: no pair */
+    long rounds;
+    bool without; /* VICTIM is missing */
+    const char *status;
+};
+
+extern const struct recipe usual;
+
+/* A row without numbers. */
+struct row made_up(const struct recipe *how, const char *mechanism,
+                   const char *kind, long round);
+
+#define MOST_ROWS ((size_t)ROUNDS * (2 * (MECHANISMS + 1) + 1))
+
+/* All rows of a run, of which there is room for MOST_ROWS; how many. */
+size_t make_rows(const struct recipe *how, struct row *rows);
+
+/* A results directory with these rows, and its path. */
+void write_rows(const struct row *rows, size_t n, char dir[RECORD_PATH]);
+void write_run(const struct recipe *how, char dir[RECORD_PATH]);
+
+/* A file in there; and all of them go. */
+void write_in(const char *dir, const char *file, const char *text);
+void remove_results(void);
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * test_report.c - the page that `ipcbench report` makes of a run: everything is
+ * on it, it needs nothing from anywhere else, and what a run says about itself
+ * is never more than text.
+ */
+#include "test/files.h"
+#include "test/made_up.h"
+
+#include "bench/summary.h"
+
+#include <stdio.h>
+#include <string.h>
+
+Suite *test_report(void);
+
+/* Reports on the run; the page. */
+static const char *
+report(const char *dir)
+{
+    static struct output output;
+    char path[RECORD_PATH];
+    const char *page;
+
+    run_program(&output, "ipcbench", "report", dir, NULL);
+    ck_assert_msg(output.status == 0, "%s", output.err);
+    ck_assert_int_eq(record_path(dir, "report.html", path), 0);
+    page = file_text(path);
+    ck_assert_str_ne(page, "");
+    return page;
+}
+
+START_TEST(the_page_has_every_mechanism_and_needs_nobody)
+{
+    static const char *const parts[] = {
+        "id=\"latency\"", "id=\"sizes\"",      "id=\"throughput\"",
+        "id=\"tables\"",  "id=\"mechanisms\"", "id=\"doubts\"",
+        "id=\"method\"",  "id=\"machine\"",    "</html>"};
+    char dir[RECORD_PATH], name[40];
+    const char *page;
+
+    write_run(&usual, dir);
+    page = report(dir);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        ck_assert_msg(strstr(page, parts[i]) != NULL, "%s", parts[i]);
+    for (int i = 0; i < MECHANISMS; i++) {
+        snprintf(name, sizeof name, ">made/up-%d<", i);
+        ck_assert_msg(strstr(page, name) != NULL, "%s", name);
+    }
+    ck_assert_ptr_null(strstr(page, "://"));
+    ck_assert_ptr_null(strstr(page, "<script"));
+    ck_assert_ptr_null(strstr(page, "<link"));
+    remove_results();
+}
+END_TEST
+
+START_TEST(what_a_run_says_is_text_on_the_page_and_nothing_else)
+{
+    struct row rows[3];
+    char dir[RECORD_PATH];
+    const char *page;
+
+    rows[0] = made_up(&usual, "<script>alert('a')</script>", ROW_RTT, 1);
+    rows[1] = made_up(&usual, FLOOR_PIPE, ROW_RTT, 1);
+    rows[2] = made_up(&usual, "x&y", ROW_RTT, 0);
+    rows[0].p50_ns = rows[1].p50_ns = 1000;
+    strcpy(rows[2].status, ROW_ABSENT);
+    strcpy(rows[2].reason, "\"><img src=x onerror=y>");
+    write_rows(rows, 3, dir);
+    write_in(dir, "run.json",
+             "{\"heading\": \"</h1><b>\", \"run\": {\"<i>\": \"<u>\", "
+             "\"placements\": [7, {\"name\": \"<s>\"}]}, \"build\": 3}");
+    page = report(dir);
+    ck_assert_ptr_null(strstr(page, "<script"));
+    ck_assert_ptr_null(strstr(page, "<img src=x"));
+    ck_assert_ptr_null(strstr(page, "<b>"));
+    ck_assert_ptr_null(strstr(page, "<i>"));
+    ck_assert_ptr_null(strstr(page, "<u>"));
+    ck_assert_ptr_null(strstr(page, "<s>"));
+    ck_assert_ptr_nonnull(strstr(page, "x&amp;y"));
+    ck_assert_ptr_nonnull(strstr(page, "&lt;script&gt;alert(&#39;a&#39;)"));
+    remove_results();
+}
+END_TEST
+
+/* -- suite --------------------------------------------------------------------- */
+
+Suite *
+test_report(void)
+{
+    Suite *s = suite_create("report");
+    TCase *tc = test_case(s, "report/page");
+
+    tcase_add_test(tc, the_page_has_every_mechanism_and_needs_nobody);
+    tcase_add_test(tc, what_a_run_says_is_text_on_the_page_and_nothing_else);
+    return s;
+}
