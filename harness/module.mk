@@ -5,7 +5,7 @@ SRC        += $(filter-out %/nslab.c,$(wildcard harness/ns/*.c))
 TESTS      += $(wildcard harness/test/test_*.c) harness/test/conformance.c
 CHECK_SRC  += $(addprefix harness/test/,main.c cases.c fixture.c leftovers.c \
               actors.c servers.c files.c subject.c ruled.c inject.c \
-              confined.c inside.c made_up.c \
+              confined.c customer.c inside.c made_up.c \
               attack/requests.c attack/driven.c) \
               $(wildcard harness/test/conformance_*.c)
 PROGRAMS   += harness/server/ipcd.c harness/client/ipcctl.c \

@@ -177,6 +177,28 @@ error_of(unsigned possible, unsigned kind)
             return errors[n];
 }
 
+bool
+inject_all(void)
+{
+    return getenv("IPCLAB_FAULTS") != NULL;
+}
+
+int
+inject_timeout(void)
+{
+    return inject_all() ? 600 : 120;
+}
+
+unsigned
+inject_next(unsigned n, bool spawned)
+{
+    if (inject_all())
+        return n + 1 + n / 256;
+    if (n > 256)
+        return n + n / 2;
+    return n + 1 + n / (spawned ? 8 : 64);
+}
+
 const char *
 inject_name(const struct injection *i)
 {

@@ -49,6 +49,18 @@ struct injection {
 #define INJECT_SANITIZED 0
 #endif
 
+/* IPCLAB_FAULTS=all: every error with every call, which takes long. */
+bool inject_all(void);
+
+/* For tcase_set_timeout(): a test that injects is dozens of servers or clients,
+ * one after the other; seconds. */
+int inject_timeout(void);
+
+/* Which call to try after the nth: all of a daemon's, and then fewer and fewer,
+ * since many calls are a loop.  The first ones of a spawned server are the
+ * dynamic linker's. */
+unsigned inject_next(unsigned n, bool spawned);
+
 /* NULL, or why nothing can be injected here. */
 const char *need_inject(void);
 

@@ -43,22 +43,26 @@ has(unsigned caps)
 }
 
 void
-add(TCase *tc, int i, const TTest *test, unsigned all_of, unsigned none_of)
+add_if(TCase *tc, int i, const char *reason, const TTest *test, unsigned all_of,
+       unsigned none_of)
 {
     const struct ipc_mechanism *m = ipc_registry[i];
 
     if ((m->caps & all_of) == all_of && (m->caps & none_of) == 0)
-        add_loop_test_if(tc, need_mechanism(m), test, i);
+        add_loop_test_if(tc, reason != NULL ? reason : need_mechanism(m), test,
+                         i);
+}
+
+void
+add(TCase *tc, int i, const TTest *test, unsigned all_of, unsigned none_of)
+{
+    add_if(tc, i, NULL, test, all_of, none_of);
 }
 
 void
 add_as_root(TCase *tc, int i, const TTest *test, unsigned none_of)
 {
-    const struct ipc_mechanism *m = ipc_registry[i];
-
-    if ((m->caps & none_of) == 0)
-        add_loop_test_if(
-            tc, need_root() != NULL ? need_root() : need_mechanism(m), test, i);
+    add_if(tc, i, need_root(), test, 0, none_of);
 }
 
 uint64_t

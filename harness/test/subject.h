@@ -1,8 +1,8 @@
 /*
  * subject.h - the mechanism that a conformance test is about, its server and
  * one well-behaved client.  For the suites that try the same tests on every
- * mechanism (conformance*.c, test_crash.c, test_crowd.c): there a test finds in
- * _i the place of its mechanism in ipc_registry, and begins with
+ * mechanism (conformance*.c, test_crash.c, test_fault.c ...): there a test finds
+ * in _i the place of its mechanism in ipc_registry, and begins with
  *
  *      begin(_i);          server and client are there
  *      ...
@@ -31,7 +31,10 @@ bool has(unsigned caps);
 void add(TCase *tc, int i, const TTest *test, unsigned all_of,
          unsigned none_of);
 
-/* The same for a test that needs other users. */
+/* The same, unless there is a reason against it; for one that needs other
+ * users. */
+void add_if(TCase *tc, int i, const char *reason, const TTest *test,
+            unsigned all_of, unsigned none_of);
 void add_as_root(TCase *tc, int i, const TTest *test, unsigned none_of);
 
 /* Nobody there to be waited for, to be killed or to be another user. */
