@@ -3,7 +3,8 @@
  * report without a run, a run that is stopped.  Nothing here looks at how long
  * anything took.
  */
-#define _GNU_SOURCE /* nftw, CPU_SET */
+#define _GNU_SOURCE /* CPU_SET */
+#include "test/files.h"
 #include "test/test.h"
 
 #include "bench/record.h"
@@ -11,7 +12,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <jansson.h>
 #include <sched.h>
 #include <signal.h>
@@ -61,19 +61,10 @@ run_has(const char *file)
     return access(path, F_OK) == 0;
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static void
 remove_results(void)
 {
-    ck_assert_int_eq(nftw(results, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    remove_tree(results);
 }
 
 static struct output output;
