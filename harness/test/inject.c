@@ -28,7 +28,7 @@
     (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | \
      PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL)
 
-/* -- which call may fail how ---------------------------------------------- */
+/* -- which call may fail how ----------------------------------------------- */
 
 static const int errors[INJECT_KINDS] = {EINTR, EIO, ENOMEM, EMFILE, ENOSPC};
 
@@ -212,7 +212,7 @@ inject_name(const struct injection *i)
     return text;
 }
 
-/* -- the registers ---------------------------------------------------------- */
+/* -- the registers --------------------------------------------------------- */
 
 /* A call number of -1 is none, and the kernel does nothing. */
 #if defined(__x86_64__)
@@ -251,7 +251,7 @@ set_registers(pid_t pid, bool take_away, const int *result)
 }
 #endif
 
-/* -- tracing ------------------------------------------------------------------ */
+/* -- tracing --------------------------------------------------------------- */
 
 static void
 enter(struct injection *i, pid_t pid, const struct __ptrace_syscall_info *info)

@@ -101,7 +101,7 @@ make_rows(const struct recipe *how, struct row *rows)
     return n;
 }
 
-/* -- on disk -------------------------------------------------------------------- */
+/* -- on disk --------------------------------------------------------------- */
 
 static char results[RECORD_PATH];
 

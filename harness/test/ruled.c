@@ -41,7 +41,7 @@ need_mounts(void)
     return can ? NULL : "need root that may mount";
 }
 
-/* -- a place for the files ----------------------------------------------------- */
+/* -- a place for the files ------------------------------------------------- */
 
 /* Servers under rules tell the system log; this machine's is not to hear of our
  * crimes. */
@@ -92,7 +92,7 @@ ruled_place(struct ruled *r, const struct ipc_mechanism *m, uid_t uid)
     snprintf(r->log, sizeof r->log, "%.80s/append.log", run_dir);
 }
 
-/* -- the server ---------------------------------------------------------------- */
+/* -- the server ------------------------------------------------------------ */
 
 static void
 start_by_script(struct ruled *r, const struct ipc_mechanism *m)
@@ -192,7 +192,7 @@ ruled_until(const struct ruled *r, const char *text)
     }
 }
 
-/* -- what a rule can grant ------------------------------------------------------ */
+/* -- what a rule can grant ------------------------------------------------- */
 
 void
 vault_make(struct vault *v)

@@ -1,8 +1,8 @@
 /*
  * subject.h - the mechanism that a conformance test is about, its server and
  * one well-behaved client.  For the suites that try the same tests on every
- * mechanism (conformance*.c, test_crash.c, test_fault.c ...): there a test finds
- * in _i the place of its mechanism in ipc_registry, and begins with
+ * mechanism (conformance*.c, test_crash.c, test_fault.c ...): there a test
+ * finds in _i the place of its mechanism in ipc_registry, and begins with
  *
  *      begin(_i);          server and client are there
  *      ...
@@ -42,7 +42,7 @@ void add_as_root(TCase *tc, int i, const TTest *test, unsigned none_of);
 /* One client per server. */
 #define PRIVATE (ALONE | IPC_SPAWNED)
 
-/* -- what tests do to it ----------------------------------------------------- */
+/* -- what tests do to it --------------------------------------------------- */
 
 /* One request, and later its reply, both of which must succeed. */
 uint64_t send_request(struct client *c, const char *method,

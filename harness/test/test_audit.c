@@ -14,7 +14,7 @@
 
 Suite *test_audit(void);
 
-/* -- one line, whatever is in it ------------------------------------------------ */
+/* -- one line, whatever is in it ------------------------------------------- */
 
 static const char *
 quoted(const char *text, size_t len, size_t most)
@@ -74,7 +74,7 @@ START_TEST(quotes_let_nothing_out)
 }
 END_TEST
 
-/* -- a server and its caller ------------------------------------------------------ */
+/* -- a server and its caller ----------------------------------------------- */
 
 static struct ruled server;
 static struct client client;
@@ -150,7 +150,7 @@ START_TEST(nobody_writes_a_line_of_his_own)
 }
 END_TEST
 
-/* -- what it says ----------------------------------------------------------------- */
+/* -- what it says ---------------------------------------------------------- */
 
 /* The line with this text, NUL-terminated; "" if there is none. */
 static const char *
@@ -297,7 +297,7 @@ START_TEST(long_arguments_are_cut_and_the_line_stays_one)
 }
 END_TEST
 
-/* -- suite --------------------------------------------------------------------- */
+/* -- suite ----------------------------------------------------------------- */
 
 Suite *
 test_audit(void)

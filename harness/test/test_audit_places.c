@@ -24,7 +24,7 @@
 
 Suite *test_audit_places(void);
 
-/* -- when it cannot be written ------------------------------------------------------ */
+/* -- when it cannot be written --------------------------------------------- */
 
 static int64_t
 add_one(struct client *c, uint32_t status)
@@ -187,7 +187,7 @@ START_TEST(sighup_opens_the_audit_again)
 }
 END_TEST
 
-/* -- the system log ------------------------------------------------------------------- */
+/* -- the system log -------------------------------------------------------- */
 
 static int
 listen_at_dev_log(void)
@@ -277,7 +277,7 @@ START_TEST(under_systemd_it_goes_to_standard_error)
 }
 END_TEST
 
-/* -- suite --------------------------------------------------------------------- */
+/* -- suite ----------------------------------------------------------------- */
 
 Suite *
 test_audit_places(void)

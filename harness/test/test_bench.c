@@ -20,7 +20,7 @@
 
 Suite *test_bench(void);
 
-/* -- placement ----------------------------------------------------------------- */
+/* -- placement ------------------------------------------------------------- */
 
 START_TEST(every_placement_is_usable_or_says_why)
 {
@@ -45,7 +45,7 @@ START_TEST(every_placement_is_usable_or_says_why)
 }
 END_TEST
 
-/* -- files ------------------------------------------------------------------------ */
+/* -- files ----------------------------------------------------------------- */
 
 static struct row
 sample(void)
@@ -175,7 +175,7 @@ START_TEST(a_distribution_survives_being_written_and_read)
 }
 END_TEST
 
-/* -- summary -------------------------------------------------------------------------- */
+/* -- summary --------------------------------------------------------------- */
 
 static struct row
 measured(const char *mechanism, long round, double p50, const char *status)
@@ -334,7 +334,7 @@ START_TEST(what_was_not_measured_has_a_reason)
 }
 END_TEST
 
-/* -- suite --------------------------------------------------------------------- */
+/* -- suite ----------------------------------------------------------------- */
 
 Suite *
 test_bench(void)

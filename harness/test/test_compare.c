@@ -12,7 +12,7 @@
 
 Suite *test_compare(void);
 
-/* -- verdicts --------------------------------------------------------------- */
+/* -- verdicts -------------------------------------------------------------- */
 
 static void
 make_run(const struct recipe *how, struct compared_run *run)
@@ -162,7 +162,7 @@ START_TEST(what_one_run_lacks_is_said_and_no_verdict)
 }
 END_TEST
 
-/* -- the program ---------------------------------------------------------------- */
+/* -- the program ----------------------------------------------------------- */
 
 static struct output output;
 
@@ -276,7 +276,7 @@ START_TEST(another_machine_is_a_warning)
 }
 END_TEST
 
-/* -- suite --------------------------------------------------------------------- */
+/* -- suite ----------------------------------------------------------------- */
 
 Suite *
 test_compare(void)

@@ -20,7 +20,7 @@
 
 Suite *test_confine(void);
 
-/* -- every daemon ------------------------------------------------------------ */
+/* -- every daemon ---------------------------------------------------------- */
 
 static void
 start_confined(struct host *h, const struct ipc_mechanism *m)
@@ -131,7 +131,7 @@ START_TEST(whoever_dies_the_other_ends_and_clears_up)
 }
 END_TEST
 
-/* -- who it may be ------------------------------------------------------------- */
+/* -- who it may be --------------------------------------------------------- */
 
 START_TEST(nobody_serves_as_root_or_as_nobody)
 {
@@ -199,7 +199,7 @@ START_TEST(an_ordinary_user_confines_his_own_server)
 }
 END_TEST
 
-/* -- suite --------------------------------------------------------------------- */
+/* -- suite ----------------------------------------------------------------- */
 
 static void
 add_daemon(Suite *s, int i)

@@ -17,7 +17,7 @@
 
 Suite *test_confine_rules(void);
 
-/* -- what is privileged ---------------------------------------------------------- */
+/* -- what is privileged ---------------------------------------------------- */
 
 #define PORT 614 /* nobody's: services(5) */
 #define NICE (-7)
@@ -106,7 +106,7 @@ START_TEST(what_is_privileged_takes_its_rule_and_then_its_right)
 }
 END_TEST
 
-/* -- SIGHUP ----------------------------------------------------------------------- */
+/* -- SIGHUP ---------------------------------------------------------------- */
 
 static struct ruled reloaded;
 static uint32_t expected; /* what "hello" comes to */
@@ -156,7 +156,7 @@ START_TEST(its_supervisor_opens_for_it_what_it_may_not)
 }
 END_TEST
 
-/* -- suite --------------------------------------------------------------------- */
+/* -- suite ----------------------------------------------------------------- */
 
 Suite *
 test_confine_rules(void)

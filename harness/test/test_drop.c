@@ -30,7 +30,7 @@
 
 Suite *test_drop(void);
 
-/* -- fewer rights would not do ------------------------------------------------- */
+/* -- fewer rights would not do --------------------------------------------- */
 
 static char file[PATH_MAX]; /* Alice's */
 
@@ -141,7 +141,7 @@ START_TEST(it_keeps_no_right_that_it_could_do_without)
 }
 END_TEST
 
-/* -- what is impossible from then on -------------------------------------------- */
+/* -- what is impossible from then on --------------------------------------- */
 
 static bool
 sets_uid_0(void)
@@ -317,7 +317,7 @@ START_TEST(a_thread_that_would_keep_its_rights_is_noticed)
 }
 END_TEST
 
-/* -- suite --------------------------------------------------------------------- */
+/* -- suite ----------------------------------------------------------------- */
 
 Suite *
 test_drop(void)

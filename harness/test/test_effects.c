@@ -30,7 +30,7 @@ call_here(method_function f, struct service *s, const struct ipc_peer *peer,
     return f(c);
 }
 
-/* -- the host name ----------------------------------------------------------------- */
+/* -- the host name --------------------------------------------------------- */
 
 #define NEW_NAME "renamed-by-a-test"
 
@@ -86,7 +86,7 @@ START_TEST(a_host_name_is_letters_digits_hyphens_and_dots)
 }
 END_TEST
 
-/* -- the priority ------------------------------------------------------------------- */
+/* -- the priority ---------------------------------------------------------- */
 
 static void
 wait_there(struct child *self, void *arg)
@@ -139,7 +139,7 @@ START_TEST(a_pid_is_not_an_identity)
 }
 END_TEST
 
-/* -- the log ------------------------------------------------------------------------- */
+/* -- the log --------------------------------------------------------------- */
 
 START_TEST(the_log_says_who_wrote_what_and_where)
 {
@@ -216,7 +216,7 @@ START_TEST(the_log_does_not_follow_a_link)
 }
 END_TEST
 
-/* -- suite --------------------------------------------------------------------- */
+/* -- suite ----------------------------------------------------------------- */
 
 Suite *
 test_effects(void)

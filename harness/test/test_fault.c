@@ -33,7 +33,7 @@ Suite *test_fault(void);
 /* A fault may cost the reply; nobody waits long for it then, ns. */
 #define SHORT (100 * NS_PER_MS)
 
-/* -- a server whose calls fail --------------------------------------------------- */
+/* -- a server whose calls fail --------------------------------------------- */
 
 /* One customer from beginning to end; its exit status. */
 static int
@@ -139,7 +139,7 @@ START_TEST(any_call_of_a_spawned_server_may_fail)
 }
 END_TEST
 
-/* -- the tool ------------------------------------------------------------------------ */
+/* -- the tool -------------------------------------------------------------- */
 
 static void
 duplicate_and_close(struct child *self, void *arg)
@@ -190,7 +190,7 @@ START_TEST(the_call_fails_as_announced)
 }
 END_TEST
 
-/* -- the suite ----------------------------------------------------------------------- */
+/* -- the suite ------------------------------------------------------------- */
 
 static const char *
 need_faults(const struct ipc_mechanism *m)

@@ -42,7 +42,7 @@ in_dir(char *path, size_t size, const char *name)
     snprintf(path, size, "%s/%s", vault.dir, name);
 }
 
-/* -- no way out ------------------------------------------------------------------ */
+/* -- no way out ------------------------------------------------------------ */
 
 /* Names that lead out of the directory, or to what is no file of it. */
 static const struct {
@@ -139,7 +139,7 @@ START_TEST(a_granted_directory_has_no_way_out)
 }
 END_TEST
 
-/* -- nothing taken away ------------------------------------------------------------ */
+/* -- nothing taken away ---------------------------------------------------- */
 
 static void
 ask_own(void *path)
@@ -171,7 +171,7 @@ START_TEST(a_grant_takes_nothing_away)
 }
 END_TEST
 
-/* -- suite --------------------------------------------------------------------- */
+/* -- suite ----------------------------------------------------------------- */
 
 Suite *
 test_grants(void)

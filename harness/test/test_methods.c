@@ -50,7 +50,7 @@ expect_said(const struct reply *r, const char *text)
                   r->message.at);
 }
 
-/* -- what is expected -------------------------------------------------------------- */
+/* -- what is expected ------------------------------------------------------ */
 
 /* What a refusal must name; NULL: it is not to be refused. */
 static const char *
@@ -254,7 +254,7 @@ ask_all(void *arg)
     client_close(&c);
 }
 
-/* -- over every mechanism ---------------------------------------------------------- */
+/* -- over every mechanism -------------------------------------------------- */
 
 static void
 start_for(uid_t caller, uid_t named)
@@ -358,7 +358,7 @@ START_TEST(a_way_without_an_answer_does_nothing_privileged)
 }
 END_TEST
 
-/* -- the suite ------------------------------------------------------------------------ */
+/* -- the suite ------------------------------------------------------------- */
 
 static void
 add_methods(TCase *tc, int i)

@@ -21,7 +21,7 @@
 
 Suite *test_neighbours(void);
 
-/* -- a client that dies ------------------------------------------------------------ */
+/* -- a client that dies ---------------------------------------------------- */
 
 /* Each answer is right, and each request has been carried out once. */
 static void
@@ -135,7 +135,7 @@ START_TEST(a_client_that_dies_in_any_call_takes_its_server_along)
 }
 END_TEST
 
-/* -- everybody at once ------------------------------------------------------------- */
+/* -- everybody at once ----------------------------------------------------- */
 
 enum manners { HALF_A_FRAME, RUBBISH, GIFTS, NEVER_READS, NEVER_STOPS, ALL };
 
@@ -204,7 +204,7 @@ START_TEST(one_is_served_among_those_who_misbehave)
 }
 END_TEST
 
-/* -- the suite ----------------------------------------------------------------------- */
+/* -- the suite ------------------------------------------------------------- */
 
 Suite *
 test_neighbours(void)

@@ -82,7 +82,7 @@ START_TEST(what_a_run_says_is_text_on_the_page_and_nothing_else)
 }
 END_TEST
 
-/* -- suite --------------------------------------------------------------------- */
+/* -- suite ----------------------------------------------------------------- */
 
 Suite *
 test_report(void)

@@ -25,7 +25,7 @@
 
 Suite *test_setuid(void);
 
-/* -- a server of Alice's ------------------------------------------------------- */
+/* -- a server of Alice's --------------------------------------------------- */
 
 /* Alice's server, with pipes to it; prepare() is what she does before. */
 static pid_t
@@ -67,7 +67,7 @@ end_set_user_id(pid_t pid, int in, int out)
     return WEXITSTATUS(status);
 }
 
-/* -- what she leaves to it ------------------------------------------------------- */
+/* -- what she leaves to it ------------------------------------------------- */
 
 static void
 leave_no_time(void)
@@ -136,7 +136,7 @@ leave_little(void)
     leave_no_room();
 }
 
-/* -- and what it has ------------------------------------------------------------- */
+/* -- and what it has ------------------------------------------------------- */
 
 static void
 expect_line(pid_t pid, const char *file, const char *line)
@@ -202,7 +202,7 @@ START_TEST(a_set_user_id_server_has_its_full_share_of_the_machine)
 }
 END_TEST
 
-/* -- without its rights ---------------------------------------------------------- */
+/* -- without its rights ---------------------------------------------------- */
 
 static void
 forbid_new_rights(void)
@@ -238,7 +238,7 @@ START_TEST(a_set_user_id_server_without_its_rights_does_not_serve)
 }
 END_TEST
 
-/* -- suite --------------------------------------------------------------------- */
+/* -- suite ----------------------------------------------------------------- */
 
 Suite *
 test_setuid(void)

@@ -11,7 +11,7 @@
 
 Suite *test_stats(void);
 
-/* -- histograms ------------------------------------------------------------------ */
+/* -- histograms ------------------------------------------------------------ */
 
 static struct histogram histogram;
 
@@ -92,7 +92,7 @@ START_TEST(buckets_follow_each_other_without_a_gap)
 }
 END_TEST
 
-/* -- medians, shares, fits -------------------------------------------------------- */
+/* -- medians, shares, fits ------------------------------------------------- */
 
 START_TEST(median_of_odd_even_and_nothing)
 {
@@ -181,7 +181,7 @@ START_TEST(a_seed_gives_the_same_order_again)
 }
 END_TEST
 
-/* -- suite --------------------------------------------------------------------- */
+/* -- suite ----------------------------------------------------------------- */
 
 Suite *
 test_stats(void)
