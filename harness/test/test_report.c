@@ -8,6 +8,7 @@
 
 #include "bench/summary.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -84,6 +85,62 @@ END_TEST
 
 /* -- suite ----------------------------------------------------------------- */
 
+/* -- the order of its rows ------------------------------------------------- */
+
+static struct line
+trip(const char *mechanism, const char *placement, double p50, double ratio)
+{
+    struct line l = {.size = 64,
+                     .used = 9,
+                     .p50_ns = p50,
+                     .p50_lo_ns = 0.98 * p50,
+                     .p50_hi_ns = 1.02 * p50,
+                     .ratio = ratio};
+
+    strcpy(l.mechanism, mechanism);
+    strcpy(l.placement, placement);
+    strcpy(l.kind, ROW_RTT);
+    return l;
+}
+
+START_TEST(the_steadiest_placement_comes_first)
+{
+    struct line lines[] = {
+        trip("a", "elsewhere", 1, 1), trip("a", "free", 1, 1),
+        trip("a", "one-cpu", 1, 1),   trip("a", "two-cpu", 1, 1),
+        trip("b", "one-cpu", 1, 1),   trip("b", "two-cpu-awake", 1, 1),
+    };
+    const struct summary s = {.lines = lines,
+                              .n = sizeof lines / sizeof *lines};
+    static const char *const order[] = {"one-cpu", "two-cpu-awake", "two-cpu",
+                                        "free", "elsewhere"};
+    struct names names;
+
+    summary_placements(&s, &names);
+    ck_assert_uint_eq(names.n, sizeof order / sizeof *order);
+    for (size_t i = 0; i < names.n; i++)
+        ck_assert_str_eq(names.name[i], order[i]);
+}
+END_TEST
+
+START_TEST(rows_are_in_order_of_the_ratio_where_the_floor_is_steady)
+{
+    struct line lines[] = {
+        trip(FLOOR_PIPE, "one-cpu", 5000, NAN),
+        trip("slower that day", "one-cpu", 6100, 1.2),
+        trip("slower", "one-cpu", 6000, 1.3),
+    };
+    struct summary s = {.lines = lines, .n = 3};
+
+    summary_derive(&s);
+    ck_assert_double_eq(lines[0].rank, 1);
+    ck_assert_double_lt(lines[1].rank, lines[2].rank);
+    lines[0].p50_hi_ns = 4 * lines[0].p50_ns; /* it had to wake a CPU up */
+    summary_derive(&s);
+    ck_assert_double_gt(lines[1].rank, lines[2].rank);
+}
+END_TEST
+
 Suite *
 test_report(void)
 {
@@ -92,5 +149,8 @@ test_report(void)
 
     tcase_add_test(tc, the_page_has_every_mechanism_and_needs_nobody);
     tcase_add_test(tc, what_a_run_says_is_text_on_the_page_and_nothing_else);
+    tcase_add_test(tc, the_steadiest_placement_comes_first);
+    tcase_add_test(tc,
+                   rows_are_in_order_of_the_ratio_where_the_floor_is_steady);
     return s;
 }
