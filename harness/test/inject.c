@@ -301,29 +301,37 @@ signal_of(int status)
 int
 inject_watch(struct injection *i, pid_t child, pid_t *gone, int64_t deadline)
 {
-    int status;
+    int status, ended = 0;
+    bool over = false;
 
     i->seen = 0;
     i->number = -1;
     i->returning = 0;
-    for (;;) {
+    /* Nobody may be left in a call that was taken from him: it would return
+     * what a call that does not exist returns. */
+    while (!over || i->returning != 0) {
         pid_t pid = waitpid(-1, &status, __WALL);
 
         if (pid == -1 && (errno != EINTR || now_ns() > deadline))
             return -1;
         if (pid == -1)
             continue;
-        if (!WIFSTOPPED(status)) {
-            if (gone != NULL && pid == *gone)
-                *gone = 0;
-            if (pid == child || (gone != NULL && *gone == 0))
-                return status;
+        if (WIFSTOPPED(status)) {
+            if (WSTOPSIG(status) == (SIGTRAP | 0x80))
+                system_call(i, pid);
+            ptrace(PTRACE_SYSCALL, pid, NULL, signal_of(status));
             continue;
         }
-        if (WSTOPSIG(status) == (SIGTRAP | 0x80))
-            system_call(i, pid);
-        ptrace(PTRACE_SYSCALL, pid, NULL, signal_of(status));
+        if (pid == i->returning)
+            i->returning = 0;
+        if (gone != NULL && pid == *gone)
+            *gone = 0;
+        if (!over && (pid == child || (gone != NULL && *gone == 0))) {
+            over = true;
+            ended = status;
+        }
     }
+    return ended;
 }
 
 /* Calls f for each thread. */
