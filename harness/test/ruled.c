@@ -186,7 +186,7 @@ ruled_until(const struct ruled *r, const char *text)
     int64_t deadline = deadline_in(PATIENCE);
 
     while (strstr(ruled_audit(r), text) == NULL) {
-        ck_assert_msg(time_left(deadline) > 0, "no '%s' in the audit:\n%s",
+        ck_assert_msg(time_left(deadline) > 0, "no '%s' in the audit:\n%.2000s",
                       text, ruled_audit(r));
         sched_yield();
     }

