@@ -50,7 +50,7 @@ START_TEST(a_user_has_a_hundred_lines_at_once_and_then_one_a_second)
     ck_assert_uint_eq(omitted, 5000 - DENIALS_BURST + 6 * 9);
     /* A while of good manners, and all is as at the beginning. */
     ck_assert_uint_eq(deny(&d, MALLORY, 5000,
-                           START + 2 * DENIALS_BURST * DENIALS_EVERY, &omitted),
+                           START + DENIALS_BURST * DENIALS_EVERY * 2, &omitted),
                       DENIALS_BURST);
 }
 END_TEST
@@ -74,6 +74,8 @@ END_TEST
 START_TEST(a_crowd_hides_nobody_and_nothing_is_lost)
 {
     const unsigned crowd = 3 * DENIALS_USERS, times = 2 * DENIALS_BURST;
+    const unsigned asked = crowd * times;
+    const unsigned most = (DENIALS_USERS - 1) * DENIALS_BURST;
     struct denials d = DENIALS_NONE;
     uint64_t omitted = 0, rest;
     unsigned written = 0;
@@ -83,11 +85,11 @@ START_TEST(a_crowd_hides_nobody_and_nothing_is_lost)
     for (uid_t i = 0; i < crowd; i++)
         written += deny(&d, MALLORY + i, times, START, &omitted);
     /* An account each, as long as there are any; then one for all. */
-    ck_assert_uint_eq(written, (DENIALS_USERS - 1) * DENIALS_BURST);
+    ck_assert_uint_eq(written, most);
     ck_assert_uint_eq(deny(&d, 0, 1, START, &omitted), 1);
     while (denials_over(&d, INT64_MAX, &uid, &rest))
         omitted += rest;
-    ck_assert_uint_eq(written + omitted, crowd * times);
+    ck_assert_uint_eq(written + omitted, asked);
     /* When they have gone, the next one gets an account again. */
     ck_assert_uint_eq(
         deny(&d, 7, times, START + DENIALS_BURST * DENIALS_EVERY, &omitted),
