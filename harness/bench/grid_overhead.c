@@ -18,8 +18,9 @@ larger(const struct summary *s, const struct line *at64)
     const struct line *found = NULL;
 
     for (const struct line *l = s->lines; l < s->lines + s->n; l++)
-        if (l->used > 0 && l->copy == 0 && l->size > 64 &&
-            !isnan(l->own_ratio) && strcmp(l->kind, ROW_RTT) == 0 &&
+        if (l->used > 0 && l->copy == 0 && l->size > 64 && l->size <= 4096 &&
+            (found == NULL || l->size > found->size) && !isnan(l->own_ratio) &&
+            strcmp(l->kind, ROW_RTT) == 0 &&
             strcmp(l->mechanism, at64->mechanism) == 0 &&
             strcmp(l->placement, at64->placement) == 0)
             found = l;
