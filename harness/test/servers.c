@@ -2,12 +2,14 @@
 #define _GNU_SOURCE /* memmem, sendfile */
 #include "test.h"
 
+#include "core/clock.h"
 #include "core/rundir.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,21 +158,33 @@ server_catch_up(struct host *h)
     client_close(&c);
 }
 
-pid_t
-server_pid(const struct host *h)
+/* -1: not there, or about to become another program, and for a moment without
+ * arguments. */
+static pid_t
+find_spawned(void)
 {
     struct dirent *e;
     pid_t pid = -1;
-    DIR *dir;
+    DIR *dir = opendir("/proc");
 
-    if (!(h->m->caps & IPC_SPAWNED))
-        return h->pid;
-    dir = opendir("/proc");
     ck_assert_ptr_nonnull(dir);
     while ((e = readdir(dir)) != NULL)
         if (atoi(e->d_name) > 0 && is_spawned(e->d_name))
             pid = atoi(e->d_name);
     closedir(dir);
+    return pid;
+}
+
+pid_t
+server_pid(const struct host *h)
+{
+    int64_t deadline = deadline_in(PATIENCE);
+    pid_t pid;
+
+    if (!(h->m->caps & IPC_SPAWNED))
+        return h->pid;
+    while ((pid = find_spawned()) == -1 && time_left(deadline) > 0)
+        sched_yield();
     ck_assert_msg(pid > 0, "%s: no spawned server", h->m->name);
     return pid;
 }
