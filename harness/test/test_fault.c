@@ -198,6 +198,10 @@ need_faults(const struct ipc_mechanism *m)
     if (INJECT_SANITIZED && strcmp(m->name, "socket/threads") == 0)
         return "need a release build (a sanitizer's calls in a new thread may "
                "not fail)";
+    /* Its calls are thousands, and hardly one of them ours. */
+    if (strcmp(m->name, "msgq/mpi") == 0)
+        return "need an MPI that does not hang when its own calls fail (Open "
+               "MPI 4.1 does: mprotect and ENOMEM, for one)";
     return need_inject();
 }
 
@@ -214,8 +218,8 @@ test_fault(void)
         tcase_set_timeout(tc, inject_timeout());
         add_if(tc, i, need_faults(ipc_registry[i]),
                any_call_of_a_daemon_may_fail, 0, PRIVATE);
-        add_if(tc, i, need_inject(), any_call_of_a_spawned_server_may_fail,
-               IPC_SPAWNED, 0);
+        add_if(tc, i, need_faults(ipc_registry[i]),
+               any_call_of_a_spawned_server_may_fail, IPC_SPAWNED, 0);
     }
     return s;
 }
