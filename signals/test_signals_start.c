@@ -1,0 +1,169 @@
+/*
+ * test_signals_start.c - what a server believes of who starts it: neither is it
+ * made to signal whom its client may not, nor to use memory that can be taken
+ * away.
+ */
+#define _GNU_SOURCE /* memfd_create, F_ADD_SEALS, F_SETSIG */
+#include "by_hand.h"
+#include "test/test.h"
+
+#include "core/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+Suite *test_signals_start(void);
+
+static const struct ipc_mechanism *m;
+static struct host server;
+static struct client client;
+
+START_TEST(a_box_that_could_be_shrunk_is_refused)
+{
+    int page = memfd_create("page", MFD_CLOEXEC | MFD_ALLOW_SEALING), status;
+    int me = pidfd_of(getpid());
+    pid_t pid;
+
+    m = ipc_registry[_i];
+    server_start(&server, m);
+    ck_assert_int_eq(ftruncate(page, 1 << 22), 0);
+    ck_assert_int_eq(spawn_server(server.program, m->name, me, page, &pid), 0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE);
+    close(page);
+    close(me);
+}
+END_TEST
+
+/* -- who may be signalled ------------------------------------------------- */
+
+/* A server of every variant is started with `in` as its client, and must end
+ * without a word to anybody. */
+static void
+expect_refusal(const char *program, int in)
+{
+    int page = memfd_create("page", MFD_CLOEXEC | MFD_ALLOW_SEALING), status;
+    pid_t pid;
+
+    ck_assert_int_ne(page, -1);
+    ck_assert_int_eq(ftruncate(page, 1 << 22), 0);
+    ck_assert_int_eq(fcntl(page, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+    ck_assert_int_eq(fcntl(in, F_SETSIG, SIGRTMIN + 3), 0);
+    ck_assert_int_eq(spawn_server(program, m->name, in, page, &pid), 0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE);
+    close(page);
+}
+
+START_TEST(a_server_whose_client_is_dead_signals_nobody)
+{
+    pid_t pid = fork();
+    int dead;
+
+    m = ipc_registry[_i];
+    if (pid == 0)
+        _exit(0);
+    ck_assert_int_ne(pid, -1);
+    dead = pidfd_of(pid);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    block(SIGUSR1, SIGRTMIN + 3, SIGRTMIN);
+    server_start(&server, m);
+    /* Its parent, to judge by getppid(2), is this test. */
+    expect_refusal(server.program, dead);
+    ck_assert_int_eq(take(NULL), -1);
+    close(dead);
+}
+END_TEST
+
+static void
+aim_at_root(void *arg)
+{
+    int root = pidfd_of(getppid());
+
+    (void)arg;
+    expect_refusal(server.program, root);
+    close(root);
+}
+
+/* The attack: a root server, and the pidfd of a process that Alice may not
+ * signal, where her own should be. */
+START_TEST(a_root_server_cannot_be_aimed_at_root)
+{
+    m = ipc_registry[_i];
+    block(SIGUSR1, SIGRTMIN + 3, SIGRTMIN);
+    server_start_for(&server, m, ALICE);
+    run_as(ALICE, aim_at_root, NULL);
+    ck_assert_int_eq(take(NULL), -1);
+}
+END_TEST
+
+static void
+alice(struct child *self, void *arg)
+{
+    pid_t *pid = arg;
+
+    client_start(&server, &client);
+    *pid = server_pid(&server);
+    ck_assert_int_eq(kill(*pid, 0), 0); /* her real uid is its real uid */
+    child_step(self);
+    expect_echo(&client, 100);
+    client_close(&client);
+}
+
+static void
+bob(void *arg)
+{
+    ck_assert_int_eq(kill(*(pid_t *)arg, SIGRTMIN), -1);
+    ck_assert_int_eq(errno, EPERM);
+    ck_assert_int_eq(kill(*(pid_t *)arg, SIGUSR1), -1);
+    ck_assert_int_eq(errno, EPERM);
+}
+
+START_TEST(another_user_cannot_signal_the_server)
+{
+    pid_t *pid = shared(sizeof *pid);
+    struct child a;
+
+    m = ipc_registry[_i];
+    server_start_for(&server, m, ALICE);
+    child_start(&a, ALICE, alice, pid);
+    child_wait(&a);
+    run_as(BOB, bob, pid);
+    child_go(&a);
+    child_end(&a);
+}
+END_TEST
+
+/* -- the suite ------------------------------------------------------------ */
+
+static void
+add_variant(Suite *s, int i)
+{
+    const char *why = need_mechanism(ipc_registry[i]);
+    TCase *tc = test_case(s, ipc_registry[i]->name);
+
+    if (strcmp(ipc_registry[i]->name, "signals/doorbell") == 0)
+        add_loop_test_if(tc, why, a_box_that_could_be_shrunk_is_refused, i);
+    add_loop_test_if(tc, why, a_server_whose_client_is_dead_signals_nobody, i);
+    if (why == NULL)
+        why = need_root();
+    add_loop_test_if(tc, why, a_root_server_cannot_be_aimed_at_root, i);
+    add_loop_test_if(tc, why, another_user_cannot_signal_the_server, i);
+}
+
+Suite *
+test_signals_start(void)
+{
+    Suite *s = suite_create("signals_start");
+
+    for (int i = 0; ipc_registry[i] != NULL; i++)
+        if (strncmp(ipc_registry[i]->name, "signals/", 8) == 0)
+            add_variant(s, i);
+    return s;
+}
