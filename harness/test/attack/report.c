@@ -208,35 +208,43 @@ text(const struct result *r, size_t n, FILE *f)
     summary(r, n, f);
 }
 
-static int
-save(const char *dir, const char *file, const struct result *r, size_t n,
-     void (*put)(const struct result *, size_t, FILE *))
-{
-    char path[RECORD_PATH];
-    int err = record_path(dir, file, path);
-    FILE *f;
+/* What is written to a file: record_file(). */
+struct all {
+    const struct result *r;
+    size_t n;
+};
 
-    if (err != 0)
-        return err;
-    f = fopen(path, "we");
-    if (f == NULL)
-        return -errno;
-    put(r, n, f);
-    return fclose(f) == EOF ? -errno : 0;
+static int
+put_text(const void *what, FILE *f)
+{
+    const struct all *all = what;
+
+    text(all->r, all->n, f);
+    return 0;
+}
+
+static int
+put_csv(const void *what, FILE *f)
+{
+    const struct all *all = what;
+
+    csv(all->r, all->n, f);
+    return 0;
 }
 
 int
 report(const struct result *r, size_t n, const char *parent)
 {
+    const struct all all = {r, n};
     char dir[RECORD_PATH] = "results";
     int err;
 
     text(r, n, stdout);
     err = record_directory(parent, "attack", dir);
     if (err == 0)
-        err = save(dir, "attack.txt", r, n, text);
+        err = record_file(dir, "attack.txt", put_text, &all);
     if (err == 0)
-        err = save(dir, "attack.csv", r, n, csv);
+        err = record_file(dir, "attack.csv", put_csv, &all);
     if (err == 0)
         printf("The results are in %s: attack.txt, attack.csv\n", dir);
     else
