@@ -6,6 +6,7 @@
 #include "test/files.h"
 #include "test/made_up.h"
 
+#include "bench/grid.h"
 #include "bench/summary.h"
 
 #include <math.h>
@@ -141,6 +142,35 @@ START_TEST(rows_are_in_order_of_the_ratio_where_the_floor_is_steady)
 }
 END_TEST
 
+/* The last of them is larger than that, and must not be taken for 4 KiB. */
+START_TEST(the_4_kib_column_is_about_4_kib)
+{
+    struct line lines[] = {
+        trip("floor/own", "one-cpu", 1000, 1), trip("a", "one-cpu", 1010, 1),
+        trip("a", "one-cpu", 1100, 1),         trip("a", "one-cpu", 9000, 1),
+        trip("floor/own", "one-cpu", 1000, 1),
+    };
+    static const long sizes[] = {64, 64, 4096, 1 << 20, 4096};
+    static const double ratios[] = {NAN, 1.01, 1.1, 9, NAN};
+    static struct grid g;
+    struct summary s = {.lines = lines, .n = sizeof lines / sizeof *lines};
+
+    for (size_t i = 0; i < s.n; i++) {
+        lines[i].size = sizes[i];
+        lines[i].own_ratio = lines[i].own_lo = lines[i].own_hi = ratios[i];
+        if (strcmp(lines[i].mechanism, "a") == 0)
+            strcpy(lines[i].floor, "floor/own");
+    }
+    summary_derive(&s);
+    grid_overhead.fill(&s, "one-cpu", &g);
+    ck_assert_uint_eq(g.rows, 1);
+    ck_assert_str_eq(g.row[0].cell[2], "1.01");
+    ck_assert_str_eq(g.row[0].cell[4], "1.10");
+    /* The goal is missed there only, by 0.1 us, and that is said. */
+    ck_assert_ptr_nonnull(strstr(g.row[0].why, "0.10 us more"));
+}
+END_TEST
+
 Suite *
 test_report(void)
 {
@@ -152,5 +182,6 @@ test_report(void)
     tcase_add_test(tc, the_steadiest_placement_comes_first);
     tcase_add_test(tc,
                    rows_are_in_order_of_the_ratio_where_the_floor_is_steady);
+    tcase_add_test(tc, the_4_kib_column_is_about_4_kib);
     return s;
 }
