@@ -2,13 +2,33 @@
 # `make help` lists the verbs.  One make, no recursion: each directory says in
 # three lines of module.mk what it adds.
 
-V      ?= release# release | asan | tsan | analyze | cov: all can coexist
-PREFIX ?= /usr/local
+# How to build: each way has a directory of its own, so that all can coexist.
+V      ?= release
+WAYS   := release asan tsan analyze cov
+ifneq ($(words $V) $(filter $(WAYS),$V),1 $V)
+$(error V=$V is none of: $(WAYS))
+endif
+
+# The usual variables are the user's, set in the environment or for make; what
+# we need besides is in ALL_*, where no CFLAGS=... takes it away.  CC may be
+# several words, and a cross compiler: its ar and its pkg-config are taken.
 ifeq ($(origin CC),default)
 CC     := gcc
 endif
-CLANG  := $(findstring clang,$(CC))
-O      := build/$V$(CLANG:%=-%)
+CC_WORDS := $(filter-out ccache distcc sccache,$(notdir $(CC)))
+CLANG  := $(findstring clang,$(firstword $(CC_WORDS)))
+CROSS  := $(patsubst %gcc,%,$(filter %-gcc,$(CC_WORDS)))
+its     = $(or $(shell command -v $(CROSS)$1),$1)
+ifeq ($(origin AR),default)
+AR     := $(call its,ar)
+endif
+ifeq ($(origin PKG_CONFIG),undefined)
+PKG_CONFIG := $(call its,pkg-config)
+endif
+PREFIX ?= /usr/local
+SPACE  := $() $()
+O      := build/$V$(subst $(SPACE),,$(patsubst %,-%,$(patsubst -%,%, \
+          $(filter-out gcc,$(CC_WORDS)))))
 
 MECHANISMS := # const struct ipc_mechanism symbols
 SRC        := # sources that every program is linked with
@@ -25,19 +45,23 @@ FLAGS_cov     := -O0 --coverage
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion \
         -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
         -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wnull-dereference \
-        -Wimplicit-fallthrough -Wswitch-enum -Wunused-macros -Werror
+        -Wimplicit-fallthrough -Wswitch-enum -Wunused-macros $(if $(filter-out 0,$(WERROR)),-Werror)
 ifeq ($(CLANG),)
 WARN += -Wcast-align=strict -Wduplicated-cond -Wduplicated-branches -Wlogical-op
 endif
 CFLAGS   ?= -g
-CPPFLAGS += -Iharness -MMD -MP
+ALL_CPPFLAGS = -Iharness -MMD -MP $(PACKAGE_CFLAGS) $(CPPFLAGS)
 ALL_CFLAGS = -std=c17 -pthread $(FLAGS_$V) -fno-omit-frame-pointer $(WARN) \
              $(CFLAGS)
 # Asked only when needed: before `make deps` has run there may be nobody to ask.
-LIBS        = $(shell pkg-config --libs $(PACKAGES)) -pthread -lrt -lm \
+PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := \
+                 $$(shell $$(PKG_CONFIG) --cflags $$(PACKAGES)))$(PACKAGE_CFLAGS)
+LIBS        = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -pthread -lrt -lm \
               $(wildcard /usr/lib/libargp.a) # musl keeps argp apart
-CHECK_LIBS  = $(shell pkg-config --libs check)
+CHECK_LIBS  = $(shell $(PKG_CONFIG) --libs check)
 PACKAGES   := jansson libcap libseccomp
+LINK        = $(CC) $(ALL_CFLAGS) $(LDFLAGS)
+HOW        := $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) # before any target's
 
 LIB   := $O/libipclab.a
 BIN   := $(patsubst %.c,$O/%,$(notdir $(PROGRAMS)))
@@ -46,22 +70,30 @@ OBJ   := $(patsubst %.c,$O/%.o,$(SRC) $(TESTS) $(CHECK_SRC) \
          $(PROGRAMS)) \
          $O/registry.o $O/suites.o
 DEPS  := $(filter deps,$(MAKECMDGOALS))
+# Without Check there are no tests, and everything else.
+HAS_CHECK := $(or $(DEPS),$(shell $(PKG_CONFIG) --exists check 2>/dev/null && echo yes))
+quoted = '$(subst ','\'',$1)'# one word for the shell, whatever is in it
 vpath %.c $(sort $(dir $(PROGRAMS)))
 
-.PHONY: all need deps check bench report isolate attack lint format sweep install \
-        uninstall clean help
+.PHONY: all programs no-check need need-check deps check unit bench report \
+        isolate attack lint format sweep install uninstall clean help
 .DELETE_ON_ERROR:
-all: $(BIN) $O/check ## build everything
+all: programs $(if $(HAS_CHECK),$O/check,no-check) ## build everything
+programs: $(BIN)
+no-check: programs
+	@echo "  not $O/check: there is no Check here (make deps)"
 
 $(BIN): $O/%: $(LIB)
-	@$(CC) $(ALL_CFLAGS) -o $@ \
-	    $(filter %/$*.o,$(PROGRAMS:%.c=$O/%.o)) $(LIB) $(LIBS)
+	@$(LINK) -o $@ $(filter %/$*.o,$(PROGRAMS:%.c=$O/%.o)) $(LIB) \
+	    $(LIBS) $(LDLIBS)
 	@echo "  $@"
 $(foreach p,$(PROGRAMS),$(eval $O/$(basename $(notdir $p)): $O/$(p:.c=.o)))
 
 # The test programs.
-$O/check: $(TESTS:%.c=$O/%.o) $(CHECK_SRC:%.c=$O/%.o) $O/suites.o $(LIB) $O/ipcd-naive $(ATTACKS) $(BIN)
-	@$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(CHECK_LIBS) $(LIBS)
+TESTED := $(TESTS:%.c=$O/%.o) $(CHECK_SRC:%.c=$O/%.o) $O/suites.o
+$(TESTED): | need-check
+$O/check: $(TESTED) $(LIB) $O/ipcd-naive $(ATTACKS) $(BIN)
+	@$(LINK) -o $@ $(TESTED) $(LIB) $(CHECK_LIBS) $(LIBS) $(LDLIBS)
 	@echo "  $@"
 
 # `make attack`, and in naive/ the same programs with those files compiled once
@@ -73,20 +105,26 @@ $O/ipcattack: $(ATTACK) $(LIB)
 $O/naive/ipcattack: $(ATTACK) $(NAIVE) $(LIB)
 $O/naive/ipcd: $O/naive/harness/server/ipcd.o $(NAIVE) $(LIB)
 $O/ipcattack $O/naive/ipcattack $O/naive/ipcd:
-	@$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LIBS)
+	@$(LINK) -o $@ $(filter %.o,$^) $(LIB) $(LIBS) $(LDLIBS)
 $O/ipcd-naive: $O/naive/ipcd
 	@ln -sf naive/ipcd $@
-$O/naive/%.o: %.c | need
+$O/naive/%.o: %.c $O/how | need
 	@mkdir -p $(@D)
-	@$(CC) $(CPPFLAGS) -DIPC_NAIVE $(ALL_CFLAGS) -c -o $@ $<
+	@$(CC) $(ALL_CPPFLAGS) -DIPC_NAIVE $(ALL_CFLAGS) -c -o $@ $<
 
 $(LIB): $(SRC:%.c=$O/%.o) $O/registry.o
-	@rm -f $@ && ar rcs $@ $^
-$O/%.o: %.c | need
+	@rm -f $@ && $(AR) rcs $@ $^
+$O/%.o: %.c $O/how | need
 	@mkdir -p $(@D)
-	@$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
-$O/%.o: $O/%.c | need
-	@$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	@$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+$O/%.o: $O/%.c $O/how | need
+	@$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+# How it was compiled: with other flags than last time, everything is again.
+$O/how: always
+	@mkdir -p $(@D)
+	@printf '%s\n' $(call quoted,$(HOW)) | cmp -s - $@ || \
+	    printf '%s\n' $(call quoted,$(HOW)) > $@
+.PHONY: always
 
 # The two tables that know everybody.  Open them: they are plain C.
 $O/registry.c: Makefile $(wildcard */module.mk)
@@ -107,46 +145,50 @@ $O/suites.c: Makefile $(wildcard */module.mk) $(sort $(dir $(TESTS)))
 -include $(OBJ:.o=.d) $(ATTACK:.o=.d) $(NAIVE:.o=.d) \
          $O/naive/harness/server/ipcd.d
 
+deps.sh = CC=$(call quoted,$(CC)) AR=$(call quoted,$(AR)) \
+          PKG_CONFIG=$(call quoted,$(PKG_CONFIG)) V=$V harness/deps.sh
 need: $(DEPS)
-	@harness/deps.sh need
+	@$(deps.sh) need
+need-check: need
+	@$(deps.sh) need check
 deps: ## install what is missing (nothing missing: does nothing)
-	@harness/deps.sh install
-check: all ## run every test; CK_RUN_CASE=fifo/perclient picks one mechanism
+	@$(deps.sh) install
+check: $O/check ## run every test; CK_RUN_CASE=fifo/perclient picks one mechanism
 	@$O/check
-bench: all ## measure into results/latest; M=pipe: only that; FULL=1: all, 12 min
+# What needs no other process: RUN="qemu-arm -L DIR" where that is not ours.
+UNIT := wire registry stats policy
+unit: $O/check ## run the tests that no kernel takes part in
+	@for suite in $(UNIT); do CK_RUN_SUITE=$$suite $(RUN) $O/check || exit; done
+bench: programs ## measure into results/latest; M=pipe: only that; FULL=1: all, 12 min
 	@$O/ipcbench run $(if $M,-m $M) $(if $(FULL),--full)
-report: all ## draw the charts of results/latest again
+report: programs ## draw the charts of results/latest again
 	@$O/ipcbench report results/latest
-isolate: all ## which mechanism gets through which namespace
+isolate: programs ## which mechanism gets through which namespace
 	@$O/ipcbench isolate
 attack: $(ATTACKS) $O/ipcd ## attack every mechanism, and its naive form for comparison
 	@$O/ipcattack
 lint: ## clang-format, clang-tidy, cppcheck, gcc -fanalyzer
-	@harness/lint.sh $(CPPFLAGS:-M%=)
+	@harness/lint.sh $(filter-out -M%,$(ALL_CPPFLAGS))
 format: ## let clang-format put every file in order
 	@clang-format -i $$(git ls-files '*.[ch]')
-sweep: $O/ipcd ## remove what a killed server left
-	@$O/ipcd --sweep
-	@for d in /tmp/ipclab-*/ /tmp/ipclab-*/run/; do \
-	    if [ -O "$$d" ]; then $O/ipcd --sweep --run-dir "$${d%/}"; fi; done
-install: all ## into PREFIX=/usr/local (DESTDIR is honoured)
-	@install -d $(DESTDIR)$(PREFIX)/bin
-	@install $(BIN) $(DESTDIR)$(PREFIX)/bin
-	@install -d $(addprefix $(DESTDIR)$(PREFIX)/lib/,systemd/system sysusers.d)
-	@install -m 644 harness/server/systemd/*.socket \
-	    $(DESTDIR)$(PREFIX)/lib/systemd/system
-	@sed 's|@PREFIX@|$(PREFIX)|' harness/server/systemd/ipcd.service \
-	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/ipcd.service
+# Both names may have a blank in them.
+into = $(call quoted,$(DESTDIR)$(PREFIX)/$1)
+UNITS := $(notdir $(wildcard harness/server/systemd/*.socket)) ipcd.service
+install: programs ## into PREFIX=/usr/local (DESTDIR is honoured)
+	@install -d $(foreach d,bin lib/systemd/system lib/sysusers.d,$(call into,$d))
+	@install $(BIN) $(call into,bin)
+	@install -m 644 harness/server/systemd/*.socket $(call into,lib/systemd/system)
+	@prefix=$$(printf %s $(call quoted,$(PREFIX)) | sed 's/%/%%/g; s/[&|\]/\\&/g'); \
+	    sed "s|@PREFIX@|$$prefix|" harness/server/systemd/ipcd.service \
+	    > $(call into,lib/systemd/system/ipcd.service)
 	@install -m 644 harness/server/systemd/ipcd.sysusers \
-	    $(DESTDIR)$(PREFIX)/lib/sysusers.d/ipcd.conf
-	@echo "$(notdir $(BIN)): in $(DESTDIR)$(PREFIX)/bin;" \
-	    "ipcd's units: in $(DESTDIR)$(PREFIX)/lib/systemd/system"
+	    $(call into,lib/sysusers.d/ipcd.conf)
+	@echo "$(notdir $(BIN)): in" $(call into,bin)"; ipcd's units: in" \
+	    $(call into,lib/systemd/system)
 uninstall: ## take them out again
-	@rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(BIN))) \
-	    $(addprefix $(DESTDIR)$(PREFIX)/lib/systemd/system/, \
-	    $(notdir $(wildcard harness/server/systemd/*.socket)) ipcd.service) \
-	    $(DESTDIR)$(PREFIX)/lib/sysusers.d/ipcd.conf
-	@echo "removed from $(DESTDIR)$(PREFIX)/bin and lib/"
+	@rm -f $(foreach f,$(addprefix bin/,$(notdir $(BIN))) lib/sysusers.d/ipcd.conf \
+	    $(addprefix lib/systemd/system/,$(UNITS)),$(call into,$f))
+	@echo "removed from" $(call into,bin) "and lib/"
 clean: ## remove build/ (results stay)
 	@rm -rf build
 	@echo "removed build/"

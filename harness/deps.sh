@@ -1,23 +1,47 @@
 #!/bin/sh
 # What this project needs of the machine, and what each distribution calls it.
 #
-#   deps.sh need      asked by make before it compiles: silent, or one line
-#   deps.sh install   make deps: installs what is missing, and only then wants
-#                     to be root; FOR=lint adds what `make lint` uses
+#   deps.sh need [check]   asked by make before it compiles (before it compiles
+#                          tests): silent, or says what is missing or too old
+#   deps.sh install        make deps: installs what is missing, and only then
+#                          wants to be root; FOR=lint adds what `make lint` and
+#                          `make CC=clang V=asan` use
 #
-# POSIX sh and nothing else: it runs on a machine that has nothing yet.
+# CC, AR, PKG_CONFIG and V are make's.  POSIX sh and nothing else: it runs on a
+# machine that has nothing yet.
 set -u
 
-compiler=${CC:-gcc}
-compiler=${compiler%% *}
-case $compiler in
-*clang*) family=clang ;;
-*) family=gcc ;;
-esac
+CC=${CC:-gcc} AR=${AR:-ar} PKG_CONFIG=${PKG_CONFIG:-pkg-config} V=${V:-release}
+
+# The oldest that have what we call: <linux/ioprio.h>, and a <sys/mount.h> that
+# agrees with <linux/mount.h>.
+glibc_wanted=2.36
+linux_wanted=5.15
 
 for manager in apt-get dnf pacman zypper apk none; do
     command -v $manager >/dev/null && break
 done
+
+# CC may be "ccache gcc -m32", "gcc-14" or "aarch64-linux-gnu-gcc"; the last two
+# are Debian's names.  "sh" stands for: no launcher.
+launcher=sh triplet='' runtime=-
+for compiler in $CC; do
+    case ${compiler##*/} in
+    ccache | distcc | sccache) launcher=$compiler ;;
+    *) break ;;
+    esac
+done
+package=${compiler##*/}
+case $package in
+*-linux-*-gcc)
+    triplet=${package%-gcc}
+    package=gcc-$(echo "$triplet" | tr _ -)
+    ;;
+cc) package=gcc ;;
+clang) runtime=libclang-rt-dev ;;
+clang-*) runtime=libclang-rt-${package#clang-}-dev ;;
+esac
+compiler_package=$package
 
 # find_missing WHEN...: leaves the names of what is missing in $names and this
 # distribution's packages for it in $packages.  In the table "-" says that the
@@ -47,26 +71,30 @@ find_missing() {
             case $package in *,*) package=${package#*,} ;; *) package='' ;; esac
         done
     done <<TABLE
-#when probe                apt               dnf                      pacman     zypper             apk                    name
-build command:$compiler    $family           $family                  $family    $family            $family                $compiler
-build command:ar           binutils          binutils                 binutils   binutils           binutils               ar
-build header:stdio.h       libc6-dev         glibc-devel              glibc      glibc-devel        musl-dev,linux-headers the C library's headers
-build header:argp.h        -                 -                        -          -                  argp-standalone        argp (command lines)
-build command:pkg-config   pkg-config        pkgconf-pkg-config       pkgconf    pkgconf-pkg-config pkgconf                pkg-config
-build library:check        check             check-devel              check      check-devel        check-dev              Check (unit tests)
-build library:jansson      libjansson-dev    jansson-devel            jansson    libjansson-devel   jansson-dev            jansson (JSON)
-build library:libcap       libcap-dev        libcap-devel             libcap     libcap-devel       libcap-dev             libcap (capabilities)
-build library:libseccomp   libseccomp-dev    libseccomp-devel         libseccomp libseccomp-devel   libseccomp-dev         libseccomp (system call filters)
-run   sanitizers:          -                 libasan,libubsan,libtsan -          -                  -                      sanitizers (V=asan, V=tsan)
-run   command:gnuplot      gnuplot-nox       gnuplot-minimal          gnuplot    gnuplot            gnuplot                gnuplot (charts)
-run   command:ip           iproute2          iproute                  iproute2   iproute2           iproute2               ip (two hosts)
-run   font:                fonts-dejavu-core dejavu-sans-fonts        ttf-dejavu dejavu-fonts       font-dejavu            a font (charts)
-run   command:strace       strace            strace                   strace     strace             strace                 strace
-lint  command:clang        clang             clang                    clang      clang              clang                  clang
-lint  command:clang-format clang-format      clang-tools-extra        clang      clang-tools        clang-extra-tools      clang-format
-lint  command:clang-tidy   clang-tidy        clang-tools-extra        clang      clang-tools        clang-extra-tools      clang-tidy
-lint  command:cppcheck     cppcheck          cppcheck                 cppcheck   cppcheck           cppcheck               cppcheck
-lint  command:shellcheck   shellcheck        ShellCheck               shellcheck ShellCheck         shellcheck             shellcheck
+#when probe                    apt               dnf                      pacman      zypper             apk                    name
+build command:$launcher        ${launcher##*/}   ${launcher##*/}          ${launcher##*/} ${launcher##*/} ${launcher##*/}       $launcher
+build command:$compiler        $compiler_package $compiler_package        $compiler_package $compiler_package $compiler_package $compiler
+build command:${AR%% *}        binutils          binutils                 binutils    binutils           binutils               ${AR%% *}
+build header:stdio.h           libc6-dev         glibc-devel              glibc       glibc-devel        musl-dev,linux-headers the C library's headers
+build header:argp.h            -                 -                        -           -                  argp-standalone        argp (command lines)
+build command:${PKG_CONFIG%% *} pkg-config       pkgconf-pkg-config       pkgconf     pkgconf-pkg-config pkgconf                ${PKG_CONFIG%% *}
+build library:jansson          libjansson-dev    jansson-devel            jansson     libjansson-devel   jansson-dev            jansson (JSON)
+build library:libcap           libcap-dev        libcap-devel             libcap      libcap-devel       libcap-dev             libcap (capabilities)
+build library:libseccomp       libseccomp-dev    libseccomp-devel         libseccomp  libseccomp-devel   libseccomp-dev         libseccomp (system call filters)
+asan  sanitizers:$CC           $runtime          libasan,libubsan,libtsan compiler-rt -                  compiler-rt            sanitizers (V=asan)
+tsan  sanitizers:$CC           $runtime          libasan,libubsan,libtsan compiler-rt -                  compiler-rt            sanitizers (V=tsan)
+check library:check            check             check-devel              check       check-devel        check-dev              Check (unit tests)
+chart command:gnuplot          gnuplot-nox       gnuplot-minimal          gnuplot     gnuplot            gnuplot                gnuplot (charts)
+chart font:                    fonts-dejavu-core dejavu-sans-fonts        ttf-dejavu  dejavu-fonts       font-dejavu            a font (charts)
+run   command:ip               iproute2          iproute                  iproute2    iproute2           iproute2               ip (two hosts)
+run   command:strace           strace            strace                   strace      strace             strace                 strace
+lint  command:git              git               git                      git         git                git                    git
+lint  command:clang            clang             clang                    clang       clang              clang                  clang
+lint  sanitizers:clang         libclang-rt-dev   compiler-rt              compiler-rt -                  compiler-rt            sanitizers of clang
+lint  command:clang-format     clang-format      clang-tools-extra        clang       clang-tools        clang-extra-tools      clang-format
+lint  command:clang-tidy       clang-tidy        clang-tools-extra        clang       clang-tools        clang-extra-tools      clang-tidy
+lint  command:cppcheck         cppcheck          cppcheck                 cppcheck    cppcheck           cppcheck               cppcheck
+lint  command:shellcheck       shellcheck        ShellCheck               shellcheck  ShellCheck         shellcheck             shellcheck
 TABLE
 }
 
@@ -74,11 +102,14 @@ is_here() {
     case $1 in
     command) command -v "$2" >/dev/null ;;
     header)
-        [ -e "/usr/include/$2" ] ||
-            echo "#include <$2>" | ${CC:-gcc} -E - >/dev/null 2>&1
+        if [ -z "$triplet" ] && [ -e "/usr/include/$2" ]; then return 0; fi
+        echo "#include <$2>" | $CC -E - >/dev/null 2>&1
         ;;
-    library) pkg-config --exists "$2" 2>/dev/null ;;
-    sanitizers) links -fsanitize=address,undefined && links -fsanitize=thread ;;
+    library) $PKG_CONFIG --exists "$2" 2>/dev/null ;;
+    sanitizers)
+        links "$2" -fsanitize=address,undefined &&
+            links "$2" -fsanitize=thread
+        ;;
     font)
         find /usr/share/fonts /usr/local/share/fonts "${HOME:-/root}/.fonts" \
             "${HOME:-/root}/.local/share/fonts" -name '*.[ot]t[fc]' \
@@ -90,23 +121,82 @@ is_here() {
 links() {
     program=$(mktemp) || return 1
     echo 'int main(void) { return 0; }' |
-        ${CC:-gcc} "$1" -x c - -o "$program" 2>/dev/null
+        $1 "$2" -x c - -o "$program" 2>/dev/null
     set -- $?
     rm -f "$program"
     return "$1"
 }
 
+# older A B: is version A before B?
+older() {
+    [ "${1%%.*}" -lt "${2%%.*}" ] ||
+        { [ "${1%%.*}" -eq "${2%%.*}" ] && [ "${1#*.}" -lt "${2#*.}" ]; }
+}
+
+# Is the compiler, or what it compiles against, older than we can do with?  One
+# sentence; without it each file that calls something newer would fail.
+too_old() {
+    versions=$($CC -std=c17 -E -P - 2>/dev/null <<'PROBE'
+#include <features.h>
+#include <linux/version.h>
+#ifdef __GLIBC__
+__GLIBC__ __GLIBC_MINOR__ LINUX_VERSION_CODE
+#else
+99 0 LINUX_VERSION_CODE
+#endif
+PROBE
+    ) || versions=
+    if [ -z "$versions" ]; then # either it is, or the compiler says what is wrong
+        echo | $CC -std=c17 -E - >/dev/null 2>&1 && return 1
+        say_old "$compiler, which does not know C17"
+        return
+    fi
+    # shellcheck disable=SC2086 # three numbers, maybe on three lines
+    set -- $versions
+    say_old_libc "$1.$2" && return
+    linux=$(($3 / 65536)).$(($3 / 256 % 256))
+    older $linux $linux_wanted &&
+        say_old "Linux's headers $linux; $linux_wanted is needed"
+}
+
+say_old_libc() {
+    older "$1" $glibc_wanted && say_old "glibc $1; $glibc_wanted is needed"
+}
+
+say_old() {
+    echo "make: too old to build this: $1 (Debian 12 and newer have it)" >&2
+}
+
 need() {
-    find_missing build
-    [ -z "$names" ] && return
+    find_missing "${1-build}" "$V"
+    if [ -z "$names" ]; then
+        too_old && return 1
+        return 0
+    fi
     echo "make: missing: $names; run \"make deps\" to install what is needed" >&2
+    [ $# -gt 0 ] && return 1
+    find_missing check
+    [ -n "$names" ] && echo "make: and for make check: $names" >&2
+    find_missing chart
+    [ -n "$names" ] && echo "make: and to draw charts: $names" >&2
     return 1
 }
 
 install() {
+    # An old system is told so before anything is installed for nothing.
+    libc=$(getconf GNU_LIBC_VERSION 2>/dev/null) || libc=
+    [ -n "$libc" ] && [ -z "$triplet" ] && say_old_libc "${libc#* }" && return 1
+
     # shellcheck disable=SC2086 # FOR may name several
-    find_missing build run ${FOR-}
+    set -- build asan tsan check chart run ${FOR-}
+    find_missing "$@"
+    [ -z "$names" ] && ! too_old
     [ -z "$names" ] && return
+    if [ -n "$triplet" ]; then
+        echo "make deps: missing for $triplet: $names; install that" \
+            "architecture's packages (dpkg --add-architecture on Debian)" >&2
+        return 1
+    fi
     case $manager in
     apt-get) # the index of a fresh image is empty: an update comes first
         act='apt-get -q update; DEBIAN_FRONTEND=noninteractive apt-get -q'
@@ -137,17 +227,16 @@ install() {
     echo "make deps: installing $names: $packages"
     $as_root sh -c "$act $packages"
 
-    # shellcheck disable=SC2086
-    find_missing build run ${FOR-}
+    find_missing "$@"
     [ -z "$names" ] && return
     echo "make deps: still missing: $names (tried: $act $packages)" >&2
     return 1
 }
 
 case ${1-} in
-need | install) "$1" ;;
+need | install) "$@" ;;
 *)
-    echo 'usage: harness/deps.sh need | install   (FOR=lint: linters too)' >&2
+    echo 'usage: harness/deps.sh need [check] | install   (FOR=lint: linters too)' >&2
     exit 64
     ;;
 esac

@@ -11,13 +11,14 @@ CHECK_SRC  += msgq/by_hand.c
 MECHANISMS += msgq_mpi
 SRC        += msgq/mpi.c
 TESTS      += msgq/test_mpi.c
-ifneq ($(shell command -v mpicc 2>/dev/null),)
+MPICC      := $(shell command -v $(CROSS)mpicc)
+ifneq ($(MPICC),)
 PROGRAMS   += msgq/ipcd-mpi.c
 SRC        += msgq/mpi_messages.c msgq/mpi_server.c
-MPI_WORDS  := $(shell mpicc -show)
-MPI_BINDIR := $(patsubst %/,%,$(dir $(shell command -v mpicc)))
+MPI_WORDS  := $(shell $(MPICC) -show)
+MPI_BINDIR := $(patsubst %/,%,$(dir $(MPICC)))
 $(addprefix $O/msgq/,ipcd-mpi.o mpi_messages.o mpi_server.o) lint: \
-    CPPFLAGS += $(patsubst -I%,-isystem %,$(filter -I%,$(MPI_WORDS))) \
+    ALL_CPPFLAGS += $(patsubst -I%,-isystem %,$(filter -I%,$(MPI_WORDS))) \
                 -DMPI_BINDIR='"$(MPI_BINDIR)"'
 $O/ipcd-mpi: LIBS += $(filter -L% -l%,$(MPI_WORDS))
 endif
