@@ -4,22 +4,45 @@
 set -u
 status=0
 
+# Formatters and checkers differ between versions in what they want.  We hold to
+# those of Debian 12; with another one a check is not done, and says so.
+clang_wanted=14
+cppcheck_wanted=2.10
+shellcheck_wanted=0.9
+gcc_wanted=12
+
 # linter TOOL FILES COMMAND...: runs COMMAND with @ standing for each file, on
 # two cores, and says ok or what it found.
 linter() {
     tool=$1
     files=$2
     shift 2
-    if ! command -v "$1" >/dev/null; then
-        echo "  $tool: not installed; run \"make deps FOR=lint\""
-        status=1
-    elif found=$(echo "$files" | xargs -P2 -I@ "$@" 2>&1); then
+    if found=$(echo "$files" | xargs -P2 -I@ "$@" 2>&1); then
         echo "  $tool: ok"
     else
         echo "  $tool:"
         echo "$found" | grep -aEv '^[0-9]+ warnings?( and [0-9]+ errors?)? generated'
         status=1
     fi
+}
+
+# wanted TOOL VERSION: sets $command to the TOOL of that version (Debian calls
+# it TOOL-VERSION where it is not the usual one).  What is there in another
+# version, or not at all, is said.
+wanted() {
+    have=
+    for command in "$1" "$1-$2"; do
+        command -v "$command" >/dev/null || continue
+        have=$("$command" --version | grep -Eo '[0-9]+[.][0-9.]+' | head -n 1)
+        case $have. in "$2".*) return ;; esac
+    done
+    if [ -n "$have" ]; then
+        echo "  $1: not done: here is $have, the code is kept to $2"
+    else
+        echo "  $1: not installed; run \"make deps FOR=lint\""
+        status=1
+    fi
+    return 1
 }
 
 # list PATTERN...: what git tracks or would track, and is there.
@@ -42,19 +65,22 @@ if [ -z "$mpi" ]; then
     echo "  clang-tidy: without msgq/ipcd-mpi.c and its like: there is no mpicc"
 fi
 
-linter clang-format "$c_files
-$h_files" clang-format --dry-run -Werror @
+wanted clang-format $clang_wanted && linter clang-format "$c_files
+$h_files" "$command" --dry-run -Werror @
 # shellcheck disable=SC2086 # $mpi is several words
-linter clang-tidy "$tidy_files" clang-tidy --quiet @ -- -std=c17 -pthread $mpi "$@"
+wanted clang-tidy $clang_wanted && linter clang-tidy "$tidy_files" \
+    "$command" --quiet @ -- -std=c17 -pthread $mpi "$@"
 # varFuncNullUB: NULL ends an argument list; in every Linux libc it is a pointer.
-linter cppcheck "$c_files" cppcheck --quiet --std=c11 --inline-suppr \
-    --suppress=varFuncNullUB \
+wanted cppcheck $cppcheck_wanted && linter cppcheck "$c_files" \
+    "$command" --quiet --std=c11 --inline-suppr --suppress=varFuncNullUB \
     --enable=warning,performance,portability --error-exitcode=1 "$@" @
-linter shellcheck "$sh_files" shellcheck @
+wanted shellcheck $shellcheck_wanted &&
+    linter shellcheck "$sh_files" "$command" @
 
 # The analyzer is gcc itself, so its objects are kept like any others and only
 # what changed is looked at again.  make must not look for the job server of
 # the make that called us.
 unset MAKEFLAGS MFLAGS
-linter 'gcc -fanalyzer' all make -s -j2 V=analyze CC=gcc @
+wanted gcc $gcc_wanted && linter 'gcc -fanalyzer' all \
+    make -s -j2 V=analyze WERROR=1 CC="$command" @
 exit $status
