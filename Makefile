@@ -76,7 +76,7 @@ quoted = '$(subst ','\'',$1)'# one word for the shell, whatever is in it
 vpath %.c $(sort $(dir $(PROGRAMS)))
 
 .PHONY: all programs no-check need need-check deps check unit bench report \
-        isolate attack lint format sweep install uninstall clean help
+        isolate attack lint format fresh sweep install uninstall clean help
 .DELETE_ON_ERROR:
 all: programs $(if $(HAS_CHECK),$O/check,no-check) ## build everything
 programs: $(BIN)
@@ -171,6 +171,12 @@ lint: ## clang-format, clang-tidy, cppcheck, gcc -fanalyzer
 	@harness/lint.sh $(filter-out -M%,$(ALL_CPPFLAGS))
 format: ## let clang-format put every file in order
 	@clang-format -i $$(git ls-files '*.[ch]')
+fresh: ## both commands in a bare SUITE=bookworm|trixie|sid, [ARCH=arm64|i386|s390x]
+	@SUITE=$(call quoted,$(SUITE)) ARCH=$(call quoted,$(ARCH)) harness/fresh.sh
+sweep: $O/ipcd ## remove what a killed server left
+	@$O/ipcd --sweep
+	@for d in /tmp/ipclab-*/ /tmp/ipclab-*/run/; do \
+	    if [ -O "$$d" ]; then $O/ipcd --sweep --run-dir "$${d%/}"; fi; done
 # Both names may have a blank in them.
 into = $(call quoted,$(DESTDIR)$(PREFIX)/$1)
 UNITS := $(notdir $(wildcard harness/server/systemd/*.socket)) ipcd.service
