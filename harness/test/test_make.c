@@ -1,0 +1,264 @@
+/*
+ * test_make.c - the Makefile as other people use it: another compiler, flags of
+ * their own, names with a blank in them, a machine that is too old.
+ *
+ * Nothing is compiled: make only says what it would do (-n), or takes the
+ * programs as they are (-o programs).
+ */
+#define _GNU_SOURCE /* popen */
+#include "core/rundir.h"
+#include "test/test.h"
+
+#include <libgen.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+Suite *test_make(void);
+
+/* All that a command says; this test's process has no other. */
+static char said[1 << 20];
+
+/* Runs a command of the shell at the top of the checkout, with nothing in its
+ * environment but what a command needs; its exit status. */
+__attribute__((format(printf, 1, 2))) static int
+shell(const char *format, ...)
+{
+    char command[4 * PATH_MAX];
+    va_list args;
+    size_t n;
+    int status;
+    FILE *f;
+
+    ck_assert_int_eq(chdir(source_dir()), 0);
+    n = (size_t)snprintf(command, sizeof command,
+                         "exec 2>&1; exec env -i PATH=\"$PATH\" ");
+    va_start(args, format);
+    vsnprintf(command + n, sizeof command - n, format, args);
+    va_end(args);
+    f = popen(command, "re");
+    ck_assert_ptr_nonnull(f);
+    n = fread(said, 1, sizeof said - 1, f);
+    said[n] = '\0';
+    status = pclose(f);
+    ck_assert_msg(WIFEXITED(status), "%s", command);
+    return WEXITSTATUS(status);
+}
+
+static void
+expect_said(const char *what)
+{
+    ck_assert_msg(strstr(said, what) != NULL, "\"%s\" is not in: %.2000s", what,
+                  said);
+}
+
+static void
+expect_unsaid(const char *what)
+{
+    ck_assert_msg(strstr(said, what) == NULL, "\"%s\" is in: %.2000s", what,
+                  said);
+}
+
+/* A script of that name in run_dir. */
+static void
+write_script(const char *name, const char *text)
+{
+    char path[PATH_MAX];
+    FILE *f;
+
+    snprintf(path, sizeof path, "%s/%s", run_dir, name);
+    f = fopen(path, "we");
+    ck_assert_ptr_nonnull(f);
+    fprintf(f, "#!/bin/sh\n%s\n", text);
+    ck_assert_int_eq(fclose(f), 0);
+    ck_assert_int_eq(chmod(path, 0755), 0);
+}
+
+static void
+remove_script(const char *name)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/%s", run_dir, name);
+    ck_assert_int_eq(unlink(path), 0);
+}
+
+START_TEST(an_unknown_way_to_build_is_an_error_that_lists_the_known)
+{
+    static const char *const bad[] = {"V=relaese", "V=", "V='release asan'"};
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ck_assert_int_eq(shell("make -n %s", bad[i]), 2);
+        expect_said("is none of: release asan tsan analyze cov");
+    }
+    ck_assert_int_eq(shell("make -n V=cov O=%s/none help", run_dir), 0);
+}
+END_TEST
+
+/* What they add comes to what we need, and takes nothing of it away. */
+START_TEST(the_usual_variables_are_honoured)
+{
+    ck_assert_int_eq(shell("make -n O=%s/none CC='ccache gcc-99 -m32' "
+                           "AR=some-ar CPPFLAGS=-DTHEIRS CFLAGS=-Otheirs "
+                           "LDFLAGS=-Wl,theirs LDLIBS=-ltheirs programs",
+                           run_dir),
+                     0);
+    expect_said("\nccache gcc-99 -m32 -Iharness -MMD -MP");
+    expect_said("-DTHEIRS -std=c17");
+    expect_said("-Otheirs -c -o");
+    expect_said("-Otheirs -Wl,theirs -o");
+    expect_said(" -ltheirs\n");
+    expect_said("some-ar rcs");
+    expect_unsaid("-Werror");
+}
+END_TEST
+
+START_TEST(warnings_are_errors_only_when_asked_for)
+{
+    ck_assert_int_eq(shell("make -n O=%s/none programs", run_dir), 0);
+    expect_said("-Wall");
+    expect_unsaid("-Werror");
+    ck_assert_int_eq(shell("make -n O=%s/none WERROR=1 programs", run_dir), 0);
+    expect_said("-Werror");
+}
+END_TEST
+
+/* Their objects must not meet. */
+START_TEST(each_compiler_has_a_directory_of_its_own)
+{
+    static const struct {
+        const char *cc, *directory;
+    } expect[] = {
+        {"gcc", "build/release/libipclab.a"},
+        {"ccache gcc", "build/release/libipclab.a"},
+        {"clang-19", "build/release-clang-19/libipclab.a"},
+        {"gcc -m32", "build/release-m32/libipclab.a"},
+        {"/opt/x/s390x-linux-gnu-gcc",
+         "build/release-s390x-linux-gnu-gcc/libipclab.a"},
+    };
+
+    for (size_t i = 0; i < sizeof expect / sizeof *expect; i++) {
+        ck_assert_int_eq(shell("make -n -B CC='%s' programs", expect[i].cc), 0);
+        expect_said(expect[i].directory);
+    }
+}
+END_TEST
+
+START_TEST(a_cross_compiler_brings_its_ar_and_pkg_config)
+{
+    write_script("moon-linux-gnu-ar", "");
+    write_script("moon-linux-gnu-pkg-config", "echo -lfrom-the-moon");
+    ck_assert_int_eq(shell("PATH=%s:\"$PATH\" make -n O=%s/none "
+                           "CC=moon-linux-gnu-gcc programs",
+                           run_dir, run_dir),
+                     0);
+    expect_said("moon-linux-gnu-ar rcs");
+    expect_said("-lfrom-the-moon");
+    remove_script("moon-linux-gnu-ar");
+    remove_script("moon-linux-gnu-pkg-config");
+}
+END_TEST
+
+/* Its pkg-config knows everything but Check. */
+START_TEST(without_check_there_are_no_tests_and_all_the_rest)
+{
+    write_script("pkg-config", "case $* in *check*) exit 1 ;; esac");
+    ck_assert_int_eq(shell("make -n O=%s/none PKG_CONFIG=%s/pkg-config all",
+                           run_dir, run_dir),
+                     0);
+    expect_said("/none/ipcbench");
+    expect_said("there is no Check here");
+    expect_unsaid("test_wire.o");
+    ck_assert_int_eq(
+        shell("PKG_CONFIG=%s/pkg-config harness/deps.sh need", run_dir), 0);
+    ck_assert_int_eq(
+        shell("PKG_CONFIG=%s/pkg-config harness/deps.sh need check", run_dir),
+        1);
+    expect_said("make: missing: Check (unit tests); run \"make deps\"");
+    remove_script("pkg-config");
+}
+END_TEST
+
+/* A compiler that knows what Debian 11 has. */
+START_TEST(what_is_too_old_is_one_sentence)
+{
+    write_script("gcc", "cat >/dev/null; echo $VERSIONS");
+    ck_assert_int_eq(shell("VERSIONS='2 31 330240' CC=%s/gcc harness/deps.sh "
+                           "need",
+                           run_dir),
+                     1);
+    ck_assert_str_eq(said, "make: too old to build this: glibc 2.31; 2.36 is "
+                           "needed (Debian 12 and newer have it)\n");
+    ck_assert_int_eq(shell("VERSIONS='2 36 330240' CC=%s/gcc harness/deps.sh "
+                           "need",
+                           run_dir),
+                     1);
+    expect_said("Linux's headers 5.10; 5.15 is needed");
+    ck_assert_int_eq(shell("VERSIONS='2 36 393472' CC=%s/gcc harness/deps.sh "
+                           "need",
+                           run_dir),
+                     0);
+    write_script("gcc", "cat >/dev/null; case $* in *c17*) exit 1 ;; esac");
+    ck_assert_int_eq(shell("CC=%s/gcc harness/deps.sh need", run_dir), 1);
+    expect_said("which does not know C17");
+    remove_script("gcc");
+}
+END_TEST
+
+/* With a blank, an apostrophe, and what sed and systemd take for theirs. */
+START_TEST(what_is_installed_under_a_name_with_a_blank_goes_again)
+{
+    char bin[PATH_MAX];
+    const char *dir;
+
+    ck_assert_int_eq(program_path("ipcd", bin, sizeof bin), 0);
+    dir = dirname(bin);
+    ck_assert_int_eq(shell("make -o programs O='%s' DESTDIR='%s/a b'\\''s' "
+                           "PREFIX='/my lab & 5%%' install",
+                           dir, run_dir),
+                     0);
+    expect_said("/a b's/my lab & 5%/bin");
+    ck_assert_int_eq(
+        shell("cmp '%s/ipcd' \"%s/a b's/my lab & 5%%/bin/ipcd\"", dir, run_dir),
+        0);
+    ck_assert_int_eq(shell("cat \"%s/a b's/my lab & 5%%/lib/systemd/system/"
+                           "ipcd.service\"",
+                           run_dir),
+                     0);
+    expect_said("\nExecStart=\"/my lab & 5%%/bin/ipcd\" ");
+    ck_assert_int_eq(shell("make O='%s' DESTDIR='%s/a b'\\''s' "
+                           "PREFIX='/my lab & 5%%' uninstall",
+                           dir, run_dir),
+                     0);
+    ck_assert_int_eq(shell("find \"%s/a b's\" -type f", run_dir), 0);
+    ck_assert_str_eq(said, "");
+    ck_assert_int_eq(shell("rm -r \"%s/a b's\"", run_dir), 0);
+}
+END_TEST
+
+Suite *
+test_make(void)
+{
+    Suite *s = suite_create("make");
+    TCase *tc = test_case(s, "make");
+    const char *reason = need_source();
+
+    if (reason == NULL && system("command -v make >/dev/null") != 0)
+        reason = "need make";
+    add_test_if(tc, reason,
+                an_unknown_way_to_build_is_an_error_that_lists_the_known);
+    add_test_if(tc, reason, the_usual_variables_are_honoured);
+    add_test_if(tc, reason, warnings_are_errors_only_when_asked_for);
+    add_test_if(tc, reason, each_compiler_has_a_directory_of_its_own);
+    add_test_if(tc, reason, a_cross_compiler_brings_its_ar_and_pkg_config);
+    add_test_if(tc, reason, without_check_there_are_no_tests_and_all_the_rest);
+    add_test_if(tc, reason, what_is_too_old_is_one_sentence);
+    add_test_if(tc, reason,
+                what_is_installed_under_a_name_with_a_blank_goes_again);
+    return s;
+}
