@@ -52,7 +52,7 @@ mount_all() {
     ln -s /proc/self/fd/1 "$root/dev/stdout"
     ln -s /proc/self/fd/2 "$root/dev/stderr"
     if [ -n "${CACHE-}" ]; then
-        mount --bind "$CACHE/packages" "$root/var/cache/apt/archives"
+        mount --bind "$CACHE/$suite-$arch" "$root/var/cache/apt/archives"
     fi
 }
 
@@ -162,7 +162,7 @@ make_system() {
     fi
     echo "  debootstrap $suite $arch"
     debootstrap --variant=minbase --include=make ${foreign:+--foreign} \
-        ${CACHE:+--cache-dir="$CACHE/packages"} --arch="$arch" \
+        ${CACHE:+--cache-dir="$CACHE/$suite-$arch"} --arch="$arch" \
         "$suite" "$root" ${MIRROR:+"$MIRROR"} > "$LOGS/0-debootstrap.log" 2>&1 ||
         { tail -n 3 "$LOGS/0-debootstrap.log"; return 1; }
     if [ -n "$foreign" ]; then
@@ -207,6 +207,7 @@ check_arguments() {
     "$machine.$machine" | amd64.i386) ;;
     *.arm64) foreign=aarch64 ;;
     *.s390x) foreign=s390x ;;
+    *.i386) refuse 'i386 needs an x86-64 machine' ;;
     *) refuse "ARCH=$arch is none of arm64, i386, s390x, $machine" ;;
     esac
     [ -z "$foreign" ] || command -v "qemu-$foreign-static" >/dev/null ||
@@ -229,7 +230,7 @@ trap 'exit 129' HUP
 chmod 755 "$work"
 mkdir "$work/root" "$work/binfmt"
 LOGS=${LOGS:-$(mktemp -d "${TMPDIR:-/tmp}/fresh-$suite-$arch.XXXXXX")}
-mkdir -p "$LOGS" ${CACHE:+"$CACHE/packages/partial"}
+mkdir -p "$LOGS" ${CACHE:+"$CACHE/$suite-$arch/partial"}
 LOGS=$(realpath "$LOGS") CACHE=${CACHE:+$(realpath "$CACHE")}
 : > "$LOGS/summary"
 git clone --quiet "$(dirname "$me")/.." "$work/ipclab"
