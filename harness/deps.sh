@@ -23,8 +23,9 @@ for manager in apt-get dnf pacman zypper apk none; do
 done
 
 # CC may be "ccache gcc -m32", "gcc-14" or "aarch64-linux-gnu-gcc"; the last two
-# are Debian's names.  "sh" stands for: no launcher.
-launcher=sh triplet='' runtime=-
+# are Debian's names.  "sh" stands for: no launcher.  The sanitizers are in a
+# package of their own for clang, and for gcc on Fedora.
+launcher=sh triplet='' runtime=- compiler_rt=- fedora_rt=libasan,libubsan,libtsan
 for compiler in $CC; do
     case ${compiler##*/} in
     ccache | distcc | sccache) launcher=$compiler ;;
@@ -38,7 +39,7 @@ case $package in
     package=gcc-$(echo "$triplet" | tr _ -)
     ;;
 cc) package=gcc ;;
-clang) runtime=libclang-rt-dev ;;
+clang) runtime=libclang-rt-dev compiler_rt=compiler-rt fedora_rt=compiler-rt ;;
 clang-*) runtime=libclang-rt-${package#clang-}-dev ;;
 esac
 compiler_package=$package
@@ -81,8 +82,8 @@ build command:${PKG_CONFIG%% *} pkg-config       pkgconf-pkg-config       pkgcon
 build library:jansson          libjansson-dev    jansson-devel            jansson     libjansson-devel   jansson-dev            jansson (JSON)
 build library:libcap           libcap-dev        libcap-devel             libcap      libcap-devel       libcap-dev             libcap (capabilities)
 build library:libseccomp       libseccomp-dev    libseccomp-devel         libseccomp  libseccomp-devel   libseccomp-dev         libseccomp (system call filters)
-asan  sanitizers:$CC           $runtime          libasan,libubsan,libtsan compiler-rt -                  compiler-rt            sanitizers (V=asan)
-tsan  sanitizers:$CC           $runtime          libasan,libubsan,libtsan compiler-rt -                  compiler-rt            sanitizers (V=tsan)
+asan  sanitizer:address,undefined $runtime          $fedora_rt               $compiler_rt -                 $compiler_rt            sanitizers (V=asan)
+tsan  sanitizer:thread         $runtime          $fedora_rt               $compiler_rt -                 $compiler_rt            sanitizers (V=tsan)
 check library:check            check             check-devel              check       check-devel        check-dev              Check (unit tests)
 chart command:gnuplot          gnuplot-nox       gnuplot-minimal          gnuplot     gnuplot            gnuplot                gnuplot (charts)
 chart font:                    fonts-dejavu-core dejavu-sans-fonts        ttf-dejavu  dejavu-fonts       font-dejavu            a font (charts)
@@ -90,7 +91,7 @@ run   command:ip               iproute2          iproute                  iprout
 run   command:strace           strace            strace                   strace      strace             strace                 strace
 lint  command:git              git               git                      git         git                git                    git
 lint  command:clang            clang             clang                    clang       clang              clang                  clang
-lint  sanitizers:clang         libclang-rt-dev   compiler-rt              compiler-rt -                  compiler-rt            sanitizers of clang
+lint  sanitizer:of-clang       libclang-rt-dev   compiler-rt              compiler-rt -                  compiler-rt            sanitizers of clang
 lint  command:clang-format     clang-format      clang-tools-extra        clang       clang-tools        clang-extra-tools      clang-format
 lint  command:clang-tidy       clang-tidy        clang-tools-extra        clang       clang-tools        clang-extra-tools      clang-tidy
 lint  command:cppcheck         cppcheck          cppcheck                 cppcheck    cppcheck           cppcheck               cppcheck
@@ -106,9 +107,11 @@ is_here() {
         echo "#include <$2>" | $CC -E - >/dev/null 2>&1
         ;;
     library) $PKG_CONFIG --exists "$2" 2>/dev/null ;;
-    sanitizers)
-        links "$2" -fsanitize=address,undefined &&
-            links "$2" -fsanitize=thread
+    sanitizer)
+        case $2 in
+        of-clang) links clang -fsanitize=address,undefined ;;
+        *) links "$CC" "-fsanitize=$2" ;;
+        esac
         ;;
     font)
         find /usr/share/fonts /usr/local/share/fonts "${HOME:-/root}/.fonts" \
@@ -188,10 +191,9 @@ install() {
     [ -n "$libc" ] && [ -z "$triplet" ] && say_old_libc "${libc#* }" && return 1
 
     # shellcheck disable=SC2086 # FOR may name several
-    set -- build asan tsan check chart run ${FOR-}
+    set -- build check chart run asan "$V" ${FOR-}
     find_missing "$@"
-    [ -z "$names" ] && ! too_old
-    [ -z "$names" ] && return
+    [ -z "$names" ] && { ! too_old; return; }
     if [ -n "$triplet" ]; then
         echo "make deps: missing for $triplet: $names; install that" \
             "architecture's packages (dpkg --add-architecture on Debian)" >&2
@@ -228,7 +230,7 @@ install() {
     $as_root sh -c "$act $packages"
 
     find_missing "$@"
-    [ -z "$names" ] && return
+    [ -z "$names" ] && { ! too_old; return; }
     echo "make deps: still missing: $names (tried: $act $packages)" >&2
     return 1
 }
