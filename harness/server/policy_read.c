@@ -250,11 +250,13 @@ read_line(struct reader *r, char *line, struct policy *p)
     char *word[MAX_WORDS], *save = NULL;
     int words = 0;
 
-    for (const char *c = line; *c != '\0'; c++)
-        if ((*c < 0x20 && *c != '\t') ||
-            *c == 0x7f) /* also what is not ASCII */
-            return wrong(r, "byte 0x%02x: rules are printable ASCII",
-                         (unsigned char)*c);
+    for (const char *c = line; *c != '\0'; c++) {
+        const unsigned char byte =
+            (unsigned char)*c; /* char has a sign or not */
+
+        if ((byte < 0x20 && byte != '\t') || byte >= 0x7f)
+            return wrong(r, "byte 0x%02x: rules are printable ASCII", byte);
+    }
     for (char *w = strtok_r(line, " \t", &save); w != NULL && *w != '#';
          w = strtok_r(NULL, " \t", &save)) {
         if (words == MAX_WORDS)
