@@ -17,14 +17,12 @@ CC     := gcc
 endif
 CC_WORDS := $(filter-out ccache distcc sccache,$(notdir $(CC)))
 CLANG  := $(findstring clang,$(firstword $(CC_WORDS)))
-CROSS  := $(patsubst %gcc,%,$(filter %-gcc,$(CC_WORDS)))
-its     = $(or $(shell command -v $(CROSS)$1),$1)
+CROSS  := $(filter-out $(shell uname -m)-%,$(CC_WORDS:%-gcc=%-))
+CROSS  := $(filter %-,$(CROSS)) # aarch64-linux-gnu-
 ifeq ($(origin AR),default)
-AR     := $(call its,ar)
+AR     := $(CROSS)ar
 endif
-ifeq ($(origin PKG_CONFIG),undefined)
-PKG_CONFIG := $(call its,pkg-config)
-endif
+PKG_CONFIG ?= $(CROSS)pkg-config
 PREFIX ?= /usr/local
 SPACE  := $() $()
 O      := build/$V$(subst $(SPACE),,$(patsubst %,-%,$(patsubst -%,%, \
@@ -50,7 +48,7 @@ ifeq ($(CLANG),)
 WARN += -Wcast-align=strict -Wduplicated-cond -Wduplicated-branches -Wlogical-op
 endif
 CFLAGS   ?= -g
-ALL_CPPFLAGS = -Iharness -MMD -MP $(PACKAGE_CFLAGS) $(CPPFLAGS)
+ALL_CPPFLAGS = -Iharness -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -MMD -MP $(PACKAGE_CFLAGS) $(CPPFLAGS)
 ALL_CFLAGS = -std=c17 -pthread $(FLAGS_$V) -fno-omit-frame-pointer $(WARN) \
              $(CFLAGS)
 # Asked only when needed: before `make deps` has run there may be nobody to ask.

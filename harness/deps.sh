@@ -34,6 +34,7 @@ for compiler in $CC; do
 done
 package=${compiler##*/}
 case $package in
+"$(uname -m)"-linux-*-gcc) package=gcc ;;
 *-linux-*-gcc)
     triplet=${package%-gcc}
     package=gcc-$(echo "$triplet" | tr _ -)
@@ -42,7 +43,18 @@ cc) package=gcc ;;
 clang) runtime=libclang-rt-dev compiler_rt=compiler-rt fedora_rt=compiler-rt ;;
 clang-*) runtime=libclang-rt-${package#clang-}-dev ;;
 esac
-compiler_package=$package
+ar=${AR%% *} pkg_config=${PKG_CONFIG%% *} tool=${launcher##*/} gcc=$package
+
+# What is linked with a cross compiler's objects is Debian's package:ARCH.
+case $triplet in
+'') of='' ;;
+aarch64-*) of=:arm64 ;;
+arm-*hf) of=:armhf ;;
+i?86-*) of=:i386 ;;
+powerpc64le-*) of=:ppc64el ;;
+x86_64-*) of=:amd64 ;;
+*) of=:${triplet%%-*} ;;
+esac
 
 # find_missing WHEN...: leaves the names of what is missing in $names and this
 # distribution's packages for it in $packages.  In the table "-" says that the
@@ -72,30 +84,30 @@ find_missing() {
             case $package in *,*) package=${package#*,} ;; *) package='' ;; esac
         done
     done <<TABLE
-#when probe                    apt               dnf                      pacman      zypper             apk                    name
-build command:$launcher        ${launcher##*/}   ${launcher##*/}          ${launcher##*/} ${launcher##*/} ${launcher##*/}       $launcher
-build command:$compiler        $compiler_package $compiler_package        $compiler_package $compiler_package $compiler_package $compiler
-build command:${AR%% *}        binutils          binutils                 binutils    binutils           binutils               ${AR%% *}
-build header:stdio.h           libc6-dev         glibc-devel              glibc       glibc-devel        musl-dev,linux-headers the C library's headers
-build header:argp.h            -                 -                        -           -                  argp-standalone        argp (command lines)
-build command:${PKG_CONFIG%% *} pkg-config       pkgconf-pkg-config       pkgconf     pkgconf-pkg-config pkgconf                ${PKG_CONFIG%% *}
-build library:jansson          libjansson-dev    jansson-devel            jansson     libjansson-devel   jansson-dev            jansson (JSON)
-build library:libcap           libcap-dev        libcap-devel             libcap      libcap-devel       libcap-dev             libcap (capabilities)
-build library:libseccomp       libseccomp-dev    libseccomp-devel         libseccomp  libseccomp-devel   libseccomp-dev         libseccomp (system call filters)
-asan  sanitizer:address,undefined $runtime          $fedora_rt               $compiler_rt -                 $compiler_rt            sanitizers (V=asan)
-tsan  sanitizer:thread         $runtime          $fedora_rt               $compiler_rt -                 $compiler_rt            sanitizers (V=tsan)
-check library:check            check             check-devel              check       check-devel        check-dev              Check (unit tests)
-chart command:gnuplot          gnuplot-nox       gnuplot-minimal          gnuplot     gnuplot            gnuplot                gnuplot (charts)
-chart font:                    fonts-dejavu-core dejavu-sans-fonts        ttf-dejavu  dejavu-fonts       font-dejavu            a font (charts)
-run   command:ip               iproute2          iproute                  iproute2    iproute2           iproute2               ip (two hosts)
-run   command:strace           strace            strace                   strace      strace             strace                 strace
-lint  command:git              git               git                      git         git                git                    git
-lint  command:clang            clang             clang                    clang       clang              clang                  clang
-lint  sanitizer:of-clang       libclang-rt-dev   compiler-rt              compiler-rt -                  compiler-rt            sanitizers of clang
-lint  command:clang-format     clang-format      clang-tools-extra        clang       clang-tools        clang-extra-tools      clang-format
-lint  command:clang-tidy       clang-tidy        clang-tools-extra        clang       clang-tools        clang-extra-tools      clang-tidy
-lint  command:cppcheck         cppcheck          cppcheck                 cppcheck    cppcheck           cppcheck               cppcheck
-lint  command:shellcheck       shellcheck        ShellCheck               shellcheck  ShellCheck         shellcheck             shellcheck
+#when probe                       apt               dnf                pacman       zypper             apk                    name
+build command:$launcher           $tool             $tool              $tool        $tool              $tool                  $launcher
+build command:$compiler           $gcc              $gcc               $gcc         $gcc               $gcc                   $compiler
+build command:$ar                 binutils          binutils           binutils     binutils           binutils               $ar
+build header:stdio.h              libc6-dev$of      glibc-devel        glibc        glibc-devel        musl-dev,linux-headers the C library's headers
+build header:argp.h               -                 -                  -            -                  argp-standalone        argp (command lines)
+build command:$pkg_config         pkg-config$of     pkgconf-pkg-config pkgconf      pkgconf-pkg-config pkgconf                $pkg_config
+build library:jansson             libjansson-dev$of jansson-devel      jansson      libjansson-devel   jansson-dev            jansson (JSON)
+build library:libcap              libcap-dev$of     libcap-devel       libcap       libcap-devel       libcap-dev             libcap (capabilities)
+build library:libseccomp          libseccomp-dev$of libseccomp-devel   libseccomp   libseccomp-devel   libseccomp-dev         libseccomp (system call filters)
+asan  sanitizer:address,undefined $runtime          $fedora_rt         $compiler_rt -                  $compiler_rt           sanitizers (V=asan)
+tsan  sanitizer:thread            $runtime          $fedora_rt         $compiler_rt -                  $compiler_rt           sanitizers (V=tsan)
+check library:check               check$of          check-devel        check        check-devel        check-dev              Check (unit tests)
+chart command:gnuplot             gnuplot-nox       gnuplot-minimal    gnuplot      gnuplot            gnuplot                gnuplot (charts)
+chart font:                       fonts-dejavu-core dejavu-sans-fonts  ttf-dejavu   dejavu-fonts       font-dejavu            a font (charts)
+run   command:ip                  iproute2          iproute            iproute2     iproute2           iproute2               ip (two hosts)
+run   command:strace              strace            strace             strace       strace             strace                 strace
+lint  command:git                 git               git                git          git                git                    git
+lint  command:clang               clang             clang              clang        clang              clang                  clang
+lint  sanitizer:of-clang          libclang-rt-dev   compiler-rt        compiler-rt  -                  compiler-rt            sanitizers of clang
+lint  command:clang-format        clang-format      clang-tools-extra  clang        clang-tools        clang-extra-tools      clang-format
+lint  command:clang-tidy          clang-tidy        clang-tools-extra  clang        clang-tools        clang-extra-tools      clang-tidy
+lint  command:cppcheck            cppcheck          cppcheck           cppcheck     cppcheck           cppcheck               cppcheck
+lint  command:shellcheck          shellcheck        ShellCheck         shellcheck   ShellCheck         shellcheck             shellcheck
 TABLE
 }
 
@@ -191,12 +203,14 @@ install() {
     [ -n "$libc" ] && [ -z "$triplet" ] && say_old_libc "${libc#* }" && return 1
 
     # shellcheck disable=SC2086 # FOR may name several
-    set -- build check chart run asan "$V" ${FOR-}
+    set -- build check "$V" ${FOR-}
+    [ -n "$triplet" ] || set -- "$@" asan chart run
     find_missing "$@"
     [ -z "$names" ] && { ! too_old; return; }
-    if [ -n "$triplet" ]; then
-        echo "make deps: missing for $triplet: $names; install that" \
-            "architecture's packages (dpkg --add-architecture on Debian)" >&2
+    if [ -n "$triplet" ] && ! dpkg --print-foreign-architectures 2>/dev/null |
+        grep -qx "${of#:}"; then
+        echo "make deps: missing for $triplet: $names; on Debian first let root" \
+            "run: dpkg --add-architecture ${of#:}" >&2
         return 1
     fi
     case $manager in

@@ -5,9 +5,10 @@
 #
 # (make fresh) makes a bare Debian that has make and nothing else, puts a clone
 # of HEAD into it, and runs there what README.md tells a new user to run: as
-# root, and as an ordinary user.  Of a foreign processor, which qemu-user plays,
-# that is building and the tests that no kernel takes part in (make unit).  Ends
-# with what was run, how it went, and how many warnings were in its log.
+# root, and as an ordinary user.  For a foreign processor it compiles there with
+# Debian's cross compiler, and qemu-user runs the tests that no kernel takes part
+# in (make unit).  Ends with what was run, how it went, and how many warnings
+# were in its log.
 #
 #   LOGS=DIR    where the logs go; otherwise a new directory under /tmp
 #   CACHE=DIR   keeps the bare system and the packages: a second run is quick
@@ -21,6 +22,12 @@ set -eu
 me=$(realpath "$0")
 machine=$(dpkg --print-architecture 2>/dev/null) || machine=none
 arch=${ARCH:-$machine}
+case $arch in
+arm64) foreign=aarch64 ;;
+i386) foreign=i686 ;;
+*) foreign=$arch ;;
+esac
+[ "$arch" != "$machine" ] || foreign=''
 suite=${SUITE-}
 user=1000
 
@@ -73,7 +80,6 @@ know_binfmt() {
         mask=$ident'\xff\xfe\xff\xff'
         ;;
     esac
-    qemu=$(command -v "qemu-$foreign-static" || command -v "qemu-$foreign")
     printf '%s\n' ":$2:M::$magic:$mask:$qemu:F" > "$1/register"
 }
 
@@ -91,7 +97,7 @@ enter() {
     home=/home/fresh name=fresh
     [ "$uid" != 0 ] || home=/root name=root
     # shellcheck disable=SC2016 # the inner shell's
-    setarch "$personality" chroot --userspec="$uid:$uid" --groups= "$root" \
+    chroot --userspec="$uid:$uid" --groups= "$root" \
         env -i HOME="$home" USER="$name" LOGNAME="$name" TERM=dumb \
         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         MAKEFLAGS="-j$(nproc)" sh -c 'cd ~/ipclab && exec "$@"' sh "$@" \
@@ -118,10 +124,7 @@ run() {
 inside() {
     work=$1
     root=$work/root number=0 failed=0
-    personality=$(uname -m)
-    [ "$arch" != i386 ] || personality=i386
-    [ -z "$foreign" ] || know_binfmt "$work/binfmt" "$entry"
-
+    [ -z "$qemu" ] || know_binfmt "$work/binfmt" "$entry"
     make_system
     mount_all "$root"
     echo "fresh:x:$user:$user::/home/fresh:/bin/sh" >> "$root/etc/passwd"
@@ -132,15 +135,15 @@ inside() {
     cp -R "$work/ipclab" "$root/home/fresh"
     chown -R "$user:$user" "$root/home/fresh"
 
-    if [ "$arch" = "$machine" ]; then
+    if [ -n "$foreign" ]; then
+        chroot "$root" dpkg --add-architecture "$arch"
+        for uid in 0 $user; do
+            run $uid make deps unit CC="$foreign-linux-gnu-gcc"
+        done
+    else
         for uid in 0 $user; do
             run $uid make deps bench
             run $uid make deps check
-        done
-    else
-        run 0 make deps all
-        for uid in 0 $user; do
-            run $uid make unit
         done
     fi
     if [ -n "${BUILDS-}" ]; then
@@ -155,21 +158,16 @@ inside() {
 
 # A bare system in $root, from the cache if it is there.
 make_system() {
-    kept=${CACHE:+$CACHE/$suite-$arch.tar}
+    kept=${CACHE:+$CACHE/$suite.tar}
     if [ -n "$kept" ] && [ -e "$kept" ]; then
         tar -xpf "$kept" -C "$root" --numeric-owner
         return
     fi
-    echo "  debootstrap $suite $arch"
-    debootstrap --variant=minbase --include=make ${foreign:+--foreign} \
-        ${CACHE:+--cache-dir="$CACHE/$suite-$arch"} --arch="$arch" \
+    echo "  debootstrap $suite"
+    debootstrap --variant=minbase --include=make \
+        ${CACHE:+--cache-dir="$CACHE/$suite-$arch"} \
         "$suite" "$root" ${MIRROR:+"$MIRROR"} > "$LOGS/0-debootstrap.log" 2>&1 ||
         { tail -n 3 "$LOGS/0-debootstrap.log"; return 1; }
-    if [ -n "$foreign" ]; then
-        chroot "$root" /debootstrap/debootstrap --second-stage \
-            >> "$LOGS/0-debootstrap.log" 2>&1 ||
-            { tail -n 3 "$LOGS/0-debootstrap.log"; return 1; }
-    fi
     if [ -n "$kept" ]; then
         tar -cpf "$kept.$$" -C "$root" --numeric-owner . && mv "$kept.$$" "$kept"
     fi
@@ -188,7 +186,7 @@ finish() {
         kill -KILL "${first:-$child}" 2>/dev/null || :
         wait
     fi
-    [ -z "$foreign" ] || forget_binfmt "$work/binfmt" "$entry"
+    [ -z "$qemu" ] || forget_binfmt "$work/binfmt" "$entry"
     rm -rf --one-file-system "$work"
     exit "$status"
 }
@@ -202,17 +200,16 @@ check_arguments() {
     for tool in debootstrap unshare setpriv git; do
         command -v $tool >/dev/null || refuse "$tool is missing (install $tool)"
     done
-    foreign=''
+    qemu=''
     case $machine.$arch in
     "$machine.$machine" | amd64.i386) ;;
-    *.arm64) foreign=aarch64 ;;
-    *.s390x) foreign=s390x ;;
+    *.arm64 | *.s390x)
+        qemu=$(command -v "qemu-$foreign-static" || command -v "qemu-$foreign") ||
+            refuse "qemu-$foreign-static is missing (install qemu-user-static)"
+        ;;
     *.i386) refuse 'i386 needs an x86-64 machine' ;;
     *) refuse "ARCH=$arch is none of arm64, i386, s390x, $machine" ;;
     esac
-    [ -z "$foreign" ] || command -v "qemu-$foreign-static" >/dev/null ||
-        command -v "qemu-$foreign" >/dev/null ||
-        refuse "qemu-$foreign-static is missing (install qemu-user-static)"
 }
 
 if [ "${1-}" = inside ]; then
@@ -236,7 +233,7 @@ LOGS=$(realpath "$LOGS") CACHE=${CACHE:+$(realpath "$CACHE")}
 git clone --quiet "$(dirname "$me")/.." "$work/ipclab"
 
 echo "make fresh: $suite $arch, $(git -C "$work/ipclab" log -1 --format='%h %s')"
-export SUITE="$suite" ARCH="$arch" LOGS CACHE foreign entry
+export SUITE="$suite" ARCH="$arch" LOGS CACHE qemu entry
 setpriv --pdeathsig KILL unshare --mount --propagation private --ipc --uts --pid --fork \
     --kill-child=KILL "$me" inside "$work" &
 child=$!

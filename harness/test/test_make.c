@@ -108,7 +108,7 @@ START_TEST(the_usual_variables_are_honoured)
                            "LDFLAGS=-Wl,theirs LDLIBS=-ltheirs programs",
                            run_dir),
                      0);
-    expect_said("\nccache gcc-99 -m32 -Iharness -MMD -MP");
+    expect_said("\nccache gcc-99 -m32 -Iharness -D_FILE_OFFSET_BITS=64");
     expect_said("-DTHEIRS -std=c17");
     expect_said("-Otheirs -c -o");
     expect_said("-Otheirs -Wl,theirs -o");
