@@ -17,8 +17,8 @@ CC     := gcc
 endif
 CC_WORDS := $(filter-out ccache distcc sccache,$(notdir $(CC)))
 CLANG  := $(findstring clang,$(firstword $(CC_WORDS)))
-CROSS  := $(filter-out $(shell uname -m)-%,$(CC_WORDS:%-gcc=%-))
-CROSS  := $(filter %-,$(CROSS)) # aarch64-linux-gnu-
+CROSS  := $(patsubst %-gcc,%-,$(filter-out $(shell uname -m)-%, \
+          $(filter %-gcc,$(CC_WORDS))))
 ifeq ($(origin AR),default)
 AR     := $(CROSS)ar
 endif

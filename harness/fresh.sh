@@ -115,7 +115,7 @@ run() {
     echo "  $who: $*"
     result=ok
     enter "$root" "$uid" "$@" > "$log" 2>&1 || result="FAILED ($?)"
-    warnings=$(grep -aicE 'warning' "$log" || :)
+    warnings=$(grep -aic 'warning:' "$log" || :)
     [ "$result" = ok ] && [ "$warnings" = 0 ] || failed=1
     printf '%-14s %3d warnings  %-5s %s\n' "$result" "$warnings" "$who" "$*" \
         >> "$LOGS/summary"
