@@ -229,6 +229,7 @@ mkdir "$work/root" "$work/binfmt"
 LOGS=${LOGS:-$(mktemp -d "${TMPDIR:-/tmp}/fresh-$suite-$arch.XXXXXX")}
 mkdir -p "$LOGS" ${CACHE:+"$CACHE/$suite-$arch/partial"}
 LOGS=$(realpath "$LOGS") CACHE=${CACHE:+$(realpath "$CACHE")}
+rm -f "$LOGS"/[0-9]-*.log "$LOGS"/[0-9][0-9]-*.log
 : > "$LOGS/summary"
 git clone --quiet "$(dirname "$me")/.." "$work/ipclab"
 
