@@ -6,11 +6,14 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #ifndef CLONE_NEWTIME
@@ -124,10 +127,44 @@ spaces_map_user(uid_t inside_uid, uid_t outside_uid, gid_t inside_gid,
     return write_file("/proc/self/gid_map", text);
 }
 
+/* In a chroot / need not be a mount point, and cannot be made private then
+ * (EINVAL).  That does no harm if it was private before: found out by a mount
+ * that a child makes in a namespace of its own. */
+static bool nothing_leaks;
+
+static bool
+mounts_leak(const char *dir)
+{
+    struct stat before, after;
+    int status;
+    pid_t pid;
+
+    if (stat(dir, &before) == -1)
+        return true;
+    pid = fork();
+    if (pid == 0)
+        _exit(unshare(CLONE_NEWNS) == -1 || spaces_cover(dir, 0755) != 0);
+    while (pid != -1 && waitpid(pid, &status, 0) == -1 && errno == EINTR)
+        continue;
+    if (pid == -1 || status != 0 || stat(dir, &after) == -1)
+        return true;
+    if (after.st_dev == before.st_dev)
+        return false;
+    umount2(dir, MNT_DETACH);
+    return true;
+}
+
+void
+spaces_try_mounts(const char *dir)
+{
+    nothing_leaks = !mounts_leak(dir);
+}
+
 int
 spaces_private_mounts(void)
 {
-    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1)
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1 &&
+        !(errno == EINVAL && nothing_leaks))
         return -errno;
     return 0;
 }

@@ -42,6 +42,12 @@ int spaces_map_user(uid_t inside_uid, uid_t outside_uid, gid_t inside_gid,
  * original (mount_namespaces(7), "shared subtrees"): not any more. */
 int spaces_private_mounts(void);
 
+/* Before that, and outside: finds out whether what is mounted in a new mount
+ * namespace is seen in this one, by dir, which is empty.  Otherwise
+ * spaces_private_mounts() says -EINVAL in a chroot whose / is no mount
+ * point. */
+void spaces_try_mounts(const char *dir);
+
 /* An empty file system over dir, for this mount namespace only. */
 int spaces_cover(const char *dir, mode_t mode);
 

@@ -68,7 +68,10 @@ static const struct argp_option option_list[] = {
      "serving takes and no others; who is not root can only name himself",
      0},
     {"sweep", KEY_SWEEP, NULL, 0,
-     "remove what a killed server left in the run directory, and exit", 0},
+     "remove what a killed server left in the run directory (none named: and "
+     "what killed runs of ipcattack and ipcbench left in $TMPDIR and /tmp), "
+     "and exit",
+     0},
     {0},
 };
 
@@ -252,5 +255,7 @@ main(int argc, char **argv)
               stderr);
         return EX_USAGE;
     }
+    if (options.sweep && !options.has_dir)
+        sweep_places();
     return options.sweep ? sweep_run(ipcd.dir) : run_daemon();
 }

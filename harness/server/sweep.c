@@ -1,7 +1,11 @@
 /* sweep.c - removes what a killed server left in the run directory. */
+#define _GNU_SOURCE /* GLOB_ONLYDIR */
 #include "server/ipcd.h"
 
+#include "core/place.h"
+
 #include <errno.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -46,6 +50,41 @@ sweep_one(const struct ipc_mechanism *m, const char *dir)
     else if (swept > 0)
         printf("ipcd: removed what was left of %s\n", name);
     return swept > 0;
+}
+
+/* -- what the runs of other programs have left ------------------------------ */
+
+static void
+sweep_all(const char *dir)
+{
+    char name[ENDPOINT_SIZE];
+
+    for (size_t i = 0; ipc_registry[i] != NULL; i++)
+        if (!(ipc_registry[i]->caps & (IPC_SPAWNED | IPC_INPROCESS)))
+            sweep_endpoint(ipc_registry[i], dir, name);
+}
+
+/* Their servers' run directory is that one, or there is one for each cell. */
+static void
+sweep_place(const char *dir)
+{
+    char pattern[PLACE_SIZE + 32];
+    glob_t cells;
+
+    sweep_all(dir);
+    snprintf(pattern, sizeof pattern, "%.60s/*", dir);
+    if (glob(pattern, GLOB_NOSORT | GLOB_ONLYDIR, NULL, &cells) == 0) {
+        for (size_t i = 0; i < cells.gl_pathc; i++)
+            sweep_all(cells.gl_pathv[i]);
+        globfree(&cells);
+    }
+    printf("ipcd: removed %s, left by a run that was killed\n", dir);
+}
+
+void
+sweep_places(void)
+{
+    place_sweep(sweep_place);
 }
 
 int

@@ -77,6 +77,7 @@ enum verdict { FELL, REFUSED, NOT_RUN, BROKEN };
 
 struct result {
     const struct attack *attack;
+    size_t index; /* among all */
     enum verdict naive, defended;
     const char *reason; /* NOT_RUN */
 };

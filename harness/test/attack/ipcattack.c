@@ -14,6 +14,9 @@
 #include "test/attack/stage.h"
 
 #include "core/clock.h"
+#include "core/place.h"
+#include "ns/spaces.h"
+#include "server/confine.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -23,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -48,8 +52,6 @@ const struct attack *const attack_tables[] = {
 };
 /* clang-format on */
 
-#define MAX_ATTACKS 256
-
 static struct {
     const char *out;
     int chosen[MAX_ATTACKS]; /* numbers, ended by 0; none: all */
@@ -64,7 +66,7 @@ static volatile sig_atomic_t stopped;
 
 const struct attack *this_attack;
 
-static const struct attack *
+const struct attack *
 attack_at(size_t index)
 {
     for (size_t t = 0; attack_tables[t] != NULL; t++)
@@ -95,29 +97,33 @@ struct job {
 };
 
 static struct job jobs[JOBS];
-static char top_dir[] = "/tmp/ipclab-attack-XXXXXX";
+static struct place place;
+static bool again; /* those that could not be tried */
 
 static void
 job_dir(const struct job *j, char dir[ENDPOINT_SIZE])
 {
-    snprintf(dir, ENDPOINT_SIZE, "%s/%d", top_dir, (int)(j - jobs));
+    snprintf(dir, ENDPOINT_SIZE, "%s/%d", place.dir, (int)(j - jobs));
 }
 
 static _Noreturn void
-exec_run(const struct job *j, size_t index)
+exec_run(const struct job *j)
 {
     char dir[ENDPOINT_SIZE], number[32], program[PATH_MAX];
+    const char *step;
     sigset_t none;
 
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     dup2(j->said, STDOUT_FILENO);
     dup2(j->said, STDERR_FILENO);
     job_dir(j, dir);
-    space_enter(dir);
+    if (space_enter(dir, &step) != 0)
+        broken(__FILE__, __LINE__, step);
     if (j->result->attack->without != NULL && j->naive)
         setenv("IPCLAB_WITHOUT", j->result->attack->without, 1);
-    snprintf(number, sizeof number, "%zu", index);
+    snprintf(number, sizeof number, "%zu", j->result->index);
     MUST(program_path(j->naive ? "naive/ipcattack" : "ipcattack", program,
                       sizeof program) == 0);
     execl(program, "ipcattack", j->naive ? "--naive" : "--run", number, dir,
@@ -127,7 +133,7 @@ exec_run(const struct job *j, size_t index)
 }
 
 static int
-job_start(struct job *j, size_t index, struct result *r, bool naive)
+job_start(struct job *j, struct result *r, bool naive)
 {
     char dir[ENDPOINT_SIZE];
 
@@ -142,7 +148,7 @@ job_start(struct job *j, size_t index, struct result *r, bool naive)
     fflush(NULL);
     j->pid = fork();
     if (j->pid == 0)
-        exec_run(j, index);
+        exec_run(j);
     return j->pid == -1 ? -errno : 0;
 }
 
@@ -167,7 +173,7 @@ job_end(struct job *j, int status, bool hung)
         v = FELL;
     if (!hung && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_REFUSED)
         v = REFUSED;
-    if (v == BROKEN)
+    if (v == BROKEN && again)
         say(j, hung ? "hung, and was ended" : "could not be tried");
     if (j->naive)
         j->result->naive = v;
@@ -185,7 +191,7 @@ jobs_look(void)
 {
     struct job *room = NULL;
 
-    for (struct job *j = jobs; j < jobs + JOBS; j++) {
+    for (struct job *j = jobs; j < jobs + (again ? 1 : JOBS); j++) {
         bool hung =
             j->result != NULL && (stopped || time_left(j->deadline) == 0);
         int status = 0;
@@ -233,25 +239,22 @@ wait_a_little(const sigset_t *children)
     sigtimedwait(children, NULL, &most);
 }
 
-static const char *
-why_not(const struct attack *a)
+static bool
+is_broken(const struct result *r)
 {
-    const char *why = space_missing();
-
-    if (why == NULL && !a->alone)
-        why = users_missing();
-    return why == NULL && a->missing != NULL ? a->missing() : why;
+    return r->naive == BROKEN || r->defended == BROKEN;
 }
 
 static int
-try_attack(size_t index, const struct attack *a, const sigset_t *children)
+try_attack(struct result *r, const sigset_t *children)
 {
-    struct result *r = &results[result_count++];
+    const struct attack *a = r->attack;
 
     *r = (struct result){.attack = a,
+                         .index = r->index,
                          .naive = NOT_RUN,
                          .defended = NOT_RUN,
-                         .reason = why_not(a)};
+                         .reason = missing_why(r->index)};
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "\r\033[K  attack %d, %s", a->number, a->mechanism);
     for (int naive = 0; naive < 2 && r->reason == NULL && !stopped; naive++) {
@@ -260,7 +263,7 @@ try_attack(size_t index, const struct attack *a, const sigset_t *children)
 
         while ((j = jobs_look()) == NULL && !stopped)
             wait_a_little(children);
-        err = j != NULL ? job_start(j, index, r, naive) : 0;
+        err = j != NULL ? job_start(j, r, naive) : 0;
         if (err != 0)
             return err;
     }
@@ -268,23 +271,53 @@ try_attack(size_t index, const struct attack *a, const sigset_t *children)
 }
 
 static int
+try_those(bool (*chosen)(const struct result *), const sigset_t *children)
+{
+    int err = missing_find(place.dir);
+
+    for (size_t i = 0; i < result_count && err == 0 && !stopped; i++)
+        if (chosen(&results[i]))
+            err = try_attack(&results[i], children);
+    while (jobs_busy())
+        wait_a_little(children);
+    return err;
+}
+
+static bool
+is_new(const struct result *r)
+{
+    return r->naive == NOT_RUN;
+}
+
+/* What could not be tried is tried once more, alone: others of this user may
+ * have had the last queue, or still have it. */
+static int
 try_all(void)
 {
-    const struct attack *a;
     sigset_t children;
-    int err = 0;
+    int err;
 
     sigemptyset(&children);
     sigaddset(&children, SIGCHLD);
     sigprocmask(SIG_BLOCK, &children, NULL);
-    for (size_t i = 0; (a = attack_at(i)) != NULL && err == 0 && !stopped; i++)
-        if (is_chosen(a))
-            err = try_attack(i, a, &children);
-    while (jobs_busy())
-        wait_a_little(&children);
+    err = try_those(is_new, &children);
+    again = true;
+    if (err == 0 && !stopped)
+        err = try_those(is_broken, &children);
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "\r\033[K");
     return stopped ? -EINTR : err;
+}
+
+static void
+choose_all(void)
+{
+    const struct attack *a;
+
+    for (size_t i = 0; (a = attack_at(i)) != NULL; i++)
+        if (is_chosen(a))
+            results[result_count++] = (struct result){
+                .attack = a, .index = i, .naive = NOT_RUN, .defended = NOT_RUN};
 }
 
 static int
@@ -301,12 +334,18 @@ run(void)
     size_t surprises = 0;
     int err;
 
-    if (mkdtemp(top_dir) == NULL || chmod(top_dir, 0755) == -1) {
-        perror(top_dir);
+    err = place_begin(&place, "attack", geteuid() == 0);
+    if (err != 0) {
+        fprintf(stderr,
+                "ipcattack: no directory to work in: %s; name one that "
+                "everybody may enter in $TMPDIR\n",
+                strerror(-err));
         return EX_CANTCREAT;
     }
+    spaces_try_mounts(place.dir);
+    choose_all();
     err = try_all();
-    rmdir(top_dir);
+    place_end(&place);
     if (err != 0) {
         fprintf(stderr, "ipcattack: %s\n",
                 err == -EINTR ? "stopped" : strerror(-err));
@@ -385,9 +424,14 @@ main(int argc, char **argv)
         return helper(argv[2], argv[3]);
     if (argc == 4 && strcmp(argv[1], "--deputy") == 0)
         return deputy(argv[2], argv[3]);
+    if (fill_standard_descriptors() != 0)
+        return EX_OSERR;
     argp_err_exit_status = EX_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, NULL);
     signal(SIGINT, stop);
     signal(SIGTERM, stop);
+    signal(SIGHUP, stop);
+    signal(SIGPIPE, SIG_IGN); /* it cleans up, whoever listens */
+    signal(SIGCHLD, SIG_DFL); /* ignored, they could not be waited for */
     return run();
 }

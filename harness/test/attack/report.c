@@ -102,19 +102,30 @@ cannot(const struct result *r, size_t n, FILE *f)
     }
 }
 
-/* Those with the same reason as the one at i: "14, 28: needs root". */
+static bool
+same_reason(const struct result *a, const struct result *b)
+{
+    return a->reason != NULL && strcmp(a->reason, b->reason) == 0;
+}
+
+/* Those with the same reason as the one at i: "2 attacks, because: needs root
+ * (14, 28)"; all of them need not be named. */
 static void
 with_reason(const struct result *r, size_t n, size_t i, FILE *f)
 {
-    const char *separator = "";
+    const char *separator = " (";
+    size_t count = 0;
 
-    for (size_t j = i; j < n; j++) {
-        if (r[j].reason == NULL || strcmp(r[j].reason, r[i].reason) != 0)
-            continue;
-        fprintf(f, "%s%d", separator, r[j].attack->number);
-        separator = ", ";
-    }
-    fprintf(f, ": %s", r[i].reason);
+    for (size_t j = i; j < n; j++)
+        count += same_reason(&r[j], &r[i]);
+    fprintf(f, "%zu attack%s, because: %s", count, count > 1 ? "s" : "",
+            r[i].reason);
+    for (size_t j = i; j < n && count < n; j++)
+        if (same_reason(&r[j], &r[i])) {
+            fprintf(f, "%s%d", separator, r[j].attack->number);
+            separator = ", ";
+        }
+    fputs(count < n ? ")" : "", f);
 }
 
 static void
@@ -127,7 +138,7 @@ not_run(const struct result *r, size_t n, FILE *f)
         FILE *out;
 
         for (size_t j = 0; j < i && !said; j++)
-            said = r[j].reason != NULL && strcmp(r[j].reason, r[i].reason) == 0;
+            said = same_reason(&r[j], &r[i]);
         out = said ? NULL : fmemopen(text, sizeof text, "w");
         if (out == NULL)
             continue;

@@ -13,79 +13,61 @@
 #define _GNU_SOURCE /* unshare, CLONE_NEW..., setresuid */
 #include "test/attack/stage.h"
 
+#include "core/rundir.h"
+#include "ns/spaces.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
-#include <net/if.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SPACES (CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET)
+#define OWN_SPACES (CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET)
 
-static int
-write_text(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
-
-    if (fd == -1)
-        return -errno;
-    if (write(fd, text, strlen(text)) == -1)
-        err = -errno;
-    close(fd);
-    return err;
-}
-
-/* Who is not root needs a user namespace for the others; in it he keeps his
- * number. */
+/* Who may not do that needs a user namespace for it; in it he keeps his
+ * number.  Root without CAP_SYS_ADMIN is such a one. */
 static int
 unshare_all(void)
 {
     uid_t uid = geteuid();
     gid_t gid = getegid();
-    char map[64];
-    int err;
 
-    if (uid == 0)
-        return unshare(SPACES) == -1 ? -errno : 0;
-    if (unshare(CLONE_NEWUSER | SPACES) == -1)
+    if (uid == 0 && unshare(OWN_SPACES) == 0)
+        return 0;
+    if (unshare(CLONE_NEWUSER | OWN_SPACES) == -1)
         return -errno;
-    snprintf(map, sizeof map, "%u %u 1", uid, uid);
-    err = write_text("/proc/self/uid_map", map);
+    return spaces_map_user(uid, uid, gid, gid);
+}
+
+static int
+mount_over(const char *dir, const char *type, const char *mode)
+{
+    return mount("attack", dir, type, 0, mode) == -1 ? -errno : 0;
+}
+
+/* In process 1.  Where there is no /dev/shm, some can do without. */
+static int
+furnish(const char *dir, const char **step)
+{
+    int err = spaces_private_mounts();
+
+    *step = "mount(2), of what nobody else is to see,";
     if (err == 0)
-        err = write_text("/proc/self/setgroups", "deny");
-    snprintf(map, sizeof map, "%u %u 1", gid, gid);
-    return err != 0 ? err : write_text("/proc/self/gid_map", map);
-}
-
-static int
-bring_lo_up(void)
-{
-    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    int err = fd == -1 || ioctl(fd, SIOCSIFFLAGS, &request) == -1 ? -errno : 0;
-
-    close(fd);
-    return err;
-}
-
-/* In process 1. */
-static int
-furnish(const char *dir)
-{
-    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1 ||
-        mount("attack", dir, "tmpfs", 0, "mode=0755") == -1 ||
-        mount("shm", "/dev/shm", "tmpfs", 0, "mode=1777") == -1 ||
-        mount("proc", "/proc", "proc", 0, NULL) == -1)
-        return -errno;
-    return bring_lo_up();
+        err = mount_over(dir, "tmpfs", "mode=0755");
+    if (err == 0 && access("/dev/shm", F_OK) == 0)
+        err = mount_over("/dev/shm", "tmpfs", "mode=1777");
+    if (err != 0)
+        return err;
+    *step = "mount(2) of /proc";
+    err = mount_over("/proc", "proc", NULL);
+    if (err != 0)
+        return err;
+    *step = "the loopback device";
+    return spaces_loopback_up();
 }
 
 /* Waits for the run; whoever else ends is an orphan.  Does not return. */
@@ -112,28 +94,42 @@ fork_child(void)
     return pid;
 }
 
-static int
-enter(const char *dir)
+int
+space_enter(const char *dir, const char **step)
 {
-    int err = unshare_all();
     pid_t pid;
+    int err;
 
+    *step = "unshare(2)";
+    setpgid(0, 0); /* a ^C is for the one who started us */
+    err = unshare_all();
     if (err != 0)
         return err;
+    *step = "fork(2)";
     pid = fork_child();
     if (pid == -1)
         return -errno;
     if (pid > 0)
         be_init(pid);
-    err = furnish(dir);
+    err = furnish(dir, step);
     if (err != 0)
         return err;
+    *step = "fork(2)";
     pid = fork_child();
     if (pid == -1)
         return -errno;
     if (pid > 0)
         be_init(pid);
     return 0;
+}
+
+const char *
+space_advice(int err)
+{
+    if (err == -EINVAL)
+        return "in a chroot whose / is no mount point others would see the "
+               "mounts: mount --bind DIR DIR before chroot DIR";
+    return spaces_advice(CLONE_NEWUSER, err);
 }
 
 /* In a child, since there is no way back.  0, or errno. */
@@ -150,22 +146,6 @@ try_it(int (*f)(const char *), const char *arg)
     return WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
 }
 
-const char *
-space_missing(void)
-{
-    static char reason[160];
-    static bool tried;
-    static int err;
-
-    if (!tried)
-        err = try_it(enter, "/tmp");
-    tried = true;
-    snprintf(reason, sizeof reason,
-             "needs namespaces of its own; unshare(2) or mount(2) says: %s",
-             strerror(err));
-    return err != 0 ? reason : NULL;
-}
-
 /* Root in a user namespace (a container) may be alone there, too. */
 static int
 become_both(const char *unused)
@@ -178,19 +158,32 @@ become_both(const char *unused)
     return 0;
 }
 
+/* A user who can run our server: not where the programs lie in a directory of
+ * root's alone, or were built under umask 077. */
+static int
+become_customer(const char *program)
+{
+    if (setgroups(0, NULL) == -1 || setresgid(ALICE, ALICE, ALICE) == -1 ||
+        setresuid(ALICE, ALICE, ALICE) == -1 || access(program, X_OK) == -1)
+        return -errno;
+    return 0;
+}
+
 const char *
 users_missing(void)
 {
-    static int err = -1;
+    static char program[PATH_MAX], reason[PATH_MAX + 64];
+    static const char *why;
+    static bool known;
 
-    if (err == -1)
-        err = try_it(become_both, NULL);
-    return err == 0 ? NULL : "needs root, and uids 10001 and 10002";
-}
-
-void
-space_enter(const char *dir)
-{
-    setpgid(0, 0); /* a ^C is for the one who started us */
-    MUST(enter(dir) == 0);
+    if (!known && try_it(become_both, NULL) != 0)
+        why = "needs root, and uids 10001 and 10002";
+    else if (!known && (program_path("ipcd", program, sizeof program) != 0 ||
+                        try_it(become_customer, program) != 0)) {
+        snprintf(reason, sizeof reason, "uid %d may not run %s", ALICE,
+                 program);
+        why = reason;
+    }
+    known = true;
+    return why;
 }

@@ -9,15 +9,26 @@
 /* The exit status of a run: whether it succeeded, or could not be tried. */
 enum { EXIT_REFUSED = 0, EXIT_FELL = 10, EXIT_BROKEN = 11 };
 
-/* NULL, or why a run cannot have namespaces of its own; why there are not two
- * other users. */
-const char *space_missing(void);
+/* NULL, or why there are not two other users. */
 const char *users_missing(void);
 
 /* Becomes a process with namespaces of its own, in which dir is empty.  Returns
- * in a new process; the caller's ends when that one does, with its exit
- * status. */
-void space_enter(const char *dir);
+ * 0 in a new process; the caller's ends when that one does, with its exit
+ * status.  -errno: it could not; *step says where, space_advice() what to do. */
+int space_enter(const char *dir, const char **step);
+const char *space_advice(int err);
+
+/* Room for all of them, and for why one cannot run, bytes. */
+#define MAX_ATTACKS 256
+#define WHY_SIZE    192
+
+/* They are numbered from 0; NULL: there are no more. */
+const struct attack *attack_at(size_t index);
+
+/* Finds out what can run here, with dir as a stage, anew with each call; why
+ * one cannot, or NULL. */
+int missing_find(const char *dir);
+const char *missing_why(size_t index);
 
 /* In that process: makes run_dir, and what else an attack finds. */
 void stage_set(const char *dir);
