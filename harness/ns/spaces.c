@@ -80,7 +80,8 @@ spaces_advice(int flags, int err)
         return "see unshare(2) and clone(2)";
     }
     if (flags & CLONE_NEWUSER)
-        return "user namespaces are forbidden here: be root, or ask for "
+        return "user namespaces are forbidden here: leave the chroot, be root, "
+               "or ask for "
                "kernel.unprivileged_userns_clone=1, for "
                "kernel.apparmor_restrict_unprivileged_userns=0, or for a "
                "container that allows them";

@@ -119,13 +119,13 @@ exec_run(const struct job *j)
     dup2(j->said, STDOUT_FILENO);
     dup2(j->said, STDERR_FILENO);
     job_dir(j, dir);
+    MUST(program_path(j->naive ? "naive/ipcattack" : "ipcattack", program,
+                      sizeof program) == 0);
     if (space_enter(dir, &step) != 0)
         broken(__FILE__, __LINE__, step);
     if (j->result->attack->without != NULL && j->naive)
         setenv("IPCLAB_WITHOUT", j->result->attack->without, 1);
     snprintf(number, sizeof number, "%zu", j->result->index);
-    MUST(program_path(j->naive ? "naive/ipcattack" : "ipcattack", program,
-                      sizeof program) == 0);
     execl(program, "ipcattack", j->naive ? "--naive" : "--run", number, dir,
           (char *)NULL);
     perror(program);

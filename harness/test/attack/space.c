@@ -94,12 +94,26 @@ fork_child(void)
     return pid;
 }
 
+/* Once, and before anything is unshared: what /proc/self/exe says in a new mount
+ * namespace is not always a path there. */
+static char ipcd[PATH_MAX];
+
+static int
+find_ipcd(void)
+{
+    return ipcd[0] != '\0' ? 0 : program_path("ipcd", ipcd, sizeof ipcd);
+}
+
 int
 space_enter(const char *dir, const char **step)
 {
     pid_t pid;
     int err;
 
+    *step = "/proc/self/exe, where our programs are,";
+    err = find_ipcd();
+    if (err != 0)
+        return err;
     *step = "unshare(2)";
     setpgid(0, 0); /* a ^C is for the one who started us */
     err = unshare_all();
@@ -126,6 +140,8 @@ space_enter(const char *dir, const char **step)
 const char *
 space_advice(int err)
 {
+    if (err == -ENOENT)
+        return "mount -t proc proc /proc";
     if (err == -EINVAL)
         return "in a chroot whose / is no mount point others would see the "
                "mounts: mount --bind DIR DIR before chroot DIR";
@@ -172,16 +188,14 @@ become_customer(const char *program)
 const char *
 users_missing(void)
 {
-    static char program[PATH_MAX], reason[PATH_MAX + 64];
+    static char reason[PATH_MAX + 64];
     static const char *why;
     static bool known;
 
     if (!known && try_it(become_both, NULL) != 0)
         why = "needs root, and uids 10001 and 10002";
-    else if (!known && (program_path("ipcd", program, sizeof program) != 0 ||
-                        try_it(become_customer, program) != 0)) {
-        snprintf(reason, sizeof reason, "uid %d may not run %s", ALICE,
-                 program);
+    else if (!known && (find_ipcd() != 0 || try_it(become_customer, ipcd))) {
+        snprintf(reason, sizeof reason, "uid %d may not run %s", ALICE, ipcd);
         why = reason;
     }
     known = true;

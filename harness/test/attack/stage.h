@@ -20,7 +20,7 @@ const char *space_advice(int err);
 
 /* Room for all of them, and for why one cannot run, bytes. */
 #define MAX_ATTACKS 256
-#define WHY_SIZE    192
+#define WHY_SIZE    512
 
 /* They are numbered from 0; NULL: there are no more. */
 const struct attack *attack_at(size_t index);
