@@ -107,28 +107,42 @@ posix_make_requests(const char *queue_name, const struct posix_plan *p)
     return err;
 }
 
+/* What a server with two clients takes: with less it might start, and nobody
+ * get in. */
+#define PROBES 3
+
+static int
+try_queues(const struct posix_plan *p)
+{
+    struct mq_attr attr = {.mq_msgsize = (long)p->size};
+    mqd_t queue[PROBES];
+    char name[64];
+    int n, err = 0;
+
+    for (n = 0; n < PROBES; n++) {
+        snprintf(name, sizeof name, "/ipclab-probe-%d-%d", (int)getpid(), n);
+        attr.mq_maxmsg = n == 0 ? p->requests : p->replies;
+        queue[n] =
+            mq_open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600, &attr);
+        if (queue[n] == -1) {
+            err = -errno;
+            break;
+        }
+        mq_unlink(name); /* it goes when it is closed */
+    }
+    while (n-- > 0)
+        mq_close(queue[n]);
+    return err;
+}
+
 const char *
 posix_unavailable(void)
 {
-    char queue_name[64];
-    struct mq_attr attr = {0};
     struct posix_plan p;
-    mqd_t queue = -1;
     int err = posix_plan(&p);
 
-    if (err == 0) {
-        snprintf(queue_name, sizeof queue_name, "/ipclab-probe-%d",
-                 (int)getpid());
-        attr.mq_maxmsg = p.replies;
-        attr.mq_msgsize = (long)p.size;
-        queue = mq_open(queue_name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600,
-                        &attr);
-        err = queue == -1 ? -errno : 0;
-    }
-    if (queue != -1) {
-        mq_unlink(queue_name);
-        mq_close(queue);
-    }
+    if (err == 0)
+        err = try_queues(&p);
     switch (-err) {
     case 0:
         return NULL;

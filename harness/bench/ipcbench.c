@@ -13,6 +13,7 @@
 #include "bench/report.h"
 #include "bench/run_args.h"
 #include "ns/isolate.h"
+#include "server/confine.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -231,6 +232,8 @@ main(int argc, char **argv)
     /* As a spawned mechanism's server, for isolate. */
     if (argc == 4 && strcmp(argv[1], "--stdio") == 0)
         return isolate_stdio(argv[3]);
+    if (fill_standard_descriptors() != 0)
+        return EX_OSERR;
     argp_err_exit_status = EX_USAGE;
     if (getrandom(&run_wanted.seed, 4, 0) != 4) /* four: easier to retype */
         run_wanted.seed = 1;

@@ -9,6 +9,7 @@
 #include "ns/isolate.h"
 
 #include "bench/record.h"
+#include "ns/spaces.h"
 
 #include <errno.h>
 #include <string.h>
@@ -76,6 +77,18 @@ finish(const struct isolate_matrix *x, const char *out)
     return n > 0 ? 1 : EX_OK;
 }
 
+static void
+enter_own_ipc(void)
+{
+    int err = spaces_own_ipc();
+
+    if (err != 0)
+        fprintf(stderr,
+                "ipcbench: not isolated from the System V objects and queues "
+                "of others: %s\n",
+                strerror(-err));
+}
+
 int
 isolate(const char *const *mechanisms, const char *out)
 {
@@ -88,6 +101,8 @@ isolate(const char *const *mechanisms, const char *out)
                         "one process)\n");
         return EX_USAGE;
     }
+    if (err == 0)
+        enter_own_ipc();
     if (err == 0)
         err = isolate_run(&x);
     if (err == 0) {

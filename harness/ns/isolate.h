@@ -79,6 +79,7 @@ struct isolate_cell {
     bool surprise;      /* they differ */
     const char *why;    /* of the expected outcome: one sentence */
     const char *reason; /* ISOLATE_ABSENT */
+    char lacks[128];    /* ... if it turned out only then */
 };
 
 /* -- one cell (isolate_cell.c) --------------------------------------------- */
@@ -86,6 +87,7 @@ struct isolate_cell {
 /* What a cell's processes write down. */
 struct isolate_notes {
     int err; /* 0, or what open() or the call said; 1: it never came to that */
+    char lacks[128]; /* what there was not enough of: the reason; or "" */
     pid_t own_pid, outer_pid;
     uid_t own_uid;
     int64_t seen_pid, seen_uid;

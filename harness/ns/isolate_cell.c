@@ -265,6 +265,17 @@ be_quiet(void)
     close(null);
 }
 
+/* It was there when we began, but others of this user may have taken since
+ * what a server and its client need.  Asked when the server is gone: what is
+ * there now would have done for it. */
+static void
+note_lack(const struct isolate_cell *c, struct isolate_notes *notes)
+{
+    const char *why = ipc_unavailable(c->m);
+
+    snprintf(notes->lacks, sizeof notes->lacks, "%s", why != NULL ? why : "");
+}
+
 void
 isolate_cell(const struct isolate_cell *c, const char *dir,
              struct isolate_notes *notes)
@@ -279,7 +290,7 @@ isolate_cell(const struct isolate_cell *c, const char *dir,
     if (!spawned && c->side == SERVER_INSIDE)
         server_inside(c, &h, dir, notes);
     else if (host_start(&h, c->m, dir, &options) != 0)
-        _exit(1);
+        note_lack(c, notes);
     else if (!spawned)
         client_inside(c, &h, notes);
     else if (c->side == CLIENT_INSIDE)
@@ -287,6 +298,8 @@ isolate_cell(const struct isolate_cell *c, const char *dir,
     else
         spawned_server_inside(c, &h, notes);
     host_stop(&h);
+    if (notes->err != 0)
+        note_lack(c, notes);
     _exit(0);
 }
 

@@ -175,19 +175,48 @@ findings(const struct isolate_matrix *x, FILE *f)
     }
 }
 
+/* "not run here: 22 cells of msgq/posix, because: ...": those of the n cells
+ * at c that have this reason. */
+static void
+say_not_run(const struct isolate_cell *c, size_t n, const char *of,
+            const char *reason, FILE *f)
+{
+    char text[512];
+    size_t count = 0;
+
+    for (size_t i = 0; i < n; i++)
+        count += c[i].reason != NULL && strcmp(c[i].reason, reason) == 0;
+    if (count == 0)
+        return;
+    snprintf(text, sizeof text, "%zu cell%s of %s, because: %s", count,
+             count > 1 ? "s" : "", of, reason);
+    fputs("not run here: ", f);
+    wrap(f, text, 14, 98);
+}
+
+/* Of a mechanism's cells, the first that is not run for a reason of its own. */
+static const char *
+own_reason(const struct isolate_matrix *x, const struct isolate_cell *row)
+{
+    for (const struct isolate_cell *c = row; c < row + FORMS * SIDES; c++)
+        if (c->reason != NULL && c->reason != x->absent[c->form])
+            return c->reason;
+    return NULL;
+}
+
 static void
 not_run(const struct isolate_matrix *x, FILE *f)
 {
     for (int form = 0; form < FORMS; form++)
         if (x->absent[form] != NULL)
-            fprintf(f, "not run here: %s: %s\n", isolate_forms[form].name,
-                    x->absent[form]);
+            say_not_run(x->cells, x->n, isolate_forms[form].name,
+                        x->absent[form], f);
     for (size_t i = 0; i < x->n; i += (size_t)FORMS * SIDES) {
         const struct isolate_cell *c = &x->cells[i];
+        const char *reason = own_reason(x, c);
 
-        if (c->seen.result == ISOLATE_ABSENT &&
-            c->reason != x->absent[FORM_NONE])
-            fprintf(f, "not run here: %s: %s\n", c->m->name, c->reason);
+        if (reason != NULL)
+            say_not_run(c, FORMS * SIDES, c->m->name, reason, f);
         else if (!c->known)
             fprintf(f,
                     "%s: nobody has written down what it needs "

@@ -1,15 +1,16 @@
 /*
  * isolate_run.c - all cells of the matrix, a few at a time.
  */
-#define _GNU_SOURCE /* nftw, asprintf */
+#define _GNU_SOURCE /* asprintf */
 #include "ns/isolate.h"
 
 #include "core/clock.h"
+#include "core/place.h"
 #include "core/rundir.h"
 #include "ns/spaces.h"
 
 #include <errno.h>
-#include <ftw.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -53,9 +54,24 @@ try_form(int form, const char *dir)
     return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECHILD;
 }
 
+/* Servers are started by their path. */
+static const char *
+programs_missing(void)
+{
+    char path[PATH_MAX];
+
+    return program_path("ipcd", path, sizeof path) == 0
+               ? NULL
+               : "/proc/self/exe does not say where our programs are: mount "
+                 "-t proc proc /proc";
+}
+
 static void
 find_absent(struct isolate_matrix *x, const char *dir)
 {
+    const char *none = programs_missing();
+
+    spaces_try_mounts(dir);
     for (int form = 0; form < FORMS; form++) {
         int err = try_form(form, dir);
 
@@ -68,7 +84,7 @@ find_absent(struct isolate_matrix *x, const char *dir)
     for (size_t i = 0; i < x->n; i++) {
         struct isolate_cell *c = &x->cells[i];
 
-        c->reason = ipc_unavailable(c->m);
+        c->reason = none != NULL ? none : ipc_unavailable(c->m);
         if (c->reason == NULL)
             c->reason = x->absent[c->form];
         if (c->reason != NULL)
@@ -86,17 +102,10 @@ struct job {
 };
 
 struct jobs {
-    char dir[32];
+    char dir[PLACE_SIZE];
     struct job job[JOBS];
     struct isolate_notes *notes;
 };
-
-static int
-remove_entry(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st, (void)at;
-    return type == FTW_DP ? rmdir(path) : unlink(path);
-}
 
 static void
 job_dir(const struct jobs *js, const struct job *j, char dir[ENDPOINT_SIZE])
@@ -135,13 +144,14 @@ job_end(struct jobs *js, struct job *j, bool hung)
 
     kill(-j->pid, SIGKILL); /* nothing, if all went well */
     c->seen = isolate_judge(c, j->notes);
+    strcpy(c->lacks, j->notes->lacks);
     if (hung)
         c->seen = (struct isolate_outcome){.result = ISOLATE_REFUSED,
                                            .err = -EDEADLK};
     job_dir(js, j, dir);
     if (c->m->sweep != NULL && endpoint_name(c->m, dir, name) == 0)
         c->m->sweep(name);
-    nftw(dir, remove_entry, 8, FTW_PHYS | FTW_DEPTH);
+    place_remove(dir);
     j->cell = NULL;
 }
 
@@ -251,31 +261,52 @@ surprised(const struct isolate_cell *c)
     return c->surprise;
 }
 
+/* What went wrong for want of something says nothing about namespaces. */
+static void
+forgive(struct isolate_matrix *x)
+{
+    for (size_t i = 0; i < x->n; i++) {
+        struct isolate_cell *c = &x->cells[i];
+
+        if (!c->surprise || c->lacks[0] == '\0')
+            continue;
+        c->seen = (struct isolate_outcome){.result = ISOLATE_ABSENT};
+        c->reason = c->lacks;
+        c->surprise = false;
+    }
+}
+
+/* Silence on a busy machine must not be taken for isolation, nor that another
+ * run had the last queue: what surprises is tried again, alone. */
+#define TRIES 2
+
 int
 isolate_run(struct isolate_matrix *x)
 {
-    struct jobs js = {.dir = "/tmp/ipclab-isolate-XXXXXX"};
+    struct place place;
+    struct jobs js = {.dir = ""};
     int err;
 
     signal(SIGINT, stop);
     signal(SIGTERM, stop);
+    signal(SIGHUP, stop);
+    signal(SIGCHLD, SIG_DFL); /* ignored, they could not be waited for */
     js.notes = mmap(NULL, JOBS * sizeof *js.notes, PROT_READ | PROT_WRITE,
                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (js.notes == MAP_FAILED)
         return -errno;
-    if (mkdtemp(js.dir) == NULL || chmod(js.dir, 0755) == -1) {
-        err = -errno;
+    err = place_begin(&place, "isolate", false);
+    if (err != 0)
         goto unmap_notes;
-    }
+    strcpy(js.dir, place.dir);
     find_absent(x, js.dir);
     err = run_cells(x, &js, JOBS, can_run);
-    /* Silence on a busy machine must not be taken for isolation: what
-     * surprises is tried once more, alone. */
-    if (err == 0)
+    for (int i = 0; err == 0 && i < TRIES; i++)
         err = run_cells(x, &js, 1, surprised);
+    forgive(x);
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "\r\033[K");
-    nftw(js.dir, remove_entry, 8, FTW_PHYS | FTW_DEPTH);
+    place_end(&place);
 unmap_notes:
     munmap(js.notes, JOBS * sizeof *js.notes);
     return err;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/capability.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -168,6 +169,28 @@ spaces_private_mounts(void)
         !(errno == EINVAL && nothing_leaks))
         return -errno;
     return 0;
+}
+
+int
+spaces_own_ipc(void)
+{
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+    cap_t none;
+    int err;
+
+    if (unshare(CLONE_NEWIPC) == 0)
+        return 0;
+    if (unshare(CLONE_NEWUSER | CLONE_NEWIPC) == -1)
+        return -errno;
+    err = spaces_map_user(uid, uid, gid, gid);
+    if (uid == 0 || err != 0)
+        return err;
+    none = cap_init();
+    if ((none == NULL || cap_set_proc(none) == -1))
+        err = -errno;
+    cap_free(none);
+    return err;
 }
 
 int

@@ -42,6 +42,13 @@ int spaces_map_user(uid_t inside_uid, uid_t outside_uid, gid_t inside_gid,
  * original (mount_namespaces(7), "shared subtrees"): not any more. */
 int spaces_private_mounts(void);
 
+/* An IPC namespace for this process and its children, so that nobody else's
+ * System V objects and POSIX queues are in their way.  An ordinary user gets it
+ * with a user namespace, in which he keeps his number and no capabilities.
+ * One thread only.  (Limits that are counted for a user, such as ulimit -q,
+ * are counted through all namespaces.) */
+int spaces_own_ipc(void);
+
 /* Before that, and outside: finds out whether what is mounted in a new mount
  * namespace is seen in this one, by dir, which is empty.  Otherwise
  * spaces_private_mounts() says -EINVAL in a chroot whose / is no mount

@@ -163,22 +163,54 @@ say(const struct job *j, const char *why)
             n < 0 ? 0 : (int)n, text);
 }
 
+static enum verdict
+verdict_of(int status)
+{
+    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FELL)
+        return FELL;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_REFUSED)
+        return REFUSED;
+    return BROKEN;
+}
+
+/* For good: the next look around may find something else. */
+static void
+keep_reason(struct result *r, const char *why)
+{
+    static char reasons[MAX_ATTACKS][WHY_SIZE];
+    char *reason = reasons[r->index];
+
+    snprintf(reason, WHY_SIZE, "%s", why);
+    r->reason = reason;
+}
+
+/* Both forms are needed, or neither counts. */
+static void
+lacks(const struct job *j)
+{
+    char reason[WHY_SIZE] = "";
+
+    (void)!pread(j->said, reason, sizeof reason - 1, 0);
+    keep_reason(j->result, reason);
+}
+
 static void
 job_end(struct job *j, int status, bool hung)
 {
-    enum verdict v = BROKEN;
+    enum verdict v = hung ? BROKEN : verdict_of(status);
+    struct result *r = j->result;
     char dir[ENDPOINT_SIZE];
 
-    if (!hung && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FELL)
-        v = FELL;
-    if (!hung && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_REFUSED)
-        v = REFUSED;
-    if (v == BROKEN && again)
+    if (again && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_MISSING)
+        lacks(j);
+    else if (again && v == BROKEN)
         say(j, hung ? "hung, and was ended" : "could not be tried");
     if (j->naive)
-        j->result->naive = v;
+        r->naive = v;
     else
-        j->result->defended = v;
+        r->defended = v;
+    if (r->reason != NULL)
+        r->naive = r->defended = NOT_RUN;
     job_dir(j, dir);
     rmdir(dir); /* what was mounted there is gone */
     close(j->said);
@@ -250,11 +282,9 @@ try_attack(struct result *r, const sigset_t *children)
 {
     const struct attack *a = r->attack;
 
-    *r = (struct result){.attack = a,
-                         .index = r->index,
-                         .naive = NOT_RUN,
-                         .defended = NOT_RUN,
-                         .reason = missing_why(r->index)};
+    r->naive = r->defended = NOT_RUN;
+    if (missing_why(r->index) != NULL)
+        keep_reason(r, missing_why(r->index));
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "\r\033[K  attack %d, %s", a->number, a->mechanism);
     for (int naive = 0; naive < 2 && r->reason == NULL && !stopped; naive++) {

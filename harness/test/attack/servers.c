@@ -16,6 +16,18 @@
 
 /* -- servers and clients -------------------------------------------------- */
 
+/* Somebody may have taken since what there was when we looked (missing.c). */
+static void
+server_failed(const struct ipc_mechanism *m)
+{
+    const char *why = ipc_unavailable(m);
+
+    MUST(why != NULL && "the server starts");
+    fputs(why, stderr);
+    fflush(NULL);
+    _exit(EXIT_MISSING);
+}
+
 static void
 serve_by(struct host *h, const char *mechanism, const char *program)
 {
@@ -23,7 +35,8 @@ serve_by(struct host *h, const char *mechanism, const char *program)
     const struct ipc_mechanism *m = ipc_find(mechanism);
 
     MUST(m != NULL);
-    MUST(host_start(h, m, run_dir, &options) == 0);
+    if (host_start(h, m, run_dir, &options) != 0)
+        server_failed(m);
 }
 
 void

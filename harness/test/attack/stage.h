@@ -6,8 +6,9 @@
 
 #include "test/attack/attack.h"
 
-/* The exit status of a run: whether it succeeded, or could not be tried. */
-enum { EXIT_REFUSED = 0, EXIT_FELL = 10, EXIT_BROKEN = 11 };
+/* The exit status of a run: whether it succeeded; it could not be tried; for
+ * want of something that it has named on standard error. */
+enum { EXIT_REFUSED = 0, EXIT_FELL = 10, EXIT_BROKEN = 11, EXIT_MISSING = 12 };
 
 /* NULL, or why there are not two other users. */
 const char *users_missing(void);
