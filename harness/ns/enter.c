@@ -26,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -203,6 +204,7 @@ go_between(struct lab *lab, int (*f)(struct lab *))
     }
     if (pid > 0)
         return exit_status(pid);
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* who ends the go-between ends us */
     settle(lab);
     return f(lab);
 }

@@ -21,6 +21,18 @@
 
 /* -- making them ----------------------------------------------------------- */
 
+/* -1, and errno stays. */
+static int
+give_up(int fd)
+{
+    int err = errno;
+
+    if (fd != -1)
+        close(fd);
+    errno = err;
+    return -1;
+}
+
 static socklen_t
 abstract_address(const struct marks *m, struct sockaddr_un *a)
 {
@@ -34,24 +46,32 @@ abstract_address(const struct marks *m, struct sockaddr_un *a)
 
 /* Listening sockets: at an abstract name, at a port of the kernel's choice. */
 static int
-listen_somewhere(struct marks *m)
+listen_abstract(const struct marks *m)
+{
+    struct sockaddr_un un;
+    socklen_t len = abstract_address(m, &un);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd != -1 && bind(fd, (struct sockaddr *)&un, len) == 0 &&
+        listen(fd, 4) == 0)
+        return fd;
+    return give_up(fd);
+}
+
+static int
+listen_tcp(uint16_t *port)
 {
     struct sockaddr_in in = {.sin_family = AF_INET,
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct sockaddr_un un;
-    socklen_t len = abstract_address(m, &un), in_len = sizeof in;
+    socklen_t len = sizeof in;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    m->abstract = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    m->tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (m->abstract == -1 || m->tcp == -1 ||
-        bind(m->abstract, (struct sockaddr *)&un, len) == -1 ||
-        listen(m->abstract, 4) == -1 ||
-        bind(m->tcp, (struct sockaddr *)&in, sizeof in) == -1 ||
-        listen(m->tcp, 4) == -1 ||
-        getsockname(m->tcp, (struct sockaddr *)&in, &in_len) == -1)
-        return -errno;
-    m->port = ntohs(in.sin_port);
-    return 0;
+    if (fd == -1 || bind(fd, (struct sockaddr *)&in, sizeof in) == -1 ||
+        listen(fd, 4) == -1 ||
+        getsockname(fd, (struct sockaddr *)&in, &len) == -1)
+        return give_up(fd);
+    *port = ntohs(in.sin_port);
+    return fd;
 }
 
 int64_t
@@ -65,24 +85,34 @@ marks_skew(void)
            (mono.tv_nsec - real.tv_nsec);
 }
 
-int
+/* The others are there to be looked for all the same. */
+static void
+tell(int made, const char *what, const char *look)
+{
+    if (made == -1)
+        fprintf(stderr, "nslab: there will be no %s to look for: %s (%s)\n",
+                what, strerror(errno), look);
+}
+
+void
 marks_make(struct marks *m)
 {
-    int err;
-
     snprintf(m->name, sizeof m->name, "/nslab-%d", (int)getpid());
     m->key = 0x6e000000 + (int)getpid();
-    m->abstract = m->tcp = m->shm = m->mq = -1;
     m->skew = marks_skew();
     m->sysv = msgget(m->key, IPC_CREAT | IPC_EXCL | 0600);
-    if (m->sysv != -1)
-        m->mq = mq_open(m->name, O_CREAT | O_EXCL | O_RDWR, 0600, NULL);
-    if (m->mq != -1)
-        m->shm = shm_open(m->name, O_CREAT | O_EXCL | O_RDWR, 0600);
-    err = m->shm == -1 ? -errno : listen_somewhere(m);
-    if (err != 0)
-        marks_remove(m);
-    return err;
+    tell(m->sysv, "System V queue", "`ipcs -q -l` and `ipcs -q -u`");
+    m->mq = mq_open(m->name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600, NULL);
+    tell(m->mq, "POSIX queue",
+         m->mq == -1 && errno == EMFILE
+             ? "this user's queues are used up: ulimit -q"
+             : "/proc/sys/fs/mqueue/queues_max");
+    m->shm = shm_open(m->name, O_CREAT | O_EXCL | O_RDWR, 0600);
+    tell(m->shm, "shared memory", "is /dev/shm mounted?");
+    m->abstract = listen_abstract(m);
+    tell(m->abstract, "abstract socket", "unix(7)");
+    m->tcp = listen_tcp(&m->port);
+    tell(m->tcp, "TCP port", "is lo up?");
 }
 
 void
@@ -112,9 +142,12 @@ marks_try_port(const struct marks *m)
     const struct sockaddr_in a = {.sin_family = AF_INET,
                                   .sin_port = htons(m->port),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const char *says = "free: bound again";
+    int fd;
 
+    if (m->tcp == -1)
+        return NOT_MADE;
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd == -1 || bind(fd, (const struct sockaddr *)&a, sizeof a) == -1)
         says = strerrorname_np(errno);
     if (fd != -1)
@@ -125,11 +158,14 @@ marks_try_port(const struct marks *m)
 const char *
 marks_try_abstract(const struct marks *m)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const char *says = "answers";
     struct sockaddr_un a;
     socklen_t len = abstract_address(m, &a);
+    int fd;
 
+    if (m->abstract == -1)
+        return NOT_MADE;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd == -1 || connect(fd, (const struct sockaddr *)&a, len) == -1)
         says = strerrorname_np(errno);
     if (fd != -1)

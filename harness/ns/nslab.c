@@ -12,10 +12,12 @@
 #define _GNU_SOURCE /* MAP_ANONYMOUS, program_invocation_short_name */
 #include "ns/nslab.h"
 #include "ns/spaces.h"
+#include "server/confine.h"
 
 #include <argp.h>
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,6 +160,31 @@ print_remarks(const struct lab *lab)
 
 /* -- main ------------------------------------------------------------------ */
 
+static volatile sig_atomic_t stopped; /* the signal */
+static volatile sig_atomic_t running; /* the child */
+
+/* Whoever ends us ends the child, and we go on to remove what we have made.
+ * SIGKILL: process 1 of a PID namespace does not hear the others. */
+static void
+stop(int signal_number)
+{
+    stopped = signal_number;
+    if (running > 0)
+        kill(running, SIGKILL);
+}
+
+/* An exec sets them back, so that the command can be interrupted. */
+static void
+catch_signals(void)
+{
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction sa = {.sa_handler = stop};
+
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        sigaction(ends[i], &sa, NULL);
+    signal(SIGCHLD, SIG_DFL); /* ignored, it could not be waited for */
+}
+
 static int
 run(struct lab *lab)
 {
@@ -167,9 +194,14 @@ run(struct lab *lab)
     view_take(&lab->before, &lab->marks);
     fflush(stdout);
     pid = make_child(lab, child);
+    running = pid;
+    if (stopped && pid > 0)
+        kill(pid, SIGKILL);
     if (pid > 0)
         while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
             continue;
+    if (stopped)
+        return 128 + stopped;
     view_take(&lab->after, &lab->marks);
     if (lab->inside.n > 0) {
         print_views(lab);
@@ -188,8 +220,10 @@ main(int argc, char **argv)
 {
     struct lab *lab = mmap(NULL, sizeof *lab, PROT_READ | PROT_WRITE,
                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    int status, err;
+    int status;
 
+    if (fill_standard_descriptors() != 0)
+        return EX_OSERR;
     if (lab == MAP_FAILED) {
         perror("nslab");
         return EX_OSERR;
@@ -204,14 +238,8 @@ main(int argc, char **argv)
               "together with it.\n",
               stderr);
     }
-    err = marks_make(&lab->marks);
-    if (err != 0) {
-        fprintf(stderr,
-                "nslab: cannot make the objects to look for: %s (ipcs, "
-                "/proc/sys/fs/mqueue and /dev/shm tell what is full)\n",
-                strerror(-err));
-        return EX_OSERR;
-    }
+    catch_signals();
+    marks_make(&lab->marks);
     status = run(lab);
     marks_remove(&lab->marks);
     return status;

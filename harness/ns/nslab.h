@@ -27,8 +27,13 @@ struct marks {
     int64_t skew; /* monotonic clock minus time of day, ns */
 };
 
-int marks_make(struct marks *m);
+/* Each that can be made here; those that cannot are told on standard error, with
+ * the reason. */
+void marks_make(struct marks *m);
 void marks_remove(struct marks *m);
+
+/* What a row says of one that could not be made. */
+#define NOT_MADE "not made"
 
 /* In words: is the parent's port free here, does its abstract socket answer? */
 const char *marks_try_port(const struct marks *m);

@@ -95,8 +95,10 @@ see_names(struct view *v)
 }
 
 static const char *
-found(bool there)
+found(bool made, bool there)
 {
+    if (!made)
+        return NOT_MADE;
     return there ? "found" : strerrorname_np(errno);
 }
 
@@ -106,17 +108,18 @@ see_objects(struct view *v, const struct marks *m)
     mqd_t mq;
     int shm;
 
-    add(v, "ipc", "our System V queue", "%s", found(msgget(m->key, 0) != -1));
+    add(v, "ipc", "our System V queue", "%s",
+        found(m->sysv != -1, msgget(m->key, 0) != -1));
     add(v, "ipc", "System V objects", "%ld",
         lines("/proc/sysvipc/msg") + lines("/proc/sysvipc/sem") +
             lines("/proc/sysvipc/shm") - 3 /* headings */)
         ->drifts = true;
     mq = mq_open(m->name, O_RDONLY);
-    add(v, "ipc", "our POSIX queue", "%s", found(mq != (mqd_t)-1));
+    add(v, "ipc", "our POSIX queue", "%s", found(m->mq != -1, mq != (mqd_t)-1));
     if (mq != (mqd_t)-1)
         mq_close(mq);
     shm = shm_open(m->name, O_RDONLY, 0);
-    add(v, "mnt", "our shared memory", "%s", found(shm != -1));
+    add(v, "mnt", "our shared memory", "%s", found(m->shm != -1, shm != -1));
     if (shm != -1)
         close(shm);
     add(v, "mnt", "file systems mounted", "%ld", lines("/proc/self/mountinfo"));
