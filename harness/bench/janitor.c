@@ -1,33 +1,14 @@
 /* janitor.c - who cleans up behind a run that was killed. */
-#define _GNU_SOURCE /* nftw, mkdtemp, SOCK_CLOEXEC */
+#define _GNU_SOURCE /* SOCK_CLOEXEC */
 #include "bench/janitor.h"
 
+#include "core/place.h"
+
 #include <errno.h>
-#include <ftw.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    remove(path);
-    return 0;
-}
-
-static void
-remove_tree(const char *dir)
-{
-    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
 
 /* Waits for the end of the run.  If the directory is still there then, the run
  * has not come to its own end. */
@@ -35,16 +16,17 @@ static _Noreturn void
 wait_and_clean(int socket, struct cell_page *page)
 {
     char byte = 0;
+    int lock;
 
     setsid();
-    strcpy(page->dir, "/tmp/ipclab-bench-XXXXXX");
-    page->err = mkdtemp(page->dir) == NULL ? -errno : 0;
+    lock = place_make("bench", false, page->dir); /* held to our end */
+    page->err = lock < 0 ? lock : 0;
     if (write(socket, &byte, 1) == 1)
         while (read(socket, &byte, 1) == -1 && errno == EINTR)
             continue;
     if (page->dir[0] != '\0') {
         cell_clean_up(page, page->dir);
-        remove_tree(page->dir);
+        place_remove(page->dir);
     }
     _exit(0);
 }
@@ -83,7 +65,7 @@ janitor_end(struct janitor *j)
     if (j->socket == -1)
         return;
     if (j->dir[0] != '\0')
-        remove_tree(j->dir);
+        place_remove(j->dir);
     j->dir[0] = '\0';
     close(j->socket);
     j->socket = -1;

@@ -325,18 +325,24 @@ life_sweep(const char *name)
     return endpoint_file(name, ".life", path) == 0 && unlink(path) == 0;
 }
 
+/* Remembered, since after unshare(CLONE_NEWNS) in a chroot the link does not say
+ * the path any more that leads there. */
 int
 program_path(const char *program, char *path, size_t size)
 {
     const char *given = secure_getenv("IPCLAB_BIN");
-    char self[PATH_MAX];
+    static char self[PATH_MAX]; /* asked once */
+    char here[PATH_MAX];
     ssize_t n;
 
     if (given != NULL && *given != '\0')
         return path_printf(path, size, "%s/%s", given, program);
-    n = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (n == -1)
-        return -errno;
-    self[n] = '\0';
-    return path_printf(path, size, "%s/%s", dirname(self), program);
+    if (self[0] == '\0') {
+        n = readlink("/proc/self/exe", here, sizeof here - 1);
+        if (n == -1)
+            return -errno;
+        here[n] = '\0';
+        strcpy(self, dirname(here));
+    }
+    return path_printf(path, size, "%s/%s", self, program);
 }

@@ -67,6 +67,7 @@ finish(const struct isolate_matrix *x, const char *out)
     for (size_t i = 0; i < x->n; i++)
         n += x->cells[i].surprise;
     isolate_tables(x, stdout);
+    fflush(stdout); /* what follows may be said by others */
     if (save(x, out) != 0)
         return EX_CANTCREAT;
     if (n > 0)

@@ -310,6 +310,8 @@ isolate_stdio(const char *mechanism)
     char program[4096];
     int err = program_path("ipcd", program, sizeof program);
 
+    if (dir != NULL)
+        spaces_try_mounts(dir);
     for (int i = 0; err == 0 && form && dir && i < FORMS; i++)
         if (strcmp(isolate_forms[i].name, form) == 0 &&
             !(isolate_forms[i].flags & CLONE_NEWPID))

@@ -175,54 +175,79 @@ findings(const struct isolate_matrix *x, FILE *f)
     }
 }
 
-/* "not run here: 22 cells of msgq/posix, because: ...": those of the n cells
- * at c that have this reason. */
-static void
-say_not_run(const struct isolate_cell *c, size_t n, const char *of,
-            const char *reason, FILE *f)
+static bool
+same_reason(const struct isolate_cell *c, const char *reason)
 {
-    char text[512];
+    return c->reason != NULL && strcmp(c->reason, reason) == 0;
+}
+
+/* ", pid" after what there is, once. */
+static void
+add_name(char *names, size_t size, const char *name)
+{
+    size_t len = strlen(names);
+
+    if (len == 0)
+        snprintf(names, size, "%s", name);
+    else if (strcmp(names + (len > strlen(name) ? len - strlen(name) : 0),
+                    name) != 0)
+        snprintf(names + len, size - len, ", %s", name);
+}
+
+/* What has this reason: columns, or rows.  Nothing, if that is all there is. */
+static void
+names_with(const struct isolate_matrix *x, const char *reason, char *names,
+           size_t size)
+{
+    names[0] = '\0';
+    for (int form = 0; form < FORMS; form++)
+        if (x->absent[form] != NULL && strcmp(x->absent[form], reason) == 0)
+            add_name(names, size, isolate_forms[form].name);
+    for (size_t i = 0; i < x->n; i++)
+        if (same_reason(&x->cells[i], reason) &&
+            x->cells[i].reason != x->absent[x->cells[i].form])
+            add_name(names, size, x->cells[i].m->name);
+}
+
+/* "not run here: 88 cells (user, user+nr), because: ..." */
+static void
+say_not_run(const struct isolate_matrix *x, const char *reason, FILE *f)
+{
+    char names[512], text[1024];
     size_t count = 0;
 
-    for (size_t i = 0; i < n; i++)
-        count += c[i].reason != NULL && strcmp(c[i].reason, reason) == 0;
-    if (count == 0)
-        return;
-    snprintf(text, sizeof text, "%zu cell%s of %s, because: %s", count,
-             count > 1 ? "s" : "", of, reason);
+    for (size_t i = 0; i < x->n; i++)
+        count += same_reason(&x->cells[i], reason);
+    names_with(x, reason, names, sizeof names);
+    if (count == x->n)
+        strcpy(names, "all");
+    snprintf(text, sizeof text, "%zu cells (%s), because: %s", count, names,
+             reason);
     fputs("not run here: ", f);
     wrap(f, text, 14, 98);
 }
 
-/* Of a mechanism's cells, the first that is not run for a reason of its own. */
-static const char *
-own_reason(const struct isolate_matrix *x, const struct isolate_cell *row)
+static bool
+said_before(const struct isolate_matrix *x, size_t at)
 {
-    for (const struct isolate_cell *c = row; c < row + FORMS * SIDES; c++)
-        if (c->reason != NULL && c->reason != x->absent[c->form])
-            return c->reason;
-    return NULL;
+    for (size_t i = 0; i < at; i++)
+        if (same_reason(&x->cells[i], x->cells[at].reason))
+            return true;
+    return false;
 }
 
 static void
 not_run(const struct isolate_matrix *x, FILE *f)
 {
-    for (int form = 0; form < FORMS; form++)
-        if (x->absent[form] != NULL)
-            say_not_run(x->cells, x->n, isolate_forms[form].name,
-                        x->absent[form], f);
-    for (size_t i = 0; i < x->n; i += (size_t)FORMS * SIDES) {
-        const struct isolate_cell *c = &x->cells[i];
-        const char *reason = own_reason(x, c);
-
-        if (reason != NULL)
-            say_not_run(c, FORMS * SIDES, c->m->name, reason, f);
-        else if (!c->known)
+    for (size_t i = 0; i < x->n; i++)
+        if (x->cells[i].reason != NULL && !said_before(x, i))
+            say_not_run(x, x->cells[i].reason, f);
+    for (size_t i = 0; i < x->n; i += (size_t)FORMS * SIDES)
+        if (!x->cells[i].known)
             fprintf(f,
                     "%s: nobody has written down what it needs "
                     "(harness/ns/isolate_expect.c)\n",
-                    c->m->name);
-    }
+                    x->cells[i].m->name);
 }
 
 void

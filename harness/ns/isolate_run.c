@@ -77,8 +77,10 @@ find_absent(struct isolate_matrix *x, const char *dir)
 
         if (err != 0 &&
             asprintf(&x->absent[form], "%s; %s", strerror(-err),
-                     spaces_advice(isolate_flags(&isolate_forms[form]), err)) ==
-                -1)
+                     isolate_forms[form].covered && err == -ENOENT
+                         ? "is there a /dev/shm to cover?"
+                         : spaces_advice(isolate_flags(&isolate_forms[form]),
+                                         err)) == -1)
             x->absent[form] = NULL;
     }
     for (size_t i = 0; i < x->n; i++) {

@@ -94,24 +94,15 @@ fork_child(void)
     return pid;
 }
 
-/* Once, and before anything is unshared: what /proc/self/exe says in a new mount
- * namespace is not always a path there. */
-static char ipcd[PATH_MAX];
-
-static int
-find_ipcd(void)
-{
-    return ipcd[0] != '\0' ? 0 : program_path("ipcd", ipcd, sizeof ipcd);
-}
-
 int
 space_enter(const char *dir, const char **step)
 {
+    char program[PATH_MAX];
     pid_t pid;
     int err;
 
     *step = "/proc/self/exe, where our programs are,";
-    err = find_ipcd();
+    err = program_path("ipcd", program, sizeof program);
     if (err != 0)
         return err;
     *step = "unshare(2)";
@@ -189,13 +180,16 @@ const char *
 users_missing(void)
 {
     static char reason[PATH_MAX + 64];
+    char program[PATH_MAX] = "ipcd";
     static const char *why;
     static bool known;
 
     if (!known && try_it(become_both, NULL) != 0)
         why = "needs root, and uids 10001 and 10002";
-    else if (!known && (find_ipcd() != 0 || try_it(become_customer, ipcd))) {
-        snprintf(reason, sizeof reason, "uid %d may not run %s", ALICE, ipcd);
+    else if (!known && (program_path("ipcd", program, sizeof program) != 0 ||
+                        try_it(become_customer, program) != 0)) {
+        snprintf(reason, sizeof reason, "uid %d may not run %s", ALICE,
+                 program);
         why = reason;
     }
     known = true;
