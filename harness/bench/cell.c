@@ -235,10 +235,22 @@ row_of(const struct cell *c, long round)
     return r;
 }
 
+/* What another run of this user has taken since we looked is not this cell's
+ * failure.  Asked when its server is gone: what is there now would do. */
+static const char *
+lacking(const struct cell *c, int err)
+{
+    if (c->m != NULL)
+        return ipc_unavailable(c->m);
+    return err == -EMFILE || err == -ENFILE || err == -ENOSPC
+               ? "this user's queues or descriptors are used up"
+               : NULL;
+}
+
 int
 measure_cell(struct bench *b, struct cell *c, long round, struct row *r)
 {
-    const char *why;
+    const char *why, *lacks;
     int err;
 
     *r = row_of(c, round);
@@ -248,10 +260,14 @@ measure_cell(struct bench *b, struct cell *c, long round, struct row *r)
         return -EINTR;
     c->batch = b->page->batch;
     why = err == 0 ? disturbed(c, r) : NULL;
-    strcpy(r->status, err != 0 ? ROW_FAILED : why ? ROW_REJECTED : ROW_OK);
+    lacks = err != 0 ? lacking(c, err) : NULL;
+    strcpy(r->status, lacks      ? ROW_ABSENT
+                      : err != 0 ? ROW_FAILED
+                      : why      ? ROW_REJECTED
+                                 : ROW_OK);
     cell_explain(err, r->reason, sizeof r->reason);
-    if (why != NULL)
-        snprintf(r->reason, sizeof r->reason, "%s", why);
+    if (why != NULL || lacks != NULL)
+        snprintf(r->reason, sizeof r->reason, "%s", why ? why : lacks);
     if (err == 0 && c->pool != NULL)
         histogram_merge(c->pool, &b->page->histogram);
     c->given_up = err != 0;

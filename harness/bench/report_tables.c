@@ -166,6 +166,9 @@ print_failures(const struct summary *s, FILE *f)
 
     fprintf(f, "%ld of %ld cells were disturbed, %ld failed.\n", s->rejected,
             s->measured, s->failed);
+    if (s->lacking > 0)
+        fprintf(f, "not run here: %ld of them, because: %s\n", s->lacking,
+                s->lacks);
     for (size_t i = 0; i < s->n; i++) {
         const struct line *l = &s->lines[i];
 

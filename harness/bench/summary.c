@@ -273,6 +273,16 @@ line_of(struct group *g)
     return l;
 }
 
+/* What could be run when the run began, and then not any more. */
+static void
+note_lacking(struct summary *s, const struct row *r)
+{
+    if (r->round == 0 || strcmp(r->status, ROW_ABSENT) != 0)
+        return;
+    s->lacking++;
+    snprintf(s->lacks, sizeof s->lacks, "%s", r->reason);
+}
+
 int
 summarise(struct row *rows, size_t n, struct summary *s)
 {
@@ -296,6 +306,7 @@ summarise(struct row *rows, size_t n, struct summary *s)
     }
     for (size_t i = 0; i < n; i++) {
         s->measured += rows[i].round > 0;
+        note_lacking(s, &rows[i]);
         if (rows[i].round > s->rounds)
             s->rounds = rows[i].round;
     }

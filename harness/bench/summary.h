@@ -52,6 +52,8 @@ struct summary {
     struct line *lines;
     size_t n;
     long rounds, measured, rejected, failed; /* measured: rows in all */
+    long lacking;    /* of them: had no queues left, or the like ... */
+    char lacks[160]; /* ... the reason of one */
 };
 
 /*
