@@ -36,8 +36,13 @@ static void
 exec_daemon(const struct host *h, int ready)
 {
     char fd[16];
+    sigset_t none;
     int null;
 
+    /* What is blocked stays so, and a server that does not hear SIGTERM would
+     * be waited for for ever. */
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     snprintf(fd, sizeof fd, "%d", ready);
     fcntl(ready, F_SETFD, 0); /* this one is meant to survive the exec */
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* and we are not to survive our host */
