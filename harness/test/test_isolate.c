@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 Suite *test_isolate(void);
 
@@ -113,8 +114,25 @@ START_TEST(isolate_leaves_its_results_and_nothing_else)
     snprintf(out, sizeof out, "%s/out", run_dir);
     run_program(&o, "ipcbench", "isolate", "-m", "pipe/packet", "--out", out,
                 (char *)NULL);
-    ck_assert_msg(o.status == 0, "%s%s", o.out, o.err);
+    ck_assert_msg(o.status == 0, "%.3000s", o.err);
     ck_assert_ptr_nonnull(strstr(o.out, "isolate.csv"));
+    remove_tree(out);
+}
+END_TEST
+
+START_TEST(what_there_are_no_queues_for_is_no_finding)
+{
+    const struct rlimit none = {0, 0};
+    char out[ENDPOINT_SIZE + 8];
+    static struct output o;
+
+    ck_assert_int_eq(setrlimit(RLIMIT_MSGQUEUE, &none), 0);
+    snprintf(out, sizeof out, "%s/out", run_dir);
+    run_program(&o, "ipcbench", "isolate", "-m", "msgq/posix", "--out", out,
+                (char *)NULL);
+    ck_assert_msg(o.status == 0, "%.3000s", o.err);
+    ck_assert_ptr_nonnull(
+        strstr(o.out, "not run here: 22 cells (all), because: EMFILE"));
     remove_tree(out);
 }
 END_TEST
@@ -132,6 +150,7 @@ test_isolate(void)
         add_loop_test_if(tc, reason, isolation_is_as_expected, i);
     tcase_add_test(tc, every_mechanism_has_its_expectations);
     tcase_add_test(tc, what_differs_is_reported_as_a_finding);
+    tcase_add_test(tc, what_there_are_no_queues_for_is_no_finding);
     add_test_if(tc, reason, isolate_leaves_its_results_and_nothing_else);
     return s;
 }

@@ -2,7 +2,7 @@
  * test_nslab.c - nslab, the program that shows what a new namespace changes,
  * and says what to do where the kernel forbids it.
  */
-#define _GNU_SOURCE /* unshare, CLONE_NEW... */
+#define _GNU_SOURCE /* unshare, CLONE_NEW..., RLIMIT_MSGQUEUE */
 #include "test/inside.h"
 
 #include "ns/spaces.h"
@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 Suite *test_nslab(void);
 
@@ -34,7 +35,7 @@ START_TEST(nslab_shows_a_difference_in_each_namespace)
         ck_assert_uint_le(strlen(line), 100);
         *end = '\n';
     }
-    ck_assert_msg(differs, "%s", o.out);
+    ck_assert_msg(differs, "%.3000s", o.out);
     ck_assert_ptr_nonnull(strstr(o.out, "the parent sees what it saw before"));
 }
 END_TEST
@@ -60,6 +61,21 @@ START_TEST(nslab_refuses_a_namespace_that_there_is_not)
     run_program(&o, "nslab", (char *)NULL);
     ck_assert_int_eq(o.status, 64);
     ck_assert_ptr_nonnull(strstr(o.err, "--clone"));
+}
+END_TEST
+
+START_TEST(nslab_goes_on_without_a_kind_of_object)
+{
+    const struct rlimit none = {0, 0};
+    static struct output o;
+
+    ck_assert_int_eq(setrlimit(RLIMIT_MSGQUEUE, &none), 0);
+    run_program(&o, "nslab", "--clone", "uts", (char *)NULL);
+    ck_assert_msg(o.status == 0, "%.1000s", o.err);
+    ck_assert_ptr_nonnull(strstr(o.err, "no POSIX queue to look for"));
+    ck_assert_ptr_nonnull(strstr(o.err, "ulimit -q"));
+    ck_assert_ptr_nonnull(strstr(o.out, "our POSIX queue       not made"));
+    ck_assert_ptr_nonnull(strstr(o.out, "our System V queue    found"));
 }
 END_TEST
 
@@ -103,6 +119,7 @@ test_nslab(void)
         add_loop_test_if(tc, reason, nslab_shows_a_difference_in_each_namespace,
                          i);
     add_test_if(tc, reason, nslab_runs_a_command_inside);
+    add_test_if(tc, reason, nslab_goes_on_without_a_kind_of_object);
     tcase_add_test(tc, nslab_refuses_a_namespace_that_there_is_not);
     add_both(tc, reason, what_the_kernel_forbids_is_explained);
     return s;
