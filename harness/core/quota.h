@@ -1,0 +1,98 @@
+/*
+ * quota.h - how much of what a server has one user may have.
+ *
+ * A client costs its user next to nothing, and whatever a server counts for all
+ * has an end: slots for clients, descriptors on their way, counters, lines in
+ * the log.  Whoever comes often enough would have all of it, and the server
+ * would be there for nobody else.  So everything that can be spent is counted
+ * here, per user, in one table:
+ *
+ *      uid      slots   descriptors   counters  ...
+ *      10001       32            12         16          each below its limit
+ *      10002        1             0          2          for one user, and all
+ *      nobody       3             0          0          together below the limit
+ *      ...                                              for all but the reserve
+ *
+ * Count those whose uid the kernel has told (owner.h, SO_PEERCRED).  If a claim
+ * were enough, anybody could spend Alice's quota for her.  Callers whom the
+ * kernel has not named, uid -1, are one user.
+ *
+ * Root and the server's owner are counted, and not refused as long as anything
+ * is left: they could stop the server anyway, and have to get in when it is in
+ * trouble.  For them a reserve is kept that nobody else is given.
+ */
+#ifndef QUOTA_H
+#define QUOTA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Whose server this is: who is never refused, beside root.  Until somebody says
+ * so, geteuid(); a server that gives its user up says it before. */
+void quota_set_owner(uid_t uid);
+bool quota_is_privileged(uid_t uid);
+
+/* -- slots: a pure function ------------------------------------------------ */
+
+/* Slots kept for root and the owner: 4 of 64. */
+#define QUOTA_RESERVE(total) ((total) / 16)
+
+/*
+ * May this user, who has so many of the total slots, of which so many are free,
+ * have one more?  Only if it then has no more than half of what is not in other
+ * users' hands.  So the first user gets at most half of all, the second half of
+ * the rest, and the next who comes finds something, whoever came before.
+ */
+bool quota_allows(uid_t uid, size_t has, size_t free, size_t total);
+
+/* -- everything else: a table ---------------------------------------------- */
+
+/* What can be spent.  To add a kind, add a line here and one to quota_kinds[].
+ * The unit of each stands there. */
+enum quota_kind {
+    QUOTA_DESCRIPTORS, /* passed to clients, and not received yet */
+    QUOTA_COUNTERS,
+    QUOTA_REMEMBERED, /* ids of requests that are carried out once */
+    QUOTA_SLOW,       /* requests under way that take long */
+    QUOTA_MEMORY,
+    QUOTA_AUDIT,
+    QUOTA_KINDS,
+};
+
+struct quota_kind_limits {
+    const char *name; /* for `ipcctl stats`: one word */
+    const char *unit;
+    uint64_t per_user, in_all; /* of the unit */
+    uint64_t per_second; /* 0: it is given back by quota_give().  Else what was
+                          * taken comes back by itself, so many a second, as
+                          * the tokens of a bucket that holds per_user. */
+};
+
+extern const struct quota_kind_limits quota_kinds[QUOTA_KINDS];
+
+/* How many users the table knows at once: those who have something, or had it
+ * last.  One more is refused, root and the owner are not. */
+#define QUOTA_USERS 256
+
+/*
+ * Takes n units for this user, at the time now (now_ns()).  0, or
+ *   -EDQUOT  it has its part; others would get some
+ *   -EAGAIN  all of it is spent, but for the reserve (a sixteenth)
+ * Takes all or nothing, allocates nothing, waits for nobody; may be called by
+ * several threads.
+ */
+int quota_take(uid_t uid, enum quota_kind kind, uint64_t n, int64_t now);
+
+/* Gives n units back that quota_take() gave to this user. */
+void quota_give(uid_t uid, enum quota_kind kind, uint64_t n);
+
+/* What this user has at the moment, and what all have together. */
+uint64_t quota_used(uid_t uid, enum quota_kind kind, int64_t now);
+uint64_t quota_used_in_all(enum quota_kind kind, int64_t now);
+
+/* Forgets everything; for tests, and after fork(2). */
+void quota_reset(void);
+
+#endif

@@ -1,0 +1,204 @@
+/*
+ * rendezvous.h - how a client and a server who share nothing yet come to share
+ * something.
+ *
+ *      NAME        the endpoint: a file that says what the server's objects are
+ *                  called (endpoint_publish), or the mechanism's own object
+ *      NAME.join   a FIFO: who comes registers there      (struct registrar)
+ *      NAME.d/     where clients put files of their own   (struct client_dir)
+ *
+ *      client                                    server
+ *      looks NAME up
+ *      makes an object for itself alone
+ *      "mine is PID.SERIAL, I am UID"    ---->   opens it (object.h), looks whose
+ *                                                it is (owner.h), takes a slot
+ *                                                (sessions.h)
+ *      reads the nonce in it             <----   leaves a nonce in it
+ *      removes the name; both have it open
+ *      every request carries the nonce   ---->   believes it
+ *
+ * A server does not look for newcomers: in a directory where strangers may make
+ * names, they can make more than it can look at.  They write a record into the
+ * FIFO, so that taking one in costs the same however many there are, and a server
+ * that has no clients sleeps in poll(2) until one comes.
+ *
+ * Nothing that strangers can write to is needed by the server under a name that
+ * they know before it: a name of its own in a space that all share (/dev/shm,
+ * queues) is random, and new for each start.
+ *
+ * A mechanism whose requests come through one channel for all (a FIFO, a queue)
+ * needs no NAME.join: registrations come that way, too.
+ */
+#ifndef RENDEZVOUS_H
+#define RENDEZVOUS_H
+
+#include "object.h"
+#include "rundir.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* -- names ----------------------------------------------------------------- */
+
+/* A new name for an object in a space that all users share:
+ * "/ipclab-0123456789abcdef-msgq-posix", the digits random. */
+int endpoint_fresh(const char *name, char fresh[ENDPOINT_SIZE]);
+
+/* Could that be one of endpoint_fresh(name)?  Nothing else is ever removed
+ * because of what stands in a file. */
+bool endpoint_is_fresh(const char *name, const char *fresh);
+
+/*
+ * Server: writes the endpoint file, one line "KEY VALUE", mode 0644, in place of
+ * a leftover; *id is what was made, for object_unlink().  Clients see all of it
+ * or nothing.  Write it last: now clients find the server.
+ */
+int endpoint_publish(const char *name, const char *key, const char *value,
+                     struct object_id *id);
+
+/*
+ * Client, and sweep(): what stands behind the key.
+ *   -ENOENT  no such file, or no such line: no server
+ *   -EPERM   it is not the run directory's owner's, or no plain file
+ */
+int endpoint_lookup(const char *name, const char *key, char *value,
+                    size_t size);
+
+/* Removes a file of the run directory, NAME and suffix, if it is still the one
+ * that we have made.  1, 0, -errno as object_unlink(). */
+int endpoint_unlink(const char *name, const char *suffix,
+                    const struct object_id *id);
+
+/* -- registration ---------------------------------------------------------- */
+
+/*
+ * What a client writes into NAME.join, with one write(2), little-endian:
+ *
+ *      0      4     8     12       16      20      24     32
+ *      +------+-----+-----+--------+-------+-------+------+
+ *      | JOIN | uid | pid | serial | id[0] | id[1] | zero |
+ *      +------+-----+-----+--------+-------+-------+------+
+ *
+ * id: of System V objects, or whatever the mechanism needs to find the object,
+ * else zero.  All of it is a claim: anybody may have written it.
+ */
+struct registration {
+    uid_t uid;
+    uint32_t pid, serial;
+    uint32_t id[2];
+};
+
+#define REGISTRATION_SIZE 32 /* bytes; far below PIPE_BUF */
+
+/* The same in words, for the protocol page.  Where it says DIR/NAME, the variant
+ * has its own. */
+#define REGISTRATION_WIRE \
+    "To register, open the FIFO `DIR/NAME.join` for writing, non-blocking " \
+    "(ENXIO: no\nserver), and write 32 bytes with one write(2), " \
+    "little-endian:\n" \
+    "\n" \
+    "| offset | size | |\n" \
+    "|---|---|---|\n" \
+    "| 0 | 4 | the bytes `J` `O` `I` `N` |\n" \
+    "| 4 | 4 | your effective uid |\n" \
+    "| 8 | 4 | PID |\n" \
+    "| 12 | 4 | SERIAL, random |\n" \
+    "| 16 | 4 | first id |\n" \
+    "| 20 | 4 | second id |\n" \
+    "| 24 | 8 | zero |\n" \
+    "\n" \
+    "Keep the FIFO open: poll(2) says POLLERR when the server is gone."
+
+void registration_encode(const struct registration *r,
+                         uint8_t bytes[REGISTRATION_SIZE]);
+bool registration_decode(const uint8_t bytes[REGISTRATION_SIZE],
+                         struct registration *r);
+
+/* -- registration: server -- */
+
+/* So many newcomers are looked at in one turn of the server. */
+#define REGISTRATIONS_A_TURN 16
+
+struct registrar {
+    int fd; /* for poll(2): readable, somebody has registered */
+    struct object_id id;
+    size_t start, end; /* of in, not yet looked at */
+    uint8_t in[PIPE_BUF];
+};
+
+/* Makes NAME.join in place of a leftover, or takes an activator's
+ * (activation.h): open to everybody for writing if the server is root, else to
+ * its own user only.  0 or -errno. */
+int registrar_make(struct registrar *r, const char *name);
+
+/* The next one: 1; 0: nobody else is there now.  Never waits; steps over what is
+ * no record, byte by byte. */
+int registrar_next(struct registrar *r, struct registration *next);
+
+/* Is there any that has been read and not looked at?  Then poll(2) does not say
+ * so. */
+bool registrar_pending(const struct registrar *r);
+
+/* Closes it, and removes the name if it is still ours. */
+void registrar_remove(struct registrar *r, const char *name);
+
+/* 1 = there was one, 0, -errno.  An activator's is left alone. */
+int registrar_sweep(const char *name);
+
+/* -- registration: client -- */
+
+/*
+ * Opens NAME.join.  A descriptor, to be kept open as long as one is a client:
+ * it is also the sign of life.
+ *   -ENOENT, -ECONNREFUSED  no server
+ *   -EPERM                  not the run directory's owner's
+ */
+int registration_open(const char *where);
+
+/* Registers; waits for room until the deadline (clock.h).
+ *   -EPIPE  the server is gone; -ETIMEDOUT */
+int registration_send(int fd, const struct registration *r, int64_t deadline);
+
+/*
+ * 0, or -EPIPE: the server is gone, however it ended.  One system call.
+ *
+ * The server has the only read end of the FIFO: others may write there and not
+ * read, so nobody can keep the dead alive; and each server makes a new one, so
+ * nobody takes the next one for the last.  Who waits in poll(2) adds {.fd = fd,
+ * .events = 0}: POLLERR, at once.
+ */
+int registration_alive(int fd);
+
+/* -- NAME.d ---------------------------------------------------------------- */
+
+/*
+ * A directory where clients make names, and so theirs: one of them may put a
+ * hundred thousand files there, or a directory that cannot be removed.  None of
+ * that keeps a server from starting: it moves the old one out of the way and
+ * makes a new one; what was in the old one is removed a little at a time.
+ */
+struct client_dir {
+    int fd; /* for object_open(OBJECT_AT, fd, ...) */
+    struct object_id id;
+    char old[ENDPOINT_SIZE]; /* moved away, and not yet empty; "": none */
+};
+
+/* Makes NAME.d: sticky, and open to everybody for making names, not for reading
+ * them, if the server is root; else 0700.  An activator's is taken as it is, if
+ * it is ours.  0 or -errno. */
+int client_dir_make(struct client_dir *d, const char *name);
+
+/* Removes at most a slice of what had been in the old one, and the old one when
+ * it is empty.  Free when there is none.  Call it now and then. */
+void client_dir_tidy(struct client_dir *d);
+
+/* Closes it, moves it away if it is still ours, and removes it, up to a limit;
+ * what is left then sweep finds. */
+void client_dir_remove(struct client_dir *d, const char *name);
+
+/* Removes it, and all that was moved away, whole.  1 = there was one, 0, or
+ * -errno: something cannot be removed.  An activator's is left alone. */
+int client_dir_sweep(const char *name);
+
+#endif

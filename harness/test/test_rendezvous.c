@@ -1,0 +1,567 @@
+/*
+ * test_rendezvous.c - how client and server find each other: core/rendezvous.h
+ * and core/object.h, with real FIFOs, and users who mean no good.
+ */
+#define _GNU_SOURCE /* memfd_create, O_CLOEXEC, mq_open */
+#include "test/test.h"
+
+#include "core/clock.h"
+#include "core/rendezvous.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <mqueue.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+Suite *test_rendezvous(void);
+
+static const char *
+endpoint(void)
+{
+    static char name[ENDPOINT_SIZE];
+
+    snprintf(name, sizeof name, "%.80s/any-thing", run_dir);
+    return name;
+}
+
+static const char *
+path_of(const char *rest)
+{
+    static char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s%s", endpoint(), rest);
+    return path;
+}
+
+/* -- names ----------------------------------------------------------------- */
+
+START_TEST(a_fresh_name_is_another_each_time_and_known_by_its_shape)
+{
+    char a[ENDPOINT_SIZE], b[ENDPOINT_SIZE];
+
+    ck_assert_int_eq(endpoint_fresh(endpoint(), a), 0);
+    ck_assert_int_eq(endpoint_fresh(endpoint(), b), 0);
+    ck_assert_str_ne(a, b);
+    ck_assert(endpoint_is_fresh(endpoint(), a));
+    ck_assert(!endpoint_is_fresh("/x/other-thing", a));
+    ck_assert(!endpoint_is_fresh(endpoint(), "/postgres.17"));
+    ck_assert(!endpoint_is_fresh(endpoint(), "/ipclab-any-thing"));
+    ck_assert(!endpoint_is_fresh(endpoint(), ""));
+    a[10] = '/';
+    ck_assert(!endpoint_is_fresh(endpoint(), a));
+}
+END_TEST
+
+START_TEST(what_the_server_publishes_is_what_a_client_finds)
+{
+    struct object_id id, other;
+    char value[64];
+    FILE *f;
+
+    ck_assert_int_eq(endpoint_lookup(endpoint(), "name", value, sizeof value),
+                     -ENOENT);
+    ck_assert_int_eq(endpoint_publish(endpoint(), "name", "/x-1", &id), 0);
+    ck_assert_int_eq(endpoint_lookup(endpoint(), "name", value, sizeof value),
+                     0);
+    ck_assert_str_eq(value, "/x-1");
+    ck_assert_int_eq(endpoint_lookup(endpoint(), "nam", value, sizeof value),
+                     -ENOENT);
+    ck_assert_int_eq(endpoint_lookup(endpoint(), "name", value, 4), -ENOENT);
+    /* The next server's: not the first one's to remove. */
+    ck_assert_int_eq(endpoint_publish(endpoint(), "name", "/x-2", &other), 0);
+    ck_assert_int_eq(endpoint_unlink(endpoint(), "", &id), 0);
+    ck_assert_int_eq(endpoint_lookup(endpoint(), "name", value, sizeof value),
+                     0);
+    ck_assert_str_eq(value, "/x-2");
+    f = fopen(endpoint(), "we");
+    ck_assert_ptr_nonnull(f);
+    fputs("id 7\nname /y\n", f);
+    fclose(f);
+    ck_assert_int_eq(endpoint_lookup(endpoint(), "name", value, sizeof value),
+                     0);
+    ck_assert_str_eq(value, "/y");
+    ck_assert_int_eq(unlink(endpoint()), 0);
+}
+END_TEST
+
+START_TEST(what_stands_at_the_endpoint_must_be_a_file_of_the_directorys_owner)
+{
+    struct object_id id;
+    char value[64];
+
+    ck_assert_int_eq(mkfifo(endpoint(), 0666), 0); /* it does not wait */
+    ck_assert_int_eq(endpoint_lookup(endpoint(), "name", value, sizeof value),
+                     -EPERM);
+    ck_assert_int_eq(unlink(endpoint()), 0);
+    ck_assert_int_eq(symlink("/etc/passwd", endpoint()), 0);
+    ck_assert_int_eq(endpoint_lookup(endpoint(), "root:x:0:0:root:/root:",
+                                     value, sizeof value),
+                     -EPERM);
+    ck_assert_int_eq(endpoint_publish(endpoint(), "name", "/x", &id), 0);
+    ck_assert_int_eq(chown(endpoint(), BOB, BOB), 0);
+    ck_assert_int_eq(endpoint_lookup(endpoint(), "name", value, sizeof value),
+                     -EPERM);
+    ck_assert_int_eq(endpoint_unlink(endpoint(), "", &id), 1);
+    ck_assert_int_eq(endpoint_unlink(endpoint(), "", &id), 0);
+}
+END_TEST
+
+/* -- registration ---------------------------------------------------------- */
+
+static void
+register_as(void *serial)
+{
+    const struct registration r = {.uid = geteuid(),
+                                   .pid = (uint32_t)getpid(),
+                                   .serial = *(const uint32_t *)serial,
+                                   .id = {7, UINT32_MAX}};
+    int fd = registration_open(endpoint());
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(registration_send(fd, &r, now_ns() + PATIENCE), 0);
+    ck_assert_int_eq(registration_alive(fd), 0);
+    close(fd);
+    /* Nobody reads what others write, or holds the server's end. */
+    ck_assert(geteuid() == 0 || open(path_of(".join"), O_RDONLY) == -1);
+    ck_assert(geteuid() == 0 || open(path_of(".join"), O_RDWR) == -1);
+}
+
+START_TEST(who_registers_is_found_in_the_order_of_coming)
+{
+    struct registrar r;
+    struct registration got;
+    const uid_t who[] = {geteuid(), geteuid() == 0 ? ALICE : geteuid(),
+                         geteuid() == 0 ? BOB : geteuid()};
+
+    ck_assert_int_eq(registration_open(endpoint()), -ENOENT);
+    ck_assert_int_eq(registrar_make(&r, endpoint()), 0);
+    ck_assert_int_eq(registrar_next(&r, &got), 0);
+    for (uint32_t i = 0; i < 3; i++)
+        run_as(who[i], register_as, &i);
+    for (uint32_t i = 0; i < 3; i++) {
+        ck_assert_int_eq(registrar_next(&r, &got), 1);
+        ck_assert_uint_eq(got.serial, i);
+        ck_assert_uint_eq(got.uid, who[i]);
+        ck_assert_uint_eq(got.id[0], 7);
+        ck_assert_uint_eq(got.id[1], UINT32_MAX);
+    }
+    ck_assert_int_eq(registrar_next(&r, &got), 0);
+    registrar_remove(&r, endpoint());
+    ck_assert_int_eq(registration_open(endpoint()), -ENOENT);
+}
+END_TEST
+
+START_TEST(rubbish_among_the_registrations_costs_nobody_his)
+{
+    const struct registration good = {.serial = 5};
+    uint8_t rubbish[3 * REGISTRATION_SIZE], record[REGISTRATION_SIZE];
+    struct registrar r;
+    struct registration got;
+    int fd;
+
+    ck_assert_int_eq(registrar_make(&r, endpoint()), 0);
+    fd = registration_open(endpoint());
+    registration_encode(&good, record);
+    for (size_t n = 0; n <= sizeof rubbish; n++) {
+        memset(rubbish, 'J', sizeof rubbish);
+        if (n >= 4) /* looks like the beginning of one, and is not */
+            memcpy(rubbish + n - 4, "JOIN", 4);
+        ck_assert_int_eq(write(fd, rubbish, n), (ssize_t)n);
+        ck_assert_int_eq(registration_send(fd, &good, 0), 0);
+        do /* "JOIN" and his makes one more, which is nobody's */
+            ck_assert_int_eq(registrar_next(&r, &got), 1);
+        while (got.serial != 5);
+        ck_assert_int_eq(registrar_next(&r, &got), 0);
+    }
+    close(fd);
+    registrar_remove(&r, endpoint());
+}
+END_TEST
+
+START_TEST(a_full_register_is_waited_for_with_a_limit)
+{
+    const struct registration good = {.serial = 5};
+    struct registrar r;
+    struct registration got;
+    size_t n = 0;
+    int fd;
+
+    ck_assert_int_eq(registrar_make(&r, endpoint()), 0);
+    fd = registration_open(endpoint());
+    while (registration_send(fd, &good, 0) == 0)
+        n++;
+    ck_assert_int_eq(registration_send(fd, &good, now_ns() + NS_PER_MS),
+                     -ETIMEDOUT);
+    for (size_t i = 0; i < n; i++)
+        ck_assert_int_eq(registrar_next(&r, &got), 1);
+    ck_assert_int_eq(registrar_next(&r, &got), 0);
+    ck_assert_int_eq(registration_send(fd, &good, 0), 0);
+    close(fd);
+    registrar_remove(&r, endpoint());
+}
+END_TEST
+
+static void
+be_a_server(struct child *self, void *arg)
+{
+    struct registrar r;
+
+    (void)arg;
+    ck_assert_int_eq(registrar_make(&r, endpoint()), 0);
+    child_step(self);
+    child_step(self);
+}
+
+START_TEST(who_has_registered_notices_at_once_that_the_server_is_dead)
+{
+    struct pollfd p = {.events = 0};
+    struct registrar next;
+    struct child server;
+
+    child_start(&server, geteuid(), be_a_server, NULL);
+    child_wait(&server);
+    p.fd = registration_open(endpoint());
+    ck_assert_int_ge(p.fd, 0);
+    ck_assert_int_eq(registration_alive(p.fd), 0);
+    child_kill(&server);
+    ck_assert_int_eq(registration_alive(p.fd), -EPIPE);
+    ck_assert_int_eq(poll(&p, 1, -1), 1);
+    ck_assert_int_eq(registration_open(endpoint()), -ECONNREFUSED);
+    /* And does not take the next one for it. */
+    ck_assert_int_eq(registrar_make(&next, endpoint()), 0);
+    ck_assert_int_eq(registration_alive(p.fd), -EPIPE);
+    close(p.fd);
+    registrar_remove(&next, endpoint());
+    ck_assert_int_eq(registrar_sweep(endpoint()), 0);
+}
+END_TEST
+
+/* -- NAME.d ---------------------------------------------------------------- */
+
+/* What a stranger can leave in a directory that is open to him. */
+static void
+litter(void *arg)
+{
+    char path[PATH_MAX];
+    int fd = open(path_of(".d"), O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    ck_assert_int_ne(fd, -1);
+    ck_assert_int_ne(openat(fd, ".hidden", O_CREAT | O_WRONLY, 0600), -1);
+    ck_assert_int_eq(mkdirat(fd, "..more", 0), 0);
+    ck_assert_int_eq(symlinkat(arg, fd, "link"), 0);
+    ck_assert_int_eq(mkfifoat(fd, "fifo", 0600), 0);
+    ck_assert_int_eq(fchdir(fd), 0);
+    for (int i = 0; i < 100; i++) { /* as deep as he likes */
+        ck_assert_int_eq(mkdir("deep", 0700), 0);
+        ck_assert_int_eq(symlink(arg, "deep/link"), 0);
+        ck_assert_int_eq(chdir("deep"), 0);
+    }
+    for (int i = 0; i < 500; i++) {
+        snprintf(path, sizeof path, "%s.d/many-%d", endpoint(), i);
+        ck_assert_int_eq(mkfifo(path, 0600), 0);
+    }
+    ck_assert(geteuid() == 0 || open(path_of(".d"), O_RDONLY) == -1);
+}
+
+static void
+make_file(const char *path)
+{
+    int fd = open(path, O_CREAT | O_WRONLY | O_EXCL | O_CLOEXEC, 0600);
+
+    ck_assert_int_ne(fd, -1);
+    close(fd);
+}
+
+START_TEST(what_strangers_leave_keeps_no_server_from_starting)
+{
+    char kept[PATH_MAX], dir[PATH_MAX];
+    struct client_dir d;
+
+    snprintf(dir, sizeof dir, "%s/precious", run_dir);
+    ck_assert_int_eq(mkdir(dir, 0777), 0);
+    snprintf(kept, sizeof kept, "%.200s/file", dir);
+    make_file(kept);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(client_dir_make(&d, endpoint()), 0);
+        run_as(ALICE, litter, dir);
+        close(d.fd); /* killed */
+    }
+    ck_assert_int_eq(client_dir_make(&d, endpoint()), 0);
+    run_as(ALICE, litter, dir);
+    while (d.old[0] != '\0')
+        client_dir_tidy(&d);
+    client_dir_remove(&d, endpoint());
+    client_dir_sweep(endpoint());
+    ck_assert_int_eq(access(path_of(".d"), F_OK), -1);
+    ck_assert_int_eq(client_dir_sweep(endpoint()), 0);
+    /* Through no link. */
+    ck_assert_int_eq(unlink(kept), 0);
+    ck_assert_int_eq(rmdir(dir), 0);
+}
+END_TEST
+
+START_TEST(what_there_is_too_much_of_is_removed_a_little_at_a_time)
+{
+    struct client_dir d;
+    char path[PATH_MAX];
+    int turns = 0;
+
+    ck_assert_int_eq(client_dir_make(&d, endpoint()), 0);
+    for (int i = 0; i < 5000; i++) {
+        snprintf(path, sizeof path, "%s.d/%d", endpoint(), i);
+        make_file(path);
+    }
+    close(d.fd);
+    ck_assert_int_eq(client_dir_make(&d, endpoint()), 0);
+    ck_assert_str_ne(d.old, "");
+    for (; d.old[0] != '\0'; turns++)
+        client_dir_tidy(&d);
+    ck_assert_int_gt(turns, 5);
+    client_dir_remove(&d, endpoint());
+    ck_assert_int_eq(client_dir_sweep(endpoint()), 0);
+}
+END_TEST
+
+START_TEST(nothing_is_swept_through_a_link_or_in_a_strangers_directory)
+{
+    char kept[PATH_MAX], dir[PATH_MAX], gone[PATH_MAX];
+
+    snprintf(dir, sizeof dir, "%s/precious", run_dir);
+    snprintf(kept, sizeof kept, "%.200s/file", dir);
+    snprintf(gone, sizeof gone, "%s.d-01234567", endpoint());
+    ck_assert_int_eq(mkdir(dir, 0755), 0);
+    make_file(kept);
+    ck_assert_int_eq(symlink(dir, path_of(".d")), 0);
+    ck_assert_int_eq(symlink(dir, gone), 0);
+    ck_assert_int_lt(client_dir_sweep(endpoint()), 0);
+    ck_assert_int_eq(unlink(gone), 0);
+    ck_assert_int_eq(chown(dir, BOB, BOB), 0);
+    ck_assert_int_eq(rename(dir, gone), 0);
+    ck_assert_int_eq(client_dir_sweep(endpoint()), -EPERM);
+    snprintf(kept, sizeof kept, "%.200s/file", gone);
+    ck_assert_int_eq(unlink(kept), 0);
+    ck_assert_int_eq(rmdir(gone), 0);
+    snprintf(dir, sizeof dir, "find %s -name 'any-thing.d-*' -delete", run_dir);
+    ck_assert_int_eq(system(dir), 0);
+}
+END_TEST
+
+START_TEST(a_directory_that_is_another_servers_is_not_removed)
+{
+    struct client_dir first, second;
+
+    ck_assert_int_eq(client_dir_make(&first, endpoint()), 0);
+    ck_assert_int_eq(rmdir(path_of(".d")), 0);
+    ck_assert_int_eq(client_dir_make(&second, endpoint()), 0);
+    client_dir_remove(&first, endpoint());
+    ck_assert_int_eq(access(path_of(".d"), F_OK), 0);
+    client_dir_remove(&second, endpoint());
+    ck_assert_int_eq(access(path_of(".d"), F_OK), -1);
+}
+END_TEST
+
+/* -- objects --------------------------------------------------------------- */
+
+START_TEST(a_name_is_one_of_its_space_or_none)
+{
+    ck_assert(object_name_is_proper(OBJECT_AT, "12.34"));
+    ck_assert(!object_name_is_proper(OBJECT_AT, "a/b"));
+    ck_assert(!object_name_is_proper(OBJECT_AT, ".."));
+    ck_assert(!object_name_is_proper(OBJECT_AT, "."));
+    ck_assert(!object_name_is_proper(OBJECT_AT, ""));
+    ck_assert(object_name_is_proper(OBJECT_SHM, "/sem.x"));
+    ck_assert(!object_name_is_proper(OBJECT_SHM, "x"));
+    ck_assert(!object_name_is_proper(OBJECT_SHM, "/../etc"));
+    ck_assert(!object_name_is_proper(OBJECT_MQ, "/.."));
+    ck_assert(object_name_is_proper(OBJECT_MQ, "/x"));
+    ck_assert(object_name_is_proper(OBJECT_PROC_FD, "12/3"));
+    ck_assert(!object_name_is_proper(OBJECT_PROC_FD, "self/3"));
+    ck_assert(!object_name_is_proper(OBJECT_PROC_FD, "12/"));
+    ck_assert(!object_name_is_proper(OBJECT_PROC_FD, "12/3/.."));
+    ck_assert(!object_name_is_proper(OBJECT_PROC_FD, "12/../1/root"));
+    ck_assert_int_eq(object_open(OBJECT_PROC_FD, -1, "1/../x", O_RDWR, 0),
+                     -EINVAL);
+}
+END_TEST
+
+START_TEST(no_link_is_followed_and_nobody_is_waited_for)
+{
+    int dir = open(run_dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
+
+    ck_assert_int_eq(symlink("/etc/passwd", path_of("")), 0);
+    ck_assert_int_eq(object_open(OBJECT_AT, dir, "any-thing", O_RDONLY, 0),
+                     -ELOOP);
+    ck_assert_int_eq(unlink(endpoint()), 0);
+    ck_assert_int_eq(mkfifo(endpoint(), 0600), 0);
+    ck_assert_int_eq(object_open(OBJECT_AT, dir, "any-thing", O_WRONLY, 0),
+                     -ENXIO);
+    fd = object_open(OBJECT_AT, dir, "any-thing", O_RDWR | O_CREAT, 0);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    close(fd);
+    ck_assert_int_eq(unlink(endpoint()), 0);
+    ck_assert_int_eq(mkdir(endpoint(), 0700), 0);
+    ck_assert_int_eq(object_open(OBJECT_AT, dir, "any-thing", O_RDONLY, 0),
+                     -EPERM);
+    ck_assert_int_eq(rmdir(endpoint()), 0);
+    close(dir);
+}
+END_TEST
+
+START_TEST(a_descriptor_of_a_process_is_opened_if_it_is_a_memfd)
+{
+    int memfd = memfd_create("mine", MFD_CLOEXEC), fd, again;
+    char name[32], template[] = "/tmp/ipclab-check-file-XXXXXX";
+    int file = mkstemp(template);
+
+    ck_assert_int_eq(unlink(template), 0);
+    ck_assert_int_eq(write(memfd, "x", 1), 1);
+    snprintf(name, sizeof name, "%d/%d", (int)getpid(), memfd);
+    fd = object_open(OBJECT_PROC_FD, -1, name, O_RDWR, geteuid());
+    ck_assert_int_ge(fd, 0);
+    /* Another open file description of the same memory. */
+    ck_assert_int_eq(lseek(fd, 0, SEEK_CUR), 0);
+    close(fd);
+    snprintf(name, sizeof name, "%d/%d", (int)getpid(), file);
+    ck_assert_int_eq(object_open(OBJECT_PROC_FD, -1, name, O_RDWR, geteuid()),
+                     -EPERM);
+    again = open("/dev/null", O_RDWR | O_CLOEXEC);
+    snprintf(name, sizeof name, "%d/%d", (int)getpid(), again);
+    ck_assert_int_eq(object_open(OBJECT_PROC_FD, -1, name, O_RDWR, geteuid()),
+                     -EPERM);
+    close(again);
+    ck_assert_int_eq(object_open(OBJECT_PROC_FD, -1, name, O_RDWR, geteuid()),
+                     -ENOENT);
+    close(file);
+    close(memfd);
+}
+END_TEST
+
+START_TEST(shared_memory_and_queues_are_opened_by_name)
+{
+    int fd = shm_open("/ipclab-any", O_RDWR | O_CREAT | O_EXCL, 0600), again;
+    struct object_id id, other = {0};
+    mqd_t queue = mq_open("/ipclab-any", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+                          0600, NULL);
+
+    ck_assert(fd != -1 && queue != -1);
+    ck_assert_int_eq(object_id_of(fd, &id), 0);
+    again = object_open(OBJECT_SHM, -1, "/ipclab-any", O_RDWR, geteuid());
+    ck_assert_int_ge(again, 0);
+    close(again);
+    again = object_open(OBJECT_MQ, -1, "/ipclab-any", O_RDWR, geteuid());
+    ck_assert_int_ge(again, 0);
+    mq_close(again);
+    ck_assert_int_eq(object_open(OBJECT_SHM, -1, "/ipclab-no", O_RDWR, 0),
+                     -ENOENT);
+    mq_close(queue);
+    mq_unlink("/ipclab-any");
+    close(fd);
+    ck_assert_int_eq(object_shm_unlink("/ipclab-any", &other), 0);
+    ck_assert_int_eq(object_shm_unlink("/ipclab-any", &id), 1);
+    ck_assert_int_eq(object_shm_unlink("/ipclab-any", &id), 0);
+}
+END_TEST
+
+/* Who opens for the server is told all that it needs to know. */
+static uid_t told_uid;
+
+static int
+note_uid(enum object_space space, int dir, const char *name, int flags,
+         uid_t uid)
+{
+    ck_assert_int_eq(space, OBJECT_SHM);
+    ck_assert_int_eq(dir, -1);
+    ck_assert_str_eq(name, "/x");
+    ck_assert_int_eq(flags, O_RDWR);
+    told_uid = uid;
+    return -EACCES;
+}
+
+START_TEST(the_server_may_have_it_opened_by_another_process)
+{
+    object_opener = note_uid;
+    ck_assert_int_eq(object_open(OBJECT_SHM, -1, "/x", O_RDWR | O_TRUNC, ALICE),
+                     -EACCES);
+    ck_assert_uint_eq(told_uid, ALICE);
+    ck_assert_int_eq(object_open(OBJECT_SHM, -1, "/x/y", O_RDWR, ALICE),
+                     -EINVAL); /* not even asked */
+}
+END_TEST
+
+START_TEST(a_system_v_id_is_looked_at_again)
+{
+    struct object_sysv queue, set, segment;
+    struct ipc_perm perm;
+    int q = msgget(IPC_PRIVATE, 0600), e = semget(IPC_PRIVATE, 3, 0600),
+        m = shmget(IPC_PRIVATE, 100, 0600);
+
+    ck_assert_int_eq(object_sysv_look(OBJECT_QUEUE, q, &queue, &perm), 0);
+    ck_assert_uint_eq(perm.mode & 0777, 0600);
+    ck_assert_int_eq(object_sysv_look(OBJECT_SET, e, &set, NULL), 0);
+    ck_assert_uint_eq(set.size, 3);
+    ck_assert_int_eq(object_sysv_look(OBJECT_SEGMENT, m, &segment, NULL), 0);
+    ck_assert_uint_eq(segment.size, 100);
+    ck_assert_int_eq(object_sysv_same(OBJECT_QUEUE, &queue), 0);
+    ck_assert_int_eq(object_sysv_same(OBJECT_SET, &set), 0);
+    ck_assert_int_eq(object_sysv_same(OBJECT_SEGMENT, &segment), 0);
+    /* Under the same id, and another: that is what coming back looks like. */
+    set.size = 2;
+    ck_assert_int_eq(object_sysv_same(OBJECT_SET, &set), -EIDRM);
+    queue.creator++;
+    ck_assert_int_eq(object_sysv_same(OBJECT_QUEUE, &queue), -EIDRM);
+    segment.created--;
+    ck_assert_int_eq(object_sysv_same(OBJECT_SEGMENT, &segment), -EIDRM);
+    ck_assert_int_eq(msgctl(q, IPC_RMID, NULL), 0);
+    ck_assert_int_eq(semctl(e, 0, IPC_RMID), 0);
+    ck_assert_int_eq(shmctl(m, IPC_RMID, NULL), 0);
+    queue.creator--;
+    ck_assert_int_eq(object_sysv_same(OBJECT_QUEUE, &queue), -EIDRM);
+    ck_assert_int_lt(object_sysv_look(OBJECT_QUEUE, q, &queue, &perm), 0);
+    ck_assert_uint_eq(perm.cuid, (uid_t)-1);
+}
+END_TEST
+
+Suite *
+test_rendezvous(void)
+{
+    Suite *s = suite_create("rendezvous");
+    TCase *tc = test_case(s, "rendezvous");
+
+    tcase_add_test(tc,
+                   a_fresh_name_is_another_each_time_and_known_by_its_shape);
+    tcase_add_test(tc, what_the_server_publishes_is_what_a_client_finds);
+    add_test_if(
+        tc, need_root(),
+        what_stands_at_the_endpoint_must_be_a_file_of_the_directorys_owner);
+    tcase_add_test(tc, who_registers_is_found_in_the_order_of_coming);
+    tcase_add_test(tc, rubbish_among_the_registrations_costs_nobody_his);
+    tcase_add_test(tc, a_full_register_is_waited_for_with_a_limit);
+    tcase_add_test(tc,
+                   who_has_registered_notices_at_once_that_the_server_is_dead);
+    add_test_if(tc, need_root(),
+                what_strangers_leave_keeps_no_server_from_starting);
+    tcase_add_test(tc, what_there_is_too_much_of_is_removed_a_little_at_a_time);
+    add_test_if(tc, need_root(),
+                nothing_is_swept_through_a_link_or_in_a_strangers_directory);
+    tcase_add_test(tc, a_directory_that_is_another_servers_is_not_removed);
+
+    tc = test_case(s, "object");
+    tcase_add_test(tc, a_name_is_one_of_its_space_or_none);
+    tcase_add_test(tc, no_link_is_followed_and_nobody_is_waited_for);
+    tcase_add_test(tc, a_descriptor_of_a_process_is_opened_if_it_is_a_memfd);
+    tcase_add_test(tc, shared_memory_and_queues_are_opened_by_name);
+    tcase_add_test(tc, the_server_may_have_it_opened_by_another_process);
+    tcase_add_test(tc, a_system_v_id_is_looked_at_again);
+    return s;
+}
