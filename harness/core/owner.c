@@ -5,6 +5,8 @@
 #include "defence.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -21,15 +23,47 @@ is_fresh(time_t changed)
            changed - now.tv_sec <= OWNER_MAX_AGE;
 }
 
+/* The group of NAME:PASSWORD:UID:GID:..., if it is this user's line; -1. */
+static gid_t
+group_in(const char *line, uid_t uid)
+{
+    unsigned found_uid, found_gid;
+    const char *at = strchr(line, ':');
+
+    at = at != NULL ? strchr(at + 1, ':') : NULL;
+    if (at == NULL || sscanf(at, ":%u:%u:", &found_uid, &found_gid) != 2 ||
+        found_uid != uid)
+        return (gid_t)-1;
+    return found_gid;
+}
+
+/* From passwd(5) itself: getpwuid(3) may ask a server in the network, and let
+ * everybody wait for it.  -1: it is not there. */
+static gid_t
+primary_group(uid_t uid)
+{
+    FILE *users = fopen("/etc/passwd", "re");
+    gid_t gid = (gid_t)-1;
+    char line[1024];
+
+    if (users == NULL)
+        return gid;
+    while (gid == (gid_t)-1 && fgets(line, sizeof line, users) != NULL)
+        gid = group_in(line, uid);
+    fclose(users);
+    return gid;
+}
+
 static int
 owned(uid_t uid, gid_t gid, uid_t claimed, bool proper, struct ipc_peer *peer)
 {
+    (void)gid;
     *peer = IPC_PEER_UNKNOWN;
     if (uid == (uid_t)-1 || DEFENCE("proper", !proper, false) ||
         DEFENCE("owner", uid != claimed, false))
         return -EPERM;
     peer->uid = claimed; /* by now they are the same */
-    peer->gid = gid;
+    peer->gid = DEFENCE("group", primary_group(claimed), gid);
     peer->evidence = IPC_OWNER;
     return 0;
 }

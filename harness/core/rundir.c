@@ -49,10 +49,26 @@ rundir_default(char dir[ENDPOINT_SIZE])
 }
 
 int
-rundir_make(const char *dir)
+rundir_own(const char *dir)
 {
     struct stat st;
-    int made = 1;
+
+    if (lstat(dir, &st) == -1)
+        return -errno;
+    if (!S_ISDIR(st.st_mode))
+        return -ENOTDIR;
+    if (DEFENCE("rundir",
+                st.st_uid != geteuid() ||
+                    (st.st_mode & (S_IWGRP | S_IWOTH)) != 0,
+                false))
+        return -EPERM;
+    return 0;
+}
+
+int
+rundir_make(const char *dir)
+{
+    int made = 1, err;
 
     /* 0755: other users must get in to reach the endpoints.  Set by chmod,
      * whatever the umask; but only if it is ours. */
@@ -63,29 +79,42 @@ rundir_make(const char *dir)
     } else if (chmod(dir, 0755) == -1) {
         return -errno;
     }
-    if (lstat(dir, &st) == -1)
+    err = rundir_own(dir);
+    return err != 0 ? err : made;
+}
+
+int
+rundir_trusted(const char *dir, uid_t *owner)
+{
+    struct stat st;
+
+    *owner = (uid_t)-1;
+    if (stat(dir, &st) == -1)
         return -errno;
     if (!S_ISDIR(st.st_mode))
         return -ENOTDIR;
-    if (DEFENCE("rundir",
-                st.st_uid != geteuid() ||
-                    (st.st_mode & (S_IWGRP | S_IWOTH)) != 0,
-                false))
-        return -EPERM;
-    return made;
+    *owner = st.st_uid;
+    return DEFENCE("rundir",
+                   (st.st_uid == 0 || st.st_uid == geteuid()) &&
+                       (st.st_mode & (S_IWGRP | S_IWOTH)) == 0,
+                   true)
+               ? 0
+               : -EPERM;
 }
 
 int
 endpoint_name(const struct ipc_mechanism *m, const char *dir,
               char name[ENDPOINT_SIZE])
 {
-    int err = path_printf(name, ENDPOINT_SIZE, "%s/%s", dir, m->name);
-    char *slash = strrchr(name, '/');
+    char canonical[PATH_MAX];
+    int err;
 
-    /* Room for ".lock" must be left too. */
-    if (err != 0 || strlen(name) + strlen(".lock") >= ENDPOINT_SIZE)
+    if (realpath(dir, canonical) != NULL)
+        dir = canonical;
+    err = path_printf(name, ENDPOINT_SIZE, "%s/%s", dir, m->name);
+    if (err != 0 || strlen(name) + ENDPOINT_SUFFIX >= ENDPOINT_SIZE)
         return -ENAMETOOLONG;
-    *slash = '-';
+    *strrchr(name, '/') = '-';
     return 0;
 }
 
@@ -118,6 +147,22 @@ read_number(int fd)
         return -1;
     text[n] = '\0';
     return strtoll(text, NULL, 10);
+}
+
+/* Removes NAME and suffix, if it still is what is open as fd.  Between the look
+ * and the removal only a process of ours could change it: nobody else may write
+ * in the directory. */
+static int
+remove_own(const char *name, const char *suffix, int fd)
+{
+    char path[ENDPOINT_SIZE];
+    struct stat ours, theirs;
+
+    if (endpoint_file(name, suffix, path) != 0 || fstat(fd, &ours) == -1 ||
+        lstat(path, &theirs) == -1 || ours.st_dev != theirs.st_dev ||
+        ours.st_ino != theirs.st_ino)
+        return 0;
+    return unlink(path) == 0;
 }
 
 static void
@@ -178,11 +223,9 @@ close_file:
 void
 endpoint_unlock(const char *name, int lock)
 {
-    char path[ENDPOINT_SIZE];
-
-    forget_user(name);
-    if (endpoint_file(name, ".lock", path) == 0)
-        unlink(path);
+    /* Who has become whom belongs to whoever holds the lock that is there. */
+    if (remove_own(name, ".lock", lock))
+        forget_user(name);
     close(lock);
 }
 
@@ -315,6 +358,13 @@ life_check(int life)
 
     /* No byte ever comes: end of file (0) without a writer, else EAGAIN. */
     return read(life, &byte, 1) == 0 ? -EPIPE : 0;
+}
+
+void
+life_end(const char *name, int life)
+{
+    remove_own(name, ".life", life);
+    close(life);
 }
 
 int

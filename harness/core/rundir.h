@@ -8,7 +8,8 @@
  *          fifo-perclient.user         who its server has become
  *                                      (endpoint_becomes)
  *          fifo-perclient.activator    it is systemd's (endpoint_activated)
- *          shm-futex.life              open in its server (life_make)
+ *          sem-values.life             open in its server (life_make)
+ *          shm-futex.join              where clients register (rendezvous.h)
  *          fifo-perclient.d/ ...       whatever else the mechanism needs,
  *                                      under the same name
  */
@@ -36,11 +37,28 @@ int rundir_default(char dir[ENDPOINT_SIZE]);
  */
 int rundir_make(const char *dir);
 
-/* The endpoint's path: DIR/fifo-perclient.  -ENAMETOOLONG. */
+/* The same check of one that is there.  0, -ENOENT, -EPERM, -ENOTDIR.  Who sweeps
+ * in a directory where others put things removes what they want removed. */
+int rundir_own(const char *dir);
+
+/*
+ * May a client use the servers in there?  Only if it is root's or its own, and
+ * nobody else may write there: whoever owns it decides who is the server.  *owner
+ * is whose it is.
+ *   -EPERM    it is somebody else's; or others may write there
+ *   -ENOTDIR  it is not a directory (a link to one is)
+ */
+int rundir_trusted(const char *dir, uid_t *owner);
+
+/* The endpoint's path: DIR/fifo-perclient, where DIR is the one spelling of the
+ * directory that has neither links nor dots in it (realpath(3)); if there is no
+ * such directory yet, as it was given.  -ENAMETOOLONG. */
 int endpoint_name(const struct ipc_mechanism *m, const char *dir,
                   char name[ENDPOINT_SIZE]);
 
-/* name with a suffix: ".lock", ".d".  -ENAMETOOLONG. */
+/* name with a suffix: ".lock", ".d".  -ENAMETOOLONG, but not for a suffix that is
+ * no longer than this. */
+#define ENDPOINT_SUFFIX (sizeof ".d-0123abcd" - 1)
 int endpoint_file(const char *name, const char *suffix,
                   char path[ENDPOINT_SIZE]);
 
@@ -58,6 +76,9 @@ int endpoint_flat(const char *name, char flat[ENDPOINT_SIZE]);
  *   -EEXIST  a server lives there; its pid is in *holder (if not NULL)
  */
 int endpoint_lock(const char *name, pid_t *holder);
+
+/* Lets go of it.  Names that are not of our making any more (somebody has removed
+ * them, and another server has made its own) are left alone. */
 void endpoint_unlock(const char *name, int lock);
 
 /*
@@ -92,7 +113,7 @@ bool endpoint_activated(const char *name);
  * the next server from starting.)
  *
  *      server  create():  s->life = life_make(name);       first of all
- *              destroy(): close(s->life); life_sweep(name);  last
+ *              destroy(): life_end(name, s->life);      last
  *              sweep():   removed |= life_sweep(name);
  *      client  open():    c->life = life_watch(where);     first of all
  *              recv(), and send() where it can block:
@@ -112,6 +133,9 @@ bool endpoint_activated(const char *name);
 /* Server: makes NAME.life, in place of a leftover; the endpoint is locked.
  * A descriptor. */
 int life_make(const char *name);
+
+/* Server: closes it, and removes the name if it is still ours. */
+void life_end(const char *name, int life);
 
 /* Removes the name.  1 = it was there, 0 = it was not. */
 int life_sweep(const char *name);

@@ -17,6 +17,7 @@
 #include "core/clock.h"
 #include "core/defence.h"
 #include "server/confine.h"
+#include "server/policy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -95,8 +96,11 @@ become(const struct ipc_peer *peer)
                                               _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
     const uid_t same = (uid_t)-1;
+    /* Of whom no group is known belongs to none: the kernel's own word for that
+     * is the overflow id, user_namespaces(7). */
+    const gid_t group = peer->gid != (gid_t)-1 ? peer->gid : OVERFLOW_ID;
 
-    if (setgroups(0, NULL) == -1 || setresgid(same, peer->gid, same) == -1 ||
+    if (setgroups(0, NULL) == -1 || setresgid(same, group, same) == -1 ||
         setresuid(same, peer->uid, same) == -1 ||
         syscall(SYS_capset, &us, none) == -1)
         return -errno;
@@ -195,7 +199,7 @@ open_as(const struct ipc_peer *peer, const char *path)
 {
     if (path[0] != '/')
         return -EINVAL;
-    if (peer->uid == (uid_t)-1 || peer->gid == (gid_t)-1)
+    if (peer->uid == (uid_t)-1)
         return -EPERM;
     if (peer->uid == confine_owner() && peer->uid == geteuid())
         return open_plain(path);

@@ -90,11 +90,18 @@ sweep_places(void)
 int
 sweep_run(const char *dir)
 {
-    int removed = 0;
+    int removed = 0, err = rundir_own(dir);
 
-    if (access(dir, F_OK) == -1) {
+    if (err == -ENOENT) {
         printf("ipcd: nothing to sweep: there is no %s\n", dir);
         return EXIT_SUCCESS;
+    }
+    if (err != 0) {
+        ipcd_complain(dir,
+                      "not swept, for others can put things there; it must be "
+                      "a directory of yours that only you may write to",
+                      err);
+        return EXIT_FAILURE;
     }
     for (size_t i = 0; ipc_registry[i] != NULL; i++)
         if (!(ipc_registry[i]->caps & (IPC_SPAWNED | IPC_INPROCESS)))

@@ -10,6 +10,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,7 +95,7 @@ START_TEST(an_endpoints_name_fits_into_a_socket_address)
         if (endpoint_name(m, dir, name) == 0)
             ck_assert_int_eq(endpoint_file(name, ".lock", file), 0);
         else
-            ck_assert_uint_gt(n + 1 + strlen(m->name) + strlen(".lock"),
+            ck_assert_uint_gt(n + 1 + strlen(m->name) + ENDPOINT_SUFFIX,
                               ENDPOINT_SIZE - 1);
     }
 }
@@ -154,6 +156,122 @@ START_TEST(an_endpoint_is_trusted_if_it_belongs_to_the_owner_of_its_directory)
 }
 END_TEST
 
+/* Relative, through a link, with a slash too many: one place, and one name. */
+START_TEST(a_directory_has_one_name_however_it_is_spelled)
+{
+    const struct ipc_mechanism *m = ipc_registry[0];
+    char link[ENDPOINT_SIZE], odd[PATH_MAX], before[PATH_MAX];
+    char name[ENDPOINT_SIZE], other[ENDPOINT_SIZE];
+
+    ck_assert_int_eq(endpoint_name(m, run_dir, name), 0);
+    snprintf(link, sizeof link, "%.80s/link", run_dir);
+    ck_assert_int_eq(symlink(run_dir, link), 0);
+    ck_assert_int_eq(endpoint_name(m, link, other), 0);
+    ck_assert_str_eq(name, other);
+    snprintf(odd, sizeof odd, "%s//./", run_dir);
+    ck_assert_int_eq(endpoint_name(m, odd, other), 0);
+    ck_assert_str_eq(name, other);
+    ck_assert_ptr_nonnull(getcwd(before, sizeof before));
+    ck_assert_int_eq(chdir(run_dir), 0);
+    ck_assert_int_eq(endpoint_name(m, ".", other), 0);
+    ck_assert_str_eq(name, other);
+    ck_assert_int_eq(chdir(before), 0);
+    ck_assert_int_eq(unlink(link), 0);
+}
+END_TEST
+
+static void
+alice_trusts(void *dir)
+{
+    uid_t owner;
+
+    ck_assert_int_eq(chown(dir, ALICE, ALICE), -1);
+    ck_assert_int_eq(rundir_trusted(dir, &owner), 0); /* root's */
+    ck_assert_uint_eq(owner, 0);
+    ck_assert_int_eq(rundir_trusted("/nowhere", &owner), -ENOENT);
+    ck_assert_uint_eq(owner, (uid_t)-1);
+}
+
+static void
+alice_does_not_trust_bob(void *dir)
+{
+    uid_t owner;
+
+    ck_assert_int_eq(rundir_trusted(dir, &owner), -EPERM);
+    ck_assert_uint_eq(owner, BOB);
+}
+
+START_TEST(a_client_uses_the_run_directory_of_root_and_its_own_only)
+{
+    char dir[ENDPOINT_SIZE];
+    uid_t owner;
+
+    run_as(ALICE, alice_trusts, run_dir);
+    ck_assert_int_eq(chmod(run_dir, 0777), 0);
+    ck_assert_int_eq(rundir_trusted(run_dir, &owner), -EPERM);
+    ck_assert_int_eq(chmod(run_dir, 0755), 0);
+    snprintf(dir, sizeof dir, "%.80s/bobs", run_dir);
+    ck_assert_int_eq(mkdir(dir, 0755), 0);
+    ck_assert_int_eq(chown(dir, BOB, BOB), 0);
+    run_as(ALICE, alice_does_not_trust_bob, dir);
+    ck_assert_int_eq(rundir_trusted(dir, &owner), -EPERM); /* nor does root */
+    ck_assert_int_eq(rmdir(dir), 0);
+}
+END_TEST
+
+/* "NAME.d" of his leads to a directory of root's. */
+START_TEST(root_sweeps_nothing_in_a_run_directory_of_bobs)
+{
+    char dir[ENDPOINT_SIZE], link[ENDPOINT_SIZE], kept[ENDPOINT_SIZE];
+    static struct output o;
+
+    snprintf(dir, sizeof dir, "%.60s/bobs", run_dir);
+    snprintf(kept, sizeof kept, "%.60s/precious", run_dir);
+    snprintf(link, sizeof link, "%.70s/fifo-perclient.d", dir);
+    ck_assert_int_eq(mkdir(dir, 0755), 0);
+    ck_assert_int_eq(mkdir(kept, 0755), 0);
+    ck_assert_int_eq(symlink(kept, link), 0);
+    strcat(kept, "/file");
+    close(open(kept, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    ck_assert_int_eq(chown(dir, BOB, BOB), 0);
+    run_program(&o, "ipcd", "--sweep", "--run-dir", dir, NULL);
+    ck_assert_int_eq(o.status, EXIT_FAILURE);
+    ck_assert_ptr_nonnull(strstr(o.err, "not swept"));
+    ck_assert_int_eq(unlink(kept), 0);
+    *strrchr(kept, '/') = '\0';
+    ck_assert_int_eq(rmdir(kept), 0);
+    ck_assert_int_eq(unlink(link), 0);
+    ck_assert_int_eq(rmdir(dir), 0);
+}
+END_TEST
+
+/* Whoever removes the files of a living server lets another one begin; that
+ * one's are not the first one's to remove. */
+START_TEST(a_server_that_ends_leaves_another_ones_names_alone)
+{
+    char name[ENDPOINT_SIZE], path[ENDPOINT_SIZE];
+    int first, first_life, second, second_life;
+
+    ck_assert_int_eq(endpoint_name(ipc_registry[0], run_dir, name), 0);
+    first = endpoint_lock(name, NULL);
+    first_life = life_make(name);
+    ck_assert(first >= 0 && first_life >= 0);
+    ck_assert_int_eq(endpoint_file(name, ".lock", path), 0);
+    ck_assert_int_eq(unlink(path), 0);
+    second = endpoint_lock(name, NULL);
+    second_life = life_make(name);
+    ck_assert(second >= 0 && second_life >= 0);
+    life_end(name, first_life);
+    endpoint_unlock(name, first);
+    ck_assert_int_eq(endpoint_lock(name, NULL), -EEXIST);
+    first_life = life_watch(name);
+    ck_assert_int_ge(first_life, 0);
+    close(first_life);
+    life_end(name, second_life);
+    endpoint_unlock(name, second);
+}
+END_TEST
+
 /* -- owners ------------------------------------------------------------------ */
 
 /* Looks at run_dir/fifo, and removes it. */
@@ -193,11 +311,12 @@ START_TEST(only_a_private_object_of_the_right_kind_proves_its_owner)
 {
     struct ipc_peer peer;
     char a[ENDPOINT_SIZE], b[ENDPOINT_SIZE];
+    const struct passwd *me = getpwuid(geteuid());
 
     make_fifo(0600);
     ck_assert_int_eq(check_owner(S_IFIFO, geteuid(), &peer), 0);
     ck_assert_uint_eq(peer.uid, geteuid());
-    ck_assert_uint_eq(peer.gid, getegid());
+    ck_assert_uint_eq(peer.gid, me != NULL ? me->pw_gid : (gid_t)-1);
     ck_assert_uint_eq(peer.evidence, IPC_OWNER);
     make_fifo(0600);
     ck_assert_int_eq(check_owner(S_IFREG, geteuid(), &peer), -EPERM);
@@ -228,7 +347,7 @@ START_TEST(a_system_v_object_is_its_creators)
 
     ck_assert_int_eq(owner_check_perm(&perm, now, ALICE, &peer), 0);
     ck_assert_uint_eq(peer.uid, ALICE);
-    ck_assert_uint_eq(peer.gid, BOB);
+    ck_assert_uint_eq(peer.gid, (gid_t)-1); /* in no passwd(5); not cgid */
     ck_assert_int_eq(owner_check_perm(&perm, now, 0, &peer), -EPERM);
     ck_assert_uint_eq(peer.uid, (uid_t)-1);
     ck_assert_int_eq(
@@ -273,6 +392,12 @@ test_rundir(void)
         tc, an_endpoint_has_one_holder_and_the_kernel_lets_go_for_the_dead);
     tcase_add_test(
         tc, an_endpoint_is_trusted_if_it_belongs_to_the_owner_of_its_directory);
+    tcase_add_test(tc, a_directory_has_one_name_however_it_is_spelled);
+    add_test_if(tc, need_root(),
+                a_client_uses_the_run_directory_of_root_and_its_own_only);
+    add_test_if(tc, need_root(),
+                root_sweeps_nothing_in_a_run_directory_of_bobs);
+    tcase_add_test(tc, a_server_that_ends_leaves_another_ones_names_alone);
 
     tc = test_case(s, "owner");
     tcase_add_test(tc,
