@@ -115,6 +115,8 @@ remove_some(const char *path, unsigned limit)
     struct stat st;
     int err;
 
+    if (dir == -1 && (errno == ENOTDIR || errno == ELOOP) && unlink(path) == 0)
+        return 1; /* no directory, but a name of ours all the same */
     if (dir == -1)
         return errno == ENOENT ? 1 : -errno;
     err = fstat(dir, &st) == -1 ? -errno : 0;
@@ -157,19 +159,18 @@ move_away(const char *name, char old[ENDPOINT_SIZE])
 
 /* It is this one from now on, if it is ours alone to give. */
 static int
-take_dir(struct client_dir *d, const char *path, bool given)
+take_dir(struct client_dir *d, const char *path, bool made)
 {
     struct stat st;
 
     d->fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (d->fd == -1)
-        return -errno;
-    if (fstat(d->fd, &st) == -1)
+    if (d->fd == -1 || fstat(d->fd, &st) == -1)
         return -errno;
     d->id = (struct object_id){.dev = st.st_dev, .ino = st.st_ino};
     if (st.st_uid != geteuid())
         return -EPERM;
-    if (!given && fchmod(d->fd, geteuid() == 0 ? MODE_ALL : MODE_OWN) == -1)
+    /* Only root can open other users' 0600 objects, so only root invites them. */
+    if (made && fchmod(d->fd, geteuid() == 0 ? MODE_ALL : MODE_OWN) == -1)
         return -errno;
     return 0;
 }
@@ -178,7 +179,7 @@ int
 client_dir_make(struct client_dir *d, const char *name)
 {
     char path[ENDPOINT_SIZE];
-    bool given = activation_owns(name);
+    bool given = activation_owns(name), made;
     int err = endpoint_file(name, ".d", path);
 
     *d = (struct client_dir){.fd = -1};
@@ -189,12 +190,13 @@ client_dir_make(struct client_dir *d, const char *name)
         err = move_away(name, d->old);
         if (err < 0)
             return err;
-        if (err == 1 && remove_some(d->old, AT_ONCE) == 1)
+        if (err == 1 && remove_some(d->old, AT_ONCE) != 0)
             d->old[0] = '\0';
     }
-    if (mkdir(path, MODE_OWN) == -1 && !(given && errno == EEXIST))
+    made = mkdir(path, MODE_OWN) == 0;
+    if (!made && !(given && errno == EEXIST))
         return -errno;
-    err = take_dir(d, path, given);
+    err = take_dir(d, path, made);
     if (err != 0)
         client_dir_remove(d, name);
     return err;

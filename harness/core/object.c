@@ -101,7 +101,7 @@ look_at_a_memfd(void)
 }
 
 static int
-check_memfd(int path_fd)
+check_memfd(int path_fd, uid_t uid)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct statx st;
@@ -109,18 +109,18 @@ check_memfd(int path_fd)
     pthread_once(&once, look_at_a_memfd);
     if (memfd_error != 0)
         return memfd_error;
-    if (statx(path_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE,
+    if (statx(path_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_UID,
               &st) == -1)
         return -errno;
-    return DEFENCE("memfd",
-                   makedev(st.stx_dev_major, st.stx_dev_minor) == memfd_device,
-                   true)
-               ? 0
-               : -EPERM;
+    if (DEFENCE("memfd",
+                makedev(st.stx_dev_major, st.stx_dev_minor) != memfd_device,
+                false))
+        return -EPERM;
+    return DEFENCE("owner", st.stx_uid != uid, false) ? -EPERM : 0;
 }
 
 static int
-open_proc_fd(const char *name, int flags)
+open_proc_fd(const char *name, int flags, uid_t uid)
 {
     char path[64], again[64];
     const char *slash = strchr(name, '/');
@@ -133,7 +133,7 @@ open_proc_fd(const char *name, int flags)
     path_fd = open(path, O_PATH | O_CLOEXEC);
     if (path_fd == -1)
         return -errno;
-    err = check_memfd(path_fd);
+    err = check_memfd(path_fd, uid);
     if (err == 0) {
         snprintf(again, sizeof again, "/proc/self/fd/%d", path_fd);
         fd = open(again, flags | O_CLOEXEC);
@@ -151,7 +151,7 @@ open_proc_fd(const char *name, int flags)
  * O_NONBLOCK: a FIFO that nobody reads is ENXIO instead of waiting for ever.
  */
 static int
-open_at(int dir, const char *name, int flags)
+open_at(int dir, const char *name, int flags, uid_t uid)
 {
     char again[64];
     struct stat st;
@@ -165,6 +165,8 @@ open_at(int dir, const char *name, int flags)
         err = -errno;
     else if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
         err = S_ISLNK(st.st_mode) ? -ELOOP : -EPERM;
+    else if (DEFENCE("owner", st.st_uid != uid, false))
+        err = -EPERM;
     if (err == 0) {
         snprintf(again, sizeof again, "/proc/self/fd/%d", path_fd);
         fd = open(again, flags | O_NONBLOCK | O_CLOEXEC);
@@ -180,18 +182,17 @@ object_open_here(enum object_space space, int dir, const char *name, int flags,
 {
     int fd = -1;
 
-    (void)uid; /* with the rights that we have */
     switch (space) {
     case OBJECT_AT:
-        return open_at(dir, name, flags);
+        return open_at(dir, name, flags, uid);
     case OBJECT_PROC_FD:
-        return open_proc_fd(name, flags);
+        return open_proc_fd(name, flags, uid);
     case OBJECT_SHM:
         /* In Linux a directory of a tmpfs, /dev/shm, shm_overview(7): all that
          * holds of files there holds of these. */
         fd = open("/dev/shm", O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (fd != -1) {
-            int found = open_at(fd, name + 1, flags);
+            int found = open_at(fd, name + 1, flags, uid);
 
             close(fd);
             return found;

@@ -35,7 +35,8 @@ enum object_space {
  *
  * Returns a descriptor, which is the caller's, or
  *   -EINVAL  that is no name of this space
- *   -EPERM   OBJECT_PROC_FD: there is something else than a memfd
+ *   -EPERM   it is not that user's; or not a plain file, a FIFO, a queue; or,
+ *            for OBJECT_PROC_FD, not a memfd.  It has not been opened at all
  *   -errno   of open(2), mq_open(3)
  * What it is, and whose, has still to be looked at: owner_check_fd().
  */

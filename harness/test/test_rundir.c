@@ -324,6 +324,14 @@ START_TEST(only_a_private_object_of_the_right_kind_proves_its_owner)
     ck_assert_int_eq(check_owner(S_IFIFO, geteuid() + 1, &peer), -EPERM);
     make_fifo(0600);
     ck_assert_int_eq(check_owner(S_IFIFO, (uid_t)-1, &peer), -EPERM);
+    /* In a set-group-ID directory it gets that directory's group. */
+    if (geteuid() == 0) {
+        make_fifo(0600);
+        snprintf(a, sizeof a, "%.80s/fifo", run_dir);
+        ck_assert_int_eq(chown(a, (uid_t)-1, 42), 0);
+        ck_assert_int_eq(check_owner(S_IFIFO, geteuid(), &peer), 0);
+        ck_assert_uint_ne(peer.gid, 42);
+    }
     for (unsigned bit = 0; bit < 12; bit++) {
         make_fifo((0600 ^ 1u << bit) & 07777);
         ck_assert_int_eq(check_owner(S_IFIFO, geteuid(), &peer), -EPERM);
