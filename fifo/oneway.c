@@ -15,9 +15,8 @@
  */
 #define _GNU_SOURCE /* O_CLOEXEC */
 #include "core/clock.h"
-#include "core/rundir.h"
 #include "core/wire.h"
-#include "request_fifo.h"
+#include "fifos.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -56,8 +55,7 @@ oneway_create(void *srv, const char *name)
     struct server *s = srv;
 
     strcpy(s->name, name);
-    s->fifo.fd = request_fifo_make(name);
-    return s->fifo.fd < 0 ? s->fifo.fd : 0;
+    return request_fifo_make(&s->fifo, name);
 }
 
 /*
@@ -133,8 +131,7 @@ oneway_destroy(void *srv)
 {
     struct server *s = srv;
 
-    close(s->fifo.fd);
-    request_fifo_remove(s->name);
+    request_fifo_remove(&s->fifo, s->name);
 }
 
 /* -- client --------------------------------------------------------------- */
@@ -190,7 +187,7 @@ oneway_close(void *cli)
 static int
 oneway_sweep(const char *name)
 {
-    return request_fifo_remove(name);
+    return request_fifo_sweep(name);
 }
 
 static int

@@ -17,24 +17,25 @@
  * looks who owns that FIFO and writes a random nonce into it, mode 0600, and
  * from then on believes the requests that carry the nonce (core/owner.h).
  */
+#define _GNU_SOURCE /* clock_gettime, O_WRONLY */
 #include "core/clock.h"
-#include "core/frames.h"
-#include "core/rundir.h"
+#include "core/sessions.h"
 #include "record.h"
-#include "request_fifo.h"
-#include "sessions.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <stdbool.h>
-#include <string.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 struct server {
     char name[ENDPOINT_SIZE];
-    int dir; /* NAME.d, where the reply FIFOs are */
+    struct client_dir dir; /* NAME.d, where the reply FIFOs are */
     struct request_fifo fifo;
     struct sessions sessions;
+    struct replies {
+        int fd; /* write end of the client's reply FIFO */
+        struct reply_fifo id;
+    } replies[IPC_MAX_CLIENTS]; /* by the session's slot */
 };
 
 struct client_end {
@@ -44,40 +45,180 @@ struct client_end {
     uint8_t record[RECORD_MAX]; /* its prefix stays, the message changes */
 };
 
-/* -- server --------------------------------------------------------------- */
+/* -- server: made, removed ------------------------------------------------ */
 
 static int
 perclient_create(void *srv, const char *name)
 {
     struct server *s = srv;
+    int err;
 
     strcpy(s->name, name);
-    s->dir = reply_fifo_make_dir(name);
-    if (s->dir < 0)
-        return s->dir;
-    s->fifo.fd = request_fifo_make(name); /* last: now clients find all */
-    if (s->fifo.fd >= 0)
-        return 0;
-    close(s->dir);
-    reply_fifo_remove_all(name);
-    return s->fifo.fd;
+    sessions_init(&s->sessions, IPC_MAX_CLIENTS, NO_DEADLINE);
+    err = client_dir_make(&s->dir, name);
+    if (err != 0)
+        return err;
+    err = request_fifo_make(&s->fifo, name); /* last: now clients find all */
+    if (err != 0)
+        client_dir_remove(&s->dir, name);
+    return err;
 }
 
-/* Who wrote this, if it can be believed.  A length that goes beyond what its
- * author wrote makes another's request part of his own, and an echo of it would
- * tell him that one's nonce.  So a known author of such a record is cut off. */
-static struct session *
+/* Disconnects a client: it reads an end of file. */
+static void
+disconnect(struct server *s, int slot)
+{
+    close(s->replies[slot].fd);
+    sessions_leave(&s->sessions, (unsigned)slot);
+}
+
+static void
+perclient_destroy(void *srv)
+{
+    struct server *s = srv;
+    int slot;
+
+    while ((slot = sessions_next(&s->sessions, -1)) != -1)
+        disconnect(s, slot);
+    request_fifo_remove(&s->fifo, s->name);
+    client_dir_remove(&s->dir, s->name);
+}
+
+/* -- server: who joins ---------------------------------------------------- */
+
+/* The client of this reply FIFO, or -1. */
+static int
+find(const struct server *s, const struct reply_fifo *id)
+{
+    for (unsigned i = 0; i < s->sessions.top; i++)
+        if (sessions_is_in(&s->sessions, i) &&
+            s->replies[i].id.pid == id->pid &&
+            s->replies[i].id.serial == id->serial)
+            return (int)i;
+    return -1;
+}
+
+/* Those that have gone are noticed when somebody new comes: a FIFO without a
+ * reader is POLLERR for its writer. */
+static void
+reap(struct server *s)
+{
+    int slot;
+
+    while ((slot = sessions_reap(&s->sessions)) != -1) {
+        struct pollfd p = {.fd = s->replies[slot].fd};
+
+        if (poll(&p, 1, 0) == 1)
+            disconnect(s, slot);
+    }
+}
+
+/* Takes the client in, and leaves a fresh nonce in its FIFO.  Writing cannot
+ * wait, and 16 bytes are written whole or not at all. */
+static int
+admit(struct server *s, int fd, const struct reply_fifo *id,
+      const struct ipc_peer *peer)
+{
+    int64_t now = now_ns();
+    int slot = sessions_choose(&s->sessions, peer->uid, now);
+    uint8_t nonce[NONCE_SIZE];
+
+    if (slot < 0 || nonce_make(nonce) != 0 ||
+        write(fd, nonce, NONCE_SIZE) != NONCE_SIZE)
+        return -EAGAIN;
+    sessions_take(&s->sessions, (unsigned)slot, peer, now);
+    memcpy(s->sessions.slot[slot].nonce, nonce, NONCE_SIZE);
+    /* At once: not one request is believed that does not carry the nonce. */
+    sessions_admit(&s->sessions, (unsigned)slot);
+    s->replies[slot] = (struct replies){.fd = fd, .id = *id};
+    return 0;
+}
+
+/* A JOIN: opens the reply FIFO, if it is whose the record says.  If not: not a
+ * word, and a client who meant it times out in open(). */
+static void
+join_client(struct server *s, const struct record *r)
+{
+    const uid_t claimed = record_claim(r);
+    char name[REPLY_NAME_SIZE];
+    struct ipc_peer peer;
+    int fd;
+
+    reap(s);
+    client_dir_tidy(&s->dir);
+    /* One that has joined already is left alone: this may be a third party, and
+     * the owner has its nonce.  And no FIFO is opened for a user who would not
+     * get in. */
+    if (find(s, &r->id) != -1 ||
+        sessions_choose(&s->sessions, claimed, now_ns()) < 0)
+        return;
+    reply_fifo_name(&r->id, name);
+    fd = object_open(OBJECT_AT, s->dir.fd, name, O_WRONLY, claimed);
+    if (fd < 0)
+        return;
+    if (owner_check_fd(fd, S_IFIFO, claimed, &peer) != 0 ||
+        admit(s, fd, &r->id, &peer) != 0)
+        close(fd);
+}
+
+/* -- server: who wrote this? ---------------------------------------------- */
+
+/* The client who wrote this MESSAGE: the one who could know the nonce in it;
+ * or -1. */
+static int
+claimed_author(const struct server *s, const struct record *r)
+{
+    int slot = r->type == RECORD_MESSAGE ? find(s, &r->id) : -1;
+
+    return slot != -1 && nonce_equal(r->nonce, s->sessions.slot[slot].nonce)
+               ? slot
+               : -1;
+}
+
+/* Does another one's message begin in this one?  Nobody knows another's nonce,
+ * so it was not written there: this one claims to be longer than it is.  end is
+ * the end of all that there is, because the other one may end beyond this one.
+ * (The price: who passes on bytes in which somebody hid a record of its own is
+ * suspected, too.) */
+static bool
+swallows(const struct server *s, const struct record *r, int from,
+         const uint8_t *end)
+{
+    size_t have = (size_t)(end - r->at), span = r->len + RECORD_PREFIX - 1;
+    struct record inner = *r;
+
+    if (s->sessions.count < 2) /* nobody there to be swallowed */
+        return false;
+    if (span < have) /* as far as the prefix goes of one that begins inside */
+        end = r->at + span;
+    while (record_find(inner.at + 1, end, &inner)) {
+        int who = claimed_author(s, &inner);
+
+        if (who != -1 && who != from)
+            return true;
+    }
+    return false;
+}
+
+/* Who wrote this, if it can be believed; or -1.  A length that goes beyond what
+ * its author wrote makes another's request part of its own, and an echo of it
+ * would tell it that one's nonce.  So a known author of such a record is cut
+ * off. */
+static int
 author(struct server *s, const struct record *r)
 {
     const uint8_t *end = s->fifo.in + s->fifo.end;
-    struct session *from = sessions_author(&s->sessions, r);
+    int from = claimed_author(s, r);
 
-    if (from == NULL || (r->len <= (size_t)(end - r->at) &&
-                         !sessions_swallowed(&s->sessions, r, end)))
+    if (from == -1 ||
+        (r->len <= (size_t)(end - r->at) && !swallows(s, r, from, end)))
         return from;
-    sessions_drop(&s->sessions, from);
-    return NULL;
+    sessions_fault(&s->sessions, s->sessions.slot[from].peer.uid, now_ns());
+    disconnect(s, from);
+    return -1;
 }
+
+/* -- server: next, reply -------------------------------------------------- */
 
 /*
  * Takes the next message that can be believed out of the bytes read so far.
@@ -96,24 +237,24 @@ take_record(struct server *s, struct ipc_request *req)
 
     while (record_find(f->in + f->start, f->in + f->end, &r)) {
         size_t have = (size_t)(f->in + f->end - r.at);
-        struct session *from;
+        int from;
 
         f->start = f->end - have;
         /* All of it, and of what may begin in it, that there is. */
         if (have < r.len + RECORD_PREFIX && !f->drained)
             return 0;
         if (r.type == RECORD_JOIN && have >= r.len)
-            sessions_join(&s->sessions, s->dir, &r);
+            join_client(s, &r);
         from = author(s, &r);
-        if (from == NULL) {
+        if (from == -1) {
             f->start++;
             continue;
         }
         f->start += r.len;
         req->msg.len = r.len - RECORD_PREFIX;
         memcpy(req->msg.buf, r.body, req->msg.len);
-        req->peer = from->peer;
-        req->reply_to = (uint64_t)from->id.pid << 32 | from->id.serial;
+        req->peer = s->sessions.slot[from].peer;
+        req->reply_to = sessions_token(&s->sessions, (unsigned)from);
         return 1;
     }
     /* No record; the beginning of one only if there is more to be read. */
@@ -143,20 +284,19 @@ static int
 perclient_reply(void *srv, const struct ipc_request *req,
                 const struct ipc_message *msg)
 {
-    const struct reply_fifo id = {.pid = (uint32_t)(req->reply_to >> 32),
-                                  .serial = (uint32_t)req->reply_to};
     struct server *s = srv;
-    struct session *to = sessions_find(&s->sessions, &id);
+    int slot = sessions_slot(&s->sessions, req->reply_to);
 
-    if (to == NULL)
+    if (slot == -1)
         return -EPIPE;
     if (msg != NULL && msg->fd != -1)
         return -EOPNOTSUPP;
     /* At most PIPE_BUF: whole or not at all.  EPIPE: the client has gone.
      * EAGAIN: it does not collect its replies. */
-    if (msg != NULL && write(to->fd, msg->buf, msg->len) == (ssize_t)msg->len)
+    if (msg != NULL &&
+        write(s->replies[slot].fd, msg->buf, msg->len) == (ssize_t)msg->len)
         return 0;
-    sessions_drop(&s->sessions, to);
+    disconnect(s, slot);
     return msg == NULL ? 0 : -EPIPE;
 }
 
@@ -164,18 +304,6 @@ static int
 perclient_pollfd(void *srv)
 {
     return ((struct server *)srv)->fifo.fd;
-}
-
-static void
-perclient_destroy(void *srv)
-{
-    struct server *s = srv;
-
-    sessions_drop_all(&s->sessions);
-    close(s->fifo.fd);
-    close(s->dir);
-    request_fifo_remove(s->name);
-    reply_fifo_remove_all(s->name);
 }
 
 /* -- client --------------------------------------------------------------- */
@@ -207,7 +335,7 @@ perclient_open(void *cli, const char *where)
     c->requests = request_fifo_open(where);
     if (c->requests < 0)
         return c->requests;
-    c->replies = reply_fifo_make(where, &id, path, sizeof path);
+    c->replies = reply_fifo_make(where, &id, path);
     if (c->replies < 0) {
         err = c->replies;
         goto close_requests;
@@ -265,12 +393,11 @@ perclient_close(void *cli)
 static int
 perclient_sweep(const char *name)
 {
-    int fifo = request_fifo_remove(name), dir;
+    int fifo = request_fifo_sweep(name), dir = client_dir_sweep(name);
 
-    if (fifo < 0)
-        return fifo;
-    dir = reply_fifo_remove_all(name);
-    return dir < 0 ? dir : fifo || dir;
+    if (fifo < 0 || dir < 0)
+        return fifo < 0 ? fifo : dir;
+    return fifo || dir;
 }
 
 static int

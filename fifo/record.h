@@ -11,15 +11,13 @@
  * came from nor, after a few stray bytes, where it begins; so it travels in a
  * record's body.
  */
-#ifndef RECORD_H
-#define RECORD_H
+#ifndef FIFO_RECORD_H
+#define FIFO_RECORD_H
 
-#include "reply_fifo.h"
+#include "core/wire.h"
+#include "fifos.h"
 
-#include <limits.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <string.h>
 
 /* The same for the protocol page, for clients in another language. */
 #define RECORD_WIRE \
@@ -47,18 +45,49 @@
 #define RECORD_PREFIX 32
 #define RECORD_MAX    PIPE_BUF /* what the kernel does not mix: pipe(7) */
 
+#define RECORD_JOIN_LEN (RECORD_PREFIX + 4)
+
 enum record_type { RECORD_JOIN = 1, RECORD_MESSAGE = 2 };
+
+static const uint8_t record_mark[4] = {'F', 'I', 'F', 'O'};
 
 /* -- client: writes them -------------------------------------------------- */
 
+static inline void
+record_set_length(uint8_t record[RECORD_MAX], size_t len)
+{
+    put16(record + 4, (uint16_t)len);
+}
+
+static inline void
+record_put_prefix(uint8_t *p, enum record_type type,
+                  const struct reply_fifo *id)
+{
+    memcpy(p, record_mark, sizeof record_mark);
+    put16(p + 6, (uint16_t)type);
+    put32(p + 8, id->pid);
+    put32(p + 12, id->serial);
+}
+
 /* JOIN: "the reply FIFO id is mine, and I am uid".  Returns its length. */
-size_t record_join(uint8_t record[RECORD_MAX], const struct reply_fifo *id,
-                   uid_t uid);
+static inline size_t
+record_join(uint8_t record[RECORD_MAX], const struct reply_fifo *id, uid_t uid)
+{
+    record_put_prefix(record, RECORD_JOIN, id);
+    record_set_length(record, RECORD_JOIN_LEN);
+    memset(record + 16, 0, NONCE_SIZE);
+    put32(record + RECORD_PREFIX, uid);
+    return RECORD_JOIN_LEN;
+}
 
 /* MESSAGE: all of the prefix that is the same in each; the length is not. */
-void record_message(uint8_t record[RECORD_MAX], const struct reply_fifo *id,
-                    const uint8_t nonce[NONCE_SIZE]);
-void record_set_length(uint8_t record[RECORD_MAX], size_t len);
+static inline void
+record_message(uint8_t record[RECORD_MAX], const struct reply_fifo *id,
+               const uint8_t nonce[NONCE_SIZE])
+{
+    record_put_prefix(record, RECORD_MESSAGE, id);
+    memcpy(record + 16, nonce, NONCE_SIZE);
+}
 
 /* -- server: finds them --------------------------------------------------- */
 
@@ -70,11 +99,49 @@ struct record {
     struct reply_fifo id;
 };
 
+/* A pure function of the 32 bytes at p. */
+static inline bool
+record_parse(const uint8_t *p, struct record *r)
+{
+    unsigned type = get16(p + 6);
+
+    if (memcmp(p, record_mark, sizeof record_mark) != 0)
+        return false;
+    *r = (struct record){
+        .at = p,
+        .nonce = p + 16,
+        .body = p + RECORD_PREFIX,
+        .len = get16(p + 4),
+        .type = (enum record_type)type,
+        .id = {.pid = get32(p + 8), .serial = get32(p + 12)},
+    };
+    if (type == RECORD_JOIN)
+        return r->len == RECORD_JOIN_LEN;
+    return type == RECORD_MESSAGE && r->len >= RECORD_PREFIX &&
+           r->len <= RECORD_MAX;
+}
+
 /* The first place between p and end where a record could begin, and all of
  * whose prefix is there. */
-bool record_find(const uint8_t *p, const uint8_t *end, struct record *r);
+static inline bool
+record_find(const uint8_t *p, const uint8_t *end, struct record *r)
+{
+    while (end - p >= RECORD_PREFIX) {
+        p = memchr(p, record_mark[0], (size_t)(end - p) - (RECORD_PREFIX - 1));
+        if (p == NULL)
+            return false;
+        if (record_parse(p, r))
+            return true;
+        p++;
+    }
+    return false;
+}
 
-/* Who joins says who he is. */
-uid_t record_claim(const struct record *join);
+/* Who joins says who it is. */
+static inline uid_t
+record_claim(const struct record *join)
+{
+    return get32(join->body);
+}
 
 #endif

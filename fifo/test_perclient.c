@@ -28,7 +28,7 @@ perclient(void)
 
 START_TEST(a_joined_client_needs_no_name_any_more)
 {
-    char dir[ENDPOINT_SIZE], list[PATH_MAX];
+    char dir[ENDPOINT_SIZE];
     struct host server;
     struct client c;
 
@@ -36,8 +36,7 @@ START_TEST(a_joined_client_needs_no_name_any_more)
     client_start(&server, &c);
     expect_echo(&c, 10);
     ck_assert_int_eq(endpoint_file(server.where, ".d", dir), 0);
-    snprintf(list, sizeof list, "rmdir %s && mkdir -m 700 %s", dir, dir);
-    ck_assert_int_eq(system(list), 0); /* it was empty */
+    ck_assert_int_eq(rmdir(dir), 0); /* it was empty */
     expect_echo(&c, 10);
     client_close(&c);
     server_stop(&server);
@@ -243,6 +242,61 @@ START_TEST(half_a_record_costs_its_author_the_connection)
 }
 END_TEST
 
+/* -- what strangers leave -------------------------------------------------- */
+
+static void
+litter(void *where)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s.d/.hidden", (const char *)where);
+    close(open(path, O_CREAT | O_WRONLY | O_EXCL | O_CLOEXEC, 0600));
+    snprintf(path, sizeof path, "%s.d/dir", (const char *)where);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    strcat(path, "/in");
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    ck_assert_int_eq(chmod(path, 0), 0);
+}
+
+START_TEST(what_strangers_leave_among_the_replies_prevents_no_restart)
+{
+    struct host server;
+    struct client c;
+
+    for (int i = 0; i < 3; i++) {
+        server_start(&server, perclient());
+        client_start(&server, &c);
+        expect_echo(&c, 10);
+        client_close(&c);
+        run_as(ALICE, litter, server.where);
+        if (i == 0)
+            server_kill(&server);
+        else
+            server_stop(&server);
+    }
+}
+END_TEST
+
+/* Whoever removes its names lets another server begin, whose names they are
+ * then. */
+START_TEST(a_server_that_ends_leaves_another_ones_fifos_alone)
+{
+    struct host first, second;
+    char command[PATH_MAX];
+    struct client c;
+
+    server_start(&first, perclient());
+    snprintf(command, sizeof command, "rm -r %s/fifo-perclient*", run_dir);
+    ck_assert_int_eq(system(command), 0);
+    server_start(&second, perclient());
+    server_stop(&first);
+    client_start(&second, &c);
+    expect_echo(&c, 10);
+    client_close(&c);
+    server_stop(&second);
+}
+END_TEST
+
 /* -- whom a client trusts ------------------------------------------------- */
 
 START_TEST(a_client_uses_only_what_the_directorys_owner_put_there)
@@ -288,6 +342,9 @@ test_perclient(void)
     tcase_add_test(tc, nobody_writes_a_record_around_another_ones);
     tcase_add_test(tc, half_a_record_costs_its_author_the_connection);
     tcase_add_test(tc, a_server_of_ones_own_invites_nobody_else);
+    tcase_add_test(tc, a_server_that_ends_leaves_another_ones_fifos_alone);
+    add_test_if(tc, need_root(),
+                what_strangers_leave_among_the_replies_prevents_no_restart);
     add_test_if(tc, need_root(),
                 a_client_uses_only_what_the_directorys_owner_put_there);
     return s;
