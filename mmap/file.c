@@ -9,7 +9,7 @@
  * have the very same pages of the page cache in front of them; read(2) and
  * write(2) would show the same bytes; no msync(2) is needed for that, ever.
  * POSIX shared memory is nothing else: shm_open(3) is open(2) in a file system
- * that has no disk.  So this is shm/futex.c with other names (shm/store.c); in
+ * that has no disk.  So this is shm/futex.c with other names (shm/rings_memory.c); in
  * time and in bytes the two are the same, until the kernel thinks of writing
  * the pages to the disk (on a tmpfs it never does).
  */
@@ -18,19 +18,19 @@
 static int
 file_create(void *srv, const char *name)
 {
-    return rings_create(srv, name, &meet_files, &futex_waiting);
+    return rings_create(srv, name, &rings_files, &futex_waiting);
 }
 
 static int
 file_open(void *cli, const char *where)
 {
-    return rings_open(cli, where, &meet_files, &futex_waiting);
+    return rings_open(cli, where, &rings_files, &futex_waiting);
 }
 
 static int
 file_sweep(const char *name)
 {
-    return store_sweep(&meet_files, name);
+    return rings_files.sweep(name);
 }
 
 const struct ipc_mechanism mmap_file = {

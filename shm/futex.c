@@ -27,8 +27,10 @@
 #include "park.h"
 #include "pause.h"
 #include "rings.h"
+#include "store.h"
 
 #include <errno.h>
+#include <linux/time_types.h>
 #include <sched.h>
 
 /* How long to spin, ns: about what falling asleep and being woken costs on two
@@ -38,10 +40,8 @@
 
 /* How often to ring for a server that does not hear.  On a processor of its own
  * falling asleep takes it less time than that; on ours it cannot, as long as we
- * run.  Who waits for a reply knocks again after MEET_SLICE; who does not, must
- * have been heard. */
-#define RINGS          10
-#define RINGS_NO_REPLY 1000
+ * run.  However long it takes, nothing is lost: rings_sleep(). */
+#define RINGS 10
 
 /* -- waiting: server ------------------------------------------------------ */
 
@@ -51,10 +51,75 @@ earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* What each client would change if it had something for us: the word where its
+ * next message will begin; or, while it joins, the one that says it answered. */
+static unsigned
+collect_words(struct rings_server *s, uint32_t bell, struct futex_waitv *all)
+{
+    unsigned n = 0;
+
+    all[n++] = (struct futex_waitv){
+        .uaddr = (uintptr_t)&s->board->bell, .val = bell, .flags = FUTEX_32};
+    for (unsigned i = 0; i < s->sessions.top; i++) {
+        struct rings_place *p = rings_place(s, i);
+        const _Atomic uint32_t *word;
+
+        if (p == NULL)
+            continue;
+        word = sessions_is_in(&s->sessions, i)
+                   ? ring_word(s->in[i].ring, s->in[i].at)
+                   : &p->head.answered;
+        all[n++] =
+            (struct futex_waitv){.uaddr = (uintptr_t)word, .flags = FUTEX_32};
+    }
+    return n;
+}
+
+/* Until any of these words is no longer what it was: the kernel compares them
+ * all, and goes to sleep, in one step (futex2, Linux 5.16). */
+static int
+wait_for_any(struct rings_server *s, uint32_t bell, int64_t deadline)
+{
+    struct futex_waitv all[IPC_MAX_CLIENTS + 1];
+    struct __kernel_timespec t = {.tv_sec = deadline / NS_PER_SEC,
+                                  .tv_nsec = deadline % NS_PER_SEC};
+    unsigned n = collect_words(s, bell, all);
+
+    if (syscall(SYS_futex_waitv, all, n, 0, deadline == NO_DEADLINE ? NULL : &t,
+                CLOCK_MONOTONIC) != -1)
+        return 0;
+    return errno == EFAULT ? -EAGAIN : -errno; /* its memory is gone: look */
+}
+
+/*
+ * A client that rings for us when we have said that we will sleep, and do not yet,
+ * wakes nobody; if it is not going to ring again (it wants no reply), and we had
+ * been stopped just there, we would sleep on its message for ever.  It cannot
+ * change the bell, which is ours.  So who wakes us is one thing, and that we do
+ * not fall asleep over a message another: for that, after a short sleep on the
+ * bell alone, which is cheap, the kernel itself looks at all the rings.
+ */
+int
+rings_sleep(struct rings_server *s, uint32_t bell, int64_t deadline)
+{
+    int64_t soon = now_ns() + RINGS_SLICE;
+    int err = futex_wait(&s->board->bell, bell, earlier(deadline, soon));
+
+    if (err != -ETIMEDOUT || deadline <= soon)
+        return err;
+    err = wait_for_any(s, bell, deadline);
+    if (err != -ENOSYS && err != -EPERM)
+        return err;
+    /* An older kernel, or a filter that does not know it: we look ourselves, once
+     * a second. */
+    return futex_wait(&s->board->bell, bell,
+                      earlier(deadline, now_ns() + NS_PER_SEC));
+}
+
 static int
 futex_server(struct rings_server *s, int64_t deadline)
 {
-    struct rings_board *board = s->meet.board;
+    struct rings_board *board = s->board;
     int64_t now = now_ns(), until = earlier(deadline, now + SPIN);
     uint32_t bell = atomic_load_explicit(&board->bell, memory_order_relaxed);
     int err = -EAGAIN;
@@ -69,34 +134,27 @@ futex_server(struct rings_server *s, int64_t deadline)
             now = now_ns();
         }
     /* Clients ring for whatever may happen, so there is nothing to wake up for
-     * by oneself; only a newcomer that knocked just after the last look at the
-     * newcomers waits for the next one. */
-    until = meet_bedtime(&s->meet, deadline);
+     * by oneself, but a newcomer that never answers. */
+    until = earlier(deadline, sessions_next_overdue(&s->sessions));
     /* Pairs with the load in wake_server(). */
     atomic_store(&board->bell, bell + 1);
-    /* Clients may not write on the board, so nothing changes the bell between
-     * this look and the wait: they go on ringing until somebody wakes. */
     if (rings_server_ready(s))
         err = 0;
     else if (until > now)
-        err = futex_wait(&board->bell, bell + 1, until);
+        err = rings_sleep(s, bell + 1, until);
     atomic_store(&board->bell, bell + 2);
     if (rings_server_ready(s))
         return 0;
     if (err == -EINTR)
         return err;
-    if (err == 0)
-        s->meet.knocked = true; /* woken for nothing: a newcomer? */
     return time_left(deadline) == 0 ? -ETIMEDOUT : -EAGAIN;
 }
 
 static void
 wake_server(struct rings_client *c, bool no_reply)
 {
-    const struct rings_board *board = c->meet.board;
-    const int most = no_reply                    ? RINGS_NO_REPLY
-                     : rings_server_elsewhere(c) ? RINGS
-                                                 : 1;
+    const struct rings_board *board = c->board;
+    const int most = no_reply || rings_server_elsewhere(c) ? RINGS : 1;
     /* Pairs with the store in futex_server(), after the request's. */
     uint32_t bell = atomic_load(&board->bell);
 
@@ -124,7 +182,7 @@ static int
 futex_client(struct rings_client *c, size_t room, int64_t deadline)
 {
     const uint32_t reason = room == 0 ? FOR_REPLY : FOR_ROOM;
-    struct rings_place *p = c->meet.place;
+    struct rings_place *p = c->place;
     int64_t now = now_ns(), until = earlier(deadline, now + SPIN);
     int err = -EAGAIN;
 
@@ -137,7 +195,7 @@ futex_client(struct rings_client *c, size_t room, int64_t deadline)
             }
             now = now_ns();
         }
-    until = earlier(deadline, now + MEET_SLICE);
+    until = earlier(deadline, now + RINGS_SLICE);
     /* Pairs with the load in wake_client(). */
     atomic_store(&p->sleeps, reason);
     if (rings_client_ready(c, room))
@@ -181,19 +239,19 @@ const struct rings_waiting futex_waiting = {
 static int
 futex_create(void *srv, const char *name)
 {
-    return rings_create(srv, name, &meet_shm, &futex_waiting);
+    return rings_create(srv, name, &rings_shm, &futex_waiting);
 }
 
 static int
 futex_open(void *cli, const char *where)
 {
-    return rings_open(cli, where, &meet_shm, &futex_waiting);
+    return rings_open(cli, where, &rings_shm, &futex_waiting);
 }
 
 static int
 futex_sweep(const char *name)
 {
-    return store_sweep(&meet_shm, name);
+    return rings_shm.sweep(name);
 }
 
 const struct ipc_mechanism shm_futex = {

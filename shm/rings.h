@@ -1,7 +1,7 @@
 /*
  * rings.h - the protocol over two rings per client, whatever the memory is and
  * however one waits: shm/futex, shm/spin and mmap/file are this, with one of
- * two kinds of memory (meet.h) and one of two ways to wait (below).
+ * two kinds of memory and one of two ways to wait (both below).
  *
  *      the board, 0644, everybody reads       a client's place, 0600
  *      +-------------------+                  +-------------------------+
@@ -10,14 +10,29 @@
  *      | cpu: it runs there|                  | ring of requests  --->  |
  *      +-------------------+                  | ring of replies   <---  |
  *                                             +-------------------------+
+ *
+ * Who can write into an object can also scribble on it.  So nobody may write on
+ * the board but the server, and nobody into a client's place but that client and
+ * the server.  A client makes its place, and registers (core/rendezvous.h); the
+ * kernel says whose the place is, and the nonce in it that its owner is there.
+ *
+ * Each client holds a lock on its place for as long as it lives; the kernel lets
+ * go of it however its holder dies.  That the server lives the register says.
  */
 #ifndef SHM_RINGS_H
 #define SHM_RINGS_H
 
-#include "meet.h"
+#include "core/clock.h"
+#include "core/rendezvous.h"
+#include "core/sessions.h"
+#include "guard.h"
 #include "ring.h"
 
 #include <assert.h>
+
+/* How long a client sleeps before it looks whether the server still lives, in
+ * ns. */
+#define RINGS_SLICE (20 * NS_PER_MS)
 
 /* -- wire ----------------------------------------------------------------- */
 
@@ -29,8 +44,23 @@ struct rings_board {
 /* What a client waits for when it sleeps. */
 enum { AWAKE, FOR_REPLY, FOR_ROOM };
 
+#define RINGS_READY 0x314d4853U /* "SHM1" */
+
+enum rings_verdict { RINGS_NOT_YET, RINGS_WELCOME, RINGS_FULL, RINGS_OVER };
+
+struct rings_head {
+    _Atomic uint32_t ready;    /* client: RINGS_READY, when all else is */
+    uint32_t uid;              /* client: who it says it is */
+    _Atomic uint32_t verdict;  /* server; the client waits on it (futex) */
+    _Atomic uint32_t answered; /* client: 1, the answer is there */
+    uint8_t nonce[NONCE_SIZE]; /* server */
+    uint8_t answer[NONCE_SIZE];
+    uint32_t serial; /* client: as in its registration.  Who cannot read this
+                      * place cannot register it in its owner's name */
+};
+
 struct rings_place {
-    struct meet_head head;
+    struct rings_head head;
     alignas(CACHE_LINE) _Atomic uint32_t sleeps; /* the client; enum above */
     _Atomic uint32_t cpu; /* where the client was last seen */
     struct ring requests, replies;
@@ -38,6 +68,7 @@ struct rings_place {
 
 /* What PROTOCOL.md says. */
 static_assert(sizeof(struct rings_board) == 8, "board");
+static_assert(offsetof(struct rings_head, serial) == 48, "serial");
 static_assert(offsetof(struct rings_place, sleeps) == 64, "sleeps");
 static_assert(offsetof(struct rings_place, requests) == 128, "requests");
 static_assert(offsetof(struct rings_place, replies) == 262336, "replies");
@@ -46,22 +77,22 @@ static_assert(sizeof(struct rings_place) == 524544, "place");
 /* The same in words, for a client in another language: a page of PROTOCOL.md.
  * Where it says shm-futex, the others have their own names. */
 #define RINGS_WIRE \
-    "`/ipclab-HASH-shm-futex`, shm_open(3), is the board: read-only, 8 " \
-    "bytes. HASH is the\n32-bit FNV-1a of DIR/shm-futex, 8 hexadecimal " \
-    "digits. All integers are 32 bits, in the\nmachine's own byte order; " \
-    "those that both sides use are loaded and stored\natomically, " \
-    "sequentially consistent.\n" \
+    "`DIR/shm-futex` is a file with a line `name /NAME`: shm_open(3) that, " \
+    "read-only, 8\nbytes: the board. Its name is another one at each start " \
+    "of the server. All integers\nin memory are 32 bits, in the machine's " \
+    "own byte order; those that both sides use\nare loaded and stored " \
+    "atomically, sequentially consistent.\n" \
     "\n" \
     "| board | |\n" \
     "|---|---|\n" \
     "| 0 | bell: odd, the server sleeps on it (futex) |\n" \
     "| 4 | cpu: where the server was last seen |\n" \
     "\n" \
-    "The server holds a write lock (F_OFD_SETLK) on the board; no lock, no " \
-    "server. Choose a\nrandom 32-bit SERIAL and make the object " \
-    "`/ipclab-HASH-shm-futex.PID.SERIAL` (decimal),\nmode 0600, 524544 " \
-    "bytes, all zero; hold a write lock (F_OFD_SETLK) on it as long as " \
-    "you\nlive.\n" \
+    "Make your place with memfd_create(2) (MFD_ALLOW_SEALING), mode 0600, " \
+    "524544 bytes, all\nzero, seals F_SEAL_SHRINK and F_SEAL_GROW; hold a " \
+    "write lock (F_OFD_SETLK) on it as\nlong as you live. The server opens " \
+    "it through /proc/PID/fd, so it has to be in your\nPID namespace or one " \
+    "above, and you must not have changed your user by exec(2).\n" \
     "\n" \
     "| place | |\n" \
     "|---|---|\n" \
@@ -73,11 +104,16 @@ static_assert(sizeof(struct rings_place) == 524544, "place");
     "| 12 | answered: store 1 here when the answer is there |\n" \
     "| 16 | nonce, 16 bytes, by the server |\n" \
     "| 32 | answer, 16 bytes: copy the nonce here when you are welcome |\n" \
+    "| 48 | SERIAL, a random number |\n" \
     "| 64 | sleeps: 1, you sleep on it (futex) for a reply; 2, for room; " \
     "0, you are awake |\n" \
     "| 68 | cpu: where you were last seen |\n" \
     "| 128 | ring of requests: you write |\n" \
     "| 262336 | ring of replies: you read |\n" \
+    "\n" REGISTRATION_WIRE \
+    " Here DIR/NAME is\n`DIR/shm-futex`, and the first id is the number of " \
+    "the descriptor that is your place.\nThen ring, until there is a " \
+    "verdict.\n" \
     "\n" \
     "A ring is its head, and from offset 64 on 262144 bytes. At a multiple " \
     "of 64 there stands\na word, and 8 bytes after the word's beginning " \
@@ -89,26 +125,72 @@ static_assert(sizeof(struct rings_place) == 524544, "place");
     "left behind since the beginning, modulo 2^32; the writer never\ngets " \
     "further ahead of that than 262144 - 64.\n" \
     "\n" \
-    "The server looks for places when it is woken, so ring until there is " \
-    "a verdict. After\nstoring something for the server load the bell; if " \
-    "it is odd, FUTEX_WAKE on it\n(a read-only mapping will do), again and " \
-    "again until somebody is woken or the bell has\nchanged. To wait, " \
-    "store the reason in sleeps, look once more, then FUTEX_WAIT."
+    "To ring: after storing something for the server load the bell; if it " \
+    "is odd,\nFUTEX_WAKE on it (a read-only mapping will do), a few times, " \
+    "until somebody is woken\nor the bell has changed: a server that is " \
+    "about to sleep looks once more. To wait,\nstore the reason in sleeps, " \
+    "look once more, then FUTEX_WAIT."
+
+struct rings_server;
+struct rings_waiting;
 
 /* -- the protocol --------------------------------------------------------- */
 
+/* Where the memory is that the two share. */
+struct rings_memory {
+    /* server: makes the board, of zeros, for all to read, and leaves its
+     * descriptor in s->board_fd; whatever else clients need before they can
+     * register; and removes it.  sweep() removes what is left of a dead one. */
+    int (*make_board)(struct rings_server *s);
+    void (*remove_board)(struct rings_server *s);
+    int (*sweep)(const char *name);
+
+    /* client: a descriptor of the board, for reading, of whoever's it may be;
+     * and one of a new place, of zeros, mode 0600.  In path the name that is to
+     * be unlinked when the server has opened it; "": none.  Into *r goes by what
+     * the server finds it. */
+    int (*open_board)(const char *where);
+    int (*make_place)(const char *where, struct registration *r,
+                      char path[PATH_MAX]);
+
+    /* server: opens the place, and says whose it is. */
+    int (*open_place)(struct rings_server *s, const struct registration *r);
+    int (*check_place)(int fd, uid_t claimed, struct ipc_peer *peer);
+};
+
+extern const struct rings_memory rings_shm;   /* shared memory */
+extern const struct rings_memory rings_files; /* files of the run directory */
+
 struct rings_server {
-    struct meet_server meet;
+    char name[ENDPOINT_SIZE];
+    const struct rings_memory *memory;
     const struct rings_waiting *waiting;
+    struct sessions sessions;
+    struct registrar registrar;
+    struct client_dir dir; /* rings_files: NAME.d */
+    char board_name[ENDPOINT_SIZE];
+    struct object_id board_id, endpoint_id;
+    int board_fd;
+    struct rings_board *board;
+    struct guarded places[IPC_MAX_CLIENTS]; /* by the session's slot */
+    struct rings_slot {
+        int fd; /* of its place; to ask whether it lives */
+        struct object_id id;
+        uint32_t announced; /* up to here it has heard that there is room */
+    } slots[IPC_MAX_CLIENTS];
     struct ring_reader in[IPC_MAX_CLIENTS];
     struct ring_writer out[IPC_MAX_CLIENTS];
-    unsigned last;  /* the seat served last: the others come first now */
-    unsigned turns; /* since the house was looked after */
+    unsigned last;  /* the slot served last: the others come first now */
+    unsigned turns; /* since the register was looked at */
+    unsigned crowd; /* turns that were not enough for all who had registered */
 };
 
 struct rings_client {
-    struct meet_client meet;
     const struct rings_waiting *waiting;
+    int life; /* NAME.join: how one registers, and the server's sign of life */
+    int place_fd;
+    const struct rings_board *board;
+    struct rings_place *place;
     struct ring_writer out;
     struct ring_reader in;
     uint32_t rung; /* the bell, when we last woke the server by it */
@@ -134,6 +216,10 @@ struct rings_waiting {
     void (*wake_client)(struct rings_place *p, bool for_room);
 };
 
+/* Sleeps until somebody rings, or until there is, or already was, something in
+ * one of the rings.  0, -EAGAIN, -EINTR, -ETIMEDOUT (futex.c). */
+int rings_sleep(struct rings_server *s, uint32_t bell, int64_t deadline);
+
 extern const struct rings_waiting futex_waiting; /* futex.c */
 extern const struct rings_waiting spin_waiting;  /* spin.c */
 
@@ -147,15 +233,44 @@ bool rings_server_elsewhere(const struct rings_client *c);
 bool rings_server_ready(const struct rings_server *s);
 bool rings_client_ready(struct rings_client *c, size_t room);
 
-int rings_create(void *srv, const char *endpoint,
-                 const struct meet_store *store,
+/* -- rings_join.c: who comes, who goes -- */
+
+static inline struct rings_place *
+rings_place(const struct rings_server *s, unsigned slot)
+{
+    return s->places[slot].memory;
+}
+
+int rings_create(void *srv, const char *name, const struct rings_memory *memory,
                  const struct rings_waiting *waiting);
+void rings_destroy(void *srv);
+
+/* Takes newcomers in, a bounded number; looks whether the next client still
+ * lives. */
+void rings_look_around(struct rings_server *s);
+
+/* Waits for a newcomer, while there is no client at all.  0, -ETIMEDOUT,
+ * -EINTR. */
+int rings_wait_for_newcomer(struct rings_server *s, int64_t deadline);
+
+/* Has the client in this slot answered its nonce?  Then it is in. */
+bool rings_answered(struct rings_server *s, unsigned slot);
+
+/* Ends a session.  Behind the last reply stands that it was the last. */
+void rings_disconnect(struct rings_server *s, unsigned slot);
+
+/* The whole of ipc.h's open().  claimed: geteuid(), unless in a test that
+ * lies. */
+int rings_join(struct rings_client *c, const char *where,
+               const struct rings_memory *memory, uid_t claimed);
+
+/* -- rings_server.c, rings_client.c -- */
+
 int rings_next(void *srv, struct ipc_request *req, int64_t timeout_ns);
 int rings_reply(void *srv, const struct ipc_request *req,
                 const struct ipc_message *msg);
-void rings_destroy(void *srv);
 
-int rings_open(void *cli, const char *where, const struct meet_store *store,
+int rings_open(void *cli, const char *where, const struct rings_memory *memory,
                const struct rings_waiting *waiting);
 int rings_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns);
 int rings_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns);

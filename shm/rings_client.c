@@ -24,7 +24,7 @@ rings_client_ready(struct rings_client *c, size_t room)
 bool
 rings_server_elsewhere(const struct rings_client *c)
 {
-    return cpu_elsewhere(&((const struct rings_board *)c->meet.board)->cpu);
+    return cpu_elsewhere(&c->board->cpu);
 }
 
 /* -- open, send, recv, close ---------------------------------------------- */
@@ -36,36 +36,19 @@ wake_server(struct rings_client *c, bool no_reply)
         c->waiting->wake_server(c, no_reply);
 }
 
-static void
-knock(struct meet_client *meet)
-{
-    struct rings_client *c = (struct rings_client *)(void *)meet;
-
-    c->rung = 0; /* whomever we woke last time, it did not help */
-    wake_server(c, false);
-}
-
 int
-rings_open(void *cli, const char *where, const struct meet_store *store,
+rings_open(void *cli, const char *where, const struct rings_memory *memory,
            const struct rings_waiting *waiting)
 {
-    static const struct meet_manners manners = {
-        .board_size = sizeof(struct rings_board),
-        .place_size = sizeof(struct rings_place),
-        .board_prot = PROT_READ,
-        .knock = knock,
-    };
     struct rings_client *c = cli;
-    struct rings_place *p;
     int err;
 
     c->waiting = waiting;
-    err = meet_join(&c->meet, store, where, &manners, geteuid());
+    err = rings_join(c, where, memory, geteuid());
     if (err != 0)
         return err;
-    p = c->meet.place;
-    c->out = (struct ring_writer){.ring = &p->requests};
-    c->in = (struct ring_reader){.ring = &p->replies};
+    c->out = (struct ring_writer){.ring = &c->place->requests};
+    c->in = (struct ring_reader){.ring = &c->place->replies};
     return 0;
 }
 
@@ -79,10 +62,11 @@ wait_for_server(struct rings_client *c, size_t room, int64_t deadline)
      * of its slice. */
     if (err != -EAGAIN && err != -EINTR)
         return err;
-    if (!meet_server_lives(&c->meet))
+    if (registration_alive(c->life) != 0)
         return rings_client_ready(c, room) ? 0 : -EPIPE;
     if (err == -EAGAIN) {
-        knock(&c->meet);
+        c->rung = 0; /* whomever we woke last time, it did not help */
+        wake_server(c, false);
         err = 0;
     }
     return err;
@@ -92,7 +76,6 @@ int
 rings_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {
     struct rings_client *c = cli;
-    struct rings_place *p = c->meet.place;
     int64_t deadline = NO_DEADLINE;
     int err;
 
@@ -100,7 +83,7 @@ rings_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
         return -EMSGSIZE;
     if (msg->fd != -1)
         return -EOPNOTSUPP;
-    cpu_publish(&p->cpu);
+    cpu_publish(&c->place->cpu);
     while ((err = ring_put(&c->out, msg->buf, msg->len, c->waiting->publish)) ==
            -EAGAIN) {
         if (deadline == NO_DEADLINE)
@@ -145,5 +128,8 @@ rings_close(void *cli)
 
     ring_end(&c->out);
     wake_server(c, true);
-    meet_part(&c->meet);
+    munmap(c->place, sizeof *c->place);
+    close(c->place_fd);
+    munmap((void *)(uintptr_t)c->board, sizeof *c->board);
+    close(c->life);
 }

@@ -10,10 +10,9 @@
 #include "where.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-/* The house is looked after at least once in so many requests. */
+/* The register is looked at, and one client, at least once in so many requests. */
 #define TURNS 256
 
 /* -- what one can see without a system call ------------------------------- */
@@ -21,13 +20,14 @@
 bool
 rings_server_ready(const struct rings_server *s)
 {
-    for (unsigned i = 0; i < s->meet.top; i++) {
-        const struct rings_place *p = s->meet.places[i].memory;
+    for (unsigned i = 0; i < s->sessions.top; i++) {
+        const struct rings_place *p = rings_place(s, i);
 
         if (p == NULL)
             continue;
-        if (s->meet.guests[i].admitted ? ring_peek(&s->in[i])
-                                       : atomic_load(&p->head.answered) != 0)
+        if (sessions_is_in(&s->sessions, i)
+                ? ring_peek(&s->in[i])
+                : atomic_load(&p->head.answered) != 0)
             return true;
     }
     return false;
@@ -36,89 +36,69 @@ rings_server_ready(const struct rings_server *s)
 bool
 rings_clients_elsewhere(const struct rings_server *s)
 {
-    for (unsigned i = 0; i < s->meet.top; i++) {
-        const struct rings_place *p = s->meet.places[i].memory;
+    for (unsigned i = 0; i < s->sessions.top; i++) {
+        const struct rings_place *p = rings_place(s, i);
 
-        if (p != NULL && s->meet.guests[i].admitted && cpu_elsewhere(&p->cpu))
+        if (p != NULL && sessions_is_in(&s->sessions, i) &&
+            cpu_elsewhere(&p->cpu))
             return true;
     }
     return false;
 }
 
-/* -- create --------------------------------------------------------------- */
-
-int
-rings_create(void *srv, const char *endpoint, const struct meet_store *store,
-             const struct rings_waiting *waiting)
-{
-    struct rings_server *s = srv;
-    int err;
-
-    s->waiting = waiting;
-    err = meet_create(&s->meet, store, endpoint, sizeof(struct rings_board),
-                      sizeof(struct rings_place));
-    if (err != 0)
-        return err;
-    err = meet_open_house(&s->meet, 0644);
-    if (err != 0)
-        meet_destroy(&s->meet);
-    return err;
-}
-
 /* -- next ----------------------------------------------------------------- */
 
+/* Says that there is room, and wakes a client that sleeps for it.  First the
+ * store, then the look at who sleeps; the client says that it sleeps, and then
+ * looks: so one of the two sees what the other has stored. */
 static void
-begin(struct rings_server *s, unsigned seat)
+announce_room(struct rings_server *s, unsigned slot)
 {
-    struct rings_place *p = s->meet.places[seat].memory;
-
-    s->in[seat] = (struct ring_reader){.ring = &p->requests};
-    s->out[seat] = (struct ring_writer){.ring = &p->replies};
+    ring_release(&s->in[slot], s->waiting->publish);
+    s->slots[slot].announced = s->in[slot].at;
+    if (s->waiting->wake_client != NULL)
+        s->waiting->wake_client(rings_place(s, slot), true);
 }
 
-/* Ends the conversation.  Behind the last reply stands that it was the last. */
+/* All that has been taken, before the server waits: what was taken last may be
+ * what made the room that somebody sleeps for, and nothing will remind us. */
 static void
-farewell(struct rings_server *s, unsigned seat)
+announce_all(struct rings_server *s)
 {
-    struct rings_place *p = s->meet.places[seat].memory;
-
-    if (s->meet.guests[seat].admitted) {
-        atomic_store(&p->head.verdict, MEET_OVER);
-        ring_end(&s->out[seat]);
-        if (s->waiting->wake_client != NULL)
-            s->waiting->wake_client(p, false);
-    }
-    meet_leave(&s->meet, seat);
+    for (unsigned i = 0; i < s->sessions.top; i++)
+        if (sessions_is_in(&s->sessions, i) &&
+            s->slots[i].announced != s->in[i].at)
+            announce_room(s, i);
 }
 
 /* Takes the next request of this client.  1 = got one, 0 = there is none. */
 static int
-take(struct rings_server *s, unsigned seat, struct ipc_request *req)
+take(struct rings_server *s, unsigned slot, struct ipc_request *req)
 {
-    struct rings_place *p = s->meet.places[seat].memory;
-    struct ring_reader *in = &s->in[seat];
+    struct ring_reader *in = &s->in[slot];
     uint32_t before = in->at;
     int err = ring_take(in, req->msg.buf, req->msg.cap, &req->msg.len);
 
     if (err == -EAGAIN)
         return 0;
     /* Bitten while we copied: half of the message may be zeros. */
-    if (err != 0 || s->meet.places[seat].bitten) {
-        farewell(s, seat);
+    if (err != 0 || s->places[slot].bitten) {
+        if (err == -EPROTO)
+            sessions_fault(&s->sessions, s->sessions.slot[slot].peer.uid,
+                           now_ns());
+        rings_disconnect(s, slot);
         return 0;
     }
-    /* A client that sleeps for room is woken at every quarter of the ring, not
-     * at every message; only then must the store come before the look. */
-    if ((before ^ in->at) & (RING_SIZE / 4) &&
-        s->waiting->wake_client != NULL) {
-        ring_release(in, s->waiting->publish);
-        s->waiting->wake_client(p, true);
-    } else {
+    /* As long as there is more to take, a client that sleeps for room is woken at
+     * every quarter of the ring, not at every message: announce_all() does the
+     * rest. */
+    if ((before ^ in->at) & (RING_SIZE / 4))
+        announce_room(s, slot);
+    else
         ring_release(in, memory_order_release);
-    }
-    req->peer = s->meet.guests[seat].peer;
-    req->reply_to = meet_token(&s->meet, seat);
-    s->last = seat;
+    req->peer = s->sessions.slot[slot].peer;
+    req->reply_to = sessions_token(&s->sessions, slot);
+    s->last = slot;
     return 1;
 }
 
@@ -126,59 +106,61 @@ take(struct rings_server *s, unsigned seat, struct ipc_request *req)
 static int
 look(struct rings_server *s, struct ipc_request *req)
 {
-    unsigned seat = s->last;
+    unsigned slot = s->last;
 
-    for (unsigned i = 0, n = s->meet.top; i < n; i++) {
-        if (++seat >= n)
-            seat = 0;
-        if (s->meet.places[seat].memory == NULL)
+    for (unsigned i = 0, n = s->sessions.top; i < n; i++) {
+        if (++slot >= n)
+            slot = 0;
+        if (s->places[slot].memory == NULL)
             continue;
-        if (!s->meet.guests[seat].admitted) {
-            if (!meet_answered(&s->meet, seat))
-                continue;
-            begin(s, seat);
-        }
-        if (take(s, seat, req))
+        if (!sessions_is_in(&s->sessions, slot) && !rings_answered(s, slot))
+            continue;
+        if (take(s, slot, req))
             return 1;
     }
     return 0;
 }
 
-/* What a dead one said before is still heard. */
-static bool
-unheard(const struct meet_server *meet, unsigned seat)
-{
-    const struct rings_server *s = (const void *)meet; /* its first member */
+/* So many turns for nothing but registrations, and then our caller may see
+ * whether it is to end: a stranger can go on for ever. */
+#define CROWD 64
 
-    return ring_peek(&s->in[seat]);
-}
-
-static void
-look_after_the_house(struct rings_server *s)
+static int
+wait(struct rings_server *s, int64_t deadline)
 {
-    s->turns = 0;
-    meet_look_after(&s->meet, unheard);
+    if (s->crowd >= CROWD) {
+        s->crowd = 0;
+        return -EINTR;
+    }
+    if (s->crowd > 0)
+        return time_left(deadline) == 0 ? -ETIMEDOUT : -EAGAIN;
+    if (s->sessions.count == 0)
+        return rings_wait_for_newcomer(s, deadline);
+    announce_all(s);
+    return s->waiting->server(s, deadline);
 }
 
 int
 rings_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 {
     struct rings_server *s = srv;
-    struct rings_board *board = s->meet.board;
     int64_t deadline = NO_DEADLINE;
     int err = 0;
 
-    guard_watch(s->meet.places, IPC_MAX_CLIENTS);
-    cpu_publish(&board->cpu);
+    guard_watch(s->places, IPC_MAX_CLIENTS);
+    cpu_publish(&s->board->cpu);
     if (++s->turns == TURNS)
-        look_after_the_house(s);
+        rings_look_around(s);
     if (look(s, req))
         return 0;
     deadline = deadline_in(timeout_ns);
     for (;;) {
-        err = s->waiting->server(s, deadline);
-        if (err == -EAGAIN || err == -ETIMEDOUT)
-            look_after_the_house(s);
+        bool alone = s->sessions.count == 0;
+
+        err = wait(s, deadline);
+        if (err == -EAGAIN || err == -ETIMEDOUT || (alone && err == 0)) {
+            rings_look_around(s);
+        }
         if (look(s, req))
             return 0;
         if (err != 0 && err != -EAGAIN)
@@ -186,41 +168,32 @@ rings_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
     }
 }
 
-/* -- reply, destroy, limits ----------------------------------------------- */
+/* -- reply, limits ----------------------------------------------- */
 
 int
 rings_reply(void *srv, const struct ipc_request *req,
             const struct ipc_message *msg)
 {
     struct rings_server *s = srv;
-    int seat = meet_seat(&s->meet, req->reply_to);
+    int slot = sessions_slot(&s->sessions, req->reply_to);
 
-    if (seat == -1)
+    if (slot == -1)
         return -EPIPE;
     if (msg != NULL && msg->fd != -1)
         return -EOPNOTSUPP;
-    guard_watch(s->meet.places, IPC_MAX_CLIENTS);
+    guard_watch(s->places, IPC_MAX_CLIENTS);
     /* No room: it does not collect its replies. */
     if (msg == NULL ||
-        ring_put(&s->out[seat], msg->buf, msg->len, s->waiting->publish) != 0) {
-        farewell(s, (unsigned)seat);
+        ring_put(&s->out[slot], msg->buf, msg->len, s->waiting->publish) != 0) {
+        rings_disconnect(s, (unsigned)slot);
         return msg == NULL ? 0 : -EPIPE;
     }
+    /* The reply has been stored, and then who sleeps is looked at: that is as
+     * good for the room that its request has left. */
+    s->slots[slot].announced = s->in[slot].at;
     if (s->waiting->wake_client != NULL)
-        s->waiting->wake_client(s->meet.places[seat].memory, false);
+        s->waiting->wake_client(rings_place(s, (unsigned)slot), false);
     return 0;
-}
-
-void
-rings_destroy(void *srv)
-{
-    struct rings_server *s = srv;
-
-    guard_watch(s->meet.places, IPC_MAX_CLIENTS);
-    for (unsigned i = 0; i < IPC_MAX_CLIENTS; i++)
-        if (s->meet.places[i].memory != NULL)
-            farewell(s, i);
-    meet_destroy(&s->meet);
 }
 
 int

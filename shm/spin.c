@@ -18,6 +18,7 @@
 #include "held.h"
 #include "pause.h"
 #include "rings.h"
+#include "store.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -26,7 +27,7 @@
  * their turn: some 25 us, one part in a hundred of which the turn takes. */
 #define LOOKS 1000
 
-/* How often the house is looked after meanwhile, ns; meet_look_after(). */
+/* How often newcomers are looked for meanwhile, ns. */
 #define SLICE (5 * NS_PER_MS)
 
 /* What the waiting one looks for. */
@@ -99,7 +100,6 @@ spin(const struct sight *s, int64_t deadline)
 static int
 spin_server(struct rings_server *s, int64_t deadline)
 {
-    s->meet.knocked = true; /* nobody can knock, so each slice is a knock */
     return spin(&(struct sight){.server = s}, deadline);
 }
 
@@ -122,19 +122,19 @@ const struct rings_waiting spin_waiting = {
 static int
 spin_create(void *srv, const char *name)
 {
-    return rings_create(srv, name, &meet_shm, &spin_waiting);
+    return rings_create(srv, name, &rings_shm, &spin_waiting);
 }
 
 static int
 spin_open(void *cli, const char *where)
 {
-    return rings_open(cli, where, &meet_shm, &spin_waiting);
+    return rings_open(cli, where, &rings_shm, &spin_waiting);
 }
 
 static int
 spin_sweep(const char *name)
 {
-    return store_sweep(&meet_shm, name);
+    return rings_shm.sweep(name);
 }
 
 const struct ipc_mechanism shm_spin = {

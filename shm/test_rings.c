@@ -12,6 +12,7 @@
 #include "park.h"
 #include "rings.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -122,7 +123,7 @@ START_TEST(what_a_hostile_peer_writes_into_a_ring_is_refused)
 }
 END_TEST
 
-/* A server and a client who meet on one mapping, without meet_client.c: the
+/* A server and a client who meet on one mapping, without rings_join.c: the
  * same code as between processes, from the first message on. */
 struct pair {
     struct rings_board *board;
@@ -137,6 +138,7 @@ static struct pair *
 new_pair(const struct rings_waiting *waiting)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    const struct ipc_peer nobody = IPC_PEER_UNKNOWN;
     struct pair *p = calloc(1, sizeof *p);
     char path[64];
 
@@ -149,13 +151,16 @@ new_pair(const struct rings_waiting *waiting)
     p->asking = open(path, O_RDWR | O_CLOEXEC);
     ck_assert_int_ne(p->asking, -1);
     p->server.waiting = p->client.waiting = waiting;
-    p->server.meet.board = p->client.meet.board = p->board;
-    p->server.meet.top = 1;
-    p->server.meet.names.prefix = ""; /* nobody else will come */
-    p->server.meet.places[0].memory = p->client.meet.place = p->place;
-    p->server.meet.places[0].size = sizeof *p->place;
-    p->server.meet.guests[0].fd = p->client.meet.board_fd = p->asking;
-    p->server.meet.guests[0].admitted = true;
+    p->server.board = p->board;
+    p->client.board = p->board;
+    p->server.registrar.fd = p->server.dir.fd = -1; /* nobody else will come */
+    sessions_init(&p->server.sessions, 1, NO_DEADLINE);
+    sessions_take(&p->server.sessions, 0, &nobody, now_ns());
+    sessions_admit(&p->server.sessions, 0);
+    p->server.places[0].memory = p->client.place = p->place;
+    p->server.places[0].size = sizeof *p->place;
+    p->server.slots[0].fd = p->asking;
+    p->client.life = -1; /* poll(2) has nothing to say against it */
     p->server.in[0].ring = p->client.out.ring = &p->place->requests;
     p->server.out[0].ring = p->client.in.ring = &p->place->replies;
     return p;
@@ -256,6 +261,15 @@ need_silence(void)
 #endif
 }
 
+static const char *
+need_waitv(void)
+{
+    return syscall(SYS_futex_waitv, NULL, 0, 0, NULL, 0) == -1 &&
+                   errno == ENOSYS
+               ? "need futex_waitv(2): Linux 5.16"
+               : NULL;
+}
+
 START_TEST(who_finds_the_other_awake_makes_no_system_call)
 {
     struct pair *p = new_pair(waitings[_i]);
@@ -320,9 +334,57 @@ START_TEST(a_ring_that_nobody_heard_is_rung_again)
     ck_assert_int_eq(pthread_create(&sleeper, NULL, sleep_on, &p->board->bell),
                      0);
     while (pthread_tryjoin_np(sleeper, &result) == EBUSY)
-        ck_assert_int_eq(rings_recv(&p->client, &here, 2 * MEET_SLICE),
+        ck_assert_int_eq(rings_recv(&p->client, &here, 2 * RINGS_SLICE),
                          -ETIMEDOUT);
     ck_assert_int_eq((intptr_t)result, 0); /* woken, not out of patience */
+    free_pair(p);
+}
+END_TEST
+
+/* The server said that it would sleep, found nothing, and was stopped; then came
+ * a notice, for which nobody rings twice; now it goes on. */
+START_TEST(nobody_falls_asleep_over_a_message)
+{
+    uint8_t out[WIRE_HEADER];
+    const struct wire_header notice = {.kind = WIRE_NOTICE};
+    struct pair *p = new_pair(&futex_waiting);
+
+    wire_encode(&notice, out);
+    atomic_store(&p->board->bell, 1);
+    ck_assert_int_eq(rings_sleep(&p->server, 1, now_ns() + 5 * RINGS_SLICE),
+                     -ETIMEDOUT);
+    ck_assert_int_eq(
+        ring_put(&p->client.out, out, sizeof out, memory_order_seq_cst), 0);
+    ck_assert_int_eq(rings_sleep(&p->server, 1, NO_DEADLINE), -EAGAIN);
+    free_pair(p);
+}
+END_TEST
+
+/* The client fills the ring and sleeps for room, whenever it is woken again: for
+ * it may need more than there is.  When the server has nothing more to take, the
+ * client must be awake: nobody would wake it any more. */
+START_TEST(nobody_sleeps_for_room_that_is_there)
+{
+    static uint8_t out[RING_MAX_MESSAGE], in[RING_MAX_MESSAGE];
+    struct ipc_request req = {.msg = {.buf = in, .cap = sizeof in, .fd = -1}};
+    struct pair *p = new_pair(&futex_waiting);
+
+    for (size_t round = 0; round < 500; round++) {
+        size_t len = 1 + round * 977 % (RING_MAX_MESSAGE - 1);
+        int err;
+
+        while (ring_put(&p->client.out, out, len, memory_order_seq_cst) == 0)
+            continue;
+        do {
+            /* As futex_client() does, which looks once more before it sleeps. */
+            if (ring_room(&p->client.out, RING_MAX_MESSAGE) == -EAGAIN)
+                atomic_store(&p->place->sleeps, FOR_ROOM);
+            err = rings_next(&p->server, &req, 0);
+        } while (err == 0);
+        ck_assert_int_eq(err, -ETIMEDOUT);
+        ck_assert(ring_room(&p->client.out, RING_MAX_MESSAGE) == 0);
+        ck_assert_uint_eq(atomic_load(&p->place->sleeps), AWAKE);
+    }
     free_pair(p);
 }
 END_TEST
@@ -363,6 +425,8 @@ test_rings(void)
                          who_finds_the_other_awake_makes_no_system_call, i);
     tcase_add_test(tc, who_may_only_read_a_futex_can_wake_its_sleeper);
     tcase_add_test(tc, a_ring_that_nobody_heard_is_rung_again);
+    add_test_if(tc, need_waitv(), nobody_falls_asleep_over_a_message);
+    tcase_add_test(tc, nobody_sleeps_for_room_that_is_there);
     tcase_add_test(test_case(s, "shm/spin"),
                    two_who_spin_on_one_cpu_give_way_to_each_other);
     return s;

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE /* F_OFD_SETLK, O_CLOEXEC, mount */
 #include "test/test.h"
 
+#include "meet.h"
 #include "park.h"
 #include "rings.h"
 
@@ -235,6 +236,25 @@ END_TEST
 /* Everything that is built on rings.h: for loop tests. */
 static const char *const on_rings[] = {"shm/futex", "shm/spin", "mmap/file"};
 
+/* What is sealed keeps its size, and loses what is in it at most. */
+static bool
+take_away(int fd, off_t left)
+{
+    int seals = fcntl(fd, F_GET_SEALS);
+
+    if (seals == -1 || (seals & F_SEAL_SHRINK) == 0) {
+        ck_assert_int_eq(ftruncate(fd, left), 0);
+        return true;
+    }
+    ck_assert_int_eq(ftruncate(fd, left), -1);
+    ck_assert_int_eq(ftruncate(fd, sizeof(struct rings_place) + 1), -1);
+    ck_assert_int_eq(errno, EPERM);
+    ck_assert_int_eq(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                               left, (off_t)sizeof(struct rings_place) - left),
+                     0);
+    return false;
+}
+
 static void
 shrink(struct child *self, void *arg)
 {
@@ -251,8 +271,10 @@ shrink(struct child *self, void *arg)
         raw_frame(frame, API_echo, 1, zeros, sizeof zeros);
         if (left % 128 == 0)
             ck_assert_int_eq(raw_send(&c, frame, sizeof frame, -1), 0);
-        ck_assert_int_eq(
-            ftruncate(rings->meet.fd, left == 4096 ? 100000 : left), 0);
+        if (!take_away(rings->place_fd, left == 4096 ? 100000 : left)) {
+            client_close(&c);
+            continue;
+        }
         /* No good-bye: it stays mapped, and its lock held, until we end. */
         free(rings);
         free(c.buf);
@@ -301,7 +323,7 @@ scribble(struct child *self, void *arg)
 
         client_start(arg, &c);
         rings = c.state;
-        bytes = ((struct rings_place *)rings->meet.place)->requests.bytes;
+        bytes = rings->place->requests.bytes;
         /* Plausible words at the beginning of every line, and random bytes. */
         for (unsigned i = 0; i < RING_SIZE; i += 4) {
             state = state * 1664525U + 1013904223U;
@@ -310,7 +332,7 @@ scribble(struct child *self, void *arg)
                                                  : 1 + (state >> 16) % 3);
         }
         rings->rung = 0;
-        futex_wake(&((struct rings_board *)rings->meet.board)->bell);
+        futex_wake(&rings->board->bell);
         expect_cut_off(&c);
         client_close(&c);
     }
@@ -340,7 +362,8 @@ cannot_write_on_the_board(void *arg)
     char name[ENDPOINT_SIZE];
     int fd;
 
-    ck_assert_int_eq(endpoint_flat(server->where, name), 0);
+    ck_assert_int_eq(endpoint_lookup(server->where, "name", name, sizeof name),
+                     0);
     ck_assert_int_eq(shm_open(name, O_RDWR, 0), -1);
     ck_assert_int_eq(errno, EACCES);
     fd = shm_open(name, O_RDONLY, 0);
@@ -359,26 +382,29 @@ START_TEST(what_all_can_see_only_the_server_can_change)
 }
 END_TEST
 
-/* Two thousand objects that look like newcomers from afar. */
+/* As many registrations as there is room for, of nothing that could be opened;
+ * and some that are of somebody else's, or of something else. */
 static void
 crowd(void *arg)
 {
     const struct host *server = arg;
-    char flat[ENDPOINT_SIZE], name[ENDPOINT_SIZE + 32];
+    int fd = registration_open(server->where), null = open("/dev/null", O_RDWR);
 
-    ck_assert_int_eq(endpoint_flat(server->where, flat), 0);
-    for (int i = 0; i < 2000; i++) {
-        int fd;
+    ck_assert(fd >= 0 && null >= 0);
+    for (uint32_t i = 0; i < 2000; i++) {
+        struct registration r = {.uid = geteuid(),
+                                 .pid = i % 2 == 0 ? 1 : (uint32_t)getpid(),
+                                 .serial = i,
+                                 .id = {i % 3 == 0 ? (uint32_t)null : i}};
 
-        snprintf(name, sizeof name, "%s.%d.%d", flat, i, i);
-        fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
-        ck_assert_int_ne(fd, -1);
-        ck_assert_int_eq(ftruncate(fd, sizeof(struct rings_place)), 0);
-        close(fd);
+        if (registration_send(fd, &r, now_ns()) != 0)
+            break;
     }
+    close(null);
+    close(fd);
 }
 
-START_TEST(a_crowd_at_the_door_keeps_nobody_out)
+START_TEST(a_crowd_of_registrations_keeps_nobody_out)
 {
     struct host server;
     struct client c, next;
@@ -392,8 +418,28 @@ START_TEST(a_crowd_at_the_door_keeps_nobody_out)
     client_close(&next);
     client_close(&c);
     server_stop(&server);
-    server_start(&server, ipc_find("shm/futex")); /* sweeps */
+}
+END_TEST
+
+/* The name of the board is known to nobody before; so it cannot be there. */
+START_TEST(each_server_has_a_board_of_another_name_and_a_sweep_finds_it)
+{
+    char first[ENDPOINT_SIZE], second[ENDPOINT_SIZE];
+    struct host server;
+
+    server_start(&server, ipc_find("shm/futex"));
+    ck_assert_int_eq(endpoint_lookup(server.where, "name", first, sizeof first),
+                     0);
+    ck_assert(endpoint_is_fresh(server.where, first));
+    server_kill(&server);
+    ck_assert_int_ne(close(shm_open(first, O_RDONLY, 0)), -1);
+    server_start(&server, ipc_find("shm/futex"));
+    ck_assert_int_eq(
+        endpoint_lookup(server.where, "name", second, sizeof second), 0);
+    ck_assert_str_ne(first, second);
+    ck_assert_int_eq(shm_open(first, O_RDONLY, 0), -1);
     server_stop(&server);
+    ck_assert_int_eq(shm_open(second, O_RDONLY, 0), -1);
 }
 END_TEST
 
@@ -410,7 +456,9 @@ test_shm(void)
     tcase_add_test(tc, an_object_without_a_name_lives_until_its_last_user_goes);
     tc = test_case(s, "shm/futex");
     add_test_if(tc, need_root(), what_all_can_see_only_the_server_can_change);
-    add_test_if(tc, need_root(), a_crowd_at_the_door_keeps_nobody_out);
+    add_test_if(tc, need_root(), a_crowd_of_registrations_keeps_nobody_out);
+    tcase_add_test(
+        tc, each_server_has_a_board_of_another_name_and_a_sweep_finds_it);
     tc = test_case(s, "shm/mutex");
     tcase_add_test(tc, only_a_robust_lock_tells_of_the_death_of_its_holder);
     tcase_add_test(tc, a_client_killed_with_the_lock_in_its_hand_stops_nobody);

@@ -100,15 +100,23 @@ look_at_a_memfd(void)
         close(fd);
 }
 
+int
+object_prepare(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, look_at_a_memfd);
+    return memfd_error;
+}
+
 static int
 check_memfd(int path_fd, uid_t uid)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct statx st;
+    int err = object_prepare();
 
-    pthread_once(&once, look_at_a_memfd);
-    if (memfd_error != 0)
-        return memfd_error;
+    if (err != 0)
+        return err;
     if (statx(path_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_UID,
               &st) == -1)
         return -errno;

@@ -53,6 +53,10 @@ extern object_opener_function *object_opener;
  * calls it, with the client's. */
 object_opener_function object_open_here;
 
+/* What OBJECT_PROC_FD has to know of the kernel.  0 or -errno.  Call it before
+ * system calls are filtered, memfd_create(2) for one. */
+int object_prepare(void);
+
 /* Is that a name of this space?  A pure function; whoever is asked to open
  * something by another process asks this first. */
 bool object_name_is_proper(enum object_space space, const char *name);

@@ -1,10 +1,11 @@
 /* owner.c - who owns this object? */
-#define _GNU_SOURCE /* getrandom */
+#define _GNU_SOURCE /* getrandom, F_GET_SEALS */
 #include "owner.h"
 
 #include "defence.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -80,6 +81,25 @@ owner_check_fd(int fd, mode_t type, uid_t claimed, struct ipc_peer *peer)
     proper = (st.st_mode & S_IFMT) == type &&
              (st.st_mode & 07777) == (S_IRUSR | S_IWUSR) && st.st_nlink == 1 &&
              is_fresh(st.st_ctime);
+    return owned(st.st_uid, st.st_gid, claimed, proper, peer);
+}
+
+int
+owner_check_memfd(int fd, size_t size, uid_t claimed, struct ipc_peer *peer)
+{
+    const int wanted = F_SEAL_SHRINK | F_SEAL_GROW;
+    int seals = fcntl(fd, F_GET_SEALS);
+    struct stat st;
+    bool proper;
+
+    *peer = IPC_PEER_UNKNOWN;
+    if (fstat(fd, &st) == -1)
+        return -errno;
+    /* -1: not a memfd. */
+    proper = DEFENCE("seal", seals != -1 && (seals & wanted) == wanted, true) &&
+             S_ISREG(st.st_mode) &&
+             (st.st_mode & 07777) == (S_IRUSR | S_IWUSR) && st.st_nlink == 0 &&
+             st.st_size == (off_t)size && is_fresh(st.st_ctime);
     return owned(st.st_uid, st.st_gid, claimed, proper, peer);
 }
 

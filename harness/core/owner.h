@@ -39,6 +39,11 @@
  */
 int owner_check_fd(int fd, mode_t type, uid_t claimed, struct ipc_peer *peer);
 
+/* The same for memory without a name, memfd_create(2), of this size, which is
+ * sealed: neither its owner nor anybody else can make it larger or smaller. */
+int owner_check_memfd(int fd, size_t size, uid_t claimed,
+                      struct ipc_peer *peer);
+
 /* The same for a System V object: its creator (cuid; the owner, uid, can be
  * given away by IPC_SET, even to root) and its last change. */
 int owner_check_perm(const struct ipc_perm *perm, time_t changed, uid_t claimed,

@@ -258,7 +258,7 @@ becomes_root(void)
 static bool
 gains_a_capability(void)
 {
-    return set_capabilities(RIGHT(SYS_PTRACE)) == 0;
+    return set_capabilities(RIGHT(SYS_MODULE)) == 0;
 }
 
 static bool

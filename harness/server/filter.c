@@ -33,7 +33,7 @@ static const char *const always[] = {
     "ftruncate", "fsync", "fdatasync", "umask",
     /* waiting */
     "poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait",
-    "epoll_pwait2", "epoll_ctl", "futex", "restart_syscall",
+    "epoll_pwait2", "epoll_ctl", "futex", "futex_waitv", "restart_syscall",
     /* time */
     "clock_gettime", "clock_getres", "gettimeofday", "nanosleep",
     "clock_nanosleep", "timer_create", "timer_settime", "timer_delete",

@@ -35,9 +35,10 @@ static const struct {
     {"sem/mailbox", RIGHT(DAC_OVERRIDE)},
     /* its segment, and the semaphores beside it */
     {"shm/sysv", RIGHT(IPC_OWNER)},
+    /* its memory: a descriptor of its process, /proc/PID/fd */
+    {"shm/futex", RIGHT(DAC_OVERRIDE) | RIGHT(SYS_PTRACE)},
+    {"shm/spin", RIGHT(DAC_OVERRIDE) | RIGHT(SYS_PTRACE)},
     /* its memory: a file in /dev/shm */
-    {"shm/futex", RIGHT(DAC_OVERRIDE)},
-    {"shm/spin", RIGHT(DAC_OVERRIDE)},
     {"shm/mutex", RIGHT(DAC_OVERRIDE)},
     {"shm/reclock", RIGHT(DAC_OVERRIDE) | RIGHT(FOWNER)}, /* likewise */
 };

@@ -4,6 +4,7 @@
 
 #include "core/clock.h"
 
+#include "../../../shm/meet.h"
 #include "../../../shm/park.h"
 #include "../../../shm/rings.h"
 #include "../../../signals/link.h"
@@ -35,7 +36,7 @@ bob_cuts_it_off(struct actor *self, void *arg)
     rings = c.state;
     actor_step(self); /* the server is stopped */
     MUST(client_send(&c, api_by_name("whoami"), NULL, NULL, PATIENCE) == 0);
-    MUST(ftruncate(rings->meet.fd, 0) == 0);
+    MUST(ftruncate(rings->place_fd, 0) == 0);
     actor_step(self);
 }
 
@@ -47,7 +48,7 @@ takes_his_memory_away(bool naive)
     bool served;
 
     (void)naive;
-    serve(&server, "shm/futex");
+    serve(&server, this_attack->mechanism);
     actor_start(&bob, BOB, bob_cuts_it_off, &server);
     actor_wait(&bob);
     pause_server(&server);
@@ -131,8 +132,8 @@ alice_joins(void *arg)
     MUST(client_open(&c, server->m, server->where) == -ENOSPC);
 }
 
-/* Room for the server's page and for no other.  A file of holes can be
- * made there, and mapped: the SIGBUS comes later. */
+/* Room for the server's two pages (its lock has one) and for no other.  A file of
+ * holes can be made there, and mapped: the SIGBUS comes later. */
 static bool
 leaves_no_memory(bool naive)
 {
@@ -141,8 +142,8 @@ leaves_no_memory(bool naive)
     int status;
 
     (void)naive;
-    MUST(mount("small", "/dev/shm", "tmpfs", 0, "size=4k,mode=1777") == 0);
-    serve(&server, "shm/futex");
+    MUST(mount("small", run_dir, "tmpfs", 0, "size=8k,mode=755") == 0);
+    serve(&server, this_attack->mechanism);
     fflush(NULL);
     alice.pid = fork();
     if (alice.pid == 0) {
@@ -193,12 +194,6 @@ writes_over_the_mutex(bool naive)
 
 /* -- 112, 113: whose memory it is ----------------------------------------- */
 
-static void
-knock(struct meet_client *c)
-{
-    futex_wake(&((const struct rings_board *)c->board)->bell);
-}
-
 struct claim {
     struct host *server;
     bool fell;
@@ -208,25 +203,18 @@ struct claim {
 static void
 bob_claims(void *arg)
 {
-    static const struct meet_manners manners = {
-        .board_size = sizeof(struct rings_board),
-        .place_size = sizeof(struct rings_place),
-        .board_prot = PROT_READ,
-        .knock = knock,
-    };
     struct claim *claim = arg;
     struct rings_client rings = {.waiting = &futex_waiting};
     struct client c = {.m = claim->server->m, .state = &rings};
     struct rings_place *p;
-    int err = meet_join(&rings.meet, &meet_shm, claim->server->where, &manners,
-                        ALICE);
+    int err = rings_join(&rings, claim->server->where, &rings_shm, ALICE);
 
     MUST(err == 0 || err == -ETIMEDOUT);
     if (err != 0)
         return; /* not a word */
     MUST(c.m->limits(&c.limits) == 0);
     c.buf = malloc(c.limits.max_msg);
-    p = rings.meet.place;
+    p = rings.place;
     rings.out.ring = &p->requests;
     rings.in.ring = &p->replies;
     MUST(whoami(&c) == ALICE);
@@ -248,7 +236,7 @@ claims_to_be_alice(bool naive)
 }
 
 struct theft {
-    char theirs[PATH_MAX], place[PATH_MAX];
+    char where[ENDPOINT_SIZE], theirs[PATH_MAX], place[PATH_MAX];
     struct rings_place *p;
     bool fell;
 };
@@ -272,7 +260,8 @@ alices_old_place(struct actor *self, void *arg)
     w = (struct ring_writer){.ring = &t->p->requests};
     make_frame(frame, API_whoami);
     MUST(ring_put(&w, frame, sizeof frame, memory_order_seq_cst) == 0);
-    atomic_store(&t->p->head.ready, MEET_READY);
+    t->p->head.serial = 1; /* so it was called, that day */
+    atomic_store(&t->p->head.ready, RINGS_READY);
     actor_step(self); /* Bob moves it; the server looks at it */
     t->fell = *ring_word(&t->p->replies, 0) != RING_NOTHING;
 }
@@ -281,8 +270,13 @@ static void
 bob_moves_it(void *arg)
 {
     struct theft *t = arg;
+    const struct registration hers = {.uid = ALICE, .pid = 1, .serial = 1};
+    int fd;
 
     MUST(rename(t->theirs, t->place) == 0);
+    fd = registration_open(t->where);
+    MUST(fd >= 0 && registration_send(fd, &hers, now_ns() + PATIENCE) == 0);
+    close(fd);
 }
 
 static bool
@@ -296,6 +290,7 @@ moves_her_old_file(bool naive)
 
     (void)naive;
     serve(&server, "mmap/file");
+    strcpy(t->where, server.where);
     snprintf(t->theirs, sizeof t->theirs, "%s/old", make_careless_dir(run_dir));
     snprintf(t->place, sizeof t->place, "%.100s.d/1.1", server.where);
     actor_start(&alice, ALICE, alices_old_place, t);
@@ -304,7 +299,7 @@ moves_her_old_file(bool naive)
     fd = open(t->place, O_RDONLY | O_CLOEXEC);
     p = mmap(NULL, sizeof *p, PROT_READ, MAP_SHARED, fd, 0);
     MUST(p != MAP_FAILED);
-    while (atomic_load(&p->head.verdict) == MEET_NOT_YET)
+    while (atomic_load(&p->head.verdict) == RINGS_NOT_YET)
         be_served(&server);
     for (int i = 0; i < 10; i++) /* now it knows it, and goes round */
         be_served(&server);
@@ -314,10 +309,54 @@ moves_her_old_file(bool naive)
     return t->fell;
 }
 
+/* -- 150: memory that may grow and shrink --------------------------------- */
+
+/* As a client of the rings does it, but for the seals. */
+static int
+make_unsealed(const char *where, struct registration *r, char path[PATH_MAX])
+{
+    int fd = memfd_create("place", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    (void)where;
+    path[0] = '\0';
+    MUST(fd != -1 && ftruncate(fd, sizeof(struct rings_place)) == 0);
+    MUST(fchmod(fd, 0600) == 0);
+    r->id[0] = (uint32_t)fd;
+    return fd;
+}
+
+static void
+bob_does_not_seal(void *arg)
+{
+    struct rings_memory unsealed = rings_shm;
+    struct rings_client rings = {.waiting = &futex_waiting};
+    struct claim *claim = arg;
+    int err;
+
+    unsealed.make_place = make_unsealed;
+    err = rings_join(&rings, claim->server->where, &unsealed, geteuid());
+    MUST(err == 0 || err == -ETIMEDOUT);
+    claim->fell = err == 0 && ftruncate(rings.place_fd, 1 << 30) == 0;
+}
+
+static bool
+brings_memory_that_grows(bool naive)
+{
+    struct claim *claim = shared(sizeof *claim);
+    struct host server;
+
+    (void)naive;
+    serve(&server, "shm/futex");
+    claim->server = &server;
+    as_user(BOB, bob_does_not_seal, claim);
+    host_stop(&server);
+    return claim->fell;
+}
+
 /* -- the table ------------------------------------------------------------ */
 
 const struct attack memory_attacks[] = {
-    {37, "shm/futex", "asks, and cuts his memory to nothing",
+    {37, "mmap/file", "asks, and cuts his memory to nothing",
      .without = "guard", .how = "SIGBUS costs him his seat", .alone = true,
      .run = takes_his_memory_away},
     {38, "signals/doorbell", "gives memory that may still shrink",
@@ -325,7 +364,7 @@ const struct attack memory_attacks[] = {
     {39, "signals/doorbell", "shrinks memory that is sealed",
      .how = "F_SEAL_SHRINK: EPERM", .alone = true,
      .run = shrinks_sealed_memory},
-    {41, "shm/futex", "leaves no room in /dev/shm; A joins",
+    {41, "mmap/file", "leaves no room in the file system; A joins",
      .without = "fallocate", .how = "ENOSPC, and no SIGBUS",
      .run = leaves_no_memory},
     {47, "shm/mutex", "writes over the mutex",
@@ -339,5 +378,7 @@ const struct attack memory_attacks[] = {
     {113, "mmap/file", "moves an old file of A to the others",
      .without = "nonce", .how = "the nonce, which A reads",
      .run = moves_her_old_file},
+    {150, "shm/futex", "brings memory that may grow", .without = "seal",
+     .how = "F_GET_SEALS", .run = brings_memory_that_grows},
     {0},
 };
