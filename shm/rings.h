@@ -176,7 +176,6 @@ struct rings_server {
     struct rings_slot {
         int fd; /* of its place; to ask whether it lives */
         struct object_id id;
-        uint32_t announced; /* up to here it has heard that there is room */
     } slots[IPC_MAX_CLIENTS];
     struct ring_reader in[IPC_MAX_CLIENTS];
     struct ring_writer out[IPC_MAX_CLIENTS];

@@ -48,27 +48,19 @@ rings_clients_elsewhere(const struct rings_server *s)
 
 /* -- next ----------------------------------------------------------------- */
 
-/* Says that there is room, and wakes a client that sleeps for it.  First the
- * store, then the look at who sleeps; the client says that it sleeps, and then
- * looks: so one of the two sees what the other has stored. */
+/* The room that has been made is announced at every quarter of the ring, not at
+ * every message.  Nobody sleeps for room as long as half of the ring is free
+ * (ring.h, RING_MAX_MESSAGE), and taking the other half passes a quarter. */
+#define QUARTER (RING_SIZE / 4)
+
+/* First the store, then the look at who sleeps; the client says that it sleeps,
+ * and then looks: so one of the two sees what the other has stored. */
 static void
 announce_room(struct rings_server *s, unsigned slot)
 {
     ring_release(&s->in[slot], s->waiting->publish);
-    s->slots[slot].announced = s->in[slot].at;
     if (s->waiting->wake_client != NULL)
         s->waiting->wake_client(rings_place(s, slot), true);
-}
-
-/* All that has been taken, before the server waits: what was taken last may be
- * what made the room that somebody sleeps for, and nothing will remind us. */
-static void
-announce_all(struct rings_server *s)
-{
-    for (unsigned i = 0; i < s->sessions.top; i++)
-        if (sessions_is_in(&s->sessions, i) &&
-            s->slots[i].announced != s->in[i].at)
-            announce_room(s, i);
 }
 
 /* Takes the next request of this client.  1 = got one, 0 = there is none. */
@@ -89,10 +81,9 @@ take(struct rings_server *s, unsigned slot, struct ipc_request *req)
         rings_disconnect(s, slot);
         return 0;
     }
-    /* As long as there is more to take, a client that sleeps for room is woken at
-     * every quarter of the ring, not at every message: announce_all() does the
-     * rest. */
-    if ((before ^ in->at) & (RING_SIZE / 4))
+    /* Their numbers, not one bit of them: a message at the end of the ring may
+     * lead over two. */
+    if (before / QUARTER != in->at / QUARTER)
         announce_room(s, slot);
     else
         ring_release(in, memory_order_release);
@@ -136,7 +127,6 @@ wait(struct rings_server *s, int64_t deadline)
         return time_left(deadline) == 0 ? -ETIMEDOUT : -EAGAIN;
     if (s->sessions.count == 0)
         return rings_wait_for_newcomer(s, deadline);
-    announce_all(s);
     return s->waiting->server(s, deadline);
 }
 
@@ -188,9 +178,6 @@ rings_reply(void *srv, const struct ipc_request *req,
         rings_disconnect(s, (unsigned)slot);
         return msg == NULL ? 0 : -EPIPE;
     }
-    /* The reply has been stored, and then who sleeps is looked at: that is as
-     * good for the room that its request has left. */
-    s->slots[slot].announced = s->in[slot].at;
     if (s->waiting->wake_client != NULL)
         s->waiting->wake_client(rings_place(s, (unsigned)slot), false);
     return 0;

@@ -360,32 +360,45 @@ START_TEST(nobody_falls_asleep_over_a_message)
 }
 END_TEST
 
-/* The client fills the ring and sleeps for room, whenever it is woken again: for
- * it may need more than there is.  When the server has nothing more to take, the
- * client must be awake: nobody would wake it any more. */
+static size_t
+put_as_many_as_fit(struct ring_writer *w, const uint8_t *bytes, size_t len,
+                   size_t most)
+{
+    size_t n = 0;
+
+    while (n < most && ring_put(w, bytes, len, memory_order_seq_cst) == 0)
+        n++;
+    return n;
+}
+
+/* One long message, then short ones, until there is no room for a long one; a
+ * client that sleeps for it must be awake when nothing is left to be taken, for
+ * nobody would wake it any more.  From 3/4 on the long message leads over the end
+ * of the ring, and over two quarters. */
 START_TEST(nobody_sleeps_for_room_that_is_there)
 {
     static uint8_t out[RING_MAX_MESSAGE], in[RING_MAX_MESSAGE];
     struct ipc_request req = {.msg = {.buf = in, .cap = sizeof in, .fd = -1}};
-    struct pair *p = new_pair(&futex_waiting);
 
-    for (size_t round = 0; round < 500; round++) {
-        size_t len = 1 + round * 977 % (RING_MAX_MESSAGE - 1);
-        int err;
+    for (uint32_t start = 0; start < 2 * RING_SIZE; start += RING_SIZE / 16)
+        for (size_t more = 0; more < 64; more++) {
+            struct pair *p = new_pair(&futex_waiting);
+            struct ring_writer *w = &p->client.out;
+            int err;
 
-        while (ring_put(&p->client.out, out, len, memory_order_seq_cst) == 0)
-            continue;
-        do {
-            /* As futex_client() does, which looks once more before it sleeps. */
-            if (ring_room(&p->client.out, RING_MAX_MESSAGE) == -EAGAIN)
-                atomic_store(&p->place->sleeps, FOR_ROOM);
-            err = rings_next(&p->server, &req, 0);
-        } while (err == 0);
-        ck_assert_int_eq(err, -ETIMEDOUT);
-        ck_assert(ring_room(&p->client.out, RING_MAX_MESSAGE) == 0);
-        ck_assert_uint_eq(atomic_load(&p->place->sleeps), AWAKE);
-    }
-    free_pair(p);
+            w->at = w->head = p->server.in[0].at = start;
+            atomic_store(&p->place->requests.head, start);
+            put_as_many_as_fit(w, out, sizeof out, 1);
+            while (ring_room(w, sizeof out) == 0)
+                put_as_many_as_fit(w, out, 56, 1);
+            put_as_many_as_fit(w, out, 56, more);
+            atomic_store(&p->place->sleeps, FOR_ROOM);
+            while ((err = rings_next(&p->server, &req, 0)) == 0)
+                continue;
+            ck_assert_int_eq(err, -ETIMEDOUT);
+            ck_assert_uint_eq(atomic_load(&p->place->sleeps), AWAKE);
+            free_pair(p);
+        }
 }
 END_TEST
 
