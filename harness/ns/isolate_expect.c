@@ -26,6 +26,7 @@ enum need {
     CLAIM = 1 << 6,   /* the client says its uid, and the server compares */
     CHANNEL = 1 << 7, /* inherited: no name at all */
     DEVICE = 1 << 8,  /* a network device besides lo */
+    PROC = 1 << 9,    /* the server finds the client's /proc/PID/fd */
 };
 
 /* Where the pid that whoami returns comes from. */
@@ -58,8 +59,8 @@ static const struct needs {
     {"pipe/packet", CHANNEL, PID_PARENT, UID_PROCESS},
     {"sem/values", BESIDE | SETS | CLAIM, PID_SEMAPHORE, UID_OBJECT},
     {"sem/mailbox", FILES | CLAIM, PID_CLAIMED, UID_OBJECT},
-    {"shm/futex", FILES | CLAIM, NO_PID, UID_OBJECT},
-    {"shm/spin", FILES | CLAIM, NO_PID, UID_OBJECT},
+    {"shm/futex", FILES | CLAIM | PROC, NO_PID, UID_OBJECT},
+    {"shm/spin", FILES | CLAIM | PROC, NO_PID, UID_OBJECT},
     {"shm/mutex", FILES | CLAIM, NO_PID, UID_OBJECT},
     {"shm/sysv", BESIDE | SETS | CLAIM, PID_SEMAPHORE, UID_OBJECT},
     {"shm/reclock", FILES | CLAIM, NO_PID, UID_OBJECT},
@@ -119,6 +120,12 @@ static const struct rule {
     {FORM_PID, SERVER_INSIDE, SIGNALS, -ECONNREFUSED,
      "the server cannot signal a client outside its PID namespace (EINVAL), "
      "and ends"},
+    {FORM_PID, CLIENT_INSIDE, PROC, -ETIMEDOUT,
+     "the client's memory has no name but /proc/PID/fd, and the pid that the "
+     "client has inside is nobody's, or another's, in the server's /proc"},
+    {FORM_USER, SERVER_INSIDE, PROC, -ETIMEDOUT,
+     "whoever opens /proc/PID/fd is asked what ptrace(2) asks, and a process "
+     "in a user namespace has no right over one outside"},
     {FORM_USER_NEW, BOTH, CLAIM, -ETIMEDOUT,
      "the client says the uid it has inside, its object has another outside: "
      "not believed, and not answered"},
