@@ -10,6 +10,7 @@
 #include "park.h"
 #include "rings.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -20,6 +21,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -443,6 +445,56 @@ START_TEST(each_server_has_a_board_of_another_name_and_a_sweep_finds_it)
 }
 END_TEST
 
+/* Does one of its threads wait in ppoll(2), for ever?  /proc/PID/task/TID/syscall
+ * has the number of the call and what was given to it, hexadecimal. */
+static bool
+waits_without_a_timer(pid_t pid)
+{
+    char path[PATH_MAX];
+    struct dirent *task;
+    bool found = false;
+    DIR *tasks;
+
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    tasks = opendir(path);
+    ck_assert_ptr_nonnull(tasks);
+    while (!found && (task = readdir(tasks)) != NULL) {
+        unsigned long number = 0, fds, n, timeout;
+        FILE *in;
+
+        snprintf(path, sizeof path, "/proc/%d/task/%.20s/syscall", (int)pid,
+                 task->d_name);
+        in = task->d_name[0] != '.' ? fopen(path, "re") : NULL;
+        if (in == NULL)
+            continue;
+        found =
+            fscanf(in, "%lu %lx %lx %lx", &number, &fds, &n, &timeout) == 4 &&
+            number == SYS_ppoll && timeout == 0;
+        fclose(in);
+    }
+    closedir(tasks);
+    return found;
+}
+
+START_TEST(a_server_without_clients_has_no_timer)
+{
+    struct host server;
+    struct client c;
+
+    server_start(&server, ipc_find(on_rings[_i]));
+    for (int i = 0; i < 2; i++) {
+        const int64_t deadline = now_ns() + PATIENCE;
+
+        while (!waits_without_a_timer(server.pid))
+            ck_assert(now_ns() < deadline);
+        client_start(&server, &c); /* and it wakes, and sleeps again */
+        expect_echo(&c, 10);
+        client_close(&c);
+    }
+    server_stop(&server);
+}
+END_TEST
+
 Suite *
 test_shm(void)
 {
@@ -464,6 +516,8 @@ test_shm(void)
     tcase_add_test(tc, a_client_killed_with_the_lock_in_its_hand_stops_nobody);
     for (int i = 0; i < 3; i++) {
         tc = test_case(s, on_rings[i]);
+        add_loop_test_if(tc, need_root(), a_server_without_clients_has_no_timer,
+                         i);
         add_loop_test_if(tc, need_root(),
                          a_client_that_takes_its_memory_away_hurts_only_itself,
                          i);
