@@ -8,6 +8,7 @@
 #ifndef CLOCK_H
 #define CLOCK_H
 
+#include <assert.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -15,6 +16,8 @@
 #define NS_PER_MS  INT64_C(1000000)
 
 #define NO_DEADLINE INT64_MAX
+
+static_assert(sizeof(time_t) == 8, "the Makefile asks for it: 2038 is near");
 
 /* ns since boot, CLOCK_MONOTONIC; about 20 ns by the vDSO. */
 static inline int64_t
