@@ -2,6 +2,8 @@
 #define _GNU_SOURCE /* popen, strchrnul */
 #include "bench/machine.h"
 
+#include "core/sanitized.h"
+
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
@@ -180,20 +182,10 @@ commit(void)
     return text_or_null(line);
 }
 
-/* gcc defines a macro, clang has to be asked. */
-#ifdef __has_feature
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED
-#endif
-
 const char *
 build_is_slow(void)
 {
-#ifdef SANITIZED
+#if SANITIZED
     return "with a sanitizer";
 #elif !defined(__OPTIMIZE__)
     return "without optimisation";

@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <math.h>
+#include <seccomp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -103,48 +105,6 @@ trace_run(pid_t root, int go, const volatile sig_atomic_t *stop,
 
 #define RARE 0.05 /* calls an operation: those of a timer, of a look around */
 
-static const struct {
-    long nr;
-    const char *name;
-} names[] = {
-#define CALL(name) \
-    { \
-        SYS_##name, #name \
-    }
-    CALL(read),          CALL(write),           CALL(readv),
-    CALL(writev),        CALL(pread64),         CALL(pwrite64),
-#ifdef SYS_poll
-    CALL(poll),
-#endif
-    CALL(ppoll),         CALL(recvfrom),        CALL(sendto),
-    CALL(recvmsg),       CALL(sendmsg),
-#ifdef SYS_epoll_wait
-    CALL(epoll_wait),
-#endif
-    CALL(epoll_pwait),
-#ifdef SYS_epoll_pwait2
-    CALL(epoll_pwait2),
-#endif
-    CALL(epoll_ctl),     CALL(msgsnd),          CALL(msgrcv),
-    CALL(msgctl),        CALL(mq_timedsend),    CALL(mq_timedreceive),
-    CALL(semop),         CALL(semtimedop),      CALL(semctl),
-    CALL(futex),         CALL(fcntl),           CALL(kill),
-    CALL(tgkill),        CALL(rt_sigqueueinfo), CALL(rt_sigtimedwait),
-    CALL(rt_sigsuspend), CALL(rt_sigprocmask),  CALL(rt_sigreturn),
-    CALL(timer_settime), CALL(clock_nanosleep), CALL(sched_yield),
-    CALL(getppid),       CALL(splice),          CALL(vmsplice),
-#undef CALL
-};
-
-static const char *
-name_of(long nr)
-{
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (names[i].nr == nr)
-            return names[i].name;
-    return NULL;
-}
-
 /* The server may already, or still, be waiting when a mark is set: its first or
  * last call then falls on the other side of it.  One call more or less in all is
  * none more or less an operation. */
@@ -166,6 +126,19 @@ trace_calls(const struct tally *t, enum trace_side side, long n)
     return sum;
 }
 
+/* Each processor has its own numbers; libseccomp knows them. */
+static void
+put_name(FILE *f, int number)
+{
+    char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number);
+
+    if (name != NULL)
+        fputs(name, f);
+    else
+        fprintf(f, "call %d", number);
+    free(name);
+}
+
 void
 trace_text(const struct tally *t, long n, char *text, size_t size)
 {
@@ -178,16 +151,13 @@ trace_text(const struct tally *t, long n, char *text, size_t size)
         const char *between = ": ";
 
         fprintf(f, "%s%s", side == 0 ? "" : "; ", sides[side]);
-        for (long i = 0; i < TRACE_NUMBERS; i++) {
+        for (int i = 0; i < TRACE_NUMBERS; i++) {
             double calls = per_operation(t->calls[side][i], n);
 
             if (calls < RARE)
                 continue;
             fprintf(f, "%s%.3g ", between, calls);
-            if (name_of(i) != NULL)
-                fputs(name_of(i), f);
-            else
-                fprintf(f, "call %ld", i);
+            put_name(f, i);
             between = ", ";
         }
         if (between[0] == ':')

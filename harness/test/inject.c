@@ -5,6 +5,7 @@
 #include "test/subject.h"
 
 #include "core/clock.h"
+#include "core/sanitized.h"
 
 #include <dirent.h>
 #include <elf.h>
@@ -42,83 +43,76 @@ static const int errors[INJECT_KINDS] = {EINTR, EIO, ENOMEM, EMFILE, ENOSPC};
 /* What the manual does not let a call fail with tells nothing when it does: the
  * C library aborts on a futex(2) out of order, and nobody can go on waiting
  * where waiting does not work.  Calls that are not named here may fail with
- * anything, as far as we are concerned. */
+ * anything, as far as we are concerned.  By name, for each processor has other
+ * numbers, and not each has all the calls. */
 static const struct {
-    long number;
+    const char *name;
     unsigned errors;
 } manual[] = {
     /* They always work, or never return. */
-    {SYS_brk, NONE},
-    {SYS_exit, NONE},
-    {SYS_exit_group, NONE},
-    {SYS_rt_sigreturn, NONE},
-    {SYS_restart_syscall, NONE},
-    {SYS_sched_yield, NONE},
-    {SYS_getpid, NONE},
-    {SYS_gettid, NONE},
-    {SYS_getppid, NONE},
-    {SYS_getuid, NONE},
-    {SYS_geteuid, NONE},
-    {SYS_getgid, NONE},
-    {SYS_getegid, NONE},
-    {SYS_umask, NONE},
-    {SYS_set_tid_address, NONE},
-    {SYS_set_robust_list, NONE},
-    {SYS_rseq, NONE},
-    {SYS_clock_gettime, NONE},
+    {"brk", NONE},
+    {"exit", NONE},
+    {"exit_group", NONE},
+    {"rt_sigreturn", NONE},
+    {"restart_syscall", NONE},
+    {"sched_yield", NONE},
+    {"getpid", NONE},
+    {"gettid", NONE},
+    {"getppid", NONE},
+    {"getuid", NONE},
+    {"geteuid", NONE},
+    {"getgid", NONE},
+    {"getegid", NONE},
+    {"umask", NONE},
+    {"set_tid_address", NONE},
+    {"set_robust_list", NONE},
+    {"rseq", NONE},
+    {"clock_gettime", NONE},
     /* They fail only when they were asked the impossible. */
-    {SYS_rt_sigaction, NONE},
-    {SYS_rt_sigprocmask, NONE},
-    {SYS_sigaltstack, NONE},
-    {SYS_lseek, NONE},
-    {SYS_kill, NONE},
-    {SYS_tgkill, NONE},
-    {SYS_tkill, NONE},
-    {SYS_timer_settime, NONE},
-    {SYS_madvise, NONE},
-    {SYS_prctl, NONE},
-#ifdef SYS_arch_prctl
-    {SYS_arch_prctl, NONE},
-#endif
+    {"rt_sigaction", NONE},
+    {"rt_sigprocmask", NONE},
+    {"sigaltstack", NONE},
+    {"lseek", NONE},
+    {"kill", NONE},
+    {"tgkill", NONE},
+    {"tkill", NONE},
+    {"timer_settime", NONE},
+    {"madvise", NONE},
+    {"prctl", NONE},
+    {"arch_prctl", NONE},
     /* They wait. */
-    {SYS_ppoll, INTERRUPTED | NO_MEMORY},
-    {SYS_pselect6, INTERRUPTED | NO_MEMORY},
-    {SYS_epoll_pwait, INTERRUPTED},
-#ifdef SYS_poll
-    {SYS_poll, INTERRUPTED | NO_MEMORY},
-    {SYS_epoll_wait, INTERRUPTED},
-    {SYS_pause, INTERRUPTED},
-#endif
-#ifdef SYS_epoll_pwait2
-    {SYS_epoll_pwait2, INTERRUPTED},
-#endif
-    {SYS_futex, INTERRUPTED},
-    {SYS_wait4, INTERRUPTED},
-    {SYS_waitid, INTERRUPTED},
-    {SYS_nanosleep, INTERRUPTED},
-    {SYS_clock_nanosleep, INTERRUPTED},
-    {SYS_rt_sigtimedwait, INTERRUPTED},
-    {SYS_rt_sigsuspend, INTERRUPTED},
-    {SYS_semop, INTERRUPTED | NO_MEMORY},
-    {SYS_semtimedop, INTERRUPTED | NO_MEMORY},
-    {SYS_msgsnd, INTERRUPTED | NO_MEMORY},
-    {SYS_msgrcv, INTERRUPTED},
-    {SYS_mq_timedsend, INTERRUPTED},
-    {SYS_mq_timedreceive, INTERRUPTED},
-    {SYS_getrandom, INTERRUPTED},
+    {"ppoll", INTERRUPTED | NO_MEMORY},
+    {"pselect6", INTERRUPTED | NO_MEMORY},
+    {"epoll_pwait", INTERRUPTED},
+    {"poll", INTERRUPTED | NO_MEMORY},
+    {"epoll_wait", INTERRUPTED},
+    {"pause", INTERRUPTED},
+    {"epoll_pwait2", INTERRUPTED},
+    {"futex", INTERRUPTED},
+    {"wait4", INTERRUPTED},
+    {"waitid", INTERRUPTED},
+    {"nanosleep", INTERRUPTED},
+    {"clock_nanosleep", INTERRUPTED},
+    {"rt_sigtimedwait", INTERRUPTED},
+    {"rt_sigsuspend", INTERRUPTED},
+    {"semop", INTERRUPTED | NO_MEMORY},
+    {"semtimedop", INTERRUPTED | NO_MEMORY},
+    {"msgsnd", INTERRUPTED | NO_MEMORY},
+    {"msgrcv", INTERRUPTED},
+    {"mq_timedsend", INTERRUPTED},
+    {"mq_timedreceive", INTERRUPTED},
+    {"getrandom", INTERRUPTED},
     /* They make something. */
-    {SYS_mmap, NO_MEMORY},
-    {SYS_mprotect, NO_MEMORY},
-    {SYS_clone, NO_MEMORY},
-#ifdef SYS_clone3
-    {SYS_clone3, NO_MEMORY},
-#endif
-    {SYS_msgget, NO_MEMORY | NO_SPACE},
-    {SYS_semget, NO_MEMORY | NO_SPACE},
-    {SYS_shmget, NO_MEMORY | NO_SPACE},
-    {SYS_shmat, NO_MEMORY},
-    {SYS_mq_open, NO_MEMORY | TOO_MANY | NO_SPACE},
-    {SYS_epoll_ctl, NO_MEMORY | NO_SPACE},
+    {"mmap", NO_MEMORY},
+    {"mprotect", NO_MEMORY},
+    {"clone", NO_MEMORY},
+    {"clone3", NO_MEMORY},
+    {"msgget", NO_MEMORY | NO_SPACE},
+    {"semget", NO_MEMORY | NO_SPACE},
+    {"shmget", NO_MEMORY | NO_SPACE},
+    {"shmat", NO_MEMORY},
+    {"mq_open", NO_MEMORY | TOO_MANY | NO_SPACE},
+    {"epoll_ctl", NO_MEMORY | NO_SPACE},
 };
 
 /* A call that takes something away has done so when it fails, as close(2) says
@@ -152,18 +146,22 @@ errors_of(const struct __ptrace_syscall_info *info)
 {
     const long number = (long)info->entry.nr;
     const int futex = (int)info->entry.args[1] & FUTEX_CMD_MASK;
+    unsigned possible = ANY;
+    char *name;
 
     /* What a sanitizer wants of the kernel it must get. */
-    if (INJECT_SANITIZED &&
+    if (SANITIZED &&
         (number == SYS_mmap || number == SYS_mprotect || number == SYS_munmap))
         return NONE;
     if (number == SYS_futex && futex != FUTEX_WAIT &&
         futex != FUTEX_WAIT_BITSET)
         return NONE;
-    for (size_t i = 0; i < sizeof manual / sizeof *manual; i++)
-        if (manual[i].number == number)
-            return manual[i].errors;
-    return ANY;
+    name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, (int)number);
+    for (size_t i = 0; name != NULL && i < sizeof manual / sizeof *manual; i++)
+        if (strcmp(manual[i].name, name) == 0)
+            possible = manual[i].errors;
+    free(name);
+    return possible;
 }
 
 static int

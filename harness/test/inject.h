@@ -37,18 +37,6 @@ struct injection {
 /* The errors of the matrix: kind is 0 ... INJECT_KINDS - 1. */
 #define INJECT_KINDS 5u
 
-/* A sanitizer makes system calls of its own, and dies when they fail. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define INJECT_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define INJECT_SANITIZED 1
-#endif
-#endif
-#ifndef INJECT_SANITIZED
-#define INJECT_SANITIZED 0
-#endif
-
 /* IPCLAB_FAULTS=all: every error with every call, which takes long. */
 bool inject_all(void);
 

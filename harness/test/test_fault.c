@@ -18,6 +18,7 @@
 #include "test/files.h"
 
 #include "core/clock.h"
+#include "core/sanitized.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -195,7 +196,7 @@ END_TEST
 static const char *
 need_faults(const struct ipc_mechanism *m)
 {
-    if (INJECT_SANITIZED && strcmp(m->name, "socket/threads") == 0)
+    if (SANITIZED && strcmp(m->name, "socket/threads") == 0)
         return "need a release build (a sanitizer's calls in a new thread may "
                "not fail)";
     /* Its calls are thousands, and hardly one of them ours. */
