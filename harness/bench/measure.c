@@ -35,7 +35,7 @@ rtt(struct bench *b, struct cell *c, struct row *r, struct session *s)
 {
     struct trip t = {
         .client = &s->client,
-        .method = api_by_number(API_echo),
+        .method = API_METHOD(echo),
         .arg = {.at = (const char *)b->data, .len = c->size},
     };
     int err = session_verify(s, b->data, c->size, 1);
@@ -88,7 +88,7 @@ timed_stream(struct bench *b, struct trip *t, struct session *s, struct row *r,
              long batch)
 {
     int (*op)(void *) = one_by_one(s->host.m) ? one_acknowledged : one_notice;
-    uint64_t before, after;
+    uint64_t before, after = 0;
     int err = session_notices(s, &before);
     int64_t from = now_ns(), to = from, until = from + b->cell_ns;
 
@@ -115,7 +115,7 @@ stream(struct bench *b, struct cell *c, struct row *r, struct session *s)
 {
     struct trip t = {
         .client = &s->client,
-        .method = api_by_number(API_sink),
+        .method = API_METHOD(sink),
         .arg = {.at = (const char *)b->data, .len = c->size},
     };
     struct api_method asked = *t.method;
@@ -195,7 +195,7 @@ check(struct bench *b, struct session *s)
     int err;
 
     if (m->caps & IPC_ONEWAY)
-        return client_send(&s->client, api_by_number(API_sink), &arg, NULL,
+        return client_send(&s->client, API_METHOD(sink), &arg, NULL,
                            SESSION_TIMEOUT);
     err = session_verify(s, b->data, 1, 1);
     if (err == 0)
@@ -204,8 +204,8 @@ check(struct bench *b, struct session *s)
         err = session_notices(s, &before);
     if (err != 0 || !(m->caps & IPC_PIPELINED))
         return err;
-    err = client_send(&s->client, api_by_number(API_sink), &arg, NULL,
-                      SESSION_TIMEOUT);
+    err =
+        client_send(&s->client, API_METHOD(sink), &arg, NULL, SESSION_TIMEOUT);
     if (err == 0)
         err = session_notices(s, &after);
     if (err == 0 && after != before + 1 && !(m->caps & IPC_LOSSY))

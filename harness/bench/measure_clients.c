@@ -59,7 +59,7 @@ round_trip(struct client *client, struct bench *b, size_t size)
 {
     struct api_value arg = {.at = (const char *)b->data, .len = size};
     struct reply r;
-    int err = client_call(client, api_by_number(API_echo), &arg, &r, -1);
+    int err = client_call(client, API_METHOD(echo), &arg, &r, -1);
 
     if (err == 0 && (r.status != WIRE_OK || r.results[0].len != size))
         err = -EPROTO;

@@ -47,8 +47,7 @@ stall(struct client *client)
     struct api_value ms = {.u32 = STALL_MS};
     struct reply r;
 
-    return client_call(client, api_by_number(API_sleep), &ms, &r,
-                       SESSION_TIMEOUT);
+    return client_call(client, API_METHOD(sleep), &ms, &r, SESSION_TIMEOUT);
 }
 
 static _Noreturn void
@@ -78,7 +77,7 @@ round_trip(struct client *client, struct bench *b, size_t size)
 {
     struct api_value arg = {.at = (const char *)b->data, .len = size};
     struct reply r;
-    int err = client_call(client, api_by_number(API_echo), &arg, &r, -1);
+    int err = client_call(client, API_METHOD(echo), &arg, &r, -1);
 
     return err == 0 && r.status != WIRE_OK ? -EPROTO : err;
 }

@@ -117,8 +117,7 @@ session_verify(struct session *s, void *scratch, size_t size, uint64_t seed)
         word = rng_next(&rng);
         memcpy(p + i, &word, size - i < sizeof word ? size - i : sizeof word);
     }
-    err = client_call(&s->client, api_by_number(API_echo), &arg, &r,
-                      SESSION_TIMEOUT);
+    err = client_call(&s->client, API_METHOD(echo), &arg, &r, SESSION_TIMEOUT);
     if (err != 0)
         return err;
     if (r.status != WIRE_OK)
@@ -132,8 +131,8 @@ int
 session_notices(struct session *s, uint64_t *taken)
 {
     struct reply r;
-    int err = client_call(&s->client, api_by_number(API_stats), NULL, &r,
-                          SESSION_TIMEOUT);
+    int err =
+        client_call(&s->client, API_METHOD(stats), NULL, &r, SESSION_TIMEOUT);
 
     if (err == 0 && r.status != WIRE_OK)
         err = -EPROTO;

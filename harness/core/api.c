@@ -47,7 +47,8 @@ api_by_number(uint16_t number)
     return &api_methods[number - 1];
 }
 
-const struct api_method *
+/* Not inline, as ipc_find(). */
+__attribute__((noinline)) const struct api_method *
 api_by_name(const char *name)
 {
     for (size_t i = 0; i < api_method_count; i++)

@@ -82,6 +82,9 @@ enum api_number {
 #undef METHOD
 };
 
+/* The one that is called so: API_METHOD(echo). */
+#define API_METHOD(name) (&api_methods[API_##name - 1])
+
 const struct api_method *api_by_number(uint16_t number); /* or NULL */
 const struct api_method *api_by_name(const char *name);  /* or NULL */
 

@@ -47,20 +47,20 @@ static const struct {
  * that is, for elsewhere nobody is allowed to call it; and what is privileged, only
  * where the policy at the start has a rule that allows it to somebody. */
 static const struct {
-    uint16_t method;
+    const struct api_method *method;
     rights needs;
 } for_method[] = {
     /* open_as.c's worker becomes the caller.  It never becomes root, with these
      * or without: filter.c. */
-    {API_read_file, RIGHT(SETUID) | RIGHT(SETGID)},
-    {API_open_file, RIGHT(SETUID) | RIGHT(SETGID)},
+    {API_METHOD(read_file), RIGHT(SETUID) | RIGHT(SETGID)},
+    {API_METHOD(open_file), RIGHT(SETUID) | RIGHT(SETGID)},
     /* In the UTS namespace that we have made.  It belongs to the first user
      * namespace all the same, so this right would do much more than rename:
      * what keeps it to that is the list of system calls. */
-    {API_set_hostname, RIGHT(SYS_ADMIN)},
+    {API_METHOD(set_hostname), RIGHT(SYS_ADMIN)},
     /* of another user's process, and upwards */
-    {API_set_priority, RIGHT(SYS_NICE)},
-    {API_bind_port, RIGHT(NET_BIND_SERVICE)},
+    {API_METHOD(set_priority), RIGHT(SYS_NICE)},
+    {API_METHOD(bind_port), RIGHT(NET_BIND_SERVICE)},
 };
 
 rights
@@ -79,7 +79,7 @@ rights_needed(const struct ipc_mechanism *m)
         return all;
     policy = policy_hold();
     for (size_t i = 0; i < sizeof for_method / sizeof *for_method; i++) {
-        const struct api_method *method = api_by_number(for_method[i].method);
+        const struct api_method *method = for_method[i].method;
 
         if (method->evidence <= m->evidence && policy_offers(policy, method))
             all |= for_method[i].needs;
