@@ -36,10 +36,11 @@ tunable(const char *name, unsigned long otherwise)
     return value;
 }
 
+/* A limit may be more than a size_t holds. */
 static size_t
-smaller(size_t a, size_t b)
+smaller(uint64_t a, size_t b)
 {
-    return a < b ? a : b;
+    return a < b ? (size_t)a : b;
 }
 
 int

@@ -39,7 +39,7 @@ write_pool(FILE *f, const struct cell *c)
     int err = 0;
 
     for (size_t i = 0; err == 0 && i < HISTOGRAM_BUCKETS; i++) {
-        b.count = c->pool->bucket[i];
+        b.count = (long)c->pool->bucket[i];
         if (b.count == 0)
             continue;
         b.low_ns = histogram_low(i) / per;

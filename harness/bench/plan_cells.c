@@ -179,7 +179,7 @@ add_clients(struct plan *p, struct cell c)
     c.weight = 4; /* time for everybody to have had a turn or two */
     for (const long *n = p->clients; err == 0 && *n != 0; n++) {
         c.clients = *n;
-        if (*n <= l.max_clients)
+        if ((unsigned long)*n <= l.max_clients)
             err = plan_add(p, c);
     }
     return err;

@@ -249,7 +249,7 @@ expect_call(struct client *c, const char *method, const struct api_value *args,
 void
 expect_echo(struct client *c, size_t size)
 {
-    uint8_t *data = malloc(size + 1);
+    uint8_t *data = calloc(1, size + 1);
     struct api_value arg = bytes_value(data, size);
     struct reply r;
 

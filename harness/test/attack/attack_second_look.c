@@ -28,10 +28,11 @@ static struct {
     int looks;
 } peer;
 
-#define PAGE      4096
-#define TRAP_FLAG 0x100
+#define PAGE 4096
 
 #ifdef __x86_64__
+#define TRAP_FLAG 0x100
+
 static void
 on_access(int number, siginfo_t *info, void *context)
 {
