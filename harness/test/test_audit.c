@@ -144,7 +144,7 @@ START_TEST(nobody_writes_a_line_of_his_own)
     expect_times("\nseq=1 ", 0);
     expect_times("method=hello(name=\"x\\x0aseq=1 uid=0", 1);
     for (const char *p = ruled_audit(&server); *p != '\0'; p++)
-        ck_assert(*p == '\n' || (*p >= 0x20 && *p != 0x7f));
+        ck_assert(*p == '\n' || ((signed char)*p >= 0x20 && *p != 0x7f));
     write_naively();
     end();
 }

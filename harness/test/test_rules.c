@@ -153,7 +153,8 @@ START_TEST(what_is_wrong_is_said_and_where)
         ck_assert_msg(strstr(why, "/policy.conf:3: ") != NULL, "where? %s",
                       why);
         for (const char *c = why; *c != '\0'; c++)
-            ck_assert_msg(*c >= 0x20, "control characters: %s", why);
+            ck_assert_msg((signed char)*c >= 0x20, "control characters: %s",
+                          why);
     }
     unlink(path);
 }
