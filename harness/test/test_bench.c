@@ -24,6 +24,7 @@ Suite *test_bench(void);
 
 START_TEST(every_placement_is_usable_or_says_why)
 {
+    const struct placement *one;
     struct cpus cpus;
 
     ck_assert_int_eq(cpus_find(&cpus), 0);
@@ -40,7 +41,9 @@ START_TEST(every_placement_is_usable_or_says_why)
         else if (p->client != -1)
             ck_assert_int_ne(p->client, p->server);
     }
-    ck_assert_str_eq(placement_find(&cpus, "one-cpu")->reason, "");
+    one = placement_find(&cpus, "one-cpu");
+    ck_assert_ptr_nonnull(one);
+    ck_assert_str_eq(one->reason, "");
     ck_assert_ptr_null(placement_find(&cpus, "three-cpu"));
 }
 END_TEST
