@@ -1,7 +1,8 @@
 MECHANISMS += null_call thread_queue
 SRC        += $(filter-out %/ipcd.c %/ipcbench.c,$(wildcard harness/core/*.c \
               harness/server/*.c harness/bench/*.c)) harness/skeleton.c
-SRC        += $(filter-out %/nslab.c,$(wildcard harness/ns/*.c))
+SRC        += $(filter-out %/nslab.c %/ipcctl.c,$(wildcard harness/ns/*.c \
+              harness/client/*.c))
 TESTS      += $(wildcard harness/test/test_*.c) harness/test/conformance.c
 CHECK_SRC  += $(addprefix harness/test/,main.c cases.c fixture.c leftovers.c \
               actors.c servers.c files.c subject.c ruled.c inject.c \

@@ -6,41 +6,24 @@
  *
  * Exit status: 0 ok, 1 the server said no, 2 could not talk to it, 64 usage.
  */
-#define _GNU_SOURCE /* strerrorname_np */
+#define _GNU_SOURCE /* argp */
+#include "client/ipcctl.h"
+
 #include "core/args.h"
-#include "core/client.h"
 #include "core/clock.h"
-#include "core/rundir.h"
 
 #include <argp.h>
-#include <arpa/inet.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 const char *argp_program_version = ARGS_VERSION("ipcctl");
 
-enum { SAID_NO = 1, CANNOT_TALK = 2 };
-
-static struct options {
-    const struct ipc_mechanism *m;
-    const char *dir, *server, *at;
-    int64_t timeout_ns;
-    bool page;
-    char **words; /* method and arguments */
-    int word_count;
-} options = {.timeout_ns = 5 * NS_PER_SEC};
-
-static volatile sig_atomic_t interrupted;
+struct ctl_options options = {.timeout_ns = 5 * NS_PER_SEC};
 
 /* -- command line ----------------------------------------------------------- */
 
@@ -119,7 +102,7 @@ parse_option(int key, char *arg, struct argp_state *state)
     }
 }
 
-static void __attribute__((noreturn, format(printf, 1, 2)))
+void
 usage(const char *format, ...)
 {
     va_list args;
@@ -251,296 +234,15 @@ parse_arguments(const struct api_method *method, struct api_value *values)
             usage("%s is missing: %s", method->args[i].name, signature);
 }
 
-/* -- output ---------------------------------------------------------------------- */
-
-/* What a server says goes to somebody's terminal: no control characters. */
-static void
-print_text(FILE *out, const struct api_value *v)
-{
-    for (size_t i = 0; i < v->len; i++) {
-        unsigned char ch = (unsigned char)v->at[i];
-
-        if (ch < 0x20 || ch == 0x7f)
-            fprintf(out, "\\x%02x", ch);
-        else
-            fputc(ch, out);
-    }
-}
-
-/* A listening socket has no contents, but an address. */
-static void
-print_address(int fd)
-{
-    struct sockaddr_in at;
-    socklen_t len = sizeof at;
-    char host[INET_ADDRSTRLEN];
-
-    if (getsockname(fd, (struct sockaddr *)&at, &len) == 0 &&
-        at.sin_family == AF_INET &&
-        inet_ntop(AF_INET, &at.sin_addr, host, sizeof host) != NULL)
-        printf("%s:%u, as long as ipcctl lives\n", host, ntohs(at.sin_port));
-}
-
-static void
-print_contents(int fd)
-{
-    char buf[65536];
-    struct stat st;
-    ssize_t n;
-
-    if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
-        print_address(fd);
-    while ((n = read(fd, buf, sizeof buf)) > 0)
-        fwrite(buf, 1, (size_t)n, stdout);
-}
-
-/* One result: its value.  Several: name=value, one a line.  Bytes and files
- * come as they are, nothing added. */
-static void
-print_results(const struct api_field *fields, const struct api_value *v, int fd)
-{
-    bool alone = fields[0].type == API_END || fields[1].type == API_END;
-
-    if (fields[0].type == API_BYTES) { /* with eof, for scripts, left out */
-        fwrite(v->at, 1, v->len, stdout);
-        return;
-    }
-    for (; fields->type != API_END; fields++, v++) {
-        if (!alone)
-            printf("%s=", fields->name);
-        switch (fields->type) {
-        case API_U32:
-            printf("%" PRIu32, v->u32);
-            break;
-        case API_U64:
-            printf("%" PRIu64, v->u64);
-            break;
-        case API_I32:
-            printf("%" PRId32, v->i32);
-            break;
-        case API_I64:
-            printf("%" PRId64, v->i64);
-            break;
-        case API_STRING:
-        case API_BYTES:
-            print_text(stdout, v);
-            break;
-        case API_FD:
-            print_contents(fd);
-            continue;
-        case API_END:
-            break;
-        }
-        putchar('\n');
-    }
-}
-
-static int
-print_reply(const struct api_method *method, const struct reply *r)
-{
-    if (r->status == WIRE_OK) {
-        print_results(method->results, r->results, r->fd);
-    } else {
-        fprintf(stderr, "ipcctl: %s: %s", method->name,
-                api_status_name(r->status));
-        if (r->message.len > 0)
-            fputs(": ", stderr);
-        print_text(stderr, &r->message);
-        if (r->os_error != 0)
-            fprintf(stderr, " [%s]", strerrorname_np(r->os_error));
-        fputs("\n", stderr);
-    }
-    if (r->fd != -1)
-        close(r->fd);
-    if (fflush(stdout) == EOF) {
-        fprintf(stderr, "ipcctl: standard output: %s\n", strerror(errno));
-        return SAID_NO;
-    }
-    return r->status == WIRE_OK ? EXIT_SUCCESS : SAID_NO;
-}
-
-static void
-describe(const struct api_value *signature, const struct api_value *text,
-         const struct api_value *needs)
-{
-    print_text(stdout, signature);
-    fputs("\n    ", stdout);
-    print_text(stdout, text);
-    fputs("\n    needs ", stdout);
-    print_text(stdout, needs);
-    putchar('\n');
-}
-
-static int
-describe_own(void)
-{
-    char buf[256], needs[80];
-
-    if (options.page) {
-        api_protocol_page(stdout);
-        return EXIT_SUCCESS;
-    }
-    for (const struct api_method *m = api_methods; m->name != NULL; m++) {
-        api_signature(m, buf, sizeof buf);
-        api_needs(m, needs, sizeof needs);
-        describe(&(struct api_value){.at = buf, .len = strlen(buf)},
-                 &(struct api_value){.at = m->doc, .len = strlen(m->doc)},
-                 &(struct api_value){.at = needs, .len = strlen(needs)});
-    }
-    return EXIT_SUCCESS;
-}
-
-/* -- talking ------------------------------------------------------------------------ */
-
-/* Says why it did not work and what to do about it. */
-static int
-cannot_talk(const char *where, int err)
-{
-    const char *name = options.m->name;
-    bool spawned = (options.m->caps & IPC_SPAWNED) != 0;
-
-    fprintf(stderr, "ipcctl: %s: ", name);
-    switch (-err) {
-    case ENOENT:
-    case ECONNREFUSED:
-        if (spawned)
-            fprintf(stderr, "no server program at %s; say --server PROGRAM",
-                    where);
-        else
-            fprintf(stderr,
-                    "no server at %s; start one with `ipcd -m %s`, or say with "
-                    "--run-dir or $IPCLAB_DIR where it is",
-                    where, name);
-        break;
-    case EACCES:
-        fprintf(stderr, "%s is not for uid %ju", where, (uintmax_t)getuid());
-        break;
-    case EPERM:
-        fprintf(stderr,
-                "what stands at %s cannot be trusted: it must belong to the "
-                "owner of its directory, and nobody else may write there",
-                where);
-        break;
-    case EAGAIN:
-        fprintf(stderr,
-                "the server has all the clients it can take; try again");
-        break;
-    case ETIMEDOUT:
-        fprintf(stderr, "no answer within the time (%.3g s)",
-                (double)options.timeout_ns / (double)NS_PER_SEC);
-        break;
-    case EPIPE:
-        fprintf(stderr, "the server closed the connection, or died");
-        break;
-    case EMSGSIZE:
-        fprintf(stderr,
-                "the arguments are too long for this mechanism: a "
-                "message has at most its limit (`ipcbench list`), "
-                "header of %zu bytes included",
-                (size_t)WIRE_HEADER);
-        break;
-    case EINTR:
-        fprintf(stderr, "interrupted");
-        break;
-    default:
-        fprintf(stderr, "%s", strerror(-err));
-    }
-    fputs("\n", stderr);
-    return CANNOT_TALK;
-}
-
-static int
-describe_theirs(struct client *c, const struct api_method *method)
-{
-    struct api_value index = {.u64 = 0};
-    uint32_t count = 1;
-
-    for (index.u32 = 0; index.u32 < count; index.u32++) {
-        struct reply r;
-        int err = client_call(c, method, &index, &r, options.timeout_ns);
-
-        if (err != 0)
-            return err;
-        if (r.status != WIRE_OK)
-            return print_reply(method, &r);
-        count = r.results[0].u32;
-        describe(&r.results[2], &r.results[3], &r.results[4]);
-    }
-    return EXIT_SUCCESS;
-}
-
-static int
-talk(const struct api_method *method, const struct api_value *args,
-     const char *where)
-{
-    bool all = method->number == API_describe && options.word_count == 1 &&
-               !(options.m->caps & IPC_ONEWAY);
-    struct client c;
-    struct reply r;
-    int err = client_open(&c, options.m, where);
-
-    if (err != 0)
-        return cannot_talk(where, err);
-    c.stop = &interrupted;
-    if (interrupted) {
-        err = -EINTR;
-    } else if (all) {
-        err = describe_theirs(&c, method);
-    } else {
-        err = client_call(&c, method, args, &r, options.timeout_ns);
-        if (err == 0 && (options.m->caps & IPC_ONEWAY))
-            fprintf(stderr, "ipcctl: sent; %s has no way back for an answer\n",
-                    options.m->name);
-        else if (err == 0)
-            err = print_reply(method, &r);
-    }
-    client_close(&c);
-    return err < 0 ? cannot_talk(where, err) : err;
-}
-
-static void
-interrupt(int signal_number)
-{
-    (void)signal_number;
-    interrupted = 1;
-}
-
-/* Where to find the server: its program, or its endpoint. */
-static void
-find_server(char *where, size_t size)
-{
-    char dir[ENDPOINT_SIZE];
-    int err = 0;
-
-    if (options.at != NULL && !(options.m->caps & IPC_REMOTE))
-        usage("%s does not reach other hosts; leave out --at", options.m->name);
-    if (options.at != NULL) {
-        snprintf(where, size, "%s", options.at);
-    } else if (options.m->caps & IPC_SPAWNED) {
-        if (options.server == NULL)
-            err = program_path("ipcd", where, size);
-        else
-            snprintf(where, size, "%s", options.server);
-    } else {
-        if (options.dir == NULL)
-            err = rundir_default(dir);
-        if (err == 0)
-            err = endpoint_name(options.m,
-                                options.dir != NULL ? options.dir : dir, where);
-    }
-    if (err != 0)
-        usage("the path of the run directory is too long");
-}
+/* -- main ------------------------------------------------------------------- */
 
 int
 main(int argc, char **argv)
 {
     static const struct argp argp = {option_list, parse_option, args_doc, doc,
                                      NULL,        NULL,         NULL};
-    struct sigaction sa = {.sa_handler = interrupt}; /* no SA_RESTART */
-    static struct api_value args[API_MAX_FIELDS];    /* file_contents(): kept */
+    static struct api_value args[API_MAX_FIELDS]; /* file_contents(): kept */
     const struct api_method *method;
-    char where[PATH_MAX];
     const char *why;
 
     argp_err_exit_status = EX_USAGE;
@@ -561,9 +263,5 @@ main(int argc, char **argv)
     why = ipc_unavailable(options.m);
     if (why != NULL)
         usage("%s cannot be used here: %s", options.m->name, why);
-    signal(SIGPIPE, SIG_IGN);
-    sigaction(SIGINT, &sa, NULL);
-    sigaction(SIGTERM, &sa, NULL);
-    find_server(where, sizeof where);
-    return talk(method, args, where);
+    return ctl_call(method, args);
 }
