@@ -46,6 +46,7 @@ sheet_create(void *srv, const char *name, const struct sheet_kind *kind)
     if (err < 0)
         return err;
     s->kind = kind;
+    s->alarm.lazy = true;
     strcpy(s->name, name);
     if (kind->store->own_dir && mkdir(s->names.dir, 0700) == -1)
         return errno == EEXIST ? -EPERM : -errno; /* not one of ours */

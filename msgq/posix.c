@@ -233,7 +233,6 @@ msgq_close(void *cli)
 {
     struct client_end *c = cli;
 
-    alarm_free(&c->alarm);
     mq_close(c->replies);
     mq_close(c->requests);
     free(c->buf);

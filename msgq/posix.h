@@ -5,7 +5,6 @@
 #ifndef MSGQ_POSIX_H
 #define MSGQ_POSIX_H
 
-#include "core/alarm.h"
 #include "core/ipc.h"
 #include "core/owner.h"
 #include "core/rundir.h"
@@ -41,7 +40,6 @@ struct client_end {
     uint8_t *buf; /* size bytes */
     size_t size;
     bool cut_off;
-    struct alarm alarm;
     struct queue_id id;
     uint8_t nonce[NONCE_SIZE];
 };

@@ -57,26 +57,6 @@ receive_until(struct client_end *c, void *buf, size_t size, int64_t deadline)
     return n == -ETIMEDOUT ? -EPIPE : n;
 }
 
-/* With no time limit mq_receive(3) itself waits: one system call a message, not
- * two.  It does not see the server die; so an alarm interrupts it now and then
- * for a look.  (Its own time limit would move with the wall clock.) */
-static ssize_t
-receive_for_ever(struct client_end *c, void *buf, size_t size)
-{
-    ssize_t n = alarm_within(&c->alarm, LIFE_LOOK);
-
-    if (n != 0)
-        return n;
-    n = mq_receive(c->replies, buf, size, NULL);
-    if (n == -1)
-        n = -errno;
-    alarm_rest(&c->alarm);
-    if (n != -EINTR || life_check(c->life) == 0)
-        return n;
-    n = receive_now(c, buf, size); /* its last reply, while we looked away */
-    return n == -ETIMEDOUT ? -EPIPE : n;
-}
-
 ssize_t
 posix_receive(struct client_end *c, void *buf, size_t size, int64_t deadline)
 {
@@ -84,8 +64,7 @@ posix_receive(struct client_end *c, void *buf, size_t size, int64_t deadline)
 
     if (c->cut_off)
         return -EPIPE;
-    n = deadline == NO_DEADLINE ? receive_for_ever(c, buf, size)
-                                : receive_until(c, buf, size, deadline);
+    n = receive_until(c, buf, size, deadline);
     c->cut_off = n == 0; /* an empty message: the server's last word */
     return n == 0 ? -EPIPE : n;
 }

@@ -37,8 +37,8 @@ begin_wait(struct sysv_wait *w, int64_t deadline, int *flags)
     int err;
 
     *flags = 0;
-    if (deadline == NO_DEADLINE)
-        return w->life == -1 ? 0 : alarm_within(&w->alarm, LIFE_LOOK);
+    if (w->life == -1 && deadline == NO_DEADLINE)
+        return 0;
     look = w->life == -1 ? NO_DEADLINE : now_ns() + LIFE_LOOK;
     err = alarm_arm(&w->alarm, look < deadline ? look : deadline);
     if (err != -ETIMEDOUT)
@@ -129,7 +129,8 @@ sysv_create(struct sysv_server *s, const char *name, int mode, size_t size)
     if (err < 0)
         return err;
     strcpy(s->name, name);
-    s->wait = (struct sysv_wait){.life = -1, .alarm.restart = true};
+    s->wait = (struct sysv_wait){
+        .life = -1, .alarm.restart = true, .alarm.lazy = true};
     s->size = size;
     s->buf = malloc(sizeof *s->buf + size);
     if (s->buf == NULL)

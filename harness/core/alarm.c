@@ -35,31 +35,123 @@ tick(int signal_number, siginfo_t *info, void *context)
     errno = err; /* the timer may just have been deleted: EINVAL */
 }
 
+/* -- the number, which is the process's ------------------------------------ */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+    int number;
+    unsigned users;
+} taken[2]; /* without and with SA_RESTART */
+
+/* The highest that nobody uses; and, if it can be, one that is not blocked:
+ * somebody may wait for that in sigwait(3).  (signals/link.c takes the lowest.)
+ * 0: there is none. */
+static int
+free_number(void)
+{
+    struct sigaction now;
+    sigset_t blocked;
+    int found = 0;
+
+    pthread_sigmask(SIG_BLOCK, NULL, &blocked);
+    for (int n = SIGRTMAX; n > SIGRTMIN; n--) {
+        if (sigaction(n, NULL, &now) == -1 || now.sa_handler != SIG_DFL)
+            continue;
+        if (!sigismember(&blocked, n))
+            return n;
+        if (found == 0)
+            found = n;
+    }
+    return found;
+}
+
+static int
+take_number(bool restart)
+{
+    struct sigaction sa = {.sa_sigaction = tick,
+                           .sa_flags = SA_SIGINFO | (restart ? SA_RESTART : 0)};
+    int number;
+
+    pthread_mutex_lock(&lock);
+    number = taken[restart].number;
+    if (taken[restart].users == 0)
+        number = free_number();
+    if (number != 0 && taken[restart].users++ == 0)
+        sigaction(number, &sa, NULL);
+    taken[restart].number = number;
+    pthread_mutex_unlock(&lock);
+    return number;
+}
+
+static void
+give_number_back(bool restart)
+{
+    const int number = taken[restart].number;
+    struct sigaction now;
+
+    pthread_mutex_lock(&lock);
+    if (--taken[restart].users == 0 && sigaction(number, NULL, &now) == 0 &&
+        now.sa_sigaction == tick) {
+        /* To ignore it is to forget what is pending: that would kill us. */
+        signal(number, SIG_IGN);
+        signal(number, SIG_DFL);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+bool
+alarm_uses(int number)
+{
+    bool used;
+
+    pthread_mutex_lock(&lock);
+    used = (taken[0].users > 0 && taken[0].number == number) ||
+           (taken[1].users > 0 && taken[1].number == number);
+    pthread_mutex_unlock(&lock);
+    return used;
+}
+
+/* -- the timer ------------------------------------------------------------- */
+
 static int
 make_timer(struct alarm *a)
 {
-    int number = a->restart ? SIGRTMAX - 1 : SIGRTMAX;
+    int err = 0, number = take_number(a->restart);
     struct sigevent e = {.sigev_notify = SIGEV_THREAD_ID,
                          .sigev_signo = number,
                          .sigev_value.sival_ptr = a};
-    struct sigaction sa = {.sa_sigaction = tick,
-                           .sa_flags =
-                               SA_SIGINFO | (a->restart ? SA_RESTART : 0)};
 
+    if (number == 0)
+        return -EAGAIN;
     e.sigev_notify_thread_id = gettid();
-    if (sigaction(number, &sa, NULL) == -1 ||
-        timer_create(CLOCK_MONOTONIC, &e, &a->timer) == -1)
-        return -errno;
+    if (timer_create(CLOCK_MONOTONIC, &e, &a->timer) == -1) {
+        err = -errno;
+        give_number_back(a->restart);
+        return err;
+    }
     a->exists = true;
     a->thread = pthread_self();
     a->fires = NO_DEADLINE;
     return 0;
 }
 
+/* The number in this thread's mask; says whether it was blocked. */
+static bool
+set_mask(const struct alarm *a, int how)
+{
+    sigset_t set, before;
+
+    sigemptyset(&set);
+    sigaddset(&set, taken[a->restart].number);
+    pthread_sigmask(how, &set, &before);
+    return sigismember(&before, taken[a->restart].number);
+}
+
 int
 alarm_arm(struct alarm *a, int64_t deadline)
 {
     struct itimerspec t = {.it_interval = ns_to_timespec(TICK)};
+    bool is_new;
     int64_t now;
     int err;
 
@@ -67,42 +159,54 @@ alarm_arm(struct alarm *a, int64_t deadline)
         return 0; /* if it is still set for before, it does no harm */
     if (a->exists && !pthread_equal(a->thread, pthread_self()))
         alarm_free(a);
-    err = a->exists ? 0 : make_timer(a);
+    is_new = !a->exists;
+    err = is_new ? make_timer(a) : 0;
     if (err != 0)
         return err;
     now = now_ns();
     if (now >= deadline)
         return -ETIMEDOUT;
+    if (is_new || !a->lazy)
+        a->was_blocked = set_mask(a, SIG_UNBLOCK);
     a->waiting = 1; /* before a look at the timer: now it stays as it is */
     if (a->fires > now && a->fires <= deadline)
         return 0; /* it will come, and then we are asked again */
     t.it_value = ns_to_timespec(deadline);
-    if (timer_settime(a->timer, TIMER_ABSTIME, &t, NULL) == -1)
-        return -errno;
+    if (timer_settime(a->timer, TIMER_ABSTIME, &t, NULL) == -1) {
+        err = -errno;
+        alarm_rest(a);
+        return err;
+    }
     a->fires = deadline;
     return 0;
-}
-
-int
-alarm_within(struct alarm *a, int64_t ns)
-{
-    a->waiting = 1; /* as above */
-    if (a->exists && a->fires != 0 && a->fires != NO_DEADLINE &&
-        pthread_equal(a->thread, pthread_self()))
-        return 0;
-    return alarm_arm(a, now_ns() + ns);
 }
 
 void
 alarm_rest(struct alarm *a)
 {
+    static const struct itimerspec off;
+    int err = errno;
+
+    if (!a->waiting)
+        return;
     a->waiting = 0;
+    if (a->lazy)
+        return;
+    /* What has fired by now is delivered before this returns: to a thread that
+     * does not block it, at the end of the system call. */
+    timer_settime(a->timer, 0, &off, NULL);
+    a->fires = NO_DEADLINE;
+    if (a->was_blocked)
+        set_mask(a, SIG_BLOCK);
+    errno = err;
 }
 
 void
 alarm_free(struct alarm *a)
 {
-    if (a->exists)
+    if (a->exists) {
         timer_delete(a->timer);
-    *a = (struct alarm){.restart = a->restart};
+        give_number_back(a->restart);
+    }
+    *a = (struct alarm){.restart = a->restart, .lazy = a->lazy};
 }

@@ -14,14 +14,20 @@
  *          alarm_rest(&a);
  *      } while (err == -EINTR && ...);
  *
- * Setting the timer costs a system call, so it stays set after a call that
- * succeeded: it may interrupt a later one once, and alarm_arm() then sets it
- * anew.  With timeouts of seconds that is one call in thousands.  If it fires
- * while nobody waits, its handler turns it off.
+ * The signal is the process's, and the process may be somebody else's program
+ * that is only linked with us.  So a client's alarm leaves nothing behind:
+ *  - It takes a real-time number that the program does not use (its action is
+ *    the default one), and gives it back when the last alarm is removed.
+ *  - alarm_arm() unblocks the number in its thread, or who has all signals
+ *    blocked would wait for ever; alarm_rest() puts the mask back.
+ *  - alarm_rest() stops the timer.  No signal comes after it, so nothing of
+ *    what the program does next returns EINTR because of us.
  *
- * The signal is SIGRTMAX, for the thread that arms it; or SIGRTMAX - 1, which
- * interrupts only what no signal handler leaves running (signal(7)): msgrcv(2),
- * semop(2), but not the read(2) that the thread may have gone on to.
+ * That costs three system calls a wait.  A server, whose process is its own,
+ * saves them: with lazy the timer stays set after a call that succeeded.  It
+ * may interrupt a later one once, and alarm_arm() then sets it anew; if it
+ * fires while nobody waits, its handler turns it off.  With timeouts of
+ * seconds that is one call in thousands.
  */
 #ifndef ALARM_H
 #define ALARM_H
@@ -33,8 +39,13 @@
 #include <time.h>
 
 struct alarm {
-    bool restart; /* to be set before the first use: SA_RESTART will do */
+    /* To be set before the first use. */
+    bool restart; /* SA_RESTART: interrupts only what no handler leaves running,
+                   * msgrcv(2) and semop(2), but not a read(2): signal(7) */
+    bool lazy;    /* see above */
+
     bool exists;
+    bool was_blocked; /* the number, in the thread, before alarm_arm() */
     timer_t timer;
     pthread_t thread;       /* the one it interrupts */
     volatile int64_t fires; /* ns, CLOCK_MONOTONIC; NO_DEADLINE: not set; 0: it
@@ -43,17 +54,16 @@ struct alarm {
 };
 
 /* Sees to it that this thread is interrupted soon after deadline (clock.h).
- * 0; -ETIMEDOUT if it has passed; -EAGAIN, -ENOMEM: no timer to be had.
+ * 0; -ETIMEDOUT if it has passed; -EAGAIN: no timer to be had, or every
+ * real-time number is in use; -ENOMEM.
  * A struct alarm of zeros is ready for use. */
 int alarm_arm(struct alarm *a, int64_t deadline);
 
-/* The same for who has all the time in the world and only wants to look up now
- * and then, within ns: costs nothing, not even a look at the clock, as long as
- * the timer runs.  For an alarm that is never set to later than that. */
-int alarm_within(struct alarm *a, int64_t ns);
-
-/* The wait is over.  No system call. */
+/* The wait is over.  Keeps errno. */
 void alarm_rest(struct alarm *a);
+
+/* Is number the one that alarms of this process use now?  For tests. */
+bool alarm_uses(int number);
 
 /* To be called by the thread that armed it, or when that one has ended.
  * Removes the timer.  Harmless if there is none. */
