@@ -43,7 +43,7 @@
 struct client_end {
     struct stream_end end;
     int alive; /* end of file: the relay and its daemon have ended */
-    pid_t pid;
+    struct spawned server;
 };
 
 /* -- what a crash leaves -------------------------------------------------- */
@@ -102,7 +102,7 @@ probe(const char *path)
         return -err;
     while (waitpid(pid, &status, 0) == -1)
         if (errno != EINTR)
-            return -errno;
+            return 0; /* a handler of SIGCHLD was first: open() will tell */
     return WIFEXITED(status) ? WEXITSTATUS(status) : -ECHILD;
 }
 
@@ -185,7 +185,7 @@ mpi_open(void *cli, const char *where)
     }
     /* The relay's standard output, which its daemon inherits, is a pipe that
      * nobody writes to: it tells us when both are gone. */
-    err = spawn_server(where, "msgq/mpi", pair[1], alive[1], &c->pid);
+    err = spawn_server(where, "msgq/mpi", pair[1], alive[1], &c->server);
     if (err != 0)
         goto close_alive;
     close(pair[1]);
@@ -234,8 +234,8 @@ mpi_close(void *cli)
         err = poll_until(&p, 1, deadline);
     while (err == -EINTR);
     close(c->alive);
-    spawn_reap(c->pid);
-    mpi_session_remove(c->pid);
+    spawn_reap(&c->server);
+    mpi_session_remove(c->server.pid);
 }
 
 /* -- limits, table -------------------------------------------------------- */

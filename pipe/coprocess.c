@@ -34,7 +34,7 @@ struct client_end {
     int to_server; /* O_NONBLOCK: a full pipe is answered by make_room() */
     int from_server;
     struct frames in;
-    pid_t pid;
+    struct spawned server;
     bool broken; /* a message was left half written */
 };
 
@@ -190,8 +190,8 @@ coprocess_open(void *cli, const char *where)
         err = -errno;
         goto close_replies;
     }
-    err =
-        spawn_server(where, "pipe/coprocess", requests[0], replies[1], &c->pid);
+    err = spawn_server(where, "pipe/coprocess", requests[0], replies[1],
+                       &c->server);
     if (err != 0)
         goto close_replies;
     /* The server's ends must be open in the server only: as long as we hold
@@ -286,7 +286,7 @@ coprocess_close(void *cli)
     close(c->to_server);
     close(c->from_server);
     frames_free(&c->in);
-    spawn_reap(c->pid);
+    spawn_reap(&c->server);
 }
 
 /* -- limits, table -------------------------------------------------------- */

@@ -30,7 +30,7 @@ struct server {
 struct client_end {
     int to_server; /* O_NONBLOCK: a full pipe is waited for with a limit */
     int from_server;
-    pid_t pid;
+    struct spawned server;
 };
 
 /* -- wire: one packet, one message ---------------------------------------- */
@@ -153,7 +153,8 @@ packet_open(void *cli, const char *where)
         err = -errno;
         goto close_replies;
     }
-    err = spawn_server(where, "pipe/packet", requests[0], replies[1], &c->pid);
+    err =
+        spawn_server(where, "pipe/packet", requests[0], replies[1], &c->server);
     if (err != 0)
         goto close_replies;
     /* The server's ends must be open in the server only: as long as we hold
@@ -204,7 +205,7 @@ packet_close(void *cli)
 
     close(c->to_server);
     close(c->from_server);
-    spawn_reap(c->pid);
+    spawn_reap(&c->server);
 }
 
 /* -- limits, table -------------------------------------------------------- */

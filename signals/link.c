@@ -4,7 +4,6 @@
 
 #include "core/clock.h"
 #include "core/defence.h"
-#include "core/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -149,17 +148,13 @@ link_open(struct link *l, const char *where, const char *mechanism, int out)
      * the server finds the number to use. */
     err = fcntl(me, F_SETSIG, l->number) == -1 ? -errno : 0;
     if (err == 0)
-        err = spawn_server(where, mechanism, me, out == -1 ? me : out, &l->pid);
+        err = spawn_server(where, mechanism, me, out == -1 ? me : out,
+                           &l->server);
     close(me);
     if (err != 0)
         goto unblock;
-    l->pidfd = open_pidfd(l->pid);
-    if (l->pidfd == -1) {
-        err = -errno;
-        kill(l->pid, SIGKILL);
-        spawn_reap(l->pid);
-        goto unblock;
-    }
+    l->pidfd = l->server.fd;
+    l->pid = l->server.pid;
     return 0;
 
 unblock:
@@ -171,9 +166,14 @@ void
 link_close(struct link *l)
 {
     send_by_pidfd(l->pidfd, SIGHUP, NULL);
-    spawn_reap(l->pid);
-    close(l->pidfd);
+    spawn_reap(&l->server); /* closes the pidfd */
     release(l);
+}
+
+void
+link_forget(struct link *l)
+{
+    spawn_forget(&l->server);
 }
 
 static bool

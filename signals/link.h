@@ -28,6 +28,7 @@
 #define LINK_H
 
 #include "core/ipc.h"
+#include "core/spawn.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -43,7 +44,8 @@ struct link {
     int number;   /* found so: the client's, to be sent by the server */
     int pidfd;    /* of the other side */
     pid_t pid;    /* of the other side, to compare with si_pid */
-    pid_t self;   /* for sigqueue(3), where the sender says who he is */
+    struct spawned server; /* a client's: the same two */
+    pid_t self; /* for sigqueue(3), where the sender says who he is */
     uid_t uid;
 };
 
@@ -65,6 +67,11 @@ int link_open(struct link *l, const char *where, const char *mechanism,
 
 /* Hangs up (SIGHUP), waits for the end of the server, unblocks. */
 void link_close(struct link *l);
+
+/* In a process that was forked since: closes the descriptor.  (The signals stay
+ * blocked, as it has inherited them: none that is for its parent comes to it,
+ * but unblocking is not worth the doubt.) */
+void link_forget(struct link *l);
 
 /*
  * The server's side.  Fill in code and set first.  Blocks the signals and takes

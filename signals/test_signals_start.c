@@ -7,6 +7,7 @@
 #include "by_hand.h"
 #include "test/test.h"
 
+#include "core/clock.h"
 #include "core/spawn.h"
 
 #include <errno.h>
@@ -27,14 +28,15 @@ static struct client client;
 START_TEST(a_box_that_could_be_shrunk_is_refused)
 {
     int page = memfd_create("page", MFD_CLOEXEC | MFD_ALLOW_SEALING), status;
+    struct spawned child;
     int me = pidfd_of(getpid());
-    pid_t pid;
 
     m = ipc_registry[_i];
     server_start(&server, m);
     ck_assert_int_eq(ftruncate(page, 1 << 22), 0);
-    ck_assert_int_eq(spawn_server(server.program, m->name, me, page, &pid), 0);
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(spawn_server(server.program, m->name, me, page, &child),
+                     0);
+    ck_assert_int_eq(spawn_wait(&child, &status, NO_DEADLINE), 0);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE);
     close(page);
     close(me);
@@ -49,14 +51,14 @@ static void
 expect_refusal(const char *program, int in)
 {
     int page = memfd_create("page", MFD_CLOEXEC | MFD_ALLOW_SEALING), status;
-    pid_t pid;
+    struct spawned child;
 
     ck_assert_int_ne(page, -1);
     ck_assert_int_eq(ftruncate(page, 1 << 22), 0);
     ck_assert_int_eq(fcntl(page, F_ADD_SEALS, F_SEAL_SHRINK), 0);
     ck_assert_int_eq(fcntl(in, F_SETSIG, SIGRTMIN + 3), 0);
-    ck_assert_int_eq(spawn_server(program, m->name, in, page, &pid), 0);
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(spawn_server(program, m->name, in, page, &child), 0);
+    ck_assert_int_eq(spawn_wait(&child, &status, NO_DEADLINE), 0);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE);
     close(page);
 }

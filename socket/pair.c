@@ -26,7 +26,7 @@ struct server {
 
 struct client_end {
     struct stream_end end;
-    pid_t pid;
+    struct spawned server;
 };
 
 /* -- server --------------------------------------------------------------- */
@@ -105,7 +105,7 @@ pair_open(void *cli, const char *where)
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
         return -errno;
-    err = spawn_server(where, "socket/pair", pair[1], pair[1], &c->pid);
+    err = spawn_server(where, "socket/pair", pair[1], pair[1], &c->server);
     /* The server's end must be open in the server only: as long as we hold it,
      * we never see the end of file that says "gone". */
     close(pair[1]);
@@ -138,7 +138,7 @@ pair_close(void *cli)
     struct client_end *c = cli;
 
     streams_close(&c->end);
-    spawn_reap(c->pid);
+    spawn_reap(&c->server);
 }
 
 /* -- limits, table -------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* pipe2, sched_setaffinity */
 #include "host.h"
 
+#include "clock.h"
 #include "server/service.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* A server that is alone waits this long, ns, before it looks at *stop. */
@@ -32,9 +32,17 @@ pin(int cpu)
 
 /* -- a daemon: fork, exec, wait for the byte on --ready-fd ---------------- */
 
-static void
-exec_daemon(const struct host *h, int ready)
+struct daemon_order {
+    const struct host *h;
+    int ready;
+};
+
+static int
+exec_daemon(void *arg)
 {
+    const struct daemon_order *order = arg;
+    const struct host *h = order->h;
+    const int ready = order->ready;
     char fd[16];
     sigset_t none;
     int null;
@@ -61,22 +69,21 @@ exec_daemon(const struct host *h, int ready)
 static int
 start_daemon(struct host *h)
 {
-    int ready[2];
+    struct daemon_order order = {.h = h};
+    int ready[2], err;
     char byte;
     ssize_t n;
 
     if (pipe2(ready, O_CLOEXEC) == -1)
         return -errno;
-    h->pid = fork();
-    if (h->pid == -1) {
-        int err = -errno;
-
+    order.ready = ready[1];
+    err = spawn(&h->daemon, exec_daemon, &order);
+    if (err != 0) {
         close(ready[0]);
         close(ready[1]);
         return err;
     }
-    if (h->pid == 0)
-        exec_daemon(h, ready[1]);
+    h->pid = h->daemon.pid;
     /* Our copy of the write end must go, or the end of a daemon that fails to
      * start would not be an end of file here. */
     close(ready[1]);
@@ -86,8 +93,7 @@ start_daemon(struct host *h)
     close(ready[0]);
     if (n == 1)
         return 0;
-    while (waitpid(h->pid, NULL, 0) == -1 && errno == EINTR)
-        continue;
+    spawn_wait(&h->daemon, NULL, NO_DEADLINE);
     h->pid = 0;
     return -ECHILD;
 }
@@ -223,9 +229,8 @@ host_stop(struct host *h)
     if (h->service != NULL)
         stop_baseline(h);
     if (h->pid > 0) {
-        kill(h->pid, SIGTERM);
-        while (waitpid(h->pid, &status, 0) == -1 && errno == EINTR)
-            continue;
+        spawn_signal(&h->daemon, SIGTERM);
+        spawn_wait(&h->daemon, &status, NO_DEADLINE);
         h->pid = 0;
     }
     return status;

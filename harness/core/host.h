@@ -9,6 +9,7 @@
 
 #include "client.h"
 #include "rundir.h"
+#include "spawn.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -26,7 +27,8 @@ struct host {
     char dir[ENDPOINT_SIZE]; /* the run directory, given by the caller */
     char where[4096];        /* for open() */
     char program[4096];
-    pid_t pid;               /* a daemon's; else 0 */
+    pid_t pid; /* a daemon's, a name for it; else 0 */
+    struct spawned daemon;
     struct service *service; /* a baseline's; else NULL */
     pthread_t thread;
     atomic_int stop;

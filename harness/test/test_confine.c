@@ -6,6 +6,7 @@
 #define _GNU_SOURCE /* geteuid, kill */
 #include "test/confined.h"
 
+#include "core/clock.h"
 #include "test/files.h"
 
 #include <dirent.h>
@@ -116,7 +117,7 @@ START_TEST(whoever_dies_the_other_ends_and_clears_up)
 
     start_confined(&h, ipc_registry[_i]);
     ck_assert_int_eq(kill(confined_server(&h), SIGKILL), 0);
-    status = reap(h.pid);
+    ck_assert_int_eq(spawn_wait(&h.daemon, &status, NO_DEADLINE), 0);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE);
     ck_assert_str_eq(objects_left(), "");
 

@@ -295,7 +295,7 @@ cuts_a_semaphore_short(bool naive)
     serve(&server, "sem/mailbox");
     as_user(BOB, bob_cuts_the_bell, server.where);
     /* It looks at the bell ten times a second. */
-    MUST(waitpid(server.pid, &status, 0) == server.pid);
+    MUST(spawn_wait(&server.daemon, &status, NO_DEADLINE) == 0);
     return status != 0; /* SIGBUS; a sanitizer makes a status of it */
 }
 
