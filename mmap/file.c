@@ -52,5 +52,6 @@ const struct ipc_mechanism mmap_file = {
     .send = rings_send,
     .recv = rings_recv,
     .close = rings_close,
+    .forget = rings_forget,
     .sweep = file_sweep,
 };

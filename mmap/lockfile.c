@@ -140,5 +140,6 @@ const struct ipc_mechanism mmap_lockfile = {
     .send = sheet_send,
     .recv = sheet_recv,
     .close = sheet_close,
+    .forget = sheet_forget,
     .sweep = lockfile_sweep,
 };

@@ -263,6 +263,16 @@ sheet_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
 }
 
 void
+sheet_forget(void *cli)
+{
+    struct sheet_client *c = cli;
+
+    /* The locks are the open file's, which the parent still has. */
+    alarm_forget(&c->alarm);
+    sheet_let_go(&c->sheet);
+}
+
+void
 sheet_close(void *cli)
 {
     struct sheet_client *c = cli;

@@ -133,6 +133,7 @@ int sheet_open(void *cli, const char *where, const struct sheet_kind *kind);
 int sheet_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns);
 int sheet_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns);
 void sheet_close(void *cli);
+void sheet_forget(void *cli);
 int sheet_sweep(const char *name, const struct sheet_kind *kind);
 
 /* -- for the server: who comes, who goes (sheet_seats.c) */

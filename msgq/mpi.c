@@ -238,6 +238,16 @@ mpi_close(void *cli)
     mpi_session_remove(c->server.pid);
 }
 
+static void
+mpi_forget(void *cli)
+{
+    struct client_end *c = cli;
+
+    streams_close(&c->end);
+    close(c->alive);
+    spawn_forget(&c->server);
+}
+
 /* -- limits, table -------------------------------------------------------- */
 
 static int
@@ -279,4 +289,5 @@ const struct ipc_mechanism msgq_mpi = {
     .send = mpi_send,
     .recv = mpi_recv,
     .close = mpi_close,
+    .forget = mpi_forget,
 };

@@ -194,6 +194,13 @@ close_life:
 }
 
 void
+sysv_forget(struct sysv_client *c)
+{
+    alarm_forget(&c->wait.alarm);
+    sysv_close(c);
+}
+
+void
 sysv_close(struct sysv_client *c)
 {
     alarm_free(&c->wait.alarm);

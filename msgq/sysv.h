@@ -76,6 +76,7 @@ struct sysv_client {
  *   -ENOENT, -ECONNREFUSED, -EPERM */
 int sysv_open(struct sysv_client *c, const char *where, size_t size);
 void sysv_close(struct sysv_client *c);
+void sysv_forget(struct sysv_client *c); /* ipc.h, forget() */
 
 /* sysv_receive() into c->buf.  An empty message is the server's last word:
  * -EPIPE. */

@@ -186,6 +186,12 @@ msgq_close(void *cli)
     sysv_close(&c->base);
 }
 
+static void
+msgq_forget(void *cli)
+{
+    sysv_forget(&((struct client_end *)cli)->base);
+}
+
 /* -- limits ---------------------------------------------------------------- */
 
 static int
@@ -235,5 +241,6 @@ const struct ipc_mechanism msgq_sysv_private = {
     .send = msgq_send,
     .recv = msgq_recv,
     .close = msgq_close,
+    .forget = msgq_forget,
     .sweep = sysv_sweep,
 };

@@ -223,6 +223,12 @@ msgq_close(void *cli)
     sysv_close(&c->base);
 }
 
+static void
+msgq_forget(void *cli)
+{
+    sysv_forget(&((struct client_end *)cli)->base);
+}
+
 /* -- limits ---------------------------------------------------------------- */
 
 /* Into so many parts the queue's room is divided.  One is for those who come
@@ -281,5 +287,6 @@ const struct ipc_mechanism msgq_sysv_types = {
     .send = msgq_send,
     .recv = msgq_recv,
     .close = msgq_close,
+    .forget = msgq_forget,
     .sweep = sysv_sweep,
 };

@@ -289,6 +289,17 @@ coprocess_close(void *cli)
     spawn_reap(&c->server);
 }
 
+static void
+coprocess_forget(void *cli)
+{
+    struct client_end *c = cli;
+
+    close(c->to_server);
+    close(c->from_server);
+    frames_free(&c->in);
+    spawn_forget(&c->server);
+}
+
 /* -- limits, table -------------------------------------------------------- */
 
 static int
@@ -325,4 +336,5 @@ const struct ipc_mechanism pipe_coprocess = {
     .send = coprocess_send,
     .recv = coprocess_recv,
     .close = coprocess_close,
+    .forget = coprocess_forget,
 };

@@ -208,6 +208,16 @@ packet_close(void *cli)
     spawn_reap(&c->server);
 }
 
+static void
+packet_forget(void *cli)
+{
+    struct client_end *c = cli;
+
+    close(c->to_server);
+    close(c->from_server);
+    spawn_forget(&c->server);
+}
+
 /* -- limits, table -------------------------------------------------------- */
 
 static int
@@ -243,4 +253,5 @@ const struct ipc_mechanism pipe_packet = {
     .send = packet_send,
     .recv = packet_recv,
     .close = packet_close,
+    .forget = packet_forget,
 };

@@ -147,6 +147,7 @@ int hall_open(struct hall_client *c, const char *where,
 int hall_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns);
 int hall_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns);
 void hall_close(void *cli);
+void hall_forget(void *cli);
 int hall_sweep(const char *name, const struct letter_kind *kind);
 
 /* What the variants' `wire` texts have in common: all but the letter. */

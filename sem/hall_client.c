@@ -151,6 +151,15 @@ hall_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
 }
 
 void
+hall_forget(void *cli)
+{
+    struct hall_client *c = cli;
+
+    /* The adjustments of SEM_UNDO are not inherited: semop(2). */
+    c->kind->drop(&c->letter);
+}
+
+void
 hall_close(void *cli)
 {
     struct hall_client *c = cli;

@@ -258,6 +258,15 @@ mailbox_close(void *cli)
     box_close(&c->box);
 }
 
+static void
+mailbox_forget(void *cli)
+{
+    struct client_end *c = cli;
+
+    bell_close(c->bell);
+    box_close(&c->box);
+}
+
 /* -- limits, table -------------------------------------------------------- */
 
 static int
@@ -287,5 +296,6 @@ const struct ipc_mechanism sem_mailbox = {
     .send = mailbox_send,
     .recv = mailbox_recv,
     .close = mailbox_close,
+    .forget = mailbox_forget,
     .sweep = boxes_sweep,
 };

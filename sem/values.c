@@ -197,5 +197,6 @@ const struct ipc_mechanism sem_values = {
     .send = hall_send,
     .recv = hall_recv,
     .close = hall_close,
+    .forget = hall_forget,
     .sweep = values_sweep,
 };

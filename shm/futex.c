@@ -273,5 +273,6 @@ const struct ipc_mechanism shm_futex = {
     .send = rings_send,
     .recv = rings_recv,
     .close = rings_close,
+    .forget = rings_forget,
     .sweep = futex_sweep,
 };

@@ -150,5 +150,6 @@ const struct ipc_mechanism shm_reclock = {
     .send = sheet_send,
     .recv = sheet_recv,
     .close = sheet_close,
+    .forget = sheet_forget,
     .sweep = reclock_sweep,
 };

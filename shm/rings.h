@@ -274,6 +274,7 @@ int rings_open(void *cli, const char *where, const struct rings_memory *memory,
 int rings_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns);
 int rings_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns);
 void rings_close(void *cli);
+void rings_forget(void *cli);
 int rings_limits(struct ipc_limits *l);
 
 #endif

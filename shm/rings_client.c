@@ -122,6 +122,12 @@ rings_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
 }
 
 void
+rings_forget(void *cli)
+{
+    meet_part(&((struct rings_client *)cli)->meet);
+}
+
+void
 rings_close(void *cli)
 {
     struct rings_client *c = cli;

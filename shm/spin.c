@@ -159,5 +159,6 @@ const struct ipc_mechanism shm_spin = {
     .send = rings_send,
     .recv = rings_recv,
     .close = rings_close,
+    .forget = rings_forget,
     .sweep = spin_sweep,
 };

@@ -210,5 +210,6 @@ const struct ipc_mechanism shm_sysv = {
     .send = hall_send,
     .recv = hall_recv,
     .close = hall_close,
+    .forget = hall_forget,
     .sweep = sysv_sweep,
 };

@@ -286,6 +286,14 @@ bits_close(void *cli)
     link_close(&c->bits.link);
 }
 
+static void
+bits_forget(void *cli)
+{
+    struct client_end *c = cli;
+
+    link_forget(&c->bits.link);
+}
+
 /* -- limits, table -------------------------------------------------------- */
 
 static int
@@ -316,4 +324,5 @@ const struct ipc_mechanism signals_bits = {
     .send = bits_send,
     .recv = bits_recv,
     .close = bits_close,
+    .forget = bits_forget,
 };

@@ -237,6 +237,15 @@ doorbell_close(void *cli)
     page_unmap(c->page);
 }
 
+static void
+doorbell_forget(void *cli)
+{
+    struct client_end *c = cli;
+
+    link_forget(&c->link);
+    page_unmap(c->page);
+}
+
 /* -- limits, table -------------------------------------------------------- */
 
 static int
@@ -266,4 +275,5 @@ const struct ipc_mechanism signals_doorbell = {
     .send = doorbell_send,
     .recv = doorbell_recv,
     .close = doorbell_close,
+    .forget = doorbell_forget,
 };

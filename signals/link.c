@@ -174,6 +174,7 @@ void
 link_forget(struct link *l)
 {
     spawn_forget(&l->server);
+    release(l);
 }
 
 static bool

@@ -68,9 +68,8 @@ int link_open(struct link *l, const char *where, const char *mechanism,
 /* Hangs up (SIGHUP), waits for the end of the server, unblocks. */
 void link_close(struct link *l);
 
-/* In a process that was forked since: closes the descriptor.  (The signals stay
- * blocked, as it has inherited them: none that is for its parent comes to it,
- * but unblocking is not worth the doubt.) */
+/* In a process that was forked since: closes the pidfd, unblocks.  (The signals
+ * go to the parent, and none is pending here: fork(2).) */
 void link_forget(struct link *l);
 
 /*

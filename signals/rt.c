@@ -251,6 +251,14 @@ rt_close(void *cli)
     link_close(&c->link);
 }
 
+static void
+rt_forget(void *cli)
+{
+    struct client_end *c = cli;
+
+    link_forget(&c->link);
+}
+
 /* -- limits, table -------------------------------------------------------- */
 
 static int
@@ -290,4 +298,5 @@ const struct ipc_mechanism signals_rt = {
     .send = rt_send,
     .recv = rt_recv,
     .close = rt_close,
+    .forget = rt_forget,
 };

@@ -141,6 +141,15 @@ pair_close(void *cli)
     spawn_reap(&c->server);
 }
 
+static void
+pair_forget(void *cli)
+{
+    struct client_end *c = cli;
+
+    streams_close(&c->end);
+    spawn_forget(&c->server);
+}
+
 /* -- limits, table -------------------------------------------------------- */
 
 static int
@@ -176,4 +185,5 @@ const struct ipc_mechanism socket_pair = {
     .send = pair_send,
     .recv = pair_recv,
     .close = pair_close,
+    .forget = pair_forget,
 };

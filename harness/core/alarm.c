@@ -204,9 +204,15 @@ alarm_rest(struct alarm *a)
 void
 alarm_free(struct alarm *a)
 {
-    if (a->exists) {
+    if (a->exists)
         timer_delete(a->timer);
+    alarm_forget(a);
+}
+
+void
+alarm_forget(struct alarm *a)
+{
+    if (a->exists)
         give_number_back(a->restart);
-    }
     *a = (struct alarm){.restart = a->restart, .lazy = a->lazy};
 }

@@ -69,4 +69,8 @@ bool alarm_uses(int number);
  * Removes the timer.  Harmless if there is none. */
 void alarm_free(struct alarm *a);
 
+/* The same in a process that was forked since: it has no such timer, but may
+ * have one of its own by that number. */
+void alarm_forget(struct alarm *a);
+
 #endif

@@ -3,6 +3,7 @@
 #include "client.h"
 
 #include "clock.h"
+#include "process.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@ client_open(struct client *c, const struct ipc_mechanism *m, const char *where)
 {
     int err;
 
-    *c = (struct client){.m = m};
+    *c = (struct client){.m = m, .process = process_number()};
     err = m->limits(&c->limits);
     if (err != 0)
         return err;
@@ -42,10 +43,21 @@ free_memory:
     return err;
 }
 
+/* A fork(2) since open() has made two of it: then ids would repeat, and either
+ * would take the other's replies. */
+static bool
+is_ours(const struct client *c)
+{
+    return c->process == process_number();
+}
+
 void
 client_close(struct client *c)
 {
-    c->m->close(c->state);
+    if (!is_ours(c) && c->m->forget != NULL)
+        c->m->forget(c->state);
+    else
+        c->m->close(c->state);
     free(c->buf);
     free(c->state);
 }
@@ -56,14 +68,17 @@ send_as(struct client *c, const struct api_method *method,
 {
     struct ipc_message msg = {
         .buf = c->buf, .cap = c->limits.max_msg, .fd = -1};
+    ssize_t n;
     struct wire_header h = {
         .kind = c->m->caps & IPC_ONEWAY ? WIRE_NOTICE : method->kind,
         .method = method->number,
         .id = id,
     };
-    ssize_t n = api_encode(method->args, args, c->buf + WIRE_HEADER,
-                           c->limits.max_msg - WIRE_HEADER);
 
+    if (!is_ours(c))
+        return -ESTALE;
+    n = api_encode(method->args, args, c->buf + WIRE_HEADER,
+                   c->limits.max_msg - WIRE_HEADER);
     if (n < 0)
         return (int)n;
     h.length = (uint32_t)n;
@@ -127,6 +142,8 @@ recv_until(struct client *c, struct reply *r, int64_t deadline)
         .buf = c->buf, .cap = c->limits.max_msg, .fd = -1};
     int err;
 
+    if (!is_ours(c))
+        return -ESTALE;
     if (c->turn != NULL)
         c->turn(c->server);
     do

@@ -17,6 +17,7 @@ struct client {
     void *state;  /* the mechanism's */
     uint8_t *buf; /* limits.max_msg bytes, for one message either way */
     uint64_t next_id;
+    unsigned process; /* it belongs to (process.h) */
 
     /* Set, it ends a wait: client_call() and client_recv() return -EINTR
      * when a signal has made it non-zero.  NULL: signals are waited out. */
@@ -38,7 +39,29 @@ struct reply {
     int fd; /* a received descriptor, or -1; the caller closes it */
 };
 
-/* Opens m at where (ipc.h, open()); errors are open()'s, and -ENOMEM. */
+/*
+ * Opens m at where (ipc.h, open()); errors are open()'s, and -ENOMEM.
+ *
+ * What a program has to know that links this:
+ *  - It ignores SIGPIPE and SIGXFSZ.
+ *  - Signals.  mmap/lockfile, shm/reclock and msgq/sysv-* wait in system calls
+ *    that only a signal can end.  While such a call waits, and no longer, a
+ *    timer sends this thread a real-time signal, the highest whose action is
+ *    the default one; from the first wait until client_close() it has a handler
+ *    of ours, and then the default action again.  The thread's mask is put
+ *    back; that the signal is blocked does no harm.  signals/rt and
+ *    signals/doorbell block the lowest that is free, signals/bits SIGUSR1,
+ *    SIGUSR2, SIGURG and SIGIO, from client_open() to client_close(), in the
+ *    thread that calls.
+ *  - Children.  A spawned server is a child of the program.  It is held by a
+ *    pidfd: the program may ignore SIGCHLD, and its handler may wait for
+ *    whatever child has ended.
+ *  - fork(2).  The client stays the parent's.  In the child every call returns
+ *    -ESTALE and sends nothing, and client_close() frees its copy without the
+ *    server or the parent noticing; until then, or until an exec, the child
+ *    holds descriptors that make the server take the client for alive.  Who
+ *    wants to talk opens a client of its own.
+ */
 int client_open(struct client *c, const struct ipc_mechanism *m,
                 const char *where);
 void client_close(struct client *c);
@@ -53,6 +76,7 @@ void client_close(struct client *c);
  *   -EINVAL     an argument cannot be encoded (api_encode())
  *   -ETIMEDOUT, -EPIPE, -EINTR, -EBUSY  as in ipc.h
  *   -EPROTO     the server's answer is not of our protocol
+ *   -ESTALE     opened by another process, before a fork(2)
  */
 int client_call(struct client *c, const struct api_method *method,
                 const struct api_value *args, struct reply *r,

@@ -19,7 +19,8 @@
  *  - "The peer is gone", in whatever way the kernel says it: -EPIPE.
  *  - A message that does not fit: -EMSGSIZE, before any byte is written.
  *  - One thread at a time per object (a server, or a client).
- *  - The program ignores SIGPIPE.
+ *  - The program ignores SIGPIPE; and SIGXFSZ, or under a limit on the size of
+ *    files (RLIMIT_FSIZE) what should be -EFBIG kills it.
  *  - Every descriptor is close-on-exec.
  */
 #ifndef IPC_H
@@ -194,11 +195,17 @@ struct ipc_mechanism {
      *           SA_RESTART does not interrupt: with no time limit the system
      *           call that waits is restarted, signal(7).
      *
-     * close()   leaves, removes what open() made, reaps a spawned server. */
+     * close()   leaves, removes what open() made, reaps a spawned server.
+     *
+     * forget()  instead of close(), in a process that was forked after open():
+     *           closes and unmaps its copies, and does nothing that the parent
+     *           or the server would notice.  NULL: close() does no more than
+     *           that. */
     int (*open)(void *cli, const char *where);
     int (*send)(void *cli, const struct ipc_message *msg, int64_t timeout_ns);
     int (*recv)(void *cli, struct ipc_message *msg, int64_t timeout_ns);
     void (*close)(void *cli);
+    void (*forget)(void *cli);
 
     /* Removes what a killed server left under this name; the caller holds
      * the lock on it, so nobody is using it.  1 = removed something, 0 = there
