@@ -105,8 +105,9 @@ make_sheet(struct sheet_client *c, const struct meet_names *names,
         err = sheet_hold(c->kind, &c->sheet);
     if (err == 0)
         err = baton_first(&c->baton, fd);
+    errno = EIO; /* not written whole */
     if (err == 0 && !sheet_write_head(fd, 0, &head, sizeof head))
-        err = -EIO;
+        err = -errno;                       /* EFBIG, ENOSPC */
     if (err == 0 && fchmod(fd, 0600) == -1) /* now the server may take it */
         err = -errno;
     if (err != 0) {

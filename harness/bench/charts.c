@@ -4,6 +4,7 @@
 
 #include "bench/report.h"
 #include "core/ipc.h"
+#include "core/program.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -140,8 +141,14 @@ start_gnuplot(const char *dir, FILE **f)
         return -1;
     pid = fork();
     if (pid == 0) {
-        if (chdir(dir) == -1 || dup2(in[0], STDIN_FILENO) == -1)
+        /* Where it cannot write its file it writes to standard output, which
+         * is ours. */
+        int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+        if (chdir(dir) == -1 || dup2(in[0], STDIN_FILENO) == -1 ||
+            dup2(null, STDOUT_FILENO) == -1)
             _exit(1);
+        program_before_exec();
         execlp("gnuplot", "gnuplot", "-", (char *)NULL);
         _exit(127);
     }

@@ -127,14 +127,14 @@ print_verdicts(const struct comparison *c)
         100 * COMPARE_LIMIT_SLEEP, COMPARE_LEAST_ROUNDS);
 }
 
-static int
+/* program_begin() sees to the output. */
+static void
 print_csv(const struct comparison *c)
 {
     int err = csv_write_header(stdout, change_columns);
 
     for (size_t i = 0; err == 0 && i < c->n; i++)
         err = csv_write(stdout, change_columns, &c->changes[i]);
-    return err;
 }
 
 /* -- the verb ------------------------------------------------------------------- */
@@ -214,26 +214,19 @@ warn(const char *old_dir, const struct compared_run *old, const char *new_dir,
 static int
 judge(const struct comparison *c, bool csv)
 {
-    int err = 0;
-
     if (csv) {
-        err = print_csv(c);
+        print_csv(c);
     } else {
         if (c->compared > 0)
             print_table(c);
         print_gaps(c);
         print_verdicts(c);
     }
-    if (fflush(stdout) == EOF && err == 0)
-        err = -errno;
-    if (err != 0)
-        fprintf(stderr, "ipcbench: writing the comparison: %s\n",
-                strerror(-err));
-    else if (c->compared == 0)
+    if (c->compared == 0) {
         fprintf(stderr, "ipcbench: nothing was measured in both runs, with its "
                         "floor\n");
-    if (err != 0 || c->compared == 0)
         return COMPARE_EXIT_CANNOT;
+    }
     return c->slower > 0 ? COMPARE_EXIT_SLOWER : COMPARE_EXIT_FINE;
 }
 

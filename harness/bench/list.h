@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* At most 100 columns; or as CSV, one mechanism a line.  0 or -errno. */
-int list(FILE *f, bool csv);
+/* At most 100 columns; or as CSV, one mechanism a line. */
+void list(FILE *f, bool csv);
 
 #endif

@@ -64,16 +64,25 @@ report_unreadable(const char *dir, int err, unsigned line)
     return err == -ENOMEM ? EX_OSERR : EX_NOINPUT;
 }
 
+/* fresh: by `ipcbench run`, which has an option that `report` has not. */
 static int
-unwritten(const char *dir, const char *file, int err)
+unwritten(const char *dir, const char *file, bool fresh, int err)
 {
     if (err == 0)
         return EX_OK;
-    fprintf(stderr,
-            "ipcbench: cannot write %s/%s: %s\n"
-            "cells.csv has what was measured: make room, then `ipcbench report "
-            "%s`; or next time\nchoose another place with --out DIR\n",
-            dir, file, strerror(-err), dir);
+    fprintf(stderr, "ipcbench: cannot write %s/%s: %s\n", dir, file,
+            strerror(-err));
+    if (fresh)
+        fprintf(stderr,
+                "cells.csv has what was measured: make room, then `ipcbench "
+                "report %s`; or next time\nchoose another place with --out "
+                "DIR\n",
+                dir);
+    else
+        fprintf(stderr,
+                "The charts go beside cells.csv: copy %s to where you may "
+                "write, and report that\n",
+                dir);
     return EX_CANTCREAT;
 }
 
@@ -103,13 +112,15 @@ report(const char *dir, bool fresh)
         printf("INCOMPLETE: this run was stopped before its end, or is still "
                "going on\n");
     report_tables(&s, stdout);
-    status = unwritten(dir, "summary.csv", summary_write(&s, dir));
+    status = unwritten(dir, "summary.csv", fresh, summary_write(&s, dir));
     if (status == EX_OK)
-        status = unwritten(dir, "percentiles.csv",
+        status = unwritten(dir, "percentiles.csv", fresh,
                            distributions_write_grid(&d, dir));
-    draw(&s, &d, dir);
     if (status == EX_OK)
-        status = unwritten(dir, "report.html", html_write(&s, dir, incomplete));
+        draw(&s, &d, dir);
+    if (status == EX_OK)
+        status = unwritten(dir, "report.html", fresh,
+                           html_write(&s, dir, incomplete));
     distributions_free(&d);
     summary_free(&s);
     return status;

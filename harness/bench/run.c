@@ -255,10 +255,10 @@ run(const struct run_options *o)
     struct run r = {.seed = o->seed, .began = now_ns(), .janitor.socket = -1};
     int status, err;
 
+    catch_signals(); /* before there is anything to remove */
     status = plan(&r, o);
     if (status != EX_OK)
         return status;
-    catch_signals();
     err = record_open(&r.record, o->out);
     if (err == 0) {
         plan_print(&r.plan, r.record.dir, r.seed, stdout);

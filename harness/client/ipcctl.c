@@ -4,13 +4,15 @@
  *   ipcctl -m socket/stream hello World
  *   ipcctl -m fifo/perclient read_file path=/etc/motd offset=0 count=100
  *
- * Exit status: 0 ok, 1 the server said no, 2 could not talk to it, 64 usage.
+ * Exit status: 0 ok, 1 the server said no, 2 could not talk to it, 64 usage, 74
+ * the output could not be written.
  */
 #define _GNU_SOURCE /* argp */
 #include "client/ipcctl.h"
 
 #include "core/args.h"
 #include "core/clock.h"
+#include "core/program.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -54,7 +56,7 @@ static const char doc[] =
     "`ipcctl describe` lists the methods; with -m it asks the server. A VALUE "
     "of bytes or string that begins with @ is read from that file.\n\n"
     "Exit status: 0 ok, 1 the server said no, 2 could not talk to it, 64 "
-    "usage.";
+    "usage, 74 the output could not be written.";
 
 static error_t
 parse_option(int key, char *arg, struct argp_state *state)
@@ -245,6 +247,7 @@ main(int argc, char **argv)
     const struct api_method *method;
     const char *why;
 
+    program_begin("ipcctl");
     argp_err_exit_status = EX_USAGE;
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, NULL);
     if (options.words == NULL) /* cannot be: ARGP_KEY_NO_ARGS */
@@ -260,6 +263,7 @@ main(int argc, char **argv)
         parse_arguments(method, args);
     if (options.m == NULL)
         usage("by which mechanism? Say -m NAME; `ipcbench list` names them");
+    ctl_catch_signals();
     why = ipc_unavailable(options.m);
     if (why != NULL)
         usage("%s cannot be used here: %s", options.m->name, why);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 /* -- output ---------------------------------------------------------------------- */
@@ -115,10 +116,6 @@ print_reply(const struct api_method *method, const struct reply *r)
     }
     if (r->fd != -1)
         close(r->fd);
-    if (fflush(stdout) == EOF) {
-        fprintf(stderr, "ipcctl: standard output: %s\n", strerror(errno));
-        return SAID_NO;
-    }
     return r->status == WIRE_OK ? EXIT_SUCCESS : SAID_NO;
 }
 
@@ -171,6 +168,10 @@ cannot_talk(const char *where, int err)
                 "header of %zu bytes included",
                 (size_t)WIRE_HEADER);
         break;
+    case EFBIG:
+        fprintf(stderr, "the limit on the size of files (RLIMIT_FSIZE, ulimit "
+                        "-f) leaves no room to make what this mechanism needs");
+        break;
     case EINTR:
         fprintf(stderr, "interrupted");
         break;
@@ -203,7 +204,9 @@ talk(const struct api_method *method, const struct api_value *args,
     } else {
         err = client_call(&c, method, args, &r, options.timeout_ns);
         if (err == 0 && (options.m->caps & IPC_ONEWAY))
-            fprintf(stderr, "ipcctl: sent; %s has no way back for an answer\n",
+            fprintf(stderr,
+                    "ipcctl: sent; %s has no way back, so nobody will say "
+                    "whether it was done\n",
                     options.m->name);
         else if (err == 0)
             err = print_reply(method, &r);
@@ -212,11 +215,29 @@ talk(const struct api_method *method, const struct api_value *args,
     return err < 0 ? cannot_talk(where, err) : err;
 }
 
+/* A signal that comes a moment before a system call that waits would not
+ * interrupt it: so once told to stop we go on being told, by SIGALRM. */
 static void
 interrupt(int signal_number)
 {
+    static const struct itimerval often = {{0, 20000}, {0, 20000}}; /* us */
+
     (void)signal_number;
+    if (!interrupted)
+        setitimer(ITIMER_REAL, &often, NULL);
     interrupted = 1;
+}
+
+void
+ctl_catch_signals(void)
+{
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGALRM};
+    struct sigaction sa = {.sa_handler = interrupt}, now; /* no SA_RESTART */
+
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (sigaction(ends[i], NULL, &now) == 0 &&
+            (now.sa_handler != SIG_IGN || ends[i] == SIGALRM))
+            sigaction(ends[i], &sa, NULL); /* nohup(1) wants it ignored */
 }
 
 /* Where to find the server: its program, or its endpoint. */
@@ -249,12 +270,8 @@ find_server(char *where, size_t size)
 int
 ctl_call(const struct api_method *method, const struct api_value *args)
 {
-    struct sigaction sa = {.sa_handler = interrupt}; /* no SA_RESTART */
     char where[PATH_MAX];
 
-    signal(SIGPIPE, SIG_IGN);
-    sigaction(SIGINT, &sa, NULL);
-    sigaction(SIGTERM, &sa, NULL);
     find_server(where, sizeof where);
     return talk(method, args, where);
 }

@@ -143,6 +143,7 @@ cloned(void *arg)
 {
     const struct start *s = arg;
 
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* who ends nslab ends us */
     complain(s->lab, "uid_map and gid_map", be_root_inside(s->lab));
     if (s->lab->flags & CLONE_NEWTIME)
         make_time(s->lab);
@@ -190,6 +191,7 @@ go_between(struct lab *lab, int (*f)(struct lab *))
 {
     pid_t pid;
 
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (unshare(lab->flags) == -1) {
         complain(lab, "unshare()", -errno);
         return EXIT_FAILURE;

@@ -9,19 +9,23 @@
  * enter.c makes the child, views.c looks around for what marks.c has made,
  * spaces.c has the steps.
  */
-#define _GNU_SOURCE /* MAP_ANONYMOUS, program_invocation_short_name */
+#define _GNU_SOURCE /* MAP_ANONYMOUS, ppoll, SYS_pidfd_open */
 #include "ns/nslab.h"
+
+#include "core/clock.h"
+#include "core/program.h"
 #include "ns/spaces.h"
-#include "server/confine.h"
 
 #include <argp.h>
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -80,6 +84,8 @@ static const struct argp argp = {
            "all.  Exit status 1: something could not be done.",
 };
 
+static sigset_t outside; /* the signal mask that we were started with */
+
 /* -- the child ------------------------------------------------------------- */
 
 static int
@@ -89,6 +95,8 @@ child(struct lab *lab)
         view_take(&lab->inside, &lab->marks);
         return EXIT_SUCCESS;
     }
+    program_before_exec();
+    sigprocmask(SIG_SETMASK, &outside, NULL);
     execvp(lab->command[0], lab->command);
     fprintf(stderr, "nslab: cannot run %s: %s\n", lab->command[0],
             strerror(errno));
@@ -158,32 +166,65 @@ print_remarks(const struct lab *lab)
              "the parent's\n     /proc: add mnt for one of its own.");
 }
 
-/* -- main ------------------------------------------------------------------ */
+/* -- the end --------------------------------------------------------------- */
 
+static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
 static volatile sig_atomic_t stopped; /* the signal */
-static volatile sig_atomic_t running; /* the child */
 
-/* Whoever ends us ends the child, and we go on to remove what we have made.
- * SIGKILL: process 1 of a PID namespace does not hear the others. */
 static void
-stop(int signal_number)
+stop(int number)
 {
-    stopped = signal_number;
-    if (running > 0)
-        kill(running, SIGKILL);
+    stopped = number;
 }
 
-/* An exec sets them back, so that the command can be interrupted. */
+/* They are blocked, but for the wait itself: one that came just before it would
+ * go unheard.  Not those that nohup(1) wants to be ignored. */
 static void
 catch_signals(void)
 {
-    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction sa = {.sa_handler = stop};
+    const struct sigaction sa = {.sa_handler = stop};
+    struct sigaction now;
+    sigset_t set;
 
+    sigemptyset(&set);
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        sigaction(ends[i], &sa, NULL);
-    signal(SIGCHLD, SIG_DFL); /* ignored, it could not be waited for */
+        if (sigaction(ends[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN) {
+            sigaction(ends[i], &sa, NULL);
+            sigaddset(&set, ends[i]);
+        }
+    sigprocmask(SIG_BLOCK, &set, &outside);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        sigdelset(&outside, ends[i]); /* or nothing would end us */
 }
+
+#define GRACE NS_PER_SEC /* for the child to end by the signal that we got */
+
+/* Waits for the child.  Told to stop we tell it, and if that does not help
+ * (who is 1 in a pid namespace hears no signal that it has no handler for), it
+ * is killed. */
+static int
+wait_for_child(pid_t pid)
+{
+    struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, pid, 0),
+                         .events = POLLIN};
+    int status = 0;
+
+    while (!stopped && end.fd != -1 && ppoll(&end, 1, NULL, &outside) == -1 &&
+           errno == EINTR)
+        continue;
+    if (stopped) {
+        kill(pid, stopped);
+        if (wait_for(end.fd, POLLIN, deadline_in(GRACE)) != 0)
+            kill(pid, SIGKILL);
+    }
+    if (end.fd != -1)
+        close(end.fd);
+    while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
+        continue;
+    return status;
+}
+
+/* -- main ------------------------------------------------------------------ */
 
 static int
 run(struct lab *lab)
@@ -194,12 +235,8 @@ run(struct lab *lab)
     view_take(&lab->before, &lab->marks);
     fflush(stdout);
     pid = make_child(lab, child);
-    running = pid;
-    if (stopped && pid > 0)
-        kill(pid, SIGKILL);
     if (pid > 0)
-        while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
-            continue;
+        status = wait_for_child(pid);
     if (stopped)
         return 128 + stopped;
     view_take(&lab->after, &lab->marks);
@@ -218,12 +255,12 @@ run(struct lab *lab)
 int
 main(int argc, char **argv)
 {
-    struct lab *lab = mmap(NULL, sizeof *lab, PROT_READ | PROT_WRITE,
-                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct lab *lab;
     int status;
 
-    if (fill_standard_descriptors() != 0)
-        return EX_OSERR;
+    program_begin("nslab");
+    lab = mmap(NULL, sizeof *lab, PROT_READ | PROT_WRITE,
+               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (lab == MAP_FAILED) {
         perror("nslab");
         return EX_OSERR;
@@ -238,7 +275,7 @@ main(int argc, char **argv)
               "together with it.\n",
               stderr);
     }
-    catch_signals();
+    catch_signals(); /* before there is anything to remove */
     marks_make(&lab->marks);
     status = run(lab);
     marks_remove(&lab->marks);

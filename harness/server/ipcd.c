@@ -15,6 +15,7 @@
 #include "core/activation.h"
 #include "core/args.h"
 #include "core/defence.h"
+#include "core/program.h"
 #include "server/audit.h"
 #include "server/settings.h"
 
@@ -225,7 +226,9 @@ main(int argc, char **argv)
     bool elevated = getauxval(AT_SECURE) != 0;
     char why[ACTIVATION_WHY];
 
-    if ((elevated ? confine_inherited() : fill_standard_descriptors()) != 0)
+    if (!elevated)
+        program_begin("ipcd");
+    else if (confine_inherited() != 0)
         return EX_OSERR;
     if (argc < 1)
         return EX_USAGE;

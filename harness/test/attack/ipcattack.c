@@ -15,8 +15,8 @@
 
 #include "core/clock.h"
 #include "core/place.h"
+#include "core/program.h"
 #include "ns/spaces.h"
-#include "server/confine.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -447,6 +447,7 @@ main(int argc, char **argv)
                "\vExit status 1: something was not as expected.",
     };
 
+    program_begin("ipcattack");
     if (argc == 4 &&
         (strcmp(argv[1], "--run") == 0 || strcmp(argv[1], "--naive") == 0))
         _exit(act(argv[1], argv[2], argv[3])); /* as it is: not tidied up */
@@ -454,8 +455,6 @@ main(int argc, char **argv)
         return helper(argv[2], argv[3]);
     if (argc == 4 && strcmp(argv[1], "--deputy") == 0)
         return deputy(argv[2], argv[3]);
-    if (fill_standard_descriptors() != 0)
-        return EX_OSERR;
     argp_err_exit_status = EX_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, NULL);
     signal(SIGINT, stop);
