@@ -99,7 +99,7 @@ close_list:
 /* IPC_STAT needs the right to read, and this queue is for writing only.  What
  * ipcs(1) uses needs no right, but goes by the kernel's table, not by id. */
 static int
-who_made(int queue, uid_t *creator)
+who_made(int queue, struct ipc_perm *perm)
 {
     struct msginfo info;
     struct msqid_ds ds;
@@ -107,7 +107,7 @@ who_made(int queue, uid_t *creator)
 
     for (int i = last; i >= 0; i--) /* the newest are at the end */
         if (msgctl(i, MSG_STAT_ANY, &ds) == queue) {
-            *creator = ds.msg_perm.cuid;
+            *perm = ds.msg_perm;
             return 0;
         }
     return -ENOENT;
@@ -117,7 +117,7 @@ int
 list_queue(const char *name)
 {
     int err, fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    uid_t creator;
+    struct ipc_perm perm;
     struct line l;
 
     if (fd == -1)
@@ -125,8 +125,13 @@ list_queue(const char *name)
     err = read_line(fd, 0, &l) == 1 ? 0 : -ENOENT;
     close(fd);
     if (err == 0)
-        err = who_made(l.queue, &creator);
+        err = who_made(l.queue, &perm);
     if (err == 0)
-        err = endpoint_trusted(name, creator);
+        err = endpoint_trusted(name, perm.cuid);
+    /* An ordinary user's server is for himself.  Later that would look like a
+     * queue that is gone: sysv.c, explain(). */
+    if (err == 0 && geteuid() != 0 && geteuid() != perm.cuid &&
+        (perm.mode & S_IWOTH) == 0)
+        err = -EACCES;
     return err != 0 ? err : l.queue;
 }

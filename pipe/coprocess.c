@@ -91,7 +91,7 @@ read_message(int fd, struct frames *in, struct ipc_message *msg,
             return (int)n;
         got = frames_cut(in, msg, (size_t)n);
     }
-    return got < 0 ? -EPIPE : 0; /* nonsense from the only peer: the end */
+    return got < 0 ? got : 0;
 }
 
 /* -- server --------------------------------------------------------------- */
@@ -121,6 +121,8 @@ coprocess_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
     if (s->client_gone)
         return -EPIPE;
     err = read_message(STDIN_FILENO, &s->in, &req->msg, timeout_ns);
+    if (err == -EBADMSG) /* nonsense from the only peer: the end */
+        return -EPIPE;
     if (err != 0)
         return err;
     req->peer = s->peer;

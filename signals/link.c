@@ -78,7 +78,7 @@ find_free(const sigset_t *blocked)
             sigaction(n, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
             return n;
     }
-    return -EAGAIN;
+    return -ENOBUFS;
 }
 
 static int

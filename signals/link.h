@@ -60,7 +60,7 @@ const char *link_unavailable(void);
  * the server with out as its descriptor 1 (-1: nothing of interest).  The
  * server must not be signalled before it has said that it is ready: until it
  * has blocked them, they would kill it.
- * -errno; -EAGAIN: every real-time number of this process is in use.
+ * -errno; -ENOBUFS: every real-time number of this process is in use.
  */
 int link_open(struct link *l, const char *where, const char *mechanism,
               int out);

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* SOCK_CLOEXEC */
 #include "inet.h"
 
+#include "core/args.h"
 #include "core/rundir.h"
 
 #include <arpa/inet.h>
@@ -40,12 +41,13 @@ parse(const char *text, struct sockaddr_in *address)
     struct addrinfo *found;
     char host[256];
 
-    if (len >= sizeof host)
+    /* getaddrinfo(3) takes 99999 for 34463. */
+    if (len >= sizeof host || !args_address(text, false))
         return -EINVAL;
     memcpy(host, text, len);
     host[len] = '\0';
     if (getaddrinfo(host, colon != NULL ? colon + 1 : "0", &hints, &found) != 0)
-        return -EINVAL;
+        return -EHOSTUNREACH;
     memcpy(address, found->ai_addr, sizeof *address);
     freeaddrinfo(found);
     return 0;
@@ -182,14 +184,16 @@ inet_check_server(int protocol, int socket, const char *where)
     socklen_t us_len = sizeof us, server_len = sizeof server;
     uint32_t inode;
     uid_t uid;
+    int err;
 
     if (strchr(where, '/') == NULL)
         return 0;
     if (getsockname(socket, (struct sockaddr *)&us, &us_len) == -1 ||
         getpeername(socket, (struct sockaddr *)&server, &server_len) == -1)
         return -errno;
-    if (inet_owner(protocol, &server, &us, &uid, &inode) != 0)
-        return -EPERM;
+    err = inet_owner(protocol, &server, &us, &uid, &inode);
+    if (err != 0) /* nobody's; or we could not ask: no descriptor is left */
+        return err == -ENOENT ? -EPERM : err;
     return endpoint_trusted(where, uid);
 }
 

@@ -107,7 +107,7 @@ streams_recv(void *end, struct ipc_message *msg, int64_t timeout_ns)
             return err;
     }
     if (got < 0)
-        return -EPIPE;
+        return got;
     if (wire_decode_header(msg->buf, &h) == 0 && h.nfds == 1) {
         msg->fd = e->gift;
         e->gift = -1;

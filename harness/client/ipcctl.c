@@ -29,7 +29,7 @@ struct ctl_options options = {.timeout_ns = 5 * NS_PER_SEC};
 
 /* -- command line ----------------------------------------------------------- */
 
-enum { KEY_RUN_DIR = 256, KEY_SERVER, KEY_AT, KEY_PAGE };
+enum { KEY_RUN_DIR = 256, KEY_SERVER, KEY_AT, KEY_PAGE, KEY_TRACE };
 
 static const struct argp_option option_list[] = {
     {"mechanism", 'm', "NAME", 0,
@@ -45,6 +45,8 @@ static const struct argp_option option_list[] = {
     {"at", KEY_AT, "HOST:PORT", 0,
      "the server is there, for mechanisms that reach other hosts", 0},
     {"timeout", 't', "SECONDS", 0, "give up after so long (default: 5)", 0},
+    {"trace", KEY_TRACE, NULL, 0,
+     "show every frame, both ways, on standard error", 0},
     {"page", KEY_PAGE, NULL, 0, "with `describe`: the whole protocol as a page",
      0},
     {0},
@@ -75,7 +77,15 @@ parse_option(int key, char *arg, struct argp_state *state)
         options.server = arg;
         return 0;
     case KEY_AT:
+        if (!args_address(arg, true))
+            argp_error(state,
+                       "--at=%s: HOST:PORT, IPv4 or a name, a port from 1 to "
+                       "65535",
+                       arg);
         options.at = arg;
+        return 0;
+    case KEY_TRACE:
+        options.trace = true;
         return 0;
     case KEY_PAGE:
         options.page = true;
@@ -140,6 +150,17 @@ file_contents(const char *path)
     return v;
 }
 
+/* What api_encode() would refuse with one word for both. */
+static void
+check_string(const struct api_field *field, const struct api_value *v)
+{
+    if (v->len > UINT16_MAX)
+        usage("%s: a string has at most %d bytes, not %zu", field->name,
+              UINT16_MAX, v->len);
+    if (memchr(v->at, '\0', v->len) != NULL)
+        usage("%s: a string has no byte of 0", field->name);
+}
+
 static struct api_value
 parse_value(const struct api_field *field, const char *text)
 {
@@ -167,10 +188,10 @@ parse_value(const struct api_field *field, const char *text)
         break;
     case API_STRING:
     case API_BYTES:
-        if (*text == '@')
-            return file_contents(text + 1);
-        v.at = text;
-        v.len = strlen(text);
+        v = *text == '@' ? file_contents(text + 1)
+                         : (struct api_value){.at = text, .len = strlen(text)};
+        if (field->type == API_STRING)
+            check_string(field, &v);
         return v;
     case API_FD:
     case API_END:
@@ -209,7 +230,7 @@ named_field(const struct api_field *fields, const char *word)
 static void
 parse_arguments(const struct api_method *method, struct api_value *values)
 {
-    bool given[API_MAX_FIELDS] = {false};
+    bool given[API_MAX_FIELDS] = {false}, positional = false;
     size_t n = field_count(method->args), next = 0;
     char signature[256];
 
@@ -222,6 +243,7 @@ parse_arguments(const struct api_method *method, struct api_value *values)
             word = strchr(word, '=') + 1;
         else
             i = (int)next;
+        positional = positional || word == options.words[w];
         if ((size_t)i >= n)
             usage("'%s' is one argument too many: %s", word, signature);
         if (given[i])
@@ -231,9 +253,13 @@ parse_arguments(const struct api_method *method, struct api_value *values)
         while (next < n && given[next])
             next++;
     }
+    /* Which one is missing only names can tell: without, it may be any. */
     for (size_t i = 0; i < n; i++)
-        if (!given[i])
+        if (!given[i] && !positional)
             usage("%s is missing: %s", method->args[i].name, signature);
+        else if (!given[i])
+            usage("%zu arguments are wanted, not %d: %s", n,
+                  options.word_count - 1, signature);
 }
 
 /* -- main ------------------------------------------------------------------- */

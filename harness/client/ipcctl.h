@@ -19,7 +19,7 @@ struct ctl_options {
     const struct ipc_mechanism *m;
     const char *dir, *server, *at;
     int64_t timeout_ns;
-    bool page;
+    bool page, trace;
     char **words; /* method and arguments */
     int word_count;
 };
@@ -51,5 +51,10 @@ int print_reply(const struct api_method *method, const struct reply *r);
  * client_call()'s error, or the exit status. */
 int describe_own(void);
 int describe_theirs(struct client *c, const struct api_method *method);
+
+/* -- ipcctl_trace.c -------------------------------------------------------- */
+
+/* client.h, watch: a line on standard error for each frame. */
+void trace_frame(const struct ipc_message *msg, bool sent, const char *why);
 
 #endif

@@ -123,7 +123,7 @@ print_reply(const struct api_method *method, const struct reply *r)
 
 /* Says why it did not work and what to do about it. */
 static int
-cannot_talk(const char *where, int err)
+cannot_talk(const char *where, int err, const char *why)
 {
     const char *name = options.m->name;
     bool spawned = (options.m->caps & IPC_SPAWNED) != 0;
@@ -152,7 +152,24 @@ cannot_talk(const char *where, int err)
         break;
     case EAGAIN:
         fprintf(stderr,
-                "the server has all the clients it can take; try again");
+                spawned ? "no process can be made for the server now: too many "
+                          "are running (ulimit -u)"
+                        : "the server has all the clients it can take; try "
+                          "again");
+        break;
+    case ENOBUFS:
+        fprintf(stderr, "no timer or no signal can be had for a time limit "
+                        "(RLIMIT_SIGPENDING, ulimit -i)");
+        break;
+    case EMFILE:
+        fprintf(stderr, "more descriptors are needed than may be open (ulimit "
+                        "-n)");
+        break;
+    case EHOSTUNREACH:
+        fprintf(stderr, "%s: no way to such a host", where);
+        break;
+    case EPROTO:
+        fprintf(stderr, "the server's answer is not of the protocol: %s", why);
         break;
     case ETIMEDOUT:
         fprintf(stderr, "no answer within the time (%.3g s)",
@@ -192,11 +209,14 @@ talk(const struct api_method *method, const struct api_value *args,
                !(options.m->caps & IPC_ONEWAY);
     struct client c;
     struct reply r;
-    int err = client_open(&c, options.m, where);
+    int err;
 
+    ipc_open_timeout = options.timeout_ns;
+    err = client_open(&c, options.m, where);
     if (err != 0)
-        return cannot_talk(where, err);
+        return cannot_talk(where, err, NULL);
     c.stop = &interrupted;
+    c.watch = options.trace ? trace_frame : NULL;
     if (interrupted) {
         err = -EINTR;
     } else if (all) {
@@ -212,7 +232,7 @@ talk(const struct api_method *method, const struct api_value *args,
             err = print_reply(method, &r);
     }
     client_close(&c);
-    return err < 0 ? cannot_talk(where, err) : err;
+    return err < 0 ? cannot_talk(where, err, c.why) : err;
 }
 
 /* A signal that comes a moment before a system call that waits would not

@@ -122,10 +122,10 @@ make_timer(struct alarm *a)
                          .sigev_value.sival_ptr = a};
 
     if (number == 0)
-        return -EAGAIN;
+        return -ENOBUFS;
     e.sigev_notify_thread_id = gettid();
     if (timer_create(CLOCK_MONOTONIC, &e, &a->timer) == -1) {
-        err = -errno;
+        err = errno == EAGAIN ? -ENOBUFS : -errno;
         give_number_back(a->restart);
         return err;
     }

@@ -54,8 +54,8 @@ struct alarm {
 };
 
 /* Sees to it that this thread is interrupted soon after deadline (clock.h).
- * 0; -ETIMEDOUT if it has passed; -EAGAIN: no timer to be had, or every
- * real-time number is in use; -ENOMEM.
+ * 0; -ETIMEDOUT if it has passed; -ENOBUFS: no timer to be had
+ * (RLIMIT_SIGPENDING), or every real-time number is in use; -ENOMEM.
  * A struct alarm of zeros is ready for use. */
 int alarm_arm(struct alarm *a, int64_t deadline);
 

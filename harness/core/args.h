@@ -8,6 +8,7 @@
 #include "wire.h"
 
 #include <argp.h>
+#include <stdbool.h>
 
 /* "ipcd of ipclab, protocol 1": for argp_program_version. */
 #define ARGS_VERSION(program) \
@@ -20,5 +21,9 @@
  * "there is nobody to talk to", or whatever that means to the program. */
 const struct ipc_mechanism *args_mechanism(struct argp_state *state,
                                            const char *name, const char *so);
+
+/* Is it "HOST" or "HOST:PORT", with a port up to 65535, and not IPv6?  With
+ * to_reach the port must be there, and not 0. */
+bool args_address(const char *text, bool to_reach);
 
 #endif

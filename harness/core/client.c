@@ -69,6 +69,7 @@ send_as(struct client *c, const struct api_method *method,
     struct ipc_message msg = {
         .buf = c->buf, .cap = c->limits.max_msg, .fd = -1};
     ssize_t n;
+    int err;
     struct wire_header h = {
         .kind = c->m->caps & IPC_ONEWAY ? WIRE_NOTICE : method->kind,
         .method = method->number,
@@ -84,7 +85,10 @@ send_as(struct client *c, const struct api_method *method,
     h.length = (uint32_t)n;
     wire_encode(&h, c->buf);
     msg.len = WIRE_HEADER + (size_t)n;
-    return c->m->send(c->state, &msg, timeout_ns);
+    err = c->m->send(c->state, &msg, timeout_ns);
+    if (err == 0 && c->watch != NULL)
+        c->watch(&msg, true, NULL);
+    return err;
 }
 
 int
@@ -96,39 +100,56 @@ client_send(struct client *c, const struct api_method *method,
     return send_as(c, method, args, c->next_id++, timeout_ns);
 }
 
-/* Turns a received message into a reply.  -EPROTO if it is not one. */
-static int
+/* Turns a received message into a reply: NULL, or what is wrong with it. */
+static const char *
 parse(const struct ipc_message *msg, struct reply *r)
 {
+    const uint8_t *payload = (const uint8_t *)msg->buf + WIRE_HEADER;
     const struct api_method *method;
-    const struct api_field *fields;
     struct api_value error[2];
     struct wire_header h;
-    const uint8_t *payload = (const uint8_t *)msg->buf + WIRE_HEADER;
 
-    *r = (struct reply){.fd = msg->fd};
-    if (wire_decode(msg->buf, msg->len, msg->fd != -1, &h) != 0 ||
-        h.kind != WIRE_REPLY)
-        goto refuse;
+    if (wire_decode(msg->buf, msg->len, msg->fd != -1, &h) != 0)
+        return wire_explain(msg->buf, msg->len, msg->fd != -1);
+    if (h.kind != WIRE_REPLY)
+        return "it is no reply, but a request or a notice";
     r->id = h.id;
     r->method = h.method;
     r->status = h.status;
     if (r->status != WIRE_OK) {
         if (api_decode(api_error_fields, payload, h.length, -1, error) != 0)
-            goto refuse;
+            return "an error whose errno and message do not decode";
         r->os_error = error[0].i32;
         r->message = error[1];
-        return 0;
+        return NULL;
     }
     method = api_by_number(h.method);
     if (method == NULL)
-        goto refuse;
-    fields = method->results;
-    if (api_decode(fields, payload, h.length, msg->fd, r->results) != 0)
-        goto refuse;
-    return 0;
+        return "a reply to a method that is not known here";
+    if (api_decode(method->results, payload, h.length, msg->fd, r->results) !=
+        0)
+        return "its results are not those of its method";
+    return NULL;
+}
 
-refuse:
+/* A message, or the header of what cannot be one. */
+static int
+receive(struct client *c, const struct ipc_message *msg, bool whole,
+        struct reply *r)
+{
+    struct wire_header h;
+
+    *r = (struct reply){.fd = msg->fd};
+    if (whole)
+        c->why = parse(msg, r);
+    else if (wire_decode_header(msg->buf, &h) == 0)
+        c->why = "longer than a message can be here";
+    else
+        c->why = wire_explain(msg->buf, msg->len, false);
+    if (c->watch != NULL)
+        c->watch(msg, false, c->why);
+    if (c->why == NULL)
+        return 0;
     if (msg->fd != -1)
         close(msg->fd);
     r->fd = -1;
@@ -149,9 +170,9 @@ recv_until(struct client *c, struct reply *r, int64_t deadline)
     do
         err = c->m->recv(c->state, &msg, time_left(deadline));
     while (err == -EINTR && (c->stop == NULL || !*c->stop));
-    if (err != 0)
+    if (err != 0 && err != -EBADMSG)
         return err;
-    return parse(&msg, r);
+    return receive(c, &msg, err == 0, r);
 }
 
 int

@@ -23,6 +23,13 @@ struct client {
      * when a signal has made it non-zero.  NULL: signals are waited out. */
     const volatile sig_atomic_t *stop;
 
+    /* After -EPROTO: what was wrong with the server's answer, in words. */
+    const char *why;
+
+    /* NULL, or sees every frame: one that has been sent, one that has come, and
+     * then why it was refused (or NULL). */
+    void (*watch)(const struct ipc_message *msg, bool sent, const char *why);
+
     /* IPC_CALLED only: lets the server have its turn. */
     void (*turn)(void *server);
     void *server;
@@ -75,7 +82,7 @@ void client_close(struct client *c);
  *   -EMSGSIZE   the arguments do not fit this mechanism
  *   -EINVAL     an argument cannot be encoded (api_encode())
  *   -ETIMEDOUT, -EPIPE, -EINTR, -EBUSY  as in ipc.h
- *   -EPROTO     the server's answer is not of our protocol
+ *   -EPROTO     the server's answer is not of our protocol: see why
  *   -ESTALE     opened by another process, before a fork(2)
  */
 int client_call(struct client *c, const struct api_method *method,

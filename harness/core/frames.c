@@ -86,13 +86,22 @@ frames_add(struct frames *f, size_t n)
     f->end += n;
 }
 
+/* Its header, for who wants to say what is wrong with it. */
+static int
+refuse(const uint8_t *header, struct ipc_message *msg)
+{
+    msg->len = WIRE_HEADER;
+    memmove(msg->buf, header, WIRE_HEADER);
+    return -EBADMSG;
+}
+
 int
 frames_take(struct frames *f, struct ipc_message *msg)
 {
     ssize_t len = frame_length(f);
 
     if (len < 0 || (size_t)len > msg->cap)
-        return -EBADMSG;
+        return refuse(f->buf + f->start, msg);
     if (len == 0 || f->end - f->start < (size_t)len)
         return 0;
     msg->len = (size_t)len;
@@ -136,7 +145,7 @@ frames_cut(struct frames *f, struct ipc_message *msg, size_t n)
     if (n >= WIRE_HEADER)
         len = length_at(from);
     if (len < 0 || (size_t)len > msg->cap)
-        return -EBADMSG;
+        return refuse(from, msg);
     if ((size_t)len > n) /* the rest will follow */
         len = 0;
     msg->len = (size_t)len;

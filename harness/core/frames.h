@@ -38,7 +38,8 @@ void frames_add(struct frames *f, size_t n);
  * 1          a message was copied into msg->buf, its length is in msg->len
  * 0          not whole yet
  * -EBADMSG   not our protocol, or longer than msg->cap: there is no way to
- *            find the next message, so the connection must go
+ *            find the next message, so the connection must go; its header is
+ *            in msg
  * (A frame of another version is handed on as it is, for the error reply.)
  */
 int frames_take(struct frames *f, struct ipc_message *msg);

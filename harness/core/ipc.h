@@ -180,7 +180,9 @@ struct ipc_mechanism {
      *   -EACCES, -EPERM         the server, or what stands in its place, is
      *                           not to be used by this user, or not trusted
      *   -ETIMEDOUT              there is one, but it let us wait
-     *   -EAGAIN                 it is full: IPC_MAX_CLIENTS
+     *   -EAGAIN                 it is full: IPC_MAX_CLIENTS; spawned: no
+     *                           process to be had, fork(2)
+     *   -ENOBUFS                no timer, or no signal number, to be had
      *   On failure everything is undone, and close() is not called.
      *
      * send()    A variant that is not IPC_PIPELINED holds one message at a time:
@@ -190,7 +192,9 @@ struct ipc_mechanism {
      *           up in the middle of a message the connection is of no more
      *           use: -ETIMEDOUT now, -EPIPE from then on.
      *
-     * recv()    the next reply.  -EINTR: a signal came before a reply did;
+     * recv()    the next reply.  -EBADMSG: what came is not of the protocol, and
+     *           where the next one begins cannot be told; its header is in msg.
+     *           -EINTR: a signal came before a reply did;
      *           nothing is lost, call again.  A handler installed with
      *           SA_RESTART does not interrupt: with no time limit the system
      *           call that waits is restarted, signal(7).

@@ -97,8 +97,10 @@ serve(struct ipcd *d)
         struct endpoint *e = &d->endpoints[running];
 
         err = -pthread_create(&e->thread, NULL, endpoint_run, e);
-        if (err != 0)
+        if (err != 0) {
+            ipcd_complain(e->m->name, "no thread for it (ulimit -u, -v)", err);
             break;
+        }
     }
     if (err == 0)
         err = announce(d);

@@ -82,6 +82,9 @@ add_mechanism(struct argp_state *state, const char *name)
     const struct ipc_mechanism *m =
         args_mechanism(state, name, "it cannot be served");
 
+    for (size_t i = 0; i < ipcd.count; i++)
+        if (ipcd.endpoints[i].m == m)
+            argp_error(state, "-m %s is given twice", name);
     if (ipcd.count == MAX_ENDPOINTS)
         argp_error(state, "at most %d mechanisms", MAX_ENDPOINTS);
     else
@@ -102,6 +105,11 @@ parse_option(int key, char *arg, struct argp_state *state)
         options.stdio = true;
         return 0;
     case KEY_LISTEN: /* for the mechanism: rundir.h, LISTEN_VARIABLE */
+        if (!args_address(arg, false))
+            argp_error(state,
+                       "--listen=%s: ADDRESS or ADDRESS:PORT, IPv4, a port up "
+                       "to 65535",
+                       arg);
         setenv(LISTEN_VARIABLE, arg, 1);
         return 0;
     case KEY_SWEEP:

@@ -259,7 +259,7 @@ START_TEST(bad_usage_of_ipcd_is_64)
     EXPECT(64, "baseline");
     IPCD("--stdio", "-m", a_daemon()->name);
     EXPECT(64, "leave out --stdio");
-    IPCD("--stdio", "-m", a_spawned()->name, "-m", a_spawned()->name);
+    IPCD("--stdio", "-m", "pipe/coprocess", "-m", "pipe/packet");
     EXPECT(64, "exactly one");
     IPCD("-m", a_daemon()->name, "rubbish");
     EXPECT(64, "rubbish");

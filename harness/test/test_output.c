@@ -180,24 +180,23 @@ START_TEST(a_run_or_a_report_that_nobody_sees_is_an_error)
 }
 END_TEST
 
-static void
-report_unwritable(void *dir)
+/* gnuplot prints what it cannot write, where its output goes: 2 MB of SVG.  (A
+ * directory in the place of a file: root may not write that, either.) */
+START_TEST(a_report_into_a_directory_that_cannot_be_written_is_an_error)
 {
+    static const char *const files[] = {"summary.csv", "latency.svg"};
+    char dir[RECORD_PATH], path[RECORD_PATH + 20];
+
     plain_shell();
+    write_run(&usual, dir);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, files[i]);
+        ck_assert_int_eq(mkdir(path, 0755), 0);
+    }
     RUN("ipcbench", "report", dir);
-    EXPECT(EX_CANTCREAT, "Permission denied");
+    EXPECT(EX_CANTCREAT, "summary.csv");
     ck_assert_ptr_null(strstr(o.err, "--out"));
     ck_assert_ptr_null(strstr(o.out, "<svg"));
-    ck_assert_uint_lt(strlen(o.out), 20000);
-}
-
-START_TEST(a_report_into_a_directory_of_others_is_an_error)
-{
-    char dir[RECORD_PATH];
-
-    write_run(&usual, dir);
-    ck_assert_int_eq(chmod(dir, 0755), 0);
-    run_as(ALICE, report_unwritable, dir);
     remove_results();
 }
 END_TEST
@@ -410,8 +409,8 @@ test_output(void)
 
     tcase_add_loop_test(tc, what_cannot_be_printed_is_an_error, 0, TALKATIVE);
     tcase_add_test(tc, a_run_or_a_report_that_nobody_sees_is_an_error);
-    add_test_if(tc, need_root(),
-                a_report_into_a_directory_of_others_is_an_error);
+    tcase_add_test(
+        tc, a_report_into_a_directory_that_cannot_be_written_is_an_error);
     tcase_add_test(tc, nobody_will_say_whether_a_oneway_request_was_done);
     tcase_add_test(tc, a_reader_that_goes_away_is_no_reason_to_die);
     tcase_add_loop_test(tc, every_program_has_its_0_to_2, 0, 6);
