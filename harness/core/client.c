@@ -62,6 +62,12 @@ client_close(struct client *c)
     free(c->state);
 }
 
+void
+client_take_over(struct client *c)
+{
+    c->process = process_number();
+}
+
 static int
 send_as(struct client *c, const struct api_method *method,
         const struct api_value *args, uint64_t id, int64_t timeout_ns)

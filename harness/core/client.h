@@ -73,6 +73,11 @@ int client_open(struct client *c, const struct ipc_mechanism *m,
                 const char *where);
 void client_close(struct client *c);
 
+/* In a forked process: from now on the client is this one's, and the parent
+ * must not use it, only close it when this one has ended; nobody checks that.
+ * (Not signals/...: there the server signals the parent.) */
+void client_take_over(struct client *c);
+
 /*
  * Sends a request or notice and waits for the reply (a notice, or any message
  * on an IPC_ONEWAY mechanism, has none: then r->status is WIRE_OK at once).  On

@@ -229,8 +229,10 @@ spawned_client_inside(const struct isolate_cell *c, struct host *h,
     if (notes->err != 0)
         return;
     notes->err = isolate_enter(f, h->dir);
-    if (notes->err == 0 && inside(f, notes))
+    if (notes->err == 0 && inside(f, notes)) {
+        client_take_over(&client); /* the process outside only waits */
         ask(&client, notes);
+    }
     notes->outer_pid = self; /* that is the one the server knows */
     if (getpid() != self && (f->flags & CLONE_NEWPID))
         _exit(0); /* the copy: the server is its parent's to end */

@@ -214,6 +214,22 @@ START_TEST(it_does_not_matter_how_the_child_was_made)
 }
 END_TEST
 
+START_TEST(a_child_may_take_the_client_over)
+{
+    pid_t pid;
+
+    begin(_i);
+    pid = fork();
+    if (pid == 0) {
+        client_take_over(&client);
+        expect_echo(&client, 10);
+        _exit(EXIT_SUCCESS);
+    }
+    expect_success(pid);
+    end();
+}
+END_TEST
+
 static void
 add_one(struct client *c, int64_t expected)
 {
@@ -389,6 +405,8 @@ test_library(void)
                 tc, reason, a_child_and_its_child_have_clients_of_their_own, i);
         if (!(each->caps & IPC_SPAWNED))
             continue;
+        if (strncmp(each->name, "signals/", 8) != 0)
+            add_loop_test_if(tc, reason, a_child_may_take_the_client_over, i);
         for (size_t t = 0; t < sizeof spawned / sizeof *spawned; t++)
             add_loop_test_if(tc, reason, spawned[t], i);
         add_loop_test_if(tc, reason != NULL ? reason : need_root(),
