@@ -54,14 +54,17 @@ pidfd_of(pid_t pid)
     return fd;
 }
 
-void
+rlim_t
 limit_queue(rlim_t n)
 {
     struct rlimit limit;
+    rlim_t before;
 
     ck_assert_int_eq(getrlimit(RLIMIT_SIGPENDING, &limit), 0);
+    before = limit.rlim_cur;
     limit.rlim_cur = n;
     ck_assert_int_eq(setrlimit(RLIMIT_SIGPENDING, &limit), 0);
+    return before;
 }
 
 rlim_t

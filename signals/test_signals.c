@@ -108,10 +108,11 @@ END_TEST
 
 START_TEST(a_full_queue_forgets_who_sent_and_that_is_not_root)
 {
+    rlim_t before;
     siginfo_t info;
 
     block(SIGUSR1, SIGUSR2, SIGRTMIN);
-    limit_queue(0);
+    before = limit_queue(0);
     ck_assert_int_eq(sigqueue(getpid(), SIGRTMIN, value(1)), -1);
     ck_assert_int_eq(errno, EAGAIN);
     ck_assert_int_eq(kill(getpid(), SIGRTMIN), 0);
@@ -129,6 +130,7 @@ START_TEST(a_full_queue_forgets_who_sent_and_that_is_not_root)
         if (number == SIGRTMIN)
             break;
     }
+    limit_queue(before);
 }
 END_TEST
 

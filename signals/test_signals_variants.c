@@ -221,9 +221,12 @@ END_TEST
 
 START_TEST(without_a_queue_it_says_so)
 {
+    rlim_t before;
+
     ck_assert_ptr_eq(ipc_unavailable(ipc_registry[_i]), NULL);
-    limit_queue(0);
+    before = limit_queue(0);
     ck_assert(strstr(ipc_unavailable(ipc_registry[_i]), "ulimit -i") != NULL);
+    limit_queue(before);
 }
 END_TEST
 
@@ -231,11 +234,13 @@ END_TEST
 
 START_TEST(where_no_value_travels_no_queue_is_needed)
 {
-    limit_queue(0);
+    rlim_t before = limit_queue(0);
+
     begin(_i);
     for (int i = 0; i < 10; i++)
         expect_echo(&client, 100);
     end();
+    limit_queue(before);
 }
 END_TEST
 
