@@ -4,7 +4,7 @@ SRC        += $(filter-out %/ipcd.c %/ipcbench.c,$(wildcard harness/core/*.c \
 SRC        += $(filter-out %/nslab.c %/ipcctl.c,$(wildcard harness/ns/*.c \
               harness/client/*.c))
 TESTS      += $(wildcard harness/test/test_*.c) harness/test/conformance.c
-CHECK_SRC  += $(addprefix harness/test/,main.c cases.c fixture.c leftovers.c \
+CHECK_SRC  += $(addprefix harness/test/,main.c here.c apart.c cases.c fixture.c leftovers.c \
               actors.c servers.c files.c subject.c ruled.c inject.c \
               confined.c customer.c inside.c made_up.c \
               attack/requests.c attack/driven.c) \

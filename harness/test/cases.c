@@ -88,12 +88,6 @@ add_loop_test_if(TCase *tc, const char *reason, const TTest *test, int i)
 }
 
 const char *
-need_root(void)
-{
-    return geteuid() == 0 ? NULL : "need root (a second uid)";
-}
-
-const char *
 need_mechanism(const struct ipc_mechanism *m)
 {
     static char reason[64][160];

@@ -2,32 +2,30 @@
  * fixture.c - what every test stands on (test.h): a place of its own before,
  * a look at what is left after.
  *
- *      /tmp/ipclab-check-XXXXXX/     one for the whole run
+ *      /tmp/ipclab-check-XXXXXX/     one for the whole run (here.h)
  *          run/                      run_dir; emptied for each test
  *          said                      what failed tests and their programs
  *                                    wrote to standard error
- *          mqueue/                   as root: where the test's own POSIX
- *                                    queues can be seen
+ *          programs                  where programs can be run, if not here
  *          ipcd-10001                a set-user-ID copy of the server
  *
  * Check forks for each test, and the checked fixture runs in the test's own
  * process; so the namespaces made here are that test's alone.
  */
-#define _GNU_SOURCE /* unshare, nftw, pipe2 */
+#define _GNU_SOURCE /* pipe2 */
 #include "test.h"
+
+#include "test/here.h"
 
 #include "core/rundir.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -35,22 +33,9 @@
 
 char run_dir[ENDPOINT_SIZE];
 
-char check_dir[] = "/tmp/ipclab-check-XXXXXX";
-static char mqueue_dir[sizeof check_dir + sizeof "/mqueue"];
 static int said; /* a descriptor */
 
 /* -- before and after each test -------------------------------------------- */
-
-static int
-remove_entry(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st, (void)at;
-    if (type == FTW_DP)
-        rmdir(path);
-    else
-        unlink(path);
-    return 0;
-}
 
 /* What a crashed test left: the processes are gone with their process group
  * (Check kills it), the rest goes here. */
@@ -63,23 +48,9 @@ clean_up(void)
         if (ipc_registry[i]->sweep != NULL &&
             endpoint_name(ipc_registry[i], run_dir, name) == 0)
             ipc_registry[i]->sweep(name);
-    nftw(run_dir, remove_entry, 8, FTW_PHYS | FTW_DEPTH);
+    here_empty(run_dir);
 }
 
-/* Root may have a world of its own, where nobody else's objects are and whose
- * end takes the rest along.  Others, and a root that may not, tell their
- * objects apart by owner and by what was there before. */
-static bool
-isolate(void)
-{
-    if (unshare(CLONE_NEWNS | CLONE_NEWIPC) == -1)
-        return false;
-    return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("shm", "/dev/shm", "tmpfs", 0, "mode=1777") == 0 &&
-           mount("mqueue", mqueue_dir, "mqueue", 0, NULL) == 0;
-}
-
-static bool isolated;
 static off_t said_before;
 static int running[2]; /* a pipe; this program alone has it open for writing */
 static volatile pid_t *test_group; /* shared with the janitor; 0: none */
@@ -105,7 +76,7 @@ take_a_process(void)
      * Check itself does not live that long, the janitor will. */
     *test_group = getpgrp();
     close(running[1]);
-    isolated = isolate();
+    apart_test();
 }
 
 static void
@@ -121,7 +92,7 @@ setup(void)
     /* An orphan (a spawned server whose client was killed) comes to us.
      * qemu-user does not know the call; nor has it tests with processes. */
     ck_assert(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 || errno == EINVAL);
-    leftovers_begin(isolated ? mqueue_dir : NULL);
+    leftovers_begin();
 }
 
 static void
@@ -145,12 +116,11 @@ fixture_add(TCase *tc)
 
 /* -- before and after all of them ------------------------------------------ */
 
-static pid_t janitor;
+static int cleared; /* a pipe: its end is the janitor's */
 
 /* However this program ends, also by kill -9: the janitor reads the end of file
  * and clears up. */
-static void
-wait_and_clear_up(void)
+static void __attribute__((noreturn)) wait_and_clear_up(void)
 {
     char byte;
 
@@ -160,23 +130,43 @@ wait_and_clear_up(void)
     if (*test_group > 0)
         kill(-*test_group, SIGKILL);
     clean_up();
-    nftw(check_dir, remove_entry, 8, FTW_PHYS | FTW_DEPTH);
+    here_end();
     _exit(EXIT_SUCCESS);
 }
 
-/* Makes the directory.  -1: errno says why not. */
-static int
-make_check_dir(void)
+/* No child of ours: a test may wait for all that there are. */
+static bool
+start_janitor(void)
 {
-    char path[sizeof check_dir + sizeof "/said"];
+    int status, ends[2];
+    pid_t pid;
 
-    if (mkdtemp(check_dir) == NULL || chmod(check_dir, 0755) == -1)
-        return -1;
+    if (pipe2(running, O_CLOEXEC) == -1 || pipe2(ends, O_CLOEXEC) == -1 ||
+        (pid = fork()) == -1)
+        return false;
+    if (pid == 0) {
+        pid = fork();
+        if (pid != 0)
+            _exit(pid == -1);
+        close(ends[0]);
+        wait_and_clear_up();
+    }
+    close(running[0]);
+    close(ends[1]);
+    cleared = ends[0];
+    return waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+/* -1: errno says why not. */
+static int
+make_files(void)
+{
+    char path[ENDPOINT_SIZE];
+
     snprintf(run_dir, sizeof run_dir, "%s/run", check_dir);
-    snprintf(mqueue_dir, sizeof mqueue_dir, "%s/mqueue", check_dir);
     snprintf(path, sizeof path, "%s/said", check_dir);
     said = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    return said == -1 ? -1 : mkdir(mqueue_dir, 0700);
+    return said == -1 ? -1 : 0;
 }
 
 void
@@ -184,22 +174,25 @@ fixture_begin(void)
 {
     test_group = mmap(NULL, sizeof *test_group, PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (test_group == MAP_FAILED || make_check_dir() == -1 ||
-        pipe2(running, O_CLOEXEC) == -1 || (janitor = fork()) == -1) {
+    if (!here_begin())
+        exit(EXIT_FAILURE);
+    if (test_group == MAP_FAILED || !start_janitor() || make_files() == -1) {
         perror(check_dir);
         exit(EXIT_FAILURE);
     }
-    if (janitor == 0)
-        wait_and_clear_up();
-    close(running[0]);
+    here_programs();
+    if (is_forked())
+        apart_begin();
 }
 
 void
 fixture_end(void)
 {
+    char byte;
+
     *test_group = 0;
     close(running[1]);
-    waitpid(janitor, NULL, 0);
+    (void)!read(cleared, &byte, 1);
 }
 
 void

@@ -7,9 +7,17 @@
  *      /dev/mqueue           POSIX queues, or where the test's own can be seen
  *      /dev/shm              POSIX shared memory and semaphores
  *      run_dir               everything that has a name
+ *
+ * Where these are not the test's own (here.h), only names of its endpoints
+ * count, and of System V, where no name says whose an object is, what the
+ * mechanism's sweep() finds.
  */
 #define _GNU_SOURCE /* nftw, open_memstream */
 #include "test.h"
+
+#include "test/here.h"
+
+#include "core/rundir.h"
 
 #include <dirent.h>
 #include <ftw.h>
@@ -23,22 +31,47 @@
 
 /* -- objects --------------------------------------------------------------- */
 
-static const char *queues;
-static bool own_namespace; /* then everything in it is ours */
-static FILE *listing;      /* for nftw(3), which takes no argument */
+static FILE *listing; /* for nftw(3), which takes no argument */
 
 static int
 list_entry(const char *path, const struct stat *st, int type, struct FTW *at)
 {
-    (void)type;
-    if (at->level > 0 && (own_namespace || st->st_uid == geteuid()))
+    (void)st, (void)type;
+    if (at->level > 0)
         fprintf(listing, "%s\n", path);
     return 0;
 }
 
-/* The columns of /proc/sysvipc differ: which one has the owner? */
+/* Has it the name of an endpoint of this run? */
+static bool
+is_of_this_run(const char *path)
+{
+    char name[ENDPOINT_SIZE], flat[ENDPOINT_SIZE];
+
+    for (size_t i = 0; ipc_registry[i] != NULL; i++)
+        if (endpoint_name(ipc_registry[i], run_dir, name) == 0 &&
+            endpoint_flat(name, flat) == 0 && strstr(path, flat + 1) != NULL)
+            return true;
+    return false;
+}
+
+/* Where others have objects too. */
+static int
+list_own_entry(const char *path, const struct stat *st, int type,
+               struct FTW *at)
+{
+    return is_of_this_run(path) ? list_entry(path, st, type, at) : 0;
+}
+
 static void
-list_sysv(FILE *out, const char *kind, int uid_column)
+list_shared(const char *dir, bool own)
+{
+    nftw(dir, own ? list_entry : list_own_entry, 8, FTW_PHYS);
+}
+
+/* The second column is the id. */
+static void
+list_sysv(FILE *out, const char *kind)
 {
     char path[64], line[512];
     FILE *in;
@@ -49,15 +82,10 @@ list_sysv(FILE *out, const char *kind, int uid_column)
         return;
     (void)!fgets(line, sizeof line, in); /* the heading */
     while (fgets(line, sizeof line, in) != NULL) {
-        char *save = NULL, *word = strtok_r(line, " ", &save), *id = word;
+        char *save = NULL;
 
-        for (int i = 1; i <= uid_column && word != NULL; i++) {
-            word = strtok_r(NULL, " ", &save);
-            if (i == 1)
-                id = word;
-        }
-        if (word != NULL && (own_namespace || (uid_t)atol(word) == geteuid()))
-            fprintf(out, "System V %s %s\n", kind, id);
+        strtok_r(line, " ", &save);
+        fprintf(out, "System V %s %s\n", kind, strtok_r(NULL, " ", &save));
     }
     fclose(in);
 }
@@ -71,11 +99,14 @@ list_objects(void)
     listing = open_memstream(&text, &size);
     ck_assert_ptr_nonnull(listing);
     nftw(run_dir, list_entry, 8, FTW_PHYS);
-    nftw("/dev/shm", list_entry, 8, FTW_PHYS);
-    nftw(queues, list_entry, 8, FTW_PHYS);
-    list_sysv(listing, "msg", 7);
-    list_sysv(listing, "sem", 4);
-    list_sysv(listing, "shm", 7);
+    list_shared("/dev/shm", own_shm());
+    list_shared(own_queues() != NULL ? own_queues() : "/dev/mqueue",
+                own_queues() != NULL);
+    if (own_sysv()) {
+        list_sysv(listing, "msg");
+        list_sysv(listing, "sem");
+        list_sysv(listing, "shm");
+    }
     fclose(listing);
     return text;
 }
@@ -194,13 +225,23 @@ close_descriptors(const struct child *keep)
 /* -- before and after ------------------------------------------------------ */
 
 void
-leftovers_begin(const char *own_queues)
+leftovers_begin(void)
 {
-    own_namespace = own_queues != NULL;
-    queues = own_namespace ? own_queues : "/dev/mqueue";
     FD_ZERO(&descriptors_before);
     each_descriptor(getpid(), remember, &descriptors_before);
     objects_before = list_objects();
+}
+
+static void
+list_swept(FILE *out)
+{
+    char name[ENDPOINT_SIZE];
+
+    for (size_t i = 0; ipc_registry[i] != NULL; i++)
+        if (ipc_registry[i]->sweep != NULL &&
+            endpoint_name(ipc_registry[i], run_dir, name) == 0 &&
+            ipc_registry[i]->sweep(name) == 1)
+            fprintf(out, "objects of %s\n", ipc_registry[i]->name);
 }
 
 static const char *
@@ -214,6 +255,8 @@ what_is_left(bool all)
     if (all)
         each_descriptor(getpid(), name_if_new, out);
     list_new(all, out);
+    if (all && !own_sysv())
+        list_swept(out);
     fclose(out);
     return left;
 }

@@ -12,6 +12,8 @@
 #define _GNU_SOURCE /* RLIMIT_MSGQUEUE */
 #include "test.h"
 
+#include "test/here.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,11 +42,14 @@ main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     if (argc == 4 && strcmp(argv[1], "--stdio") == 0)
         return polled_stdio_server(argv[3]);
+    if (argc == 2 && strcmp(argv[1], "--who") == 0)
+        return here_who();
     if (argc != 1) {
         fprintf(stderr, "check takes no arguments; CK_RUN_CASE=NAME in the "
                         "environment picks one mechanism\n");
         return 64;
     }
+    here_inherit_nothing();
     have_room_for_queues();
     /* For ipcd-naive: no other program looks at it. */
     setenv("IPCLAB_WITHOUT", "owner,proper,nonce", 1);

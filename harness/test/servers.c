@@ -1,6 +1,8 @@
 /* servers.c - the servers of a test (test.h). */
-#define _GNU_SOURCE /* memmem, sendfile */
+#define _GNU_SOURCE /* memmem */
 #include "test.h"
+
+#include "test/here.h"
 
 #include "core/clock.h"
 #include "core/rundir.h"
@@ -14,8 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,44 +44,20 @@ server_start_by(struct host *h, const struct ipc_mechanism *m,
     start(h, m, path);
 }
 
-static void
-copy_server(const char *to, gid_t group)
-{
-    char from[PATH_MAX];
-    struct stat st;
-    int in, out;
-    ssize_t n;
-
-    ck_assert_int_eq(program_path("ipcd", from, sizeof from), 0);
-    in = open(from, O_RDONLY | O_CLOEXEC);
-    ck_assert_msg(in != -1, "%s: %s", from, strerror(errno));
-    ck_assert_int_eq(fstat(in, &st), 0);
-    out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
-    ck_assert_msg(out != -1, "%s: %s", to, strerror(errno));
-    do
-        n = sendfile(out, in, NULL, (size_t)st.st_size);
-    while (n > 0);
-    ck_assert_int_eq(n, 0);
-    /* Nobody else may run it: a sanitizer's environment variables would let
-     * them write root's files. */
-    ck_assert_int_eq(fchown(out, geteuid(), group), 0);
-    ck_assert_int_eq(fchmod(out, 04750), 0);
-    close(in);
-    close(out);
-}
-
 void
 server_start_for(struct host *h, const struct ipc_mechanism *m, uid_t uid)
 {
-    char copy[ENDPOINT_SIZE];
+    char copy[PATH_MAX];
 
     if (!(m->caps & IPC_SPAWNED) || uid == geteuid()) {
         server_start(h, m);
         return;
     }
-    snprintf(copy, sizeof copy, "%s/ipcd-%u", check_dir, (unsigned)uid);
+    snprintf(copy, sizeof copy, "%s/ipcd-%u", programs_dir(), (unsigned)uid);
+    /* Nobody else may run it: a sanitizer's environment variables would let
+     * them write root's files. */
     if (access(copy, F_OK) == -1)
-        copy_server(copy, uid);
+        ck_assert_int_eq(copy_program("ipcd", copy, uid, 04750), 0);
     start(h, m, copy);
 }
 

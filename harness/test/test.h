@@ -72,7 +72,10 @@ void add_test_if(TCase *tc, const char *reason, const TTest *test);
 void add_loop_test_if(TCase *tc, const char *reason, const TTest *test, int i);
 
 /* Reasons, or NULL. */
-const char *need_root(void);
+const char *need_root(void);        /* a second uid */
+const char *need_set_user_id(void); /* ... and programs that change to it */
+const char *need_programs(void);    /* a place for copied programs to run */
+const char *need_proc(void);
 const char *need_source(void); /* the checkout, readable */
 const char *need_mechanism(const struct ipc_mechanism *m);
 
@@ -206,9 +209,8 @@ int raw_send(struct client *c, const void *bytes, size_t len, int fd);
 /* What the test has opened so far, but not the child's own pipes. */
 void close_descriptors(const struct child *keep);
 
-/* leftovers.c: remembers what is there.  own_queues is where the POSIX queues
- * of the test's own namespace are, or NULL if it has none. */
-void leftovers_begin(const char *own_queues);
+/* leftovers.c: remembers what is there. */
+void leftovers_begin(void);
 
 /* What has come since, one a line, lock files and descriptors too. */
 const char *leftovers_end(void);

@@ -1,0 +1,395 @@
+/* here.c - what is inherited, and where the files and programs of a run are
+ * (here.h). */
+#define _GNU_SOURCE /* close_range, setgroups, setresuid */
+#include "test/here.h"
+
+#include "test/test.h"
+
+#include "core/rundir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <grp.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* -- what is inherited ----------------------------------------------------- */
+
+/* Not those that a sanitizer has set. */
+static void
+heed_again(int number)
+{
+    struct sigaction action;
+
+    if (sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+        signal(number, SIG_DFL);
+}
+
+void
+here_inherit_nothing(void)
+{
+    sigset_t none;
+    int fd;
+
+    /* Or the next file that is opened would be taken for one of the three. */
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd != -1 && fd <= STDERR_FILENO);
+    close_range(STDERR_FILENO + 1, UINT_MAX, 0);
+    for (int number = 1; number < NSIG; number++)
+        heed_again(number);
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    umask(022);
+    unsetenv("POSIXLY_CORRECT"); /* it changes what argp(3) takes */
+}
+
+/* -- trying ---------------------------------------------------------------- */
+
+bool
+here_try(bool (*f)(void))
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(f() ? EXIT_SUCCESS : EXIT_FAILURE);
+    return pid != -1 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static bool
+become_alice(void)
+{
+    return setgroups(0, NULL) == 0 && setresgid(ALICE, ALICE, ALICE) == 0 &&
+           setresuid(ALICE, ALICE, ALICE) == 0;
+}
+
+/* What even root of a container has.  The rest is asked for by who needs it. */
+static const cap_value_t usual[] = {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER,
+                                    CAP_KILL,  CAP_SETGID,       CAP_SETUID};
+
+static const char *
+missing_right(void)
+{
+    static char reason[64];
+    cap_t caps = cap_get_proc();
+
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
+        cap_flag_value_t has = CAP_CLEAR;
+        char *name;
+
+        if (cap_get_flag(caps, usual[i], CAP_EFFECTIVE, &has) == 0 &&
+            has == CAP_SET)
+            continue;
+        name = cap_to_name(usual[i]);
+        snprintf(reason, sizeof reason, "need root with %s", name);
+        cap_free(name);
+        break;
+    }
+    cap_free(caps);
+    return reason[0] != '\0' ? reason : NULL;
+}
+
+const char *
+need_root(void)
+{
+    static const char *reason;
+    static bool tried;
+
+    if (tried)
+        return reason;
+    tried = true;
+    if (geteuid() != 0)
+        return reason = "need root (a second uid)";
+    reason = missing_right();
+    if (reason == NULL && !here_try(become_alice))
+        reason = "need a second uid (this user namespace has none)";
+    return reason;
+}
+
+const char *
+need_proc(void)
+{
+    return access("/proc/self/exe", F_OK) == 0
+               ? NULL
+               : "need proc(5) (mount -t proc proc /proc)";
+}
+
+/* -- where files are ------------------------------------------------------- */
+
+/* Room for the names in run_dir, which may have ENDPOINT_SIZE. */
+#define DIR_MAX 40
+
+char check_dir[DIR_MAX + sizeof "/ipclab-check-XXXXXX"] = "";
+
+static const char *candidate;
+
+static bool
+others_enter_it(void)
+{
+    return become_alice() && access(candidate, X_OK) == 0;
+}
+
+/* Why dir will not do for files; NULL if it will. */
+static const char *
+unfit(const char *dir)
+{
+    struct stat st;
+
+    candidate = dir;
+    if (dir[0] != '/')
+        return "does not begin with /";
+    if (strlen(dir) > DIR_MAX)
+        return "is too long for the names of sockets in it";
+    if (stat(dir, &st) == -1)
+        return strerror(errno);
+    if (!S_ISDIR(st.st_mode))
+        return strerror(ENOTDIR);
+    if (access(dir, W_OK | X_OK) == -1)
+        return strerror(errno);
+    if (need_root() == NULL && !here_try(others_enter_it))
+        return "cannot be entered by other users";
+    return NULL;
+}
+
+static bool
+make_dir_in(const char *dir, char *path, size_t size)
+{
+    snprintf(path, size, "%s/ipclab-check-XXXXXX", dir);
+    return mkdtemp(path) != NULL && chmod(path, 0755) == 0;
+}
+
+static bool
+make_check_dir(void)
+{
+    const char *dir = getenv("TMPDIR"), *why = NULL;
+
+    if (dir == NULL || dir[0] == '\0')
+        dir = "/tmp";
+    if (strcmp(dir, "/tmp") != 0 && (why = unfit(dir)) != NULL) {
+        printf("TMPDIR=%s: %s; /tmp is used instead\n", dir, why);
+        dir = "/tmp";
+    }
+    if (make_dir_in(dir, check_dir, sizeof check_dir))
+        return true;
+    fprintf(stderr, "check: no directory for its files in %s: %s\n", dir,
+            strerror(errno));
+    return false;
+}
+
+/* -- where programs are ---------------------------------------------------- */
+
+static char other_dir[PATH_MAX]; /* where check_dir does not do */
+static char probe[PATH_MAX + sizeof "/who"];
+static bool programs_run, programs_set_user_id;
+
+int
+copy_program(const char *program, const char *to, unsigned group, unsigned mode)
+{
+    char from[PATH_MAX];
+    int in, out, err = program_path(program, from, sizeof from);
+    struct stat st;
+    ssize_t n;
+
+    if (err < 0)
+        return err;
+    in = open(from, O_RDONLY | O_CLOEXEC);
+    out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+    if (in == -1 || out == -1 || fstat(in, &st) == -1)
+        return -errno;
+    do
+        n = sendfile(out, in, NULL, (size_t)st.st_size);
+    while (n > 0);
+    if (n == -1 || fchown(out, geteuid(), group) == -1 ||
+        fchmod(out, (mode_t)mode) == -1)
+        err = -errno;
+    close(in);
+    close(out);
+    return err;
+}
+
+int
+here_who(void)
+{
+    return geteuid() == getuid() ? 1 : 0;
+}
+
+static int
+run_probe(void)
+{
+    execl(probe, probe, "--who", (char *)NULL);
+    return -1;
+}
+
+/* The exit status of the probe; -1 if it does not run.  1: it runs as who
+ * started it. */
+static int
+try_program_in(const char *dir)
+{
+    const bool root = need_root() == NULL;
+    int status = 0;
+    pid_t pid;
+
+    snprintf(probe, sizeof probe, "%s/who", dir);
+    if (copy_program("check", probe, root ? ALICE : getegid(),
+                     root ? 04750 : 0700) < 0)
+        status = -1;
+    pid = status == -1 ? -1 : fork();
+    if (pid == 0)
+        _exit(!root || become_alice() ? run_probe() : -1);
+    if (pid == -1 || waitpid(pid, &status, 0) == -1 || !WIFEXITED(status) ||
+        WEXITSTATUS(status) > 1)
+        status = -1;
+    unlink(probe);
+    return status == -1 ? -1 : WEXITSTATUS(status);
+}
+
+/* CHECK_DIR/programs, for the janitor, who does not know what came after. */
+static const char *
+note(void)
+{
+    static char path[sizeof check_dir + sizeof "/programs"];
+
+    snprintf(path, sizeof path, "%s/programs", check_dir);
+    return path;
+}
+
+/* In place of the last one. */
+static void
+forget_other_dir(void)
+{
+    if (other_dir[0] != '\0')
+        rmdir(other_dir);
+    unlink(note());
+    other_dir[0] = '\0';
+}
+
+/* Nobody needs a better one. */
+static bool
+programs_do(void)
+{
+    return need_root() == NULL ? programs_set_user_id : programs_run;
+}
+
+/* Keeps it, if it is better than what there is. */
+static void
+try_other_dir(const char *dir)
+{
+    char path[PATH_MAX];
+    int got;
+
+    if (strlen(dir) > DIR_MAX || !make_dir_in(dir, path, sizeof path))
+        return;
+    (void)!symlink(path, note());
+    got = try_program_in(path);
+    if (got == -1 || (got == 1 && programs_run)) {
+        rmdir(path);
+        return;
+    }
+    forget_other_dir();
+    strcpy(other_dir, path);
+    (void)!symlink(path, note());
+    programs_run = true;
+    programs_set_user_id = got == 0;
+}
+
+static void
+make_programs_dir(void)
+{
+    static const char *const other[] = {"/var/tmp", "/run", "/dev/shm"};
+    char build[PATH_MAX];
+    int best = try_program_in(check_dir);
+
+    programs_run = best != -1;
+    programs_set_user_id = best == 0;
+    if (program_path("check", build, sizeof build) == 0 && !programs_do()) {
+        *strrchr(build, '/') = '\0';
+        try_other_dir(build);
+    }
+    for (size_t i = 0; i < sizeof other / sizeof *other && !programs_do(); i++)
+        try_other_dir(other[i]);
+}
+
+const char *
+programs_dir(void)
+{
+    return other_dir[0] != '\0' ? other_dir : check_dir;
+}
+
+const char *
+need_programs(void)
+{
+    return programs_run ? NULL
+                        : "need a directory for programs not mounted noexec "
+                          "(TMPDIR names one)";
+}
+
+const char *
+need_set_user_id(void)
+{
+    if (need_root() != NULL)
+        return need_root();
+    if (programs_set_user_id)
+        return NULL;
+    return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1
+               ? "need set-user-ID programs (no_new_privs is set)"
+               : "need set-user-ID programs (a directory not mounted nosuid "
+                 "that others may enter; TMPDIR names one)";
+}
+
+/* -- before and after ------------------------------------------------------ */
+
+bool
+here_begin(void)
+{
+    return make_check_dir();
+}
+
+void
+here_programs(void)
+{
+    if (need_proc() == NULL)
+        make_programs_dir();
+}
+
+static int
+remove_entry(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st, (void)at;
+    if (type == FTW_DP)
+        rmdir(path);
+    else
+        unlink(path);
+    return 0;
+}
+
+void
+here_empty(const char *dir)
+{
+    nftw(dir, remove_entry, 8, FTW_PHYS | FTW_DEPTH);
+}
+
+void
+here_end(void)
+{
+    char dir[PATH_MAX];
+    ssize_t n = readlink(note(), dir, sizeof dir - 1);
+
+    if (n > 0) {
+        dir[n] = '\0';
+        here_empty(dir);
+    }
+    here_empty(check_dir);
+}

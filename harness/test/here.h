@@ -1,0 +1,64 @@
+/*
+ * here.h - where the tests are, and what that place lets them do.  What a
+ * test program inherits is made the same everywhere; what is missing (a right,
+ * a mount option, a limit, a file system) is found out once, by trying, and
+ * costs those checks that need it: they are counted as not run, with the reason
+ * (add_test_if(), test.h).
+ *
+ *      here_inherit_nothing() at the start of main()
+ *      here_begin()           the directory of this run
+ *      here_programs()        one for programs, which may have to be another
+ *      apart_begin()           a user namespace
+ *      ... need_...()          while the suites are made
+ *      apart_test()            in the process of each test
+ *      here_end()             when all has ended: by the janitor
+ */
+#ifndef HERE_H
+#define HERE_H
+
+#include <stdbool.h>
+
+/* Nothing inherited shows: descriptors above 2 are closed and 0 to 2 are open,
+ * no signal is blocked or ignored (but SIGPIPE), the umask is 022. */
+void here_inherit_nothing(void);
+
+/* Makes check_dir in $TMPDIR, else in /tmp.  Says why not there; false: there
+ * is none. */
+bool here_begin(void);
+void here_programs(void);
+void here_end(void);
+
+/* Removes a directory and what is in it. */
+void here_empty(const char *dir);
+
+/* A directory where a copied program can be run, and can be set-user-ID if
+ * need_set_user_id() says so.  check_dir itself, if that lets it. */
+const char *programs_dir(void);
+
+/* `check --who COMMAND`, by which that is tried out: what main() does. */
+int here_who(void);
+
+/* Copies a program of this build and gives it to that group, with this mode.
+ * -errno. */
+int copy_program(const char *program, const char *to, unsigned group,
+                 unsigned mode);
+
+/* Does f() in a child: true if it returns true. */
+bool here_try(bool (*f)(void));
+
+/* -- namespaces of the tests' own ------------------------------------------ */
+
+/* An ordinary user gets a user namespace, in which the rest is allowed; then
+ * what can be had is tried out.  Says on standard output what cannot. */
+void apart_begin(void);
+
+/* In a test's process, which from here on has no more rights than the program
+ * was started with: new namespaces. */
+void apart_test(void);
+
+/* Is everything there the test's own? */
+bool own_sysv(void);          /* System V objects */
+bool own_shm(void);           /* /dev/shm */
+const char *own_queues(void); /* a path where its POSIX queues can be seen;
+                                 NULL: nowhere */
+#endif
