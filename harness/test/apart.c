@@ -88,13 +88,39 @@ has_own_user_namespace(void)
            write_text("/proc/self/gid_map", gids);
 }
 
-static void
+static bool
+set_rights(cap_t caps)
+{
+    const bool done = cap_set_proc(caps) == 0;
+
+    cap_free(caps);
+    return done;
+}
+
+/* What is permitted can be had again. */
+static bool
+lay_rights_aside(void)
+{
+    cap_t caps = cap_get_proc();
+
+    cap_clear_flag(caps, CAP_EFFECTIVE);
+    return set_rights(caps);
+}
+
+static bool
+take_rights(void)
+{
+    static const cap_value_t admin = CAP_SYS_ADMIN;
+    cap_t caps = cap_get_proc();
+
+    cap_set_flag(caps, CAP_EFFECTIVE, 1, &admin, CAP_SET);
+    return set_rights(caps);
+}
+
+static bool
 give_up_rights(void)
 {
-    cap_t none = cap_init();
-
-    ck_assert_int_eq(cap_set_proc(none), 0);
-    cap_free(none);
+    return set_rights(cap_init());
 }
 
 /* -- the whole ------------------------------------------------------------- */
@@ -111,8 +137,10 @@ apart_begin(void)
     /* A half of it would be worse than nothing, so a child goes ahead. */
     if (geteuid() != 0 && here_try(user_and_ipc))
         user_apart = has_own_user_namespace();
-    apart = here_try(has_own_ipc);
+    apart = has_own_ipc(); /* for what is tried out from now on */
     shm_apart = here_try(has_own_shm);
+    if (user_apart) /* what is tried out is what he could do before */
+        lay_rights_aside();
     if (!apart)
         printf("not isolated: unshare(2) is refused here; names of this run "
                "only are looked at\n");
@@ -121,6 +149,8 @@ apart_begin(void)
 void
 apart_test(void)
 {
+    if (user_apart)
+        ck_assert(take_rights());
     if (apart) {
         ck_assert(has_own_ipc());
         is_apart = true;
@@ -133,7 +163,7 @@ apart_test(void)
         shm_is_apart = true;
     }
     if (user_apart)
-        give_up_rights();
+        ck_assert(give_up_rights());
 }
 
 bool

@@ -5,6 +5,8 @@
 #define _GNU_SOURCE /* readlink */
 #include "test.h"
 
+#include "test/here.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,11 +29,18 @@ hide_progress(void)
         fputs("\r\033[K", stderr);
 }
 
-static const char *current_case;
+static const char *current_suite, *current_case;
 static struct {
     const char *reason;
     int count;
 } not_run[64];
+
+Suite *
+named_suite(const char *name)
+{
+    current_suite = name;
+    return (suite_create)(name);
+}
 
 TCase *
 test_case(Suite *s, const char *name)
@@ -42,19 +51,28 @@ test_case(Suite *s, const char *name)
     cases++;
     tcase_set_timeout(tc, TEST_TIMEOUT);
     tcase_add_unchecked_fixture(tc, show_progress, hide_progress);
+    queues_add(tc, name);
     fixture_add(tc);
     suite_add_tcase(s, tc);
     return tc;
+}
+
+static bool
+is_wanted(const char *variable, const char *name)
+{
+    const char *wanted = getenv(variable);
+
+    return wanted == NULL || strcmp(wanted, name) == 0;
 }
 
 /* Counts by reason; what was not asked for was not skipped either. */
 static void
 count_not_run(const char *reason)
 {
-    const char *wanted = getenv("CK_RUN_CASE");
     size_t i = 0;
 
-    if (wanted != NULL && strcmp(wanted, current_case) != 0)
+    if (!is_wanted("CK_RUN_SUITE", current_suite) ||
+        !is_wanted("CK_RUN_CASE", current_case))
         return;
     while (not_run[i].reason != NULL && strcmp(not_run[i].reason, reason) != 0)
         i++;
@@ -64,12 +82,21 @@ count_not_run(const char *reason)
     not_run[i].count++;
 }
 
-void
+int
 print_not_run(void)
 {
-    for (size_t i = 0; not_run[i].reason != NULL; i++)
+    int all = queues_left_out();
+
+    if (queues_left_out() > 0)
+        printf("not run here: %d checks (but in the sum) need POSIX queues, "
+               "and other programs of this user have them all\n",
+               queues_left_out());
+    for (size_t i = 0; not_run[i].reason != NULL; i++) {
         printf("not run here: %d checks %s\n", not_run[i].count,
                not_run[i].reason);
+        all += not_run[i].count;
+    }
+    return all;
 }
 
 void

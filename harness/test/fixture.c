@@ -56,7 +56,7 @@ static int running[2]; /* a pipe; this program alone has it open for writing */
 static volatile pid_t *test_group; /* shared with the janitor; 0: none */
 
 /* Is this process only for this test?  Not so under a debugger. */
-static bool
+bool
 is_forked(void)
 {
     const char *status = getenv("CK_FORK");
@@ -84,6 +84,7 @@ setup(void)
 {
     struct stat st;
 
+    queues_check();
     take_a_process();
     if (stat(run_dir, &st) == 0)
         clean_up();

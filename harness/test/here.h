@@ -16,6 +16,7 @@
 #ifndef HERE_H
 #define HERE_H
 
+#include <check.h>
 #include <stdbool.h>
 
 /* Nothing inherited shows: descriptors above 2 are closed and 0 to 2 are open,
@@ -61,4 +62,18 @@ bool own_sysv(void);          /* System V objects */
 bool own_shm(void);           /* /dev/shm */
 const char *own_queues(void); /* a path where its POSIX queues can be seen;
                                  NULL: nowhere */
+
+/* -- room for POSIX queues (queues.c) -------------------------------------- */
+
+/* As far as this user may. */
+void queues_raise_limit(void);
+
+/* A case of that name may need much of it: then it waits for its turn. */
+void queues_add(TCase *tc, const char *name);
+
+/* In a test's process: ends it, if there was no room for its case. */
+void queues_check(void);
+
+/* So many tests it has ended. */
+int queues_left_out(void);
 #endif

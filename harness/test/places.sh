@@ -25,10 +25,22 @@ TIME=${TIME:-900} # seconds, for one place
 
 # -- what places are made of --------------------------------------------------
 
-# Runs a command where mounts are nobody else's: in_mounts 'SHELL TEXT'.
+# Runs a shell text where mounts are nobody else's.
 in_mounts() {
-    unshare -m --propagation private bash -euc "$1"
+    unshare -m --propagation private bash -euc "$FRESH$1"
 }
+
+# fresh MOUNT...: that on /tmp, and this checkout still there if it was in /tmp.
+# shellcheck disable=SC2016  # expanded by the shell in the namespace
+readonly FRESH='
+fresh() {
+    mount --rbind "$top" /mnt
+    "$@" /tmp
+    mkdir -p "$top"
+    mount --move /mnt "$top"
+    cd "$top"
+}
+'
 
 as_user() {
     setpriv --reuid "$1" --regid "$1" --clear-groups "${@:2}"
@@ -59,7 +71,7 @@ for node in null zero full random urandom; do
 done
 cd /
 '
-export BARE CONTAINER
+export BARE CONTAINER FRESH
 
 # -- less root -----------------------------------------------------------------
 
@@ -86,27 +98,17 @@ place_no_resource() { without_right sys_resource "$CHECK"; }
 place_no_ptrace() { without_right sys_ptrace "$CHECK"; }
 place_no_rights() { setpriv --bounding-set -all "$CHECK"; }
 place_userns_root() { as_user $USER_A unshare -r "$CHECK"; }
-place_no_userns() {
-    in_mounts 'unshare -U --map-root-user bash -c "
-        echo 0 >/proc/sys/user/max_user_namespaces
-        exec \"\$CHECK\""'
-}
-place_user_no_userns() {
-    in_mounts 'unshare -U --map-users=all --map-groups=all bash -c "
-        echo 0 >/proc/sys/user/max_user_namespaces
-        exec setpriv --reuid 10001 --regid 10001 --clear-groups \"\$CHECK\""'
-}
 
 # -- file systems --------------------------------------------------------------
 
 place_nosuid() {
-    in_mounts 'mount -t tmpfs -o nosuid,mode=1777 t /tmp; "$CHECK"'
+    in_mounts 'fresh mount -t tmpfs -o nosuid,mode=1777 t; "$CHECK"'
 }
 place_noexec() {
-    in_mounts 'mount -t tmpfs -o noexec,nosuid,mode=1777 t /tmp; "$CHECK"'
+    in_mounts 'fresh mount -t tmpfs -o noexec,nosuid,mode=1777 t; "$CHECK"'
 }
 place_user_noexec() {
-    in_mounts 'mount -t tmpfs -o noexec,nosuid,mode=1777 t /tmp
+    in_mounts 'fresh mount -t tmpfs -o noexec,nosuid,mode=1777 t
         setpriv --reuid 10001 --regid 10001 --clear-groups "$CHECK"'
 }
 place_no_shm() {
@@ -118,12 +120,8 @@ place_user_no_shm() {
         setpriv --reuid 10001 --regid 10001 --clear-groups "$CHECK"'
 }
 place_tmpdir() {
-    local dir status
-    dir=$(mktemp -d /var/tmp/places-XXXXXX)
-    chmod 1777 "$dir"
-    TMPDIR=$dir "$CHECK"
-    status=$?
-    rmdir "$dir" && return $status
+    mkdir -m 1777 /tmp/elsewhere
+    TMPDIR=/tmp/elsewhere "$CHECK" && rmdir /tmp/elsewhere
 }
 place_tmpdir_missing() { TMPDIR=/nowhere/at/all "$CHECK"; }
 
@@ -212,26 +210,41 @@ all_places() {
     declare -F | sed -n 's/^declare -f place_//p'
 }
 
-# What the run of one place could leave to the next.
+# What the run of a place has left, where nobody else is.
 left() {
-    ls -d /tmp/ipclab-* /dev/shm/*ipclab* 2>/dev/null
-    tail -qn +2 /proc/sysvipc/{msg,sem,shm} | awk '{print $1, $2}'
+    find /tmp /dev/shm -mindepth 1 -path "$top" -prune -o -print |
+        while read -r path; do
+            [[ $top/ == "$path"/* ]] || echo "left behind: $path"
+        done
+    tail -qn +2 /proc/sysvipc/{msg,sem,shm} |
+        awk '{print "left behind: System V", $2}'
+    mount -t mqueue mqueue /mnt && find /mnt -mindepth 1 -printf 'left behind: %f\n'
 }
+
+# In a mount and an IPC namespace of its own, with /tmp and /dev/shm empty.
+if [ "${1:-}" = --one ]; then
+    eval "$FRESH"
+    fresh mount --bind "$3"
+    mount -t tmpfs -o mode=1777 shm /dev/shm
+    "place_$2"
+    status=$?
+    left
+    exit $status
+fi
 
 failed=0
 run_place() {
-    local name=$1 log=$LOGS/$1.log status before sum rest
-    before=$(left)
-    timeout -k 10 "$TIME" "$0" --one "$name" >"$log" 2>&1 </dev/null
+    local name=$1 log=$LOGS/$1.log status sum rest
+    mkdir -m 1777 "$LOGS/tmp"
+    chmod 1777 "$LOGS/tmp"
+    timeout -k 10 "$TIME" unshare -m -i --propagation private \
+        "$0" --one "$name" "$LOGS/tmp" >"$log" 2>&1 </dev/null
     status=$?
-    if [ "$(left)" != "$before" ]; then
-        status="left behind: $(comm -13 <(sort <<<"$before") \
-            <(left | sort) | tr '\n' ' ')"
-    fi
+    rm -rf "$LOGS/tmp"
     sum=$(grep -hE '^[0-9]+%: Checks:' "$log" | tail -n 1)
     rest=$(sed -n 's/^not run here: \([0-9]*\) checks.*/\1/p' "$log" |
         awk '{n += $1} END {print n + 0}')
-    if [ "$status" = 0 ]; then
+    if [ $status = 0 ] && ! grep -q '^left behind' "$log"; then
         printf '%-18s green  %s; %s not run\n' "$name" "$sum" "$rest"
     else
         printf '%-18s FAILED (%s)  %s; %s not run; see %s\n' "$name" \
@@ -240,10 +253,6 @@ run_place() {
     fi
 }
 
-if [ "${1:-}" = --one ]; then
-    "place_$2"
-    exit
-fi
 if [ "${1:-}" = --list ]; then
     all_places
     exit

@@ -60,6 +60,10 @@
 /* Every suite, ended by NULL; written by make from the module.mk files. */
 extern Suite *(*const suites[])(void);
 
+/* Check keeps the name to itself; CK_RUN_SUITE picks by it. */
+Suite *named_suite(const char *name);
+#define suite_create(name) named_suite(name)
+
 /* A case of s with the fixture described above.  Named after the mechanism it
  * tests, if it tests one: CK_RUN_CASE picks by that name. */
 TCase *test_case(Suite *s, const char *name);
@@ -218,11 +222,14 @@ const char *leftovers_end(void);
 /* fixture.c: what is done before and after each test of the case. */
 void fixture_add(TCase *tc);
 
+/* Has each test a process of its own?  Not so under a debugger (CK_FORK=no). */
+bool is_forked(void);
+
 /* main.c calls these around the run. */
 void fixture_begin(void);
 void fixture_end(void);
-void print_said(void); /* by failed tests and their programs, on stderr */
-void print_not_run(void);
+void print_said(void);   /* by failed tests and their programs, on stderr */
+int print_not_run(void); /* how many there are */
 
 /* conformance_waiting.c: `check --stdio -m NAME` */
 int polled_stdio_server(const char *mechanism);

@@ -9,20 +9,41 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 Suite *test_policy(void);
 
+/* RUN stands for run_dir, where there is a directory "etc" that belongs to us
+ * wherever we are.  In a user namespace, /etc belongs to nobody. */
+#define RUN "$"
+
+static const char *
+in_run_dir(const char *text)
+{
+    static char expanded[1024];
+    const char *place = strstr(text, RUN);
+
+    if (place == NULL)
+        return text;
+    snprintf(expanded, sizeof expanded, "%.*s%s%s", (int)(place - text), text,
+             run_dir, place + strlen(RUN));
+    return expanded;
+}
+
 static struct policy *
 rules(const char *text)
 {
-    char path[ENDPOINT_SIZE], why[POLICY_WHY];
+    char path[ENDPOINT_SIZE], etc[ENDPOINT_SIZE], why[POLICY_WHY];
     struct policy *p = NULL;
 
     snprintf(path, sizeof path, "%.80s/policy.conf", run_dir);
-    write_file(path, text, 0644);
+    snprintf(etc, sizeof etc, "%.80s/etc", run_dir);
+    ck_assert_int_eq(mkdir(etc, 0755), 0);
+    write_file(path, in_run_dir(text), 0644);
     ck_assert_msg(policy_read(path, geteuid(), &p, why) == 0, "%s", why);
     unlink(path);
+    rmdir(etc);
     return p;
 }
 
@@ -180,7 +201,7 @@ static const char *const generous[] = {
     "allow * any\n",
     "allow * any min=K2\n",
     ONE_BY_ONE,
-    "allow * any\nallow read_file any path=/etc\n",
+    "allow * any\nallow read_file any path=" RUN "/etc\n",
 };
 
 START_TEST(nobody_unknown_is_ever_allowed_what_depends_on_who_he_is)
@@ -203,7 +224,8 @@ START_TEST(nobody_unknown_is_ever_allowed_what_depends_on_who_he_is)
                               "%s for caller %zu: %s", m->name, c, rule);
                 ck_assert_msg(strncmp(rule, "default: ", 9) == 0,
                               "%s for caller %zu, by %s", m->name, c, rule);
-                ck_assert_int_eq(policy_grant(p, &unknown[c], m, "/etc/passwd",
+                ck_assert_int_eq(policy_grant(p, &unknown[c], m,
+                                              in_run_dir(RUN "/etc/passwd"),
                                               &rest, &rule),
                                  -ENOENT);
             }
@@ -216,7 +238,8 @@ END_TEST
 /* The negative control: the same rules do let in whom the server knows. */
 START_TEST(any_is_any_known_user)
 {
-    struct policy *p = rules("allow * any\nallow read_file any path=/etc\n");
+    struct policy *p =
+        rules("allow * any\nallow read_file any path=" RUN "/etc\n");
     const struct ipc_peer alice = {-1, ALICE, ALICE, IPC_OWNER, NULL};
     const char *rest;
 
@@ -224,36 +247,43 @@ START_TEST(any_is_any_known_user)
         ck_assert_msg(may(p, ALICE, ALICE, IPC_PEER, m->name), "%s: %s",
                       m->name, sentence);
     ck_assert_int_ge(policy_grant(p, &alice, api_by_name("read_file"),
-                                  "/etc/passwd", &rest, &rule),
+                                  in_run_dir(RUN "/etc/passwd"), &rest, &rule),
                      0);
     ck_assert_str_eq(rest, "passwd");
-    ck_assert_str_eq(rule, "policy.conf:2 allow read_file any path=/etc");
+    ck_assert_str_eq(
+        rule, in_run_dir("policy.conf:2 allow read_file any path=" RUN "/etc"));
     policy_free(p);
 }
 END_TEST
 
 START_TEST(a_grant_ends_where_the_name_of_the_directory_does)
 {
-    struct policy *p = rules("allow read_file uid=10001 path=/etc/// min=K3\n");
+    struct policy *p =
+        rules("allow read_file uid=10001 path=" RUN "/etc/// min=K3\n");
     const struct api_method *reads = api_by_name("read_file");
     struct ipc_peer peer = {-1, ALICE, ALICE, IPC_PEER, NULL};
     const char *rest = NULL;
 
-    ck_assert_int_ge(policy_grant(p, &peer, reads, "/etc//x/y", &rest, &rule),
+    ck_assert_int_ge(policy_grant(p, &peer, reads, in_run_dir(RUN "/etc//x/y"),
+                                  &rest, &rule),
                      0);
     ck_assert_str_eq(rest, "x/y");
-    ck_assert_int_eq(policy_grant(p, &peer, reads, "/etcetera", &rest, &rule),
+    ck_assert_int_eq(policy_grant(p, &peer, reads, in_run_dir(RUN "/etcetera"),
+                                  &rest, &rule),
                      -ENOENT);
-    ck_assert_int_eq(policy_grant(p, &peer, reads, "/etc", &rest, &rule),
-                     -ENOENT);
+    ck_assert_int_eq(
+        policy_grant(p, &peer, reads, in_run_dir(RUN "/etc"), &rest, &rule),
+        -ENOENT);
     ck_assert_int_eq(policy_grant(p, &peer, api_by_name("open_file"),
-                                  "/etc/passwd", &rest, &rule),
+                                  in_run_dir(RUN "/etc/passwd"), &rest, &rule),
                      -ENOENT);
     peer.evidence = IPC_OWNER;
-    ck_assert_int_eq(policy_grant(p, &peer, reads, "/etc/passwd", &rest, &rule),
+    ck_assert_int_eq(policy_grant(p, &peer, reads,
+                                  in_run_dir(RUN "/etc/passwd"), &rest, &rule),
                      -ENOENT);
     peer = (struct ipc_peer){-1, BOB, ALICE, IPC_PEER, NULL};
-    ck_assert_int_eq(policy_grant(p, &peer, reads, "/etc/passwd", &rest, &rule),
+    ck_assert_int_eq(policy_grant(p, &peer, reads,
+                                  in_run_dir(RUN "/etc/passwd"), &rest, &rule),
                      -ENOENT);
     policy_free(p);
 }

@@ -1,0 +1,153 @@
+/*
+ * queues.c - the room for POSIX queues (here.h).  Their bytes are counted for
+ * a user (RLIMIT_MSGQUEUE), in all namespaces together; so what another program
+ * of this user holds is not there for the tests, and msgq/posix plans by what
+ * is there for everybody.  Root raises the limit and has all the room he wants.
+ * For others
+ *
+ *      one test program at a time runs the cases that need much of it,
+ *      such a case waits until the room is there,
+ *      and if it does not come, its tests are not run.
+ */
+#define _GNU_SOURCE /* RLIMIT_MSGQUEUE */
+#include "test/here.h"
+
+#include "test/test.h"
+
+#include "core/clock.h"
+
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <mqueue.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define QUEUE_PATIENCE INT64_C(60000000000)
+#define MOST           64 /* queues that one process may open, by far */
+
+static bool used_up;
+static int lock = -1;
+static int *left_out; /* shared with the tests */
+
+/* Bytes; RLIM_INFINITY: nobody counts. */
+static rlim_t
+limit(void)
+{
+    struct rlimit r;
+
+    return getrlimit(RLIMIT_MSGQUEUE, &r) == -1 ? 0 : r.rlim_cur;
+}
+
+void
+queues_raise_limit(void)
+{
+    struct rlimit r = {RLIM_INFINITY, RLIM_INFINITY};
+
+    if (setrlimit(RLIMIT_MSGQUEUE, &r) == 0 ||
+        getrlimit(RLIMIT_MSGQUEUE, &r) == -1)
+        return;
+    r.rlim_cur = r.rlim_max;
+    setrlimit(RLIMIT_MSGQUEUE, &r);
+}
+
+/* Opens queues for nearly all the bytes; they go with this process, which has
+ * taken their names away.  What the kernel adds for a message is less than the
+ * eighth that is not tried. */
+static bool
+room_is_there(void)
+{
+    struct mq_attr attr = {.mq_maxmsg = 10, .mq_msgsize = 4096};
+    const rlim_t bytes = (rlim_t)(attr.mq_maxmsg * attr.mq_msgsize);
+    rlim_t room = limit() / 8 * 7;
+    char name[64];
+
+    snprintf(name, sizeof name, "/ipclab-room-%d", (int)getpid());
+    for (int i = 0; i < MOST && room >= bytes; i++, room -= bytes) {
+        if (mq_open(name, O_CREAT | O_EXCL | O_RDWR, 0600, &attr) == -1)
+            return false;
+        mq_unlink(name);
+    }
+    return true;
+}
+
+/* By a lock on the directory that every run's own one is in. */
+static void
+take_turn(int64_t deadline)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s", check_dir);
+    lock = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (lock != -1 && flock(lock, LOCK_EX | LOCK_NB) == -1 &&
+           time_left(deadline) > 0)
+        sched_yield();
+}
+
+/* Who did not get it once does not wait again. */
+static void
+take_queues(void)
+{
+    static int64_t patience = QUEUE_PATIENCE;
+    const int64_t deadline = deadline_in(patience);
+
+    take_turn(deadline);
+    while (!here_try(room_is_there) && time_left(deadline) > 0)
+        sched_yield();
+    used_up = !here_try(room_is_there);
+    if (used_up)
+        patience = 0;
+}
+
+static void
+give_queues(void)
+{
+    used_up = false;
+    close(lock);
+    lock = -1;
+}
+
+static bool
+needs_room(const char *name)
+{
+    static const char *const cases[] = {"msgq/posix", "msgq",  "ipcbench",
+                                        "isolate",    "nslab", "namespaces"};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (strcmp(cases[i], name) == 0)
+            return true;
+    return false;
+}
+
+void
+queues_add(TCase *tc, const char *name)
+{
+    if (limit() == RLIM_INFINITY || !needs_room(name) ||
+        ipc_unavailable(ipc_find("msgq/posix")) != NULL)
+        return;
+    if (left_out == NULL)
+        left_out = mmap(NULL, sizeof *left_out, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    tcase_add_unchecked_fixture(tc, take_queues, give_queues);
+}
+
+void
+queues_check(void)
+{
+    if (!used_up || left_out == MAP_FAILED)
+        return;
+    ++*left_out;
+    _exit(EXIT_SUCCESS);
+}
+
+int
+queues_left_out(void)
+{
+    return left_out == NULL || left_out == MAP_FAILED ? 0 : *left_out;
+}
