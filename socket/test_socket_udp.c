@@ -68,7 +68,7 @@ START_TEST(nobody_else_gets_a_udp_servers_datagrams)
     unsetenv("IPCLAB_LISTEN");
     exact = server_address(server.where);
     exact.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (geteuid() == 0)
+    if (need_root() == NULL)
         run_as(ALICE, bind_too, &exact);
     bind_too(&exact);
     server_stop(&server);

@@ -33,7 +33,7 @@ customer_uid(void)
 {
     const bool known = !has(IPC_SPAWNED) || subject->evidence >= IPC_PEER;
 
-    return geteuid() == 0 && known ? ALICE : geteuid();
+    return need_root() == NULL && known ? ALICE : geteuid();
 }
 
 /* Whatever goes wrong on the way, it never becomes somebody else's right. */

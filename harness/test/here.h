@@ -18,6 +18,7 @@
 
 #include <check.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Nothing inherited shows: descriptors above 2 are closed and 0 to 2 are open,
  * no signal is blocked or ignored (but SIGPIPE), the umask is 022. */
@@ -70,6 +71,10 @@ void queues_raise_limit(void);
 
 /* A case of that name may need much of it: then it waits for its turn. */
 void queues_add(TCase *tc, const char *name);
+
+/* Waits until no other test program has its turn, but no longer; the turn ends
+ * with the process. */
+void take_turn(int64_t deadline);
 
 /* In a test's process: ends it, if there was no room for its case. */
 void queues_check(void);

@@ -9,8 +9,9 @@
  *      run_dir               everything that has a name
  *
  * Where these are not the test's own (here.h), only names of its endpoints
- * count, and of System V, where no name says whose an object is, what the
- * mechanism's sweep() finds.
+ * count.  No name says whose a System V object is: all of this user's are taken
+ * for the test's while it runs (test programs take turns then), and when it is
+ * over, what the mechanisms' sweep() finds is.
  */
 #define _GNU_SOURCE /* nftw, open_memstream */
 #include "test.h"
@@ -69,9 +70,9 @@ list_shared(const char *dir, bool own)
     nftw(dir, own ? list_entry : list_own_entry, 8, FTW_PHYS);
 }
 
-/* The second column is the id. */
+/* The second column is the id; which one has the owner, differs. */
 static void
-list_sysv(FILE *out, const char *kind)
+list_sysv(FILE *out, const char *kind, int uid_column)
 {
     char path[64], line[512];
     FILE *in;
@@ -82,10 +83,15 @@ list_sysv(FILE *out, const char *kind)
         return;
     (void)!fgets(line, sizeof line, in); /* the heading */
     while (fgets(line, sizeof line, in) != NULL) {
-        char *save = NULL;
+        char *save = NULL, *word = strtok_r(line, " ", &save), *id = word;
 
-        strtok_r(line, " ", &save);
-        fprintf(out, "System V %s %s\n", kind, strtok_r(NULL, " ", &save));
+        for (int i = 1; i <= uid_column && word != NULL; i++) {
+            word = strtok_r(NULL, " ", &save);
+            if (i == 1)
+                id = word;
+        }
+        if (word != NULL && (own_sysv() || (uid_t)atol(word) == geteuid()))
+            fprintf(out, "System V %s %s\n", kind, id);
     }
     fclose(in);
 }
@@ -102,11 +108,9 @@ list_objects(void)
     list_shared("/dev/shm", own_shm());
     list_shared(own_queues() != NULL ? own_queues() : "/dev/mqueue",
                 own_queues() != NULL);
-    if (own_sysv()) {
-        list_sysv(listing, "msg");
-        list_sysv(listing, "sem");
-        list_sysv(listing, "shm");
-    }
+    list_sysv(listing, "msg", 7);
+    list_sysv(listing, "sem", 4);
+    list_sysv(listing, "shm", 7);
     fclose(listing);
     return text;
 }
@@ -131,8 +135,15 @@ is_lock(const char *line, size_t len)
     return len > n && strncmp(line + len - n, suffix, n) == 0;
 }
 
+/* Nobody knows whose it is. */
+static bool
+may_be_anybodys(const char *line)
+{
+    return !own_sysv() && strncmp(line, "System V", 8) == 0;
+}
+
 static void
-list_new(bool with_locks, FILE *out)
+list_new(bool all, FILE *out)
 {
     char *now = list_objects();
 
@@ -142,7 +153,7 @@ list_new(bool with_locks, FILE *out)
         end = strchr(line, '\n');
         len = (size_t)(end - line);
         if (!has_line(objects_before, line, len) &&
-            (with_locks || !is_lock(line, len)))
+            (all ? !may_be_anybodys(line) : !is_lock(line, len)))
             fprintf(out, "%.*s\n", (int)len, line);
     }
     free(now);

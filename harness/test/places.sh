@@ -59,7 +59,7 @@ readonly CONTAINER=-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,\
 # Text for in_mounts, which ends with $root as the directory.
 # shellcheck disable=SC2016  # expanded by the shell in the namespace
 readonly BARE='
-root=$(mktemp -d); mount -t tmpfs root "$root"
+root=/mnt; mount -t tmpfs root $root
 for dir in bin sbin lib lib32 lib64 usr etc; do
     [ -d "/$dir" ] || continue
     mkdir "$root/$dir"; mount --rbind "/$dir" "$root/$dir"

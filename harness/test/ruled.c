@@ -2,6 +2,8 @@
 #define _GNU_SOURCE /* unshare */
 #include "test/ruled.h"
 
+#include "test/here.h"
+
 #include "core/clock.h"
 #include "core/rundir.h"
 #include "server/audit.h"
@@ -97,12 +99,12 @@ ruled_place(struct ruled *r, const struct ipc_mechanism *m, uid_t uid)
 static void
 start_by_script(struct ruled *r, const struct ipc_mechanism *m)
 {
-    char script[ENDPOINT_SIZE], ipcd[PATH_MAX], text[3 * PATH_MAX];
+    char script[PATH_MAX], ipcd[PATH_MAX], text[3 * PATH_MAX];
     struct host_options options = {.ipcd = script, .cpu = -1};
     int err;
 
     ck_assert_int_eq(program_path("ipcd", ipcd, sizeof ipcd), 0);
-    snprintf(script, sizeof script, "%.80s/ipcd", run_dir);
+    snprintf(script, sizeof script, "%s/ruled", programs_dir());
     snprintf(text, sizeof text,
              "#!/bin/sh\nexec '%s' --policy '%s' --audit '%s' --log '%s' %s "
              "\"$@\"\n",
@@ -138,7 +140,7 @@ ruled_start(struct ruled *r, const struct ipc_mechanism *m, uid_t uid,
 void
 ruled_stop(struct ruled *r)
 {
-    char script[ENDPOINT_SIZE];
+    char script[PATH_MAX];
 
     server_stop(&r->host);
     if (r->host.m->caps & IPC_INPROCESS) {
@@ -149,7 +151,7 @@ ruled_stop(struct ruled *r)
     unlink(r->policy);
     unlink(r->audit);
     unlink(r->log);
-    snprintf(script, sizeof script, "%.80s/ipcd", run_dir);
+    snprintf(script, sizeof script, "%s/ruled", programs_dir());
     unlink(script);
     if (r->suid) {
         ck_assert_int_eq(umount2("/etc", MNT_DETACH), 0);

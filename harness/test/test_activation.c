@@ -259,7 +259,7 @@ serve_activated(int i, const char *user)
     for (int round = 0; round < 2; round++) {
         activate(&a, a.m->name, user);
         expect_notice(&a, "READY=1");
-        run_as(geteuid() == 0 ? ALICE : geteuid(), call_activated, &a);
+        run_as(need_root() == NULL ? ALICE : geteuid(), call_activated, &a);
         stop_activated(&a);
     }
     end_activated(&a);
@@ -287,7 +287,7 @@ be_the_first(struct child *self, void *activated)
 
 START_TEST(the_first_client_has_it_started)
 {
-    const uid_t uid = geteuid() == 0 ? ALICE : geteuid();
+    const uid_t uid = need_root() == NULL ? ALICE : geteuid();
     struct pollfd request = {.events = POLLIN};
     struct activated a;
     struct child c;

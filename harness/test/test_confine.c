@@ -163,7 +163,7 @@ START_TEST(only_root_becomes_somebody_else)
 {
     static struct output o;
 
-    run_as(geteuid() == 0 ? ALICE : geteuid(), become_somebody_else, &o);
+    run_as(need_root() == NULL ? ALICE : geteuid(), become_somebody_else, &o);
 }
 END_TEST
 
@@ -193,9 +193,9 @@ START_TEST(an_ordinary_user_confines_his_own_server)
 
     snprintf(dir, sizeof dir, "%s/own", check_dir);
     ck_assert_int_eq(mkdir(dir, 0755), 0);
-    if (geteuid() == 0)
+    if (need_root() == NULL)
         ck_assert_int_eq(chown(dir, ALICE, ALICE), 0);
-    run_as(geteuid() == 0 ? ALICE : geteuid(), confine_myself, dir);
+    run_as(need_root() == NULL ? ALICE : geteuid(), confine_myself, dir);
     ck_assert_int_eq(rmdir(dir), 0);
 }
 END_TEST

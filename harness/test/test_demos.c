@@ -5,6 +5,8 @@
 #define _GNU_SOURCE /* access */
 #include "test/test.h"
 
+#include "test/here.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,18 +21,20 @@ static const char *const directories[] = {"pipe", "fifo", "msgq",   "shm",
 
 START_TEST(a_demo_compiles_alone_and_runs)
 {
-    char command[2 * PATH_MAX];
+    char command[4 * PATH_MAX];
     int status;
 
     snprintf(command, sizeof command,
-             "cd %s && cc -Wall -Wextra -Werror -o demo %s/%s/demo.c && "
-             "timeout 20 ./demo >demo.out </dev/null",
-             run_dir, source_dir(), directories[_i]);
+             "cd %s && cc -Wall -Wextra -Werror -o %s/demo %s/%s/demo.c && "
+             "timeout 20 %s/demo >demo.out </dev/null",
+             run_dir, programs_dir(), source_dir(), directories[_i],
+             programs_dir());
     status = system(command);
     ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0,
                   "%s/demo.c: status %d", directories[_i], status);
     snprintf(command, sizeof command,
-             "cd %s && test -s demo.out && rm demo demo.out", run_dir);
+             "cd %s && test -s demo.out && rm demo.out %s/demo", run_dir,
+             programs_dir());
     ck_assert_int_eq(system(command), 0);
 }
 END_TEST
@@ -62,8 +66,9 @@ test_demos(void)
     for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
         TCase *tc = test_case(s, "demo");
 
-        add_loop_test_if(tc, need_source(), a_demo_compiles_alone_and_runs,
-                         (int)i);
+        add_loop_test_if(
+            tc, need_source() != NULL ? need_source() : need_programs(),
+            a_demo_compiles_alone_and_runs, (int)i);
         add_loop_test_if(tc, need_source(), a_demo_is_one_page, (int)i);
     }
     return s;

@@ -226,11 +226,11 @@ becomes_root_inside(void *by_clone)
 START_TEST(a_user_is_root_inside_and_nobody_special_outside)
 {
     char dir[] = "/tmp/ipclab-ns-XXXXXX";
-    uid_t uid = geteuid() == 0 ? ALICE : geteuid();
+    uid_t uid = need_root() == NULL ? ALICE : geteuid();
     int by_clone = _i;
 
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    if (geteuid() == 0)
+    if (need_root() == NULL)
         ck_assert_int_eq(chown(dir, uid, uid), 0);
     snprintf(made, sizeof made, "%s/file", dir);
     run_as(uid, becomes_root_inside, &by_clone);
