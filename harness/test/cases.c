@@ -99,6 +99,19 @@ print_not_run(void)
     return all;
 }
 
+/* All suites but those that start no program and look at no process. */
+static bool
+looks_at_processes(void)
+{
+    static const char *const others[] = {"wire",     "stats",  "policy",
+                                         "registry", "rundir", "bench"};
+
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(others[i], current_suite) == 0)
+            return false;
+    return true;
+}
+
 void
 add_test_if(TCase *tc, const char *reason, const TTest *test)
 {
@@ -108,8 +121,10 @@ add_test_if(TCase *tc, const char *reason, const TTest *test)
 void
 add_loop_test_if(TCase *tc, const char *reason, const TTest *test, int i)
 {
+    if (need_proc() != NULL && looks_at_processes())
+        reason = need_proc();
     if (reason == NULL)
-        tcase_add_loop_test(tc, test, i, i + 1);
+        tcase_add_loop_test_raise_signal(tc, test, 0, i, i + 1);
     else
         count_not_run(reason);
 }

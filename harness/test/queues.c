@@ -20,7 +20,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <mqueue.h>
-#include <sched.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,10 +89,19 @@ take_turn(int64_t deadline)
     lock = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     while (lock != -1 && flock(lock, LOCK_EX | LOCK_NB) == -1 &&
            time_left(deadline) > 0)
-        sched_yield();
+        poll(NULL, 0, 5);
 }
 
-/* Who did not get it once does not wait again. */
+/* Nobody tells when other programs give room back, so it is tried again and
+ * again, but not by a loop that takes their time. */
+static void
+wait_for_room(int64_t deadline)
+{
+    while (!here_try(room_is_there) && time_left(deadline) > 0)
+        poll(NULL, 0, 20);
+}
+
+/* All cases together wait no longer than QUEUE_PATIENCE. */
 static void
 take_queues(void)
 {
@@ -100,11 +109,9 @@ take_queues(void)
     const int64_t deadline = deadline_in(patience);
 
     take_turn(deadline);
-    while (!here_try(room_is_there) && time_left(deadline) > 0)
-        sched_yield();
+    wait_for_room(deadline);
     used_up = !here_try(room_is_there);
-    if (used_up)
-        patience = 0;
+    patience = time_left(deadline);
 }
 
 static void

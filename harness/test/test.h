@@ -75,6 +75,16 @@ void add_test_if(TCase *tc, const char *reason, const TTest *test);
 /* The same for one round of a loop test, which finds i in its _i. */
 void add_loop_test_if(TCase *tc, const char *reason, const TTest *test, int i);
 
+/* Nor does a test that names no reason run everywhere: see cases.c. */
+#undef tcase_add_test
+#undef tcase_add_loop_test
+#define tcase_add_test(tc, test) add_test_if(tc, NULL, test)
+#define tcase_add_loop_test(tc, test, begin, end) \
+    do \
+        for (int i_ = (begin); i_ < (int)(end); i_++) \
+            add_loop_test_if(tc, NULL, test, i_); \
+    while (0)
+
 /* Reasons, or NULL. */
 const char *need_root(void);        /* a second uid */
 const char *need_set_user_id(void); /* ... and programs that change to it */
