@@ -446,7 +446,7 @@ test_hall(void)
     for (int i = 0; i < 2; i++) {
         TCase *tc = test_case(s, variants[i]);
         const char *no = need_mechanism(variant(i));
-        const char *no_attack = no != NULL ? no : need_root();
+        const char *no_attack = no != NULL ? no : need_strangers(variant(i));
 
         add_loop_test_if(tc, no,
                          the_server_clears_up_after_a_killed_client_unasked, i);

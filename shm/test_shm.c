@@ -503,7 +503,7 @@ test_shm(void)
 
     tcase_add_test(tc, memory_beyond_the_end_of_the_object_is_a_sigbus);
     tcase_add_test(tc, the_guard_turns_missing_memory_into_zeros_and_a_note);
-    add_test_if(tc, need_root(),
+    add_test_if(tc, need_mounts(),
                 a_full_file_system_is_an_error_now_or_a_sigbus_later);
     tcase_add_test(tc, an_object_without_a_name_lives_until_its_last_user_goes);
     tc = test_case(s, "shm/futex");

@@ -24,7 +24,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-static bool apart, shm_apart; /* what could be done when it was tried out */
+static bool apart, mounts_apart, shm_apart; /* when it was tried out */
 static bool user_apart;
 static bool is_apart, shm_is_apart; /* what this test has */
 static int queues_fd = -1;
@@ -55,11 +55,22 @@ has_own_ipc(void)
 /* What is mounted here must not be seen outside.  In a chroot, "/" may be no
  * mount point, and then there is no way to say so. */
 static bool
-has_own_shm(void)
+has_own_mounts(void)
 {
     return unshare(CLONE_NEWNS) == 0 &&
-           mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("shm", "/dev/shm", "tmpfs", 0, "mode=1777") == 0;
+           mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+static bool
+has_own_shm(void)
+{
+    return mount("shm", "/dev/shm", "tmpfs", 0, "mode=1777") == 0;
+}
+
+static bool
+mounts_and_shm(void)
+{
+    return has_own_mounts() && has_own_shm();
 }
 
 static bool
@@ -138,7 +149,8 @@ apart_begin(void)
     if (geteuid() != 0 && here_try(user_and_ipc))
         user_apart = has_own_user_namespace();
     apart = has_own_ipc(); /* for what is tried out from now on */
-    shm_apart = here_try(has_own_shm);
+    mounts_apart = here_try(has_own_mounts);
+    shm_apart = here_try(mounts_and_shm);
     if (user_apart) /* what is tried out is what he could do before */
         lay_rights_aside();
     if (!apart)
@@ -158,12 +170,23 @@ apart_test(void)
         snprintf(queues_path, sizeof queues_path, "/proc/self/fd/%d/",
                  queues_fd);
     }
+    if (mounts_apart)
+        ck_assert(has_own_mounts());
     if (shm_apart) {
         ck_assert(has_own_shm());
         shm_is_apart = true;
     }
     if (user_apart)
         ck_assert(give_up_rights());
+}
+
+/* What a test mounts must not be seen by others. */
+const char *
+need_mounts(void)
+{
+    return !mounts_apart || user_apart
+               ? "need root that may mount, in a mount namespace of its own"
+               : NULL;
 }
 
 bool

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,18 +34,9 @@ need_one_thread(void)
 const char *
 need_namespaces(void)
 {
-    int status;
-    pid_t pid;
-
     if (need_one_thread() != NULL)
         return need_one_thread();
-    pid = fork();
-    if (pid == 0)
-        _exit(unshare(CLONE_NEWNS | CLONE_NEWUTS) == 0 ? EXIT_SUCCESS
-                                                       : EXIT_FAILURE);
-    return waitpid(pid, &status, 0) == pid && status == 0
-               ? NULL
-               : "need to make namespaces (CAP_SYS_ADMIN)";
+    return need_mounts() != NULL ? need_mounts() : need_right(CAP_SYS_ADMIN);
 }
 
 pid_t

@@ -6,6 +6,7 @@
 
 #include "core/clock.h"
 
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -33,7 +34,10 @@ customer_uid(void)
 {
     const bool known = !has(IPC_SPAWNED) || subject->evidence >= IPC_PEER;
 
-    return need_root() == NULL && known ? ALICE : geteuid();
+    return known && need_strangers(subject) == NULL &&
+                   need_right(CAP_SYS_PTRACE) == NULL /* they are traced */
+               ? ALICE
+               : geteuid();
 }
 
 /* Whatever goes wrong on the way, it never becomes somebody else's right. */

@@ -6,6 +6,7 @@
 #include "test/test.h"
 
 #include "core/rundir.h"
+#include "server/confine.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -80,26 +81,39 @@ become_alice(void)
 static const cap_value_t usual[] = {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER,
                                     CAP_KILL,  CAP_SETGID,       CAP_SETUID};
 
+static bool
+has_right(cap_value_t right)
+{
+    cap_t caps = cap_get_proc();
+    cap_flag_value_t has = CAP_CLEAR;
+    const bool known = cap_get_flag(caps, right, CAP_EFFECTIVE, &has) == 0;
+
+    cap_free(caps);
+    return known && has == CAP_SET;
+}
+
+static const char *
+without(cap_value_t right)
+{
+    static char reason[CAP_LAST_CAP + 1][64];
+    char *name;
+
+    if (has_right(right))
+        return NULL;
+    name = cap_to_name(right);
+    snprintf(reason[right], sizeof *reason, "need root with %s", name);
+    cap_free(name);
+    return reason[right];
+}
+
 static const char *
 missing_right(void)
 {
-    static char reason[64];
-    cap_t caps = cap_get_proc();
+    const char *reason = NULL;
 
-    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
-        cap_flag_value_t has = CAP_CLEAR;
-        char *name;
-
-        if (cap_get_flag(caps, usual[i], CAP_EFFECTIVE, &has) == 0 &&
-            has == CAP_SET)
-            continue;
-        name = cap_to_name(usual[i]);
-        snprintf(reason, sizeof reason, "need root with %s", name);
-        cap_free(name);
-        break;
-    }
-    cap_free(caps);
-    return reason[0] != '\0' ? reason : NULL;
+    for (size_t i = 0; reason == NULL && i < sizeof usual / sizeof *usual; i++)
+        reason = without(usual[i]);
+    return reason;
 }
 
 const char *
@@ -116,6 +130,23 @@ need_root(void)
     reason = missing_right();
     if (reason == NULL && !here_try(become_alice))
         reason = "need a second uid (this user namespace has none)";
+    return reason;
+}
+
+const char *
+need_right(int right)
+{
+    return need_root() != NULL ? need_root() : without(right);
+}
+
+const char *
+need_strangers(const struct ipc_mechanism *m)
+{
+    const char *reason = need_root();
+
+    for (int right = 0; reason == NULL && right <= CAP_LAST_CAP; right++)
+        if (rights_needed(m) >> right & 1)
+            reason = without(right);
     return reason;
 }
 

@@ -1,5 +1,5 @@
 /* ruled.c - servers under rules (ruled.h). */
-#define _GNU_SOURCE /* unshare */
+#define _GNU_SOURCE /* MNT_DETACH */
 #include "test/ruled.h"
 
 #include "test/here.h"
@@ -23,25 +23,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* Tried out once, by a child. */
-const char *
-need_mounts(void)
-{
-    static int can = -1;
-    int status;
-    pid_t pid;
-
-    if (can == -1) {
-        pid = fork();
-        if (pid == 0)
-            _exit(unshare(CLONE_NEWNS) == -1 ||
-                  mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1 ||
-                  mount("etc", "/etc", "tmpfs", 0, "mode=755") == -1);
-        can = pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
-    }
-    return can ? NULL : "need root that may mount";
-}
 
 /* -- a place for the files ------------------------------------------------- */
 

@@ -62,7 +62,4 @@ void vault_remove(const struct vault *v); /* whatever has come into it */
  * good until the next call. */
 const char *vault_rules(const struct vault *v, uid_t uid);
 
-/* May we put another directory in the place of one?  NULL, or why not. */
-const char *need_mounts(void);
-
 #endif

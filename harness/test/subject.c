@@ -62,7 +62,7 @@ add(TCase *tc, int i, const TTest *test, unsigned all_of, unsigned none_of)
 void
 add_as_root(TCase *tc, int i, const TTest *test, unsigned none_of)
 {
-    add_if(tc, i, need_root(), test, 0, none_of);
+    add_if(tc, i, need_strangers(ipc_registry[i]), test, 0, none_of);
 }
 
 uint64_t

@@ -210,6 +210,9 @@ add_daemon(Suite *s, int i)
     const char *reason =
         need_mechanism(m) != NULL ? need_mechanism(m) : need_one_thread();
 
+    if (reason == NULL)
+        reason = need_strangers(m);
+
     add_loop_test_if(tc, reason != NULL ? reason : need_source(),
                      a_confined_daemon_serves_all_users_with_their_own_rights,
                      i);

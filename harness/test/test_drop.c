@@ -345,12 +345,14 @@ test_drop(void)
                 a_thread_that_would_keep_its_rights_is_noticed);
     for (int i = 0; ipc_registry[i] != NULL; i++) {
         const struct ipc_mechanism *m = ipc_registry[i];
+        const char *reason = need_mechanism(m);
 
+        if (reason == NULL)
+            reason = need_one_thread();
         if (m->caps & (IPC_SPAWNED | IPC_INPROCESS | IPC_ONEWAY))
             continue; /* a one-way server needs none, and would not tell */
         add_loop_test_if(test_case(s, m->name),
-                         need_mechanism(m) != NULL ? need_mechanism(m)
-                                                   : need_one_thread(),
+                         reason != NULL ? reason : need_strangers(m),
                          it_keeps_no_right_that_it_could_do_without, i);
     }
     return s;

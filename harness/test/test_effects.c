@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -225,10 +226,10 @@ test_effects(void)
     Suite *s = suite_create("effects");
     TCase *tc = test_case(s, "effects");
 
-    add_test_if(tc, need_root(),
+    add_test_if(tc, need_right(CAP_SYS_ADMIN),
                 a_server_in_the_machines_uts_namespace_does_not_rename_it);
     tcase_add_test(tc, a_host_name_is_letters_digits_hyphens_and_dots);
-    add_test_if(tc, need_root(), a_pid_is_not_an_identity);
+    add_test_if(tc, need_right(CAP_SYS_NICE), a_pid_is_not_an_identity);
     tcase_add_test(tc, the_log_says_who_wrote_what_and_where);
     tcase_add_test(tc, the_log_does_not_follow_a_link);
     return s;

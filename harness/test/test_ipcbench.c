@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE /* CPU_SET */
 #include "test/files.h"
+#include "test/ruled.h"
 #include "test/test.h"
 
 #include "bench/record.h"
@@ -450,14 +451,18 @@ test_ipcbench(void)
     tcase_add_test(tc, tables_are_at_most_100_columns_wide);
     tcase_add_test(tc, a_run_that_is_stopped_cleans_up_and_says_so);
     tcase_add_loop_test(tc, a_run_that_is_killed_leaves_no_object_behind, 0, 3);
-    add_test_if(tc, need_root(),
+    add_test_if(tc, need_mounts(),
                 a_full_disk_is_named_and_leaves_what_was_written);
-    add_test_if(tc, need_root(),
+    add_test_if(tc, need_mounts(),
                 read_only_results_are_refused_before_anything_is_measured);
     tcase_add_test(tc,
                    without_gnuplot_there_are_tables_and_a_page_that_says_so);
     tcase_add_test(tc, on_one_cpu_everything_is_measured_that_can_be);
-    add_test_if(tc, need_root(), without_root_only_what_root_may_is_missing);
+    add_test_if(tc,
+                access("/dev/cpu_dma_latency", F_OK) == 0
+                    ? need_root()
+                    : "need /dev/cpu_dma_latency, which root may open",
+                without_root_only_what_root_may_is_missing);
     tcase_add_test(tc, bad_usage_exits_64_and_says_what_to_do);
     return s;
 }

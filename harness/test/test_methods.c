@@ -21,6 +21,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
@@ -295,7 +296,7 @@ ask_as(uid_t caller, uid_t named)
 static bool
 has_two_users(void)
 {
-    return need_root() == NULL && !(m->caps & IPC_INPROCESS) &&
+    return need_strangers(m) == NULL && !(m->caps & IPC_INPROCESS) &&
            (!(m->caps & IPC_SPAWNED) ||
             (m->evidence >= IPC_PEER && need_mounts() == NULL));
 }
@@ -370,7 +371,11 @@ add_methods(TCase *tc, int i)
                          a_way_without_an_answer_does_nothing_privileged, i);
         return;
     }
-    add_loop_test_if(tc, need_mechanism(of),
+    /* Root may name a machine of its own, others none. */
+    add_loop_test_if(tc,
+                     need_mechanism(of) != NULL || geteuid() != 0
+                         ? need_mechanism(of)
+                         : need_right(CAP_SYS_ADMIN),
                      the_entitled_may_what_the_evidence_allows, i);
     add_loop_test_if(tc, need_mechanism(of), another_is_told_what_is_missing,
                      i);

@@ -10,6 +10,7 @@
 #include "test/here.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -247,7 +248,9 @@ test_setuid(void)
     Suite *s = suite_create("setuid");
     TCase *tc = test_case(s, "setuid");
 
-    add_test_if(tc, need_set_user_id(),
+    add_test_if(tc,
+                need_set_user_id() != NULL ? need_set_user_id()
+                                           : need_right(CAP_SYS_NICE),
                 a_set_user_id_server_has_its_full_share_of_the_machine);
     add_test_if(
         tc, need_set_user_id() != NULL ? need_set_user_id() : need_namespaces(),
