@@ -500,29 +500,37 @@ test_shm(void)
 {
     Suite *s = suite_create("shm");
     TCase *tc = test_case(s, "shared memory");
+    const char *no_shm = need_dev_shm();
+    const char *no_root = no_shm != NULL ? no_shm : need_root();
 
-    tcase_add_test(tc, memory_beyond_the_end_of_the_object_is_a_sigbus);
-    tcase_add_test(tc, the_guard_turns_missing_memory_into_zeros_and_a_note);
+    add_test_if(tc, no_shm, memory_beyond_the_end_of_the_object_is_a_sigbus);
+    add_test_if(tc, no_shm,
+                the_guard_turns_missing_memory_into_zeros_and_a_note);
     add_test_if(tc, need_mounts(),
                 a_full_file_system_is_an_error_now_or_a_sigbus_later);
-    tcase_add_test(tc, an_object_without_a_name_lives_until_its_last_user_goes);
+    add_test_if(tc, no_shm,
+                an_object_without_a_name_lives_until_its_last_user_goes);
     tc = test_case(s, "shm/futex");
-    add_test_if(tc, need_root(), what_all_can_see_only_the_server_can_change);
-    add_test_if(tc, need_root(), a_crowd_of_registrations_keeps_nobody_out);
-    tcase_add_test(
-        tc, each_server_has_a_board_of_another_name_and_a_sweep_finds_it);
+    add_test_if(tc, no_root, what_all_can_see_only_the_server_can_change);
+    add_test_if(tc, no_root, a_crowd_of_registrations_keeps_nobody_out);
+    add_test_if(tc, no_shm,
+                each_server_has_a_board_of_another_name_and_a_sweep_finds_it);
     tc = test_case(s, "shm/mutex");
     tcase_add_test(tc, only_a_robust_lock_tells_of_the_death_of_its_holder);
-    tcase_add_test(tc, a_client_killed_with_the_lock_in_its_hand_stops_nobody);
+    add_test_if(tc, no_shm,
+                a_client_killed_with_the_lock_in_its_hand_stops_nobody);
     for (int i = 0; i < 3; i++) {
+        const char *no = need_mechanism(ipc_find(on_rings[i]));
+        const char *no_other = no != NULL ? no : need_root();
+
         tc = test_case(s, on_rings[i]);
-        add_loop_test_if(tc, need_root(), a_server_without_clients_has_no_timer,
+        add_loop_test_if(tc, no_other, a_server_without_clients_has_no_timer,
                          i);
-        add_loop_test_if(tc, need_root(),
+        add_loop_test_if(tc, no_other,
                          a_client_that_takes_its_memory_away_hurts_only_itself,
                          i);
-        tcase_add_loop_test(
-            tc, a_client_that_scribbles_on_its_memory_is_cut_off, i, i + 1);
+        add_loop_test_if(tc, no,
+                         a_client_that_scribbles_on_its_memory_is_cut_off, i);
     }
     return s;
 }

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -156,6 +157,23 @@ need_proc(void)
     return access("/proc/self/exe", F_OK) == 0
                ? NULL
                : "need proc(5) (mount -t proc proc /proc)";
+}
+
+const char *
+need_dev_shm(void)
+{
+    static const char reason[] =
+        "need /dev/shm (mount -t tmpfs -o mode=1777 shm /dev/shm)";
+    char name[64];
+    int fd;
+
+    snprintf(name, sizeof name, "/ipclab-probe-%d", (int)getpid());
+    fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd == -1)
+        return reason;
+    close(fd);
+    shm_unlink(name);
+    return NULL;
 }
 
 /* -- where files are ------------------------------------------------------- */

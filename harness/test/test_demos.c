@@ -66,9 +66,13 @@ test_demos(void)
     for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
         TCase *tc = test_case(s, "demo");
 
-        add_loop_test_if(
-            tc, need_source() != NULL ? need_source() : need_programs(),
-            a_demo_compiles_alone_and_runs, (int)i);
+        const char *reason = need_source();
+
+        if (reason == NULL)
+            reason = need_programs();
+        if (reason == NULL && strcmp(directories[i], "shm") == 0)
+            reason = need_dev_shm();
+        add_loop_test_if(tc, reason, a_demo_compiles_alone_and_runs, (int)i);
         add_loop_test_if(tc, need_source(), a_demo_is_one_page, (int)i);
     }
     return s;

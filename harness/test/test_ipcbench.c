@@ -457,7 +457,8 @@ test_ipcbench(void)
                 read_only_results_are_refused_before_anything_is_measured);
     tcase_add_test(tc,
                    without_gnuplot_there_are_tables_and_a_page_that_says_so);
-    tcase_add_test(tc, on_one_cpu_everything_is_measured_that_can_be);
+    add_test_if(tc, need_mechanism(ipc_find("shm/spin")),
+                on_one_cpu_everything_is_measured_that_can_be);
     add_test_if(tc,
                 access("/dev/cpu_dma_latency", F_OK) == 0
                     ? need_root()
