@@ -153,7 +153,7 @@ END_TEST
 static const char *
 reason_for(const char *script)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], before[PATH_MAX];
     const char *reason;
     FILE *out;
 
@@ -165,9 +165,10 @@ reason_for(const char *script)
         ck_assert_int_eq(fclose(out), 0);
         ck_assert_int_eq(chmod(path, 0700), 0);
     }
+    ck_assert_int_eq(program_path("", before, sizeof before), 0);
     ck_assert_int_eq(setenv("IPCLAB_BIN", programs_dir(), 1), 0);
     reason = ipc_unavailable(ipc_find("msgq/mpi"));
-    unsetenv("IPCLAB_BIN");
+    setenv("IPCLAB_BIN", before, 1);
     unlink(path);
     return reason;
 }

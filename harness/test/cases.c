@@ -144,8 +144,8 @@ need_mechanism(const struct ipc_mechanism *m)
     return reason[i];
 }
 
-const char *
-source_dir(void)
+static const char *
+find_source(void)
 {
     static char dir[PATH_MAX];
     char probe[PATH_MAX + sizeof "/harness/core/api.def"];
@@ -160,6 +160,19 @@ source_dir(void)
             return dir;
     }
     return NULL;
+}
+
+/* Found once, before there are namespaces: see here_programs(). */
+const char *
+source_dir(void)
+{
+    static const char *dir;
+    static bool looked;
+
+    if (!looked)
+        dir = find_source();
+    looked = true;
+    return dir;
 }
 
 const char *

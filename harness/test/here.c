@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <grp.h>
+#include <libgen.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -406,11 +407,20 @@ here_begin(void)
     return make_check_dir();
 }
 
+/* In a chroot, /proc/self/exe is another path once there is a mount namespace
+ * (the program runs from a mount of the old one); so we say now where programs
+ * are. */
 void
 here_programs(void)
 {
-    if (need_proc() == NULL)
-        make_programs_dir();
+    char path[PATH_MAX];
+
+    if (need_proc() != NULL)
+        return;
+    if (program_path("check", path, sizeof path) == 0)
+        setenv("IPCLAB_BIN", dirname(path), 0);
+    source_dir();
+    make_programs_dir();
 }
 
 static int
