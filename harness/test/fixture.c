@@ -18,6 +18,7 @@
 #include "test/here.h"
 
 #include "core/clock.h"
+#include "core/place.h"
 #include "core/rundir.h"
 
 #include <errno.h>
@@ -49,7 +50,7 @@ clean_up(void)
         if (ipc_registry[i]->sweep != NULL &&
             endpoint_name(ipc_registry[i], run_dir, name) == 0)
             ipc_registry[i]->sweep(name);
-    here_empty(run_dir);
+    place_remove(run_dir);
 }
 
 static off_t said_before;

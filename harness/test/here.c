@@ -5,13 +5,12 @@
 
 #include "test/test.h"
 
+#include "core/place.h"
 #include "core/rundir.h"
 #include "server/confine.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <grp.h>
 #include <libgen.h>
 #include <limits.h>
@@ -423,23 +422,6 @@ here_programs(void)
     make_programs_dir();
 }
 
-static int
-remove_entry(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st, (void)at;
-    if (type == FTW_DP)
-        rmdir(path);
-    else
-        unlink(path);
-    return 0;
-}
-
-void
-here_empty(const char *dir)
-{
-    nftw(dir, remove_entry, 8, FTW_PHYS | FTW_DEPTH);
-}
-
 void
 here_end(void)
 {
@@ -448,7 +430,7 @@ here_end(void)
 
     if (n > 0) {
         dir[n] = '\0';
-        here_empty(dir);
+        place_remove(dir);
     }
-    here_empty(check_dir);
+    place_remove(check_dir);
 }

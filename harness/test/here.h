@@ -30,9 +30,6 @@ bool here_begin(void);
 void here_programs(void);
 void here_end(void);
 
-/* Removes a directory and what is in it. */
-void here_empty(const char *dir);
-
 /* A directory where a copied program can be run, and can be set-user-ID if
  * need_set_user_id() says so.  check_dir itself, if that lets it. */
 const char *programs_dir(void);
