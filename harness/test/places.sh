@@ -15,6 +15,10 @@
 #
 # A place that ends green and leaves something in /tmp, /dev/shm or among the
 # System V objects has failed.
+#
+# Places are functions, called by the name they are asked for (SC2317), and much
+# of them is text for a shell in a namespace (SC2016, SC2089, SC2090).
+# shellcheck disable=SC2317,SC2016,SC2089,SC2090
 set -uo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -31,7 +35,6 @@ in_mounts() {
 }
 
 # fresh MOUNT...: that on /tmp, and this checkout still there if it was in /tmp.
-# shellcheck disable=SC2016  # expanded by the shell in the namespace
 readonly FRESH='
 fresh() {
     mount --rbind "$top" /mnt
@@ -57,7 +60,6 @@ readonly CONTAINER=-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,\
 
 # A root directory with programs and this checkout, a few devices, nothing else.
 # Text for in_mounts, which ends with $root as the directory.
-# shellcheck disable=SC2016  # expanded by the shell in the namespace
 readonly BARE='
 root=/mnt; mount -t tmpfs root $root
 for dir in bin sbin lib lib32 lib64 usr etc; do
@@ -76,7 +78,7 @@ export BARE CONTAINER FRESH
 # -- less root -----------------------------------------------------------------
 
 place_root() { "$CHECK"; }
-place_user() { as_user $USER_A "$CHECK"; }
+place_user() { as_user "$USER_A" "$CHECK"; }
 place_chroot() { in_mounts "$BARE"'chroot "$root" "$CHECK"'; }
 place_chroot_proc() {
     in_mounts "$BARE"'mount -t proc proc "$root/proc"
@@ -97,7 +99,7 @@ place_no_admin() { without_right sys_admin "$CHECK"; }
 place_no_resource() { without_right sys_resource "$CHECK"; }
 place_no_ptrace() { without_right sys_ptrace "$CHECK"; }
 place_no_rights() { setpriv --bounding-set -all "$CHECK"; }
-place_userns_root() { as_user $USER_A unshare -r "$CHECK"; }
+place_userns_root() { as_user "$USER_A" unshare -r "$CHECK"; }
 
 # -- file systems --------------------------------------------------------------
 
@@ -129,9 +131,9 @@ place_tmpdir_missing() { TMPDIR=/nowhere/at/all "$CHECK"; }
 
 # A root with CAP_SYS_RESOURCE would raise it again.
 place_no_queues() { (ulimit -q 0 && without_right sys_resource "$CHECK"); }
-place_user_no_queues() { (ulimit -q 0 && as_user $USER_A "$CHECK"); }
+place_user_no_queues() { (ulimit -q 0 && as_user "$USER_A" "$CHECK"); }
 place_few_queues() {
-    (ulimit -q 200000 && as_user $USER_A "$CHECK")
+    (ulimit -q 200000 && as_user "$USER_A" "$CHECK")
 }
 
 # -- what is inherited ---------------------------------------------------------
@@ -141,7 +143,7 @@ place_closed() {
     local status=0
     bash -c '"$CHECK" <&- >&- 2>&-' || status=$?
     echo "ended with $status"
-    return $status
+    return "$status"
 }
 place_signals() {
     # timeout ignores none; env of coreutils can.
@@ -158,7 +160,11 @@ place_empty_environment() {
 place_umask() { (umask 077 && "$CHECK"); }
 place_nice() { nice -n 19 "$CHECK"; }
 place_one_cpu() { taskset -c 0 "$CHECK"; }
-place_no_fork() { CK_FORK=no "$CHECK"; }
+# All tests in one process are refused, by a sentence.
+place_no_fork() {
+    CK_FORK=no "$CHECK"
+    [ $? = 64 ]
+}
 
 # -- company -------------------------------------------------------------------
 
@@ -171,7 +177,7 @@ place_busy() {
     "$CHECK"
     status=$?
     kill "${loops[@]}"
-    return $status
+    return "$status"
 }
 
 # Two commands at once: both must succeed.
@@ -181,7 +187,7 @@ both() {
     other=$!
     bash -c "$2"
     status=$?
-    wait $other && return $status
+    wait "$other" && return "$status"
 }
 readonly A="setpriv --reuid $USER_A --regid $USER_A --clear-groups"
 readonly B="setpriv --reuid $USER_B --regid $USER_B --clear-groups"
@@ -191,17 +197,17 @@ place_two_users() { both "$A"' "$CHECK"' "$B"' "$CHECK"'; }
 place_beside_bench() {
     local bench results status
     results=$(mktemp -d)
-    chown $USER_A "$results"
+    chown "$USER_A" "$results"
     set -m # the loop and what it runs are one process group
     (cd "$results" && while :; do # as long as the tests last
-        as_user $USER_A "${CHECK%/*}/ipcbench" run --quick -o r
+        as_user "$USER_A" "${CHECK%/*}/ipcbench" run --quick -o r
     done) >/dev/null 2>&1 &
     bench=$!
-    as_user $USER_A "$CHECK"
+    as_user "$USER_A" "$CHECK"
     status=$?
-    kill -- -$bench
+    kill -- "-$bench"
     rm -rf "$results"
-    return $status
+    return "$status"
 }
 
 # -- the run -------------------------------------------------------------------
@@ -229,7 +235,7 @@ if [ "${1:-}" = --one ]; then
     "place_$2"
     status=$?
     left
-    exit $status
+    exit "$status"
 fi
 
 failed=0
@@ -244,7 +250,7 @@ run_place() {
     sum=$(grep -hE '^[0-9]+%: Checks:' "$log" | tail -n 1)
     rest=$(sed -n 's/^not run here: \([0-9]*\) checks.*/\1/p' "$log" |
         awk '{n += $1} END {print n + 0}')
-    if [ $status = 0 ] && ! grep -q '^left behind' "$log"; then
+    if [ "$status" = 0 ] && ! grep -q '^left behind' "$log"; then
         printf '%-18s green  %s; %s not run\n' "$name" "$sum" "$rest"
     else
         printf '%-18s FAILED (%s)  %s; %s not run; see %s\n' "$name" \
@@ -261,10 +267,14 @@ if [ "$(id -u)" != 0 ]; then
     echo "places.sh: most places can be made by root only" >&2
     exit 77
 fi
+kept=${LOGS:-}
 LOGS=${LOGS:-$(mktemp -d /tmp/places-XXXXXX)}
 mkdir -p "$LOGS"
 [ $# -gt 0 ] || mapfile -t places < <(all_places)
 for name in "${@:-${places[@]}}"; do
     run_place "$name"
 done
-exit $failed
+if [ "$failed" = 0 ] && [ -z "$kept" ]; then
+    rm -rf "$LOGS"
+fi
+exit "$failed"
