@@ -124,7 +124,12 @@ rings_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
 void
 rings_forget(void *cli)
 {
-    meet_part(&((struct rings_client *)cli)->meet);
+    struct rings_client *c = cli;
+
+    munmap(c->place, sizeof *c->place);
+    close(c->place_fd);
+    munmap((void *)(uintptr_t)c->board, sizeof *c->board);
+    close(c->life);
 }
 
 void
@@ -134,8 +139,5 @@ rings_close(void *cli)
 
     ring_end(&c->out);
     wake_server(c, true);
-    munmap(c->place, sizeof *c->place);
-    close(c->place_fd);
-    munmap((void *)(uintptr_t)c->board, sizeof *c->board);
-    close(c->life);
+    rings_forget(c);
 }
