@@ -217,7 +217,7 @@ admit(struct rings_server *s, const struct registration *r)
     int64_t start = now_ns();
     long before = sleeps();
     int fd = s->memory->open_place(s, r), slot;
-    struct object_id id;
+    struct object_id id = {0};
     struct ipc_peer peer;
     ssize_t told;
 

@@ -45,6 +45,7 @@ why_not(const struct attack *a)
 static _Noreturn void
 look_around(const char *dir)
 {
+    const struct attack *a;
     const char *step;
     int err;
 
@@ -57,8 +58,8 @@ look_around(const char *dir)
         _exit(1);
     }
     stage_set(dir);
-    for (size_t i = 0; attack_at(i) != NULL; i++) {
-        const char *why = why_not(attack_at(i));
+    for (size_t i = 0; (a = attack_at(i)) != NULL; i++) {
+        const char *why = why_not(a);
 
         if (why != NULL)
             note(found->why[i], why);
