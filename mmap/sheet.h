@@ -92,6 +92,8 @@ struct sheet_kind {
 
 struct sheet_seat {
     bool used;
+    bool owed;           /* its turn is ours: it has asked, and gets a reply */
+    uint32_t generation; /* how many have left this slot */
     struct sheet sheet;
     struct baton baton;
     unsigned slow; /* how often in a row a look at its locks took too long */
@@ -109,8 +111,8 @@ struct sheet_server {
     struct sheet_seat seats[IPC_MAX_CLIENTS];
     unsigned seated; /* so many of them are used */
     struct guarded maps[IPC_MAX_CLIENTS];
-    struct sheet_seat *last;  /* served; the next look begins behind it */
-    struct sheet_seat *asked; /* we have its turn; NULL: nobody's */
+    struct sheet_seat *last;    /* served; the next look begins behind it */
+    struct sheet_seat *noticed; /* its turn goes back without a reply */
     int64_t next_scan;
 };
 

@@ -34,10 +34,11 @@ void
 sheet_leave(struct sheet_server *s, struct sheet_seat *seat)
 {
     sheet_let_go(&seat->sheet);
-    seat->used = false;
+    seat->used = seat->owed = false;
+    seat->generation++;
     s->seated--;
-    if (s->asked == seat)
-        s->asked = NULL;
+    if (s->noticed == seat)
+        s->noticed = NULL;
 }
 
 /* For one more client of this user; NULL: none. */
@@ -132,6 +133,7 @@ admit(struct sheet_server *s, const char *name)
     if (err == 0)
         err = answer(fd, seat != NULL ? &new : NULL);
     if (err == 0 && seat != NULL) {
+        new.generation = seat->generation;
         *seat = new;
         s->seated++;
     } else {

@@ -5,6 +5,7 @@
 #include "sheet.h"
 
 #include "core/clock.h"
+#include "core/wire.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -87,8 +88,12 @@ take(struct sheet_server *s, struct sheet_seat *seat, struct ipc_request *req)
     }
     req->msg.len = note.len;
     req->peer = seat->peer;
-    req->reply_to = (uint64_t)(seat - s->seats);
-    s->last = s->asked = seat;
+    req->reply_to =
+        (uint64_t)seat->generation << 32 | (uint64_t)(seat - s->seats);
+    s->last = seat;
+    seat->owed = wire_wants_reply(&req->msg);
+    if (!seat->owed)
+        s->noticed = seat;
     return true;
 }
 
@@ -116,7 +121,7 @@ look(struct sheet_server *s, struct ipc_request *req)
     for (size_t i = 1; i <= IPC_MAX_CLIENTS; i++) {
         struct sheet_seat *seat = &s->seats[(begin + i) % IPC_MAX_CLIENTS];
 
-        if (seat->used && is_ours(s, seat) && take(s, seat, req))
+        if (seat->used && !seat->owed && is_ours(s, seat) && take(s, seat, req))
             return true;
     }
     return false;
@@ -126,10 +131,10 @@ look(struct sheet_server *s, struct ipc_request *req)
 static struct sheet_seat *
 favourite(struct sheet_server *s)
 {
-    if (s->last != NULL && s->last->used)
+    if (s->last != NULL && s->last->used && !s->last->owed)
         return s->last;
     for (struct sheet_seat *i = s->seats; i < s->seats + IPC_MAX_CLIENTS; i++)
-        if (i->used)
+        if (i->used && !i->owed)
             return i;
     return NULL;
 }
@@ -171,7 +176,9 @@ give_back(struct sheet_server *s, struct sheet_seat *seat, const void *message,
     int err =
         s->kind->put(&seat->sheet, sheet_replies(s->kind), &note, message);
 
-    s->asked = NULL;
+    seat->owed = false;
+    if (s->noticed == seat)
+        s->noticed = NULL;
     if (err == 0)
         err = baton_pass(&seat->baton);
     if (err == 0)
@@ -191,8 +198,8 @@ sheet_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 
     guard_watch(s->maps, IPC_MAX_CLIENTS);
     /* That was a notice: there will be no reply. */
-    if (s->asked != NULL)
-        give_back(s, s->asked, NULL, 0);
+    if (s->noticed != NULL)
+        give_back(s, s->noticed, NULL, 0);
     for (;;) {
         now = now_ns();
         if (now >= s->next_scan)
@@ -219,14 +226,15 @@ sheet_reply(void *srv, const struct ipc_request *req,
             const struct ipc_message *msg)
 {
     struct sheet_server *s = srv;
-    struct sheet_seat *seat = &s->seats[req->reply_to];
+    struct sheet_seat *seat = &s->seats[(uint32_t)req->reply_to];
 
+    if (!seat->used || seat->generation != req->reply_to >> 32)
+        return -EPIPE;
     if (msg == NULL) {
-        if (seat->used)
-            sheet_leave(s, seat);
+        sheet_leave(s, seat);
         return 0;
     }
-    if (seat != s->asked)
+    if (!seat->owed)
         return -EPIPE;
     if (msg->fd != -1)
         return -EOPNOTSUPP;

@@ -69,7 +69,7 @@ take(struct server *s, size_t len, struct ipc_request *req)
     req->peer = from->peer;
     req->msg.len = len - PREFIX;
     memcpy(req->msg.buf, p + PREFIX, req->msg.len);
-    req->reply_to = (uint64_t)queue;
+    req->reply_to = (uint64_t)from->generation << 32 | (uint32_t)queue;
     return 1;
 }
 
@@ -99,7 +99,7 @@ msgq_reply(void *srv, const struct ipc_request *req,
     struct server *s = srv;
     struct session *to = private_find(s, (int)req->reply_to);
 
-    if (to == NULL)
+    if (to == NULL || to->generation != req->reply_to >> 32)
         return -EPIPE;
     if (msg == NULL) {
         to->dismissed = true;

@@ -15,6 +15,7 @@
 
 struct session {
     bool used;
+    uint32_t generation; /* as no other session has had */
     bool dismissed; /* not served any more, but it has not removed its queue */
     int queue;      /* the client's */
     uid_t creator;
@@ -27,6 +28,7 @@ struct session {
 struct server {
     struct sysv_server base;
     unsigned taken;
+    uint32_t joined; /* so many sessions there have been */
     struct session sessions[IPC_MAX_CLIENTS];
 };
 

@@ -180,6 +180,7 @@ private_join(struct server *s, int queue, uid_t claimed)
     if (nonce_make(new.nonce) != 0 ||
         list_note(s->base.list, 1 + (unsigned)(room - s->sessions), queue) != 0)
         return;
+    new.generation = ++s->joined;
     if (sysv_say(queue, JOIN, new.nonce, NONCE_SIZE) == 0)
         *room = new;
 }

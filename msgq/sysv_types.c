@@ -81,7 +81,8 @@ take(struct server *s, size_t len, struct ipc_request *req)
     req->peer = from->peer;
     req->msg.len = len - PREFIX;
     memcpy(req->msg.buf, p + PREFIX, req->msg.len);
-    req->reply_to = (uint64_t)type;
+    req->reply_to =
+        (uint64_t)from->generation << 32 | (uint64_t)(from - s->sessions);
     if (!wire_wants_reply(&req->msg))
         types_say(s, type, RECEIPT);
     return 1;
@@ -111,9 +112,10 @@ msgq_reply(void *srv, const struct ipc_request *req,
            const struct ipc_message *msg)
 {
     struct server *s = srv;
-    struct session *to = types_find(s, (long)req->reply_to);
+    struct session *to = &s->sessions[(uint32_t)req->reply_to];
+    long type = to->type;
 
-    if (to == NULL)
+    if (type == 0 || to->generation != req->reply_to >> 32)
         return -EPIPE;
     if (msg == NULL) {
         to->dismissed = true;
@@ -130,7 +132,7 @@ msgq_reply(void *srv, const struct ipc_request *req,
         return 0;
     /* EAGAIN: somebody has more in the queue than he should. */
     types_drop(s, to);
-    types_say(s, (long)req->reply_to, 0);
+    types_say(s, type, 0);
     return -EPIPE;
 }
 

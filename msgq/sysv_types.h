@@ -11,15 +11,17 @@
 #include <stdbool.h>
 
 struct session {
-    long type;      /* of the answers; 0: free */
-    bool dismissed; /* not served any more, but its answers are its own */
-    pid_t claimed;  /* the client's, it says */
+    long type;           /* of the answers; 0: free */
+    uint32_t generation; /* as no other session has had */
+    bool dismissed;      /* not served any more, but its answers are its own */
+    pid_t claimed;       /* the client's, it says */
     struct ipc_peer peer;
 };
 
 struct server {
     struct sysv_server base;
     unsigned max_clients, taken;
+    uint32_t joined; /* so many sessions there have been */
     struct session sessions[IPC_MAX_CLIENTS];
 };
 

@@ -146,8 +146,10 @@ types_join(struct server *s, long type, pid_t claimed)
         types_say(s, type, 0);
         return;
     }
-    *room = (struct session){
-        .type = type, .claimed = claimed, .peer = IPC_PEER_UNKNOWN};
+    *room = (struct session){.type = type,
+                             .generation = ++s->joined,
+                             .claimed = claimed,
+                             .peer = IPC_PEER_UNKNOWN};
     room->peer.evidence = IPC_INFERRED;
     types_infer(s, room);
     types_say(s, type, RECEIPT);

@@ -118,7 +118,7 @@ boxes_drop(struct session *i)
     sem_post(i->box.back);
     bell_close(i->box.full);
     bell_close(i->box.back);
-    *i = (struct session){.box.fd = 0};
+    *i = (struct session){.generation = i->generation + 1};
 }
 
 void
@@ -205,10 +205,12 @@ join(struct boxes *b, const char *file)
     }
     if (err == 0)
         err = letter_put(new.box.fd, &head, NULL);
-    if (err == 0 && sem_post(new.box.back) == 0 && room != NULL)
+    if (err == 0 && sem_post(new.box.back) == 0 && room != NULL) {
+        new.generation = room->generation;
         *room = new;
-    else
+    } else {
         box_close(&new.box);
+    }
 }
 
 /* The directory is the list of those who wait to join: each letter is looked

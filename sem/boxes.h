@@ -26,6 +26,7 @@
 struct session {
     struct box box; /* .fd 0: free */
     struct ipc_peer peer;
+    uint32_t generation; /* how many have left this place */
 };
 
 struct boxes {

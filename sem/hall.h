@@ -117,6 +117,7 @@ struct session {
     struct letter letter;
     uint8_t nonce[NONCE_SIZE];
     struct ipc_peer peer;
+    uint32_t generation; /* how many have left this place */
 };
 
 struct hall_server {

@@ -42,7 +42,7 @@ forget(struct hall_server *s, struct session *i)
     if (s->kind->remove != NULL)
         s->kind->remove(i->letter.id, i->peer.uid);
     hall_note(s->file, (size_t)(i - s->sessions) + 1, -1, -1, 0);
-    *i = (struct session){.used = false};
+    *i = (struct session){.generation = i->generation + 1};
 }
 
 /* He is told that we are dead, to him, and may still take what he has been
@@ -151,10 +151,12 @@ join(struct hall_server *s, const struct knock *k)
         room = NULL;
     if (s->kind->get(&new.letter, &head, NULL) == 0 &&
         head.mark == LETTER_JOIN && nonce_make(new.nonce) == 0 &&
-        answer_join(s, &new, room) == 0 && room != NULL)
+        answer_join(s, &new, room) == 0 && room != NULL) {
+        new.generation = room->generation;
         *room = new;
-    else
+    } else {
         s->kind->drop(&new.letter);
+    }
 }
 
 /* -- server: create next reply destroy ------------------------------------ */
@@ -189,7 +191,7 @@ take_letter(struct hall_server *s, struct session *i, struct ipc_request *req)
     }
     req->msg.len = head.len;
     req->peer = i->peer;
-    req->reply_to = (uint64_t)(i - s->sessions);
+    req->reply_to = (uint64_t)i->generation << 32 | (uint64_t)(i - s->sessions);
     /* The letter of a notice goes back at once. */
     if (!wire_wants_reply(&req->msg))
         set_post(i->door, BACK);
@@ -250,11 +252,11 @@ hall_reply(void *srv, const struct ipc_request *req,
            const struct ipc_message *msg)
 {
     struct hall_server *s = srv;
-    struct session *to = &s->sessions[req->reply_to];
+    struct session *to = &s->sessions[(uint32_t)req->reply_to];
     struct letter_head head = {.mark = LETTER_REPLY};
     int err;
 
-    if (!to->used)
+    if (!to->used || to->cut || to->generation != req->reply_to >> 32)
         return -EPIPE;
     if (msg == NULL) {
         cut(to);

@@ -87,7 +87,7 @@ take_request(struct server *s, struct ipc_request *req)
         }
         req->msg.len = head.len;
         req->peer = i->peer;
-        req->reply_to = at;
+        req->reply_to = (uint64_t)i->generation << 32 | at;
         s->last = at;
         /* The box of a notice goes back at once. */
         if (!wire_wants_reply(&req->msg))
@@ -123,10 +123,10 @@ mailbox_reply(void *srv, const struct ipc_request *req,
               const struct ipc_message *msg)
 {
     struct server *s = srv;
-    struct session *to = &s->boxes.sessions[req->reply_to];
+    struct session *to = &s->boxes.sessions[(uint32_t)req->reply_to];
     struct letter_head head = {.mark = LETTER_REPLY};
 
-    if (to->box.fd == 0)
+    if (to->box.fd == 0 || to->generation != req->reply_to >> 32)
         return -EPIPE;
     if (msg == NULL) {
         boxes_drop(to);
