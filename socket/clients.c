@@ -123,8 +123,8 @@ clients_drop(struct clients *s, struct connection *c)
     epoll_ctl(s->epoll, EPOLL_CTL_DEL, c->fd, NULL);
     close(c->fd);
     frames_free(&c->in);
-    free(c->out);
-    *c = (struct connection){.fd = 0};
+    unsent_free(&c->out);
+    *c = (struct connection){.generation = c->generation + 1};
     seats_leave(&s->seats, (size_t)(c - s->connections));
 }
 
@@ -134,6 +134,7 @@ add_client(struct clients *s, const struct connection *new)
 {
     int64_t now = now_ns();
     int seat = seats_choose(&s->seats, new->peer.uid, now), err;
+    uint32_t generation;
     struct connection *c;
 
     if (seat < 0)
@@ -141,13 +142,16 @@ add_client(struct clients *s, const struct connection *new)
     c = &s->connections[seat];
     if (c->fd != 0)
         clients_drop(s, c);
+    generation = c->generation;
     *c = *new;
+    c->generation = generation;
     c->peer.address = c->address;
+    unsent_init(&c->out, c->peer.uid);
     err = watch_client(s, EPOLL_CTL_ADD, c, EPOLLIN);
     if (err == 0)
         err = welcome_say(c->fd);
     if (err != 0) {
-        *c = (struct connection){.fd = 0};
+        *c = (struct connection){.generation = generation};
         return err;
     }
     seats_take(&s->seats, (size_t)seat, c->peer.uid, now);
@@ -173,20 +177,14 @@ accept_client(struct clients *s)
 static void
 send_rest(struct clients *s, struct connection *c)
 {
-    struct iovec rest = {.iov_base = c->out + c->out_start,
-                         .iov_len = c->out_end - c->out_start};
-    ssize_t n = ancillary_send(c->fd, &rest, 1, -1);
+    int err = unsent_send(&c->out, c->fd);
 
-    if (n < 0 && n != -EAGAIN && n != -EINTR) {
+    if (err == -EAGAIN)
+        return;
+    if (err != 0) {
         clients_drop(s, c);
         return;
     }
-    if (n > 0)
-        c->out_start += (size_t)n;
-    if (c->out_start < c->out_end)
-        return;
-    free(c->out);
-    c->out = NULL;
     clients_heard(s, c, awaited_by(&c->in)); /* half a request may be there */
     if (watch_client(s, EPOLL_CTL_MOD, c, EPOLLIN) != 0)
         clients_drop(s, c);
@@ -208,7 +206,7 @@ attend(struct clients *s, const struct epoll_event *e)
     }
     if (c->fd == 0) /* dropped since epoll_wait() */
         return NULL;
-    if (c->out != NULL) {
+    if (c->out.first != NULL) {
         send_rest(s, c);
         return NULL;
     }
@@ -237,19 +235,66 @@ clients_wait(struct clients *s, int64_t deadline, struct connection **readable)
 
 /* -- replies -------------------------------------------------------------- */
 
-/* Keeps the rest of a reply, and waits for room instead of for requests. */
-static int
-keep_rest(struct clients *s, struct connection *c, const uint8_t *rest,
-          size_t len)
+uint64_t
+clients_token(const struct clients *s, const struct connection *c)
 {
-    c->out = malloc(len);
-    if (c->out == NULL)
-        return -ENOMEM;
-    memcpy(c->out, rest, len);
-    c->out_start = 0;
-    c->out_end = len;
+    return (uint64_t)c->generation << 32 | (uint64_t)(c - s->connections);
+}
+
+struct connection *
+clients_find(struct clients *s, uint64_t token)
+{
+    struct connection *c = &s->connections[(uint32_t)token % IPC_MAX_CLIENTS];
+
+    return c->fd != 0 && c->generation == token >> 32 ? c : NULL;
+}
+
+/* Keeps a reply, or the rest of one, and waits for room instead of for
+ * requests. */
+static int
+keep(struct clients *s, struct connection *c, const struct ipc_message *msg,
+     size_t from)
+{
+    int err = unsent_keep(&c->out, msg, from);
+
+    if (err != 0)
+        return err;
     wait_patiently(s, c, READER, now_ns());
     return watch_client(s, EPOLL_CTL_MOD, c, EPOLLOUT);
+}
+
+/* May one more descriptor go to this user?  If not at once, perhaps some have
+ * arrived. */
+static int
+take_descriptor(struct clients *s, struct connection *c)
+{
+    int err = unsent_take_descriptor(&c->out);
+
+    if (err == 0)
+        return 0;
+    for (struct connection *i = s->connections; i < s->connections + s->used;
+         i++)
+        if (i->fd != 0)
+            unsent_settle(&i->out, i->fd);
+    return unsent_take_descriptor(&c->out);
+}
+
+static int
+send_or_keep(struct clients *s, struct connection *c,
+             const struct ipc_message *msg)
+{
+    struct iovec data = {.iov_base = msg->buf, .iov_len = msg->len};
+    ssize_t n = -EAGAIN;
+
+    if (c->out.first == NULL) /* or it has to wait for those before */
+        do
+            n = ancillary_send(c->fd, &data, 1, msg->fd);
+        while (n == -EINTR);
+    if (n == -EAGAIN)
+        n = 0;
+    if (n < 0)
+        return (int)n;
+    return (size_t)n < msg->len ? keep(s, c, msg, (size_t)n) : 0;
 }
 
 int
@@ -257,25 +302,23 @@ clients_reply(void *srv, const struct ipc_request *req,
               const struct ipc_message *msg)
 {
     struct clients *s = srv;
-    struct connection *c = &s->connections[req->reply_to];
-    struct iovec data;
-    ssize_t n;
+    struct connection *c = clients_find(s, req->reply_to);
+    int err = 0;
 
-    if (c->fd == 0)
+    if (c == NULL)
         return -EPIPE;
     if (msg == NULL) {
         clients_drop(s, c);
         return 0;
     }
-    data = (struct iovec){.iov_base = msg->buf, .iov_len = msg->len};
-    do
-        n = ancillary_send(c->fd, &data, 1, msg->fd);
-    while (n == -EINTR);
-    if (n == -EAGAIN && msg->fd == -1)
-        n = 0;
-    if (n < 0 ||
-        ((size_t)n < msg->len && keep_rest(s, c, (const uint8_t *)msg->buf + n,
-                                           msg->len - (size_t)n) != 0)) {
+    if (msg->fd != -1)
+        err = take_descriptor(s, c);
+    if (err != 0)
+        return err;
+    err = send_or_keep(s, c, msg);
+    if (err == -ETOOMANYREFS && msg->fd != -1)
+        return -EAGAIN;
+    if (err != 0) {
         clients_drop(s, c);
         return -EPIPE;
     }

@@ -20,6 +20,7 @@
 #include "core/frames.h"
 #include "local.h"
 #include "seats.h"
+#include "unsent.h"
 
 #include <sys/epoll.h>
 
@@ -29,9 +30,9 @@ struct connection {
     char address[ADDRESS_SIZE]; /* peer.address */
     uint32_t inode;             /* TCP: the client's socket (tcp.c) */
     struct frames in;           /* a stream's */
-    uint8_t *out; /* the rest of a reply that the socket had no room for */
-    size_t out_start, out_end;
-    struct patience patience; /* for half a request, or with a slow reader */
+    struct unsent out;          /* replies that the socket had no room for */
+    uint32_t generation;        /* how many have left this slot */
+    struct patience patience;   /* for half a request, or with a slow reader */
 };
 
 /* Fills in who that is, peer and address; not 0: he is turned away. */
@@ -70,6 +71,10 @@ void clients_destroy(void *srv);
  */
 int clients_wait(struct clients *s, int64_t deadline,
                  struct connection **readable);
+
+/* The token of its replies; and whose it is: NULL if that one has left. */
+uint64_t clients_token(const struct clients *s, const struct connection *c);
+struct connection *clients_find(struct clients *s, uint64_t token);
 
 /* Something has come from this client.  Awaited: what still has to. */
 void clients_heard(struct clients *s, struct connection *c,

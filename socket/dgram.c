@@ -160,12 +160,16 @@ dgram_reply(void *srv, const struct ipc_request *req,
         members_drop(&s->members, to);
         return 0;
     }
+    if (msg->fd != -1 && members_take_descriptor(&s->members, to) != 0)
+        return -EAGAIN;
     data = (struct iovec){.iov_base = msg->buf, .iov_len = msg->len};
     do
         n = ancillary_send(to->fd, &data, 1, msg->fd);
     while (n == -EINTR);
     if (n >= 0)
         return 0;
+    if (n == -ETOOMANYREFS)
+        return -EAGAIN;
     /* EAGAIN: it does not collect its replies.  There is no way not to take
      * its requests meanwhile: they come in the same queue as all others. */
     members_drop(&s->members, to);

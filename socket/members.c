@@ -85,6 +85,7 @@ members_add(struct members *m, const struct member *new)
     }
     *to = *new;
     to->name = m->joined;
+    unsent_init(&to->out, to->uid);
     seats_take(&m->seats, (size_t)seat, to->uid, now);
     return 0;
 }
@@ -109,8 +110,20 @@ members_drop(struct members *m, struct member *gone)
 {
     unwatch(m, gone->fd);
     close(gone->fd); /* the client reads an end of file */
+    unsent_free(&gone->out);
     seats_leave(&m->seats, (size_t)(gone - m->member));
     *gone = (struct member){.fd = 0};
+}
+
+int
+members_take_descriptor(struct members *m, struct member *to)
+{
+    if (unsent_take_descriptor(&to->out) == 0)
+        return 0;
+    for (struct member *i = m->member; i < m->member + IPC_MAX_CLIENTS; i++)
+        if (i->fd != 0)
+            unsent_settle(&i->out, i->fd);
+    return unsent_take_descriptor(&to->out);
 }
 
 int

@@ -11,13 +11,15 @@
 
 #include "local.h"
 #include "seats.h"
+#include "unsent.h"
 
 #define MEMBER_NAME 8 /* bytes of it */
 
 struct member {
-    int fd;        /* the client's reply channel, our end; 0: free */
-    uint64_t name; /* of the session, in its datagrams; never 0 */
-    uid_t uid;     /* who may use it */
+    int fd;            /* the client's reply channel, our end; 0: free */
+    uint64_t name;     /* of the session, in its datagrams; never 0 */
+    uid_t uid;         /* who may use it */
+    struct unsent out; /* descriptors on their way; no replies are kept */
     char address[ADDRESS_SIZE];
 };
 
@@ -37,6 +39,9 @@ void members_free(struct members *m);
 int members_add(struct members *m, const struct member *new);
 struct member *members_find(struct members *m, uint64_t name);
 void members_heard(struct members *m, const struct member *of);
+
+/* May one more descriptor go to it?  0, -EAGAIN. */
+int members_take_descriptor(struct members *m, struct member *to);
 void members_drop(struct members *m, struct member *gone);
 
 /* Waits for a datagram, and says farewell to those who go meanwhile.

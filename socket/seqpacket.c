@@ -90,7 +90,7 @@ seqpacket_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
         if (err != 0)
             return err;
     } while (c == NULL || take_record(s, c, req) == 0);
-    req->reply_to = (uint64_t)(c - s->connections);
+    req->reply_to = clients_token(s, c);
     return 0;
 }
 

@@ -137,7 +137,7 @@ take_request(struct clients *s, struct ipc_request *req)
         struct connection *c = &s->connections[index];
         int got;
 
-        if (c->fd == 0 || c->out != NULL || c->in.start == c->in.end)
+        if (c->fd == 0 || c->out.first != NULL || c->in.start == c->in.end)
             continue;
         got = frames_take(&c->in, &req->msg);
         if (got < 0) /* where the next frame begins nobody knows */
@@ -148,7 +148,7 @@ take_request(struct clients *s, struct ipc_request *req)
         if (awaited_by(&c->in) != NOTHING) /* the next one has begun */
             clients_heard(s, c, awaited_by(&c->in));
         req->peer = c->peer;
-        req->reply_to = index;
+        req->reply_to = clients_token(s, c);
         s->last = index;
         return true;
     }

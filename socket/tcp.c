@@ -133,7 +133,9 @@ tcp_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 
     if (err != 0)
         return err;
-    c = &s->connections[req->reply_to];
+    c = clients_find(s, req->reply_to); /* streams_next() has it from there */
+    if (c == NULL)
+        return -EINTR;
     if (c->inode != 0)
         confirm(c);
     req->peer = c->peer;

@@ -111,6 +111,20 @@ threads_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
     return err;
 }
 
+/* May one more descriptor go to this user?  If not at once, perhaps some have
+ * arrived. */
+static int
+take_descriptor(struct workers *w, struct session *c)
+{
+    if (unsent_take_descriptor(&c->out) == 0)
+        return 0;
+    for (struct session *i = w->sessions; i < w->sessions + IPC_MAX_CLIENTS;
+         i++)
+        if (i->started && !i->ended && i->stage != ANSWERED)
+            unsent_settle(&i->out, i->end.fd);
+    return unsent_take_descriptor(&c->out);
+}
+
 /* Leaves a copy of the answer to the client's thread. */
 static int
 hand_over(struct session *c, const struct ipc_message *msg)
@@ -138,6 +152,8 @@ threads_reply(void *srv, const struct ipc_request *req,
     pthread_mutex_lock(&w->lock);
     if (c->ended || c->token != req->reply_to) {
         err = -EPIPE;
+    } else if (msg != NULL && msg->fd != -1 && take_descriptor(w, c) != 0) {
+        err = -EAGAIN;
     } else if (msg != NULL) {
         err = hand_over(c, msg);
     } else {

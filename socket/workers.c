@@ -115,6 +115,7 @@ serve_client(void *arg)
     }
     pthread_mutex_lock(&w->lock);
     c->ended = true;
+    unsent_free(&c->out);
     seats_leave(&w->seats, (size_t)(c - w->sessions));
     pthread_mutex_unlock(&w->lock);
     streams_close(&c->end);
@@ -174,6 +175,7 @@ start_session(struct workers *w, int fd)
     c->token = w->accepted++ * IPC_MAX_CLIENTS + (uint64_t)seat;
     c->answer = (struct ipc_message){.fd = -1};
     c->stage = READING;
+    unsent_init(&c->out, peer.uid);
     c->cut_off = false;
     stream_end_init(&c->end, fd);
     c->peer = peer;

@@ -15,6 +15,7 @@
 
 #include "seats.h"
 #include "streams.h"
+#include "unsent.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -38,6 +39,7 @@ struct session {
     struct ipc_peer peer;
     char address[ADDRESS_SIZE]; /* peer.address */
     struct ipc_message answer;
+    struct unsent out; /* descriptors on their way; no replies are kept */
     enum stage stage;
     bool cut_off; /* as soon as the answer is out */
 };

@@ -156,7 +156,11 @@ struct ipc_mechanism {
      * reply()   answers.  msg == NULL means: this client broke the rules, cut
      *           it off.  Never waits for a client: one that does not collect
      *           its replies is dropped.
-     *   -EPIPE  that client is gone; the server lives on.
+     *           May come late, after others have been answered, and when the
+ *           client has gone: a token is never given to another client.
+ *   -EPIPE  that client is gone; the server lives on.
+ *   -EAGAIN  with a descriptor: this user has too many that are not received
+ *           yet; nothing was sent.
      *
      * pollfd()  a descriptor for poll(2): readable when something has come.
      *           next() may read ahead, so call it with timeout 0 until it

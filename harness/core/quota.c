@@ -12,14 +12,16 @@
 
 const struct quota_kind_limits quota_kinds[QUOTA_KINDS] = {
     /* The kernel lets a user have RLIMIT_NOFILE of them in flight, 1024 where
-     * nobody has changed it, and counts them for the sender: unix(7). */
-    [QUOTA_DESCRIPTORS] = {"descriptors", "passed", 128, 512, 0},
+     * nobody has changed it, and counts them for the sender: unix(7).  There are
+     * five endpoints that pass any, each a process of that one user. */
+    [QUOTA_DESCRIPTORS] = {"descriptors", "passed", 48, 160, 0},
     [QUOTA_COUNTERS] = {"counters", "names", 64, 256, 0},
-    [QUOTA_REMEMBERED] = {"remembered", "request ids", 256, 4096, 0},
-    [QUOTA_SLOW] = {"slow", "requests", 4, 32, 0},
-    [QUOTA_MEMORY] = {"memory", "bytes", 32 << 20, 128 << 20, 0},
-    /* 64 KiB at once, then 16 KiB a second. */
-    [QUOTA_AUDIT] = {"audit", "bytes", 64 << 10, 1 << 20, 16 << 10},
+    [QUOTA_REMEMBERED] = {"remembered", "request ids", 256, 16384, 0},
+    [QUOTA_SLOW] = {"slow", "requests", 16, 64, 0},
+    [QUOTA_MEMORY] = {"memory", "bytes", 8 << 20, 64 << 20, 0},
+    /* 1 MiB at once, then 16 KiB a second. */
+    [QUOTA_LOG] = {"log", "bytes", 1 << 20, 16 << 20, 16 << 10},
+    [QUOTA_AUDIT] = {"audit", "bytes", 1 << 20, 16 << 20, 16 << 10},
 };
 
 static bool owner_known;

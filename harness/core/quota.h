@@ -56,7 +56,8 @@ enum quota_kind {
     QUOTA_COUNTERS,
     QUOTA_REMEMBERED, /* ids of requests that are carried out once */
     QUOTA_SLOW,       /* requests under way that take long */
-    QUOTA_MEMORY,
+    QUOTA_MEMORY,     /* of replies that are not taken */
+    QUOTA_LOG,        /* what append_log writes */
     QUOTA_AUDIT,
     QUOTA_KINDS,
 };
