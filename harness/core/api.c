@@ -2,6 +2,8 @@
 #define _GNU_SOURCE /* fmemopen */
 #include "api.h"
 
+#include "utf8.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -13,6 +15,7 @@
 #define PRIVILEGED API_PRIVILEGED
 #define WRITES     API_WRITES
 #define MEASURING  API_MEASURING
+#define SLOW       API_SLOW
 #define NONE
 #define A(type, name) {API_##type, #name},
 /* args and results are lists; parentheses around them would not compile.
@@ -69,10 +72,10 @@ fixed_size(enum api_type type)
     return size[type];
 }
 
-static int
-has_nul(const char *at, size_t len)
+static bool
+is_text(const char *at, size_t len)
 {
-    return len > 0 && memchr(at, '\0', len) != NULL;
+    return len == 0 || (memchr(at, '\0', len) == NULL && utf8_valid(at, len));
 }
 
 ssize_t
@@ -97,7 +100,7 @@ api_encode(const struct api_field *fields, const struct api_value *values,
             put64(p, values->u64);
             break;
         case API_STRING:
-            if (values->len > UINT16_MAX || has_nul(values->at, values->len))
+            if (values->len > UINT16_MAX || !is_text(values->at, values->len))
                 return -EINVAL;
             put16(p, (uint16_t)values->len);
             break;
@@ -162,7 +165,7 @@ api_decode(const struct api_field *fields, const void *buf, size_t len, int fd,
             if (left < values->len)
                 return -EBADMSG;
             values->at = (const char *)p;
-            if (fields->type == API_STRING && has_nul(values->at, values->len))
+            if (fields->type == API_STRING && !is_text(values->at, values->len))
                 return -EBADMSG;
             p += values->len;
             left -= values->len;
@@ -222,20 +225,31 @@ api_needs(const struct api_method *m, char *buf, size_t size)
                                        : "");
 }
 
+/* A word for programs and the audit, and what it means. */
+static const struct {
+    const char *word, *meaning;
+} statuses[] = {
+    [WIRE_OK] = {"ok", "ok"},
+    [WIRE_OS_ERROR] = {"os-error", "the system refused"},
+    [WIRE_DENIED] = {"denied", "denied"},
+    [WIRE_NO_METHOD] = {"no-method", "no such method"},
+    [WIRE_BAD_ARGS] = {"bad-args", "bad arguments"},
+    [WIRE_BAD_VERSION] = {"bad-version", "another version of the protocol"},
+    [WIRE_TOO_LARGE] = {"too-large", "too large for this mechanism"},
+    [WIRE_BUSY] = {"busy", "busy: ask again later"},
+};
+
+_Static_assert(sizeof statuses / sizeof *statuses == WIRE_STATUSES,
+               "each status has its name");
+
 const char *
 api_status_name(uint32_t status)
 {
-    static const char *const name[] = {
-        [WIRE_OK] = "ok",
-        [WIRE_OS_ERROR] = "the system refused",
-        [WIRE_DENIED] = "denied",
-        [WIRE_NO_METHOD] = "no such method",
-        [WIRE_BAD_ARGS] = "bad arguments",
-        [WIRE_BAD_VERSION] = "another version of the protocol",
-        [WIRE_TOO_LARGE] = "too large for this mechanism",
-    };
+    return status < WIRE_STATUSES ? statuses[status].meaning : "unknown status";
+}
 
-    if (status >= sizeof name / sizeof *name)
-        return "unknown status";
-    return name[status];
+const char *
+api_status_word(uint32_t status)
+{
+    return status < WIRE_STATUSES ? statuses[status].word : "unknown";
 }

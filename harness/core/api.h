@@ -37,6 +37,7 @@ enum api_marks {
     API_PRIVILEGED = 1 << 1,
     API_WRITES = 1 << 2,
     API_MEASURING = 1 << 3,
+    API_SLOW = 1 << 4,
 };
 
 struct api_field {
@@ -91,7 +92,7 @@ const struct api_method *api_by_name(const char *name);  /* or NULL */
 /*
  * Encodes values after fields into buf.  FD takes no room.
  * Returns the bytes used, -EMSGSIZE if cap is too small, -EINVAL if a STRING
- * is longer than 65535 bytes or holds a NUL.
+ * is longer than 65535 bytes, holds a NUL or is not UTF-8.
  */
 ssize_t api_encode(const struct api_field *fields,
                    const struct api_value *values, void *buf, size_t cap);
@@ -99,7 +100,7 @@ ssize_t api_encode(const struct api_field *fields,
 /*
  * Decodes exactly len bytes into values, which point into buf.  FD fields get
  * fd.  -EBADMSG if they do not fit together: too short, trailing bytes, a NUL
- * in a STRING.
+ * in a STRING, or what is not UTF-8.
  */
 int api_decode(const struct api_field *fields, const void *buf, size_t len,
                int fd, struct api_value *values);
@@ -115,8 +116,9 @@ void api_signature(const struct api_method *m, char *buf, size_t size);
 /* "K3 and a policy rule": what a caller must have. */
 void api_needs(const struct api_method *m, char *buf, size_t size);
 
-/* What wire_status means, in words. */
+/* What wire_status means, in words; and its name, one word: "no-method". */
 const char *api_status_name(uint32_t status);
+const char *api_status_word(uint32_t status);
 
 /* The protocol page, complete; harness/core/PROTOCOL.md is its output. */
 void api_protocol_page(FILE *out);

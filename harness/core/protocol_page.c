@@ -109,7 +109,7 @@ api_protocol_page(FILE *out)
     fprintf(out, frame, WIRE_VERSION, WIRE_REQUEST, WIRE_REPLY, WIRE_NOTICE,
             IPC_MAX_MSG, WIRE_BAD_VERSION);
     fputs(encoding, out);
-    for (uint32_t s = WIRE_OK; s <= WIRE_TOO_LARGE; s++)
+    for (uint32_t s = WIRE_OK; s < WIRE_STATUSES; s++)
         fprintf(out, "| %" PRIu32 " | %s |\n", s, api_status_name(s));
     fprintf(out, evidence, WIRE_DENIED);
     fputs("\n## Methods\n\n| number | method | kind | needs | |\n"

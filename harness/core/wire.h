@@ -35,6 +35,8 @@ enum wire_status {
     WIRE_BAD_ARGS = 4,    /* the arguments do not decode, or are out of range */
     WIRE_BAD_VERSION = 5, /* the server speaks another version of the frame */
     WIRE_TOO_LARGE = 6,   /* the result does not fit this mechanism */
+    WIRE_BUSY = 7,        /* this user's quota is spent, or all there is */
+    WIRE_STATUSES
 };
 
 struct wire_header {

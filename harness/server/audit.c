@@ -3,6 +3,8 @@
 #include "server/audit.h"
 
 #include "core/clock.h"
+#include "core/defence.h"
+#include "core/quota.h"
 #include "server/denials.h"
 #include "server/handover.h"
 #include "server/lines.h"
@@ -155,8 +157,26 @@ settle(int64_t now)
     while (denials_over(&denials, now, &uid, &omitted)) {
         snprintf(text, sizeof text, "uid=%jd, omitted=%" PRIu64, id(uid),
                  omitted);
-        audit_note("denials-omitted", text);
+        audit_note("lines-omitted", text);
     }
+}
+
+/* May this line be written?  What writes, and has been done, is. */
+static int
+pay(const struct audit_record *r, const char *status, size_t len, int64_t now)
+{
+    bool writes = r->method != NULL && (r->method->marks & API_WRITES) != 0;
+    bool begun = strcmp(status, "begun") == 0;
+    int err;
+
+    if (!r->allowed) /* has paid otherwise: denials_write() */
+        return 0;
+    err = DEFENCE("audit", quota_take(r->peer->uid, QUOTA_AUDIT, len, now), 0);
+    if (err == 0 || (writes && !begun))
+        return 0;
+    if (!writes)
+        denials_omit(&denials, r->peer->uid, now);
+    return err;
 }
 
 int
@@ -166,6 +186,7 @@ audit_write(const struct audit_record *r, const char *status)
     int64_t now = now_ns();
     uint64_t omitted = 0;
     FILE *out;
+    int err;
 
     settle(now);
     if (!r->allowed && !denials_write(&denials, r->peer->uid, now, &omitted))
@@ -183,6 +204,15 @@ audit_write(const struct audit_record *r, const char *status)
     fprintf(out, " status=%s", status);
     if (strcmp(status, "begun") != 0)
         fprintf(out, " usec=%" PRId64, (now - r->start) / 1000);
+    fflush(out);
+    err = pay(r, status, strlen(line), now);
+    if (err != 0) {
+        fclose(out);
+        return r->method != NULL && (r->method->marks & API_WRITES) != 0 ? err
+                                                                         : 0;
+    }
+    if (r->allowed)
+        omitted = denials_omitted(&denials, r->peer->uid);
     if (omitted > 0)
         fprintf(out, " omitted=%" PRIu64, omitted);
     return finish(out, line, r->allowed ? LOG_INFO : LOG_NOTICE);

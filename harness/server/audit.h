@@ -15,9 +15,9 @@
  * status=begun, and one after.  If the first one cannot be written the method
  * is not carried out.
  *
- * Of many denials of one user not all are written (denials.h): omitted=1234 says
+ * Of many lines of one user not all are written (denials.h): omitted=1234 says
  * how many before that line are not there, and where no other line of his
- * follows, one with event=denials-omitted does.
+ * follows, one with event=lines-omitted does.
  *
  * The audit is off until one of the two is called that turn it on.
  */
@@ -62,7 +62,8 @@ void audit_begin(struct audit_record *r);
 
 /* Writes the line: status is a word, "ok", "begun"; usec is shown unless it has
  * only begun.  0 when the file has it, or, without a file, the system log, or if
- * it is one denial too many; else -errno. */
+ * it is one too many of those that only ask; else -errno: -EDQUOT, -EAGAIN when
+ * this user's quota of the audit is spent. */
 int audit_write(const struct audit_record *r, const char *status);
 
 /* Something about the server itself: "policy_reloaded", and a text. */

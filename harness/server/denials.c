@@ -50,6 +50,33 @@ denials_write(struct denials *d, uid_t uid, int64_t now, uint64_t *omitted)
     return write;
 }
 
+void
+denials_omit(struct denials *d, uid_t uid, int64_t now)
+{
+    struct denier *a;
+
+    pthread_mutex_lock(&d->lock);
+    a = account(d, uid, now);
+    a->last = now;
+    a->omitted++;
+    pthread_mutex_unlock(&d->lock);
+}
+
+uint64_t
+denials_omitted(struct denials *d, uid_t uid)
+{
+    uint64_t omitted = 0;
+
+    pthread_mutex_lock(&d->lock);
+    for (struct denier *i = d->who; i < d->who + d->count; i++)
+        if (i->uid == uid) {
+            omitted = i->omitted;
+            i->omitted = 0;
+        }
+    pthread_mutex_unlock(&d->lock);
+    return omitted;
+}
+
 bool
 denials_over(struct denials *d, int64_t now, uid_t *uid, uint64_t *omitted)
 {

@@ -7,8 +7,9 @@
  * more, for anybody.  So each user has a hundred lines at once, and one more a
  * second; the rest is counted, and the count is written.
  *
- * What is allowed is not limited: each of those lines is an account of
- * something done.
+ * What is allowed costs bytes of the user's quota for the audit (core/quota.h).
+ * When they are spent, what only asks is done and counted here, and what writes
+ * is not done: each of those lines is an account of something done.
  */
 #ifndef DENIALS_H
 #define DENIALS_H
@@ -44,6 +45,12 @@ struct denials {
  * *omitted is how many since its last line were not. */
 bool denials_write(struct denials *d, uid_t uid, int64_t now,
                    uint64_t *omitted);
+
+/* One more line of uid is not written, for another reason. */
+void denials_omit(struct denials *d, uid_t uid, int64_t now);
+
+/* How many of uid's lines are not written since the last that was. */
+uint64_t denials_omitted(struct denials *d, uid_t uid);
 
 /* Has somebody stopped whose last denials were omitted?  Who, and how many; ask
  * again, there may be more.  now INT64_MAX: it is over for all. */

@@ -36,6 +36,7 @@ static const char *const always[] = {
     "stat", "lstat", "newfstatat", "statx", "access", "faccessat", "faccessat2",
     "readlink", "readlinkat", "getdents64", "unlink", "unlinkat", "rmdir",
     "ftruncate", "fsync", "fdatasync", "umask", "_llseek", "fstatat64",
+    "fstatfs", "memfd_create", "close_range",
     /* waiting */
     "poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait",
     "epoll_pwait2", "epoll_ctl", "futex", "futex_waitv", "restart_syscall",

@@ -3,6 +3,7 @@
 #include "server/lines.h"
 
 #include "core/defence.h"
+#include "core/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -108,32 +109,6 @@ lines_append(struct lines *l, const char *line, size_t len, uint64_t *offset)
 
 /* -- quoting ------------------------------------------------------------------- */
 
-/* How many bytes the UTF-8 sequence at s has, of at most len; 0: it is none.
- * Too long forms, surrogates and what is above U+10FFFF are none. */
-static size_t
-utf8(const unsigned char *s, size_t len, uint32_t *code)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t n = s[0] < 0x80             ? 1
-               : (s[0] & 0xe0) == 0xc0 ? 2
-               : (s[0] & 0xf0) == 0xe0 ? 3
-               : (s[0] & 0xf8) == 0xf0 ? 4
-                                       : 0;
-
-    if (n == 0 || n > len)
-        return 0;
-    *code = n == 1 ? s[0] : s[0] & (0x7fu >> n);
-    for (size_t i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-        *code = *code << 6 | (s[i] & 0x3f);
-    }
-    return *code < least[n] || *code > 0x10ffff ||
-                   (*code >= 0xd800 && *code < 0xe000)
-               ? 0
-               : n;
-}
-
 /* Would it end the line, or make a terminal show what is not there?  C0, C1
  * (0x9b begins a command, as ESC [ does), line and paragraph separator, the
  * directions of writing. */
@@ -155,7 +130,7 @@ quote(FILE *out, const char *at, size_t len, size_t most)
     for (size_t i = 0, n; i < shown; i += n) {
         uint32_t code = 0;
 
-        n = utf8(s + i, shown - i, &code);
+        n = utf8_decode(s + i, shown - i, &code);
         if (DEFENCE("quote", n > 0 && is_harmless(code), n > 0)) {
             fwrite(s + i, 1, n, out);
             continue;

@@ -1,18 +1,13 @@
-/* methods.c - the plain methods, the counters, and the table of them all. */
-#define _GNU_SOURCE /* clock_nanosleep's flags come with it */
+/* methods.c - the plain methods, and the table of them all. */
+#define _GNU_SOURCE /* kill */
 #include "server/methods.h"
 
 #include "core/clock.h"
-#include "core/defence.h"
+#include "core/quota.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <limits.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #define SLEEP_MAX 1000 /* ms */
@@ -102,109 +97,63 @@ do_stats(struct call *c)
     c->results[1].u64 = c->service->notices;
     c->results[2].u64 = c->service->refused;
     c->results[3].u64 = c->service->malformed;
+    c->results[4].u64 = c->service->under_way;
+    return WIRE_OK;
+}
+
+/* Of all counted things one a call, as describe does it. */
+uint32_t
+do_quota(struct call *c)
+{
+    const uint32_t index = c->args[0].u32;
+    const struct quota_kind_limits *k = &quota_kinds[index];
+    const enum quota_kind kind = (enum quota_kind)index;
+    int64_t now = now_ns();
+
+    if (index >= QUOTA_KINDS)
+        return call_fail(c, WIRE_BAD_ARGS, 0, "index must be less than %d",
+                         QUOTA_KINDS);
+    c->results[0].u32 = QUOTA_KINDS;
+    c->results[1] = method_text(k->name);
+    c->results[2] = method_text(k->unit);
+    c->results[3].u64 = quota_used(c->peer.uid, kind, now);
+    c->results[4].u64 = k->per_user;
+    c->results[5].u64 = quota_used_in_all(kind, now);
+    c->results[6].u64 = k->in_all;
+    c->results[7].u64 = k->per_second;
+    return WIRE_OK;
+}
+
+uint32_t
+do_limits(struct call *c)
+{
+    const struct ipc_limits *l = &c->service->limits;
+
+    c->results[0].u64 = l->max_msg;
+    c->results[1].u32 =
+        c->service->m->caps & IPC_PIPELINED ? l->max_inflight : 1;
+    c->results[2].u32 = l->max_clients;
+    c->results[3].u64 = quota_kinds[QUOTA_SLOW].per_user;
+    c->results[4].u64 = quota_kinds[QUOTA_DESCRIPTORS].per_user;
+    return WIRE_OK;
+}
+
+static uint32_t
+wake_up(struct call *c)
+{
+    (void)c; /* it is the time that it was called for */
     return WIRE_OK;
 }
 
 uint32_t
 do_sleep(struct call *c)
 {
-    struct timespec until;
-
     if (c->args[0].u32 > SLEEP_MAX)
         return call_fail(c, WIRE_BAD_ARGS, 0, "ms must be at most %d",
                          SLEEP_MAX);
-    until = ns_to_timespec(now_ns() + c->args[0].u32 * NS_PER_MS);
-    while (!*c->service->stop && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME,
-                                                 &until, NULL) == EINTR)
-        continue;
-    return WIRE_OK;
-}
-
-/* -- counters --------------------------------------------------------------
- *
- * A client that got no answer asks again, under the same id, and must not be
- * counted twice.  So the value that an id led to is remembered, for the last
- * RECENT of them; (uid, id) names a request, and nobody has another's uid. */
-
-#define COUNTERS 256
-#define RECENT   1024
-#define KEY_MAX  64 /* bytes */
-
-struct counter {
-    uid_t uid;
-    size_t len;
-    char key[KEY_MAX];
-    int64_t value;
-};
-
-struct done {
-    bool used;
-    uid_t uid;
-    uint64_t id;
-    int64_t value;
-};
-
-static pthread_mutex_t counters_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct counter counters[COUNTERS];
-static struct done recent[RECENT];
-static size_t counter_count, next_done;
-
-static struct counter *
-find_counter(uid_t uid, const struct api_value *key)
-{
-    struct counter *k;
-
-    for (k = counters; k < counters + counter_count; k++)
-        if (k->uid == uid && k->len == key->len &&
-            memcmp(k->key, key->at, key->len) == 0)
-            return k;
-    if (counter_count == COUNTERS)
-        return NULL;
-    counter_count++;
-    *k = (struct counter){.uid = uid, .len = key->len};
-    memcpy(k->key, key->at, key->len);
-    return k;
-}
-
-static uint32_t
-add_once(struct call *c)
-{
-    struct counter *k;
-    int64_t value;
-
-    for (size_t i = 0; i < RECENT; i++)
-        if (DEFENCE("once",
-                    recent[i].used && recent[i].uid == c->peer.uid &&
-                        recent[i].id == c->id,
-                    false)) {
-            c->results[0].i64 = recent[i].value;
-            return WIRE_OK;
-        }
-    k = find_counter(c->peer.uid, &c->args[0]);
-    if (k == NULL)
-        return call_fail(c, WIRE_OS_ERROR, ENOSPC, "there are %d counters",
-                         COUNTERS);
-    if (__builtin_add_overflow(k->value, c->args[1].i64, &value))
-        return call_fail(c, WIRE_OS_ERROR, EOVERFLOW, "the counter is full");
-    k->value = value;
-    c->results[0].i64 = value;
-    recent[next_done] = (struct done){
-        .used = true, .uid = c->peer.uid, .id = c->id, .value = k->value};
-    next_done = (next_done + 1) % RECENT;
-    return WIRE_OK;
-}
-
-uint32_t
-do_counter_add(struct call *c)
-{
-    uint32_t status;
-
-    if (c->args[0].len == 0 || c->args[0].len > KEY_MAX)
-        return call_fail(c, WIRE_BAD_ARGS, 0, "key: 1 to %d bytes", KEY_MAX);
-    pthread_mutex_lock(&counters_lock);
-    status = add_once(c);
-    pthread_mutex_unlock(&counters_lock);
-    return status;
+    c->due = now_ns() + c->args[0].u32 * NS_PER_MS;
+    c->resume = wake_up;
+    return CALL_LATER;
 }
 
 /* A daemon's other endpoints are told by the signal that would tell them

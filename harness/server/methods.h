@@ -1,7 +1,8 @@
 /*
  * methods.h - the methods of api.def, one do_NAME for each.
  *
- *      methods.c          the plain ones, the counters; the table
+ *      methods.c          the plain ones; the table
+ *      methods_counter.c  counter_add
  *      methods_files.c    read_file, open_file, append_log
  *      methods_system.c   get_hostname, set_hostname, set_priority, bind_port
  */

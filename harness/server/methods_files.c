@@ -1,16 +1,20 @@
 /*
  * methods_files.c - the open server, and the log.
  *
- * A file is opened with the caller's rights (open_as.h).  Only what these do not
- * reach, and a rule with path= grants, is opened with ours.
+ * A file is opened, and read, with the caller's rights, by a process that serves
+ * nobody else (broker.h): whose file system it is on may answer when it likes.
+ * Only what these rights do not reach, and a rule with path= grants, is opened
+ * with the server's.
  */
 #define _GNU_SOURCE /* open_memstream, with lines.h */
 #include "server/lines.h"
 #include "server/methods.h"
-#include "server/open_as.h"
 #include "server/settings.h"
 
+#include "core/clock.h"
+#include "core/quota.h"
 #include "core/rundir.h"
+#include "core/utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -20,88 +24,120 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* What the caller may not open, a rule may let him have; refused, if none
- * does. */
-static int
-open_by_rule(struct call *c, const char *path, int refused)
-{
-    const char *rest, *rule;
-    int dir = policy_grant(c->policy, &c->peer, c->method, path, &rest, &rule);
+#define EOF_FLAG 4 /* bytes of read_file's second result */
 
-    if (dir < 0)
-        return refused;
-    c->rule = rule;
-    return open_beneath(dir, rest);
+/* What the caller asks for, args[0] being the path, put to the broker. */
+static uint32_t
+ask(struct call *c, bool by_rule)
+{
+    const bool reads = c->method->number == API_read_file;
+    struct broker_request r;
+    int err = broker_request(&r, reads ? BROKER_READ : BROKER_OPEN, &c->peer,
+                             c->args[0].at, c->args[0].len);
+
+    r.by_rule = by_rule;
+    if (reads) {
+        r.offset = c->args[1].u64;
+        r.count = c->args[2].u32;
+        if (r.count > c->room - EOF_FLAG)
+            r.count = (uint32_t)(c->room - EOF_FLAG);
+    }
+    if (err == 0)
+        err = broker_ask(&c->broker, &r);
+    if (err != 0)
+        return call_fail(c, err == -EAGAIN ? WIRE_BUSY : WIRE_OS_ERROR, -err,
+                         "cannot get at files: %s", strerror(-err));
+    c->due = c->broker.deadline;
+    return CALL_LATER;
 }
 
-/* Opens args[0] as the caller; -1 when it failed and c says why. */
-static int
-open_argument(struct call *c, uint32_t *status)
+/* What the caller may not open, a rule may let him have. */
+static bool
+is_granted(struct call *c)
 {
     char path[PATH_MAX];
-    size_t len = c->args[0].len;
-    int fd;
+    const char *rest, *rule;
 
-    if (len == 0 || len >= sizeof path) {
-        *status = call_fail(c, WIRE_BAD_ARGS, 0, "path: 1 to %zu bytes",
-                            sizeof path - 1);
-        return -1;
+    memcpy(path, c->args[0].at, c->args[0].len);
+    path[c->args[0].len] = '\0';
+    if (policy_grant(c->policy, &c->peer, c->method, path, &rest, &rule) < 0)
+        return false;
+    c->rule = rule;
+    return true;
+}
+
+/* Takes what has been read out of the broker's memory. */
+static uint32_t
+read_result(struct call *c, const struct broker_answer *a)
+{
+    ssize_t n = pread(a->fd, c->scratch, (size_t)a->number, 0);
+
+    close(a->fd);
+    if (n != a->number)
+        return call_fail(c, WIRE_OS_ERROR, EIO, "what was read is not there");
+    c->results[0].at = (char *)c->scratch;
+    c->results[0].len = (size_t)n;
+    c->results[1].u32 = c->args[2].u32 > 0 && n == 0;
+    return WIRE_OK;
+}
+
+static uint32_t
+answered(struct call *c)
+{
+    struct broker_answer a;
+    int err = broker_take(&c->broker, &a);
+
+    if (err == -EAGAIN)
+        return CALL_LATER;
+    if (err == 0)
+        err = a.result;
+    if ((err == -EACCES || err == -EPERM) && !c->second && is_granted(c)) {
+        c->second = true;
+        broker_end(&c->broker);
+        return ask(c, true);
     }
-    memcpy(path, c->args[0].at, len);
-    path[len] = '\0';
-    fd = open_as(&c->peer, path);
-    if (fd == -EACCES || fd == -EPERM)
-        fd = open_by_rule(c, path, fd);
-    if (fd >= 0)
-        return fd;
-    *status = call_fail(c, WIRE_OS_ERROR, -fd, "%.100s: %s", path,
-                        fd == -EINVAL  ? "give an absolute path"
-                        : fd == -ENXIO ? "not a regular file"
-                                       : strerror(-fd));
-    return -1;
+    if (err != 0)
+        return call_fail(
+            c, WIRE_OS_ERROR, -err, "%.*s: %s",
+            (int)utf8_fit(c->args[0].at, c->args[0].len, 100), c->args[0].at,
+            err == -EINVAL       ? "give an absolute path"
+            : err == -ENXIO      ? "not a regular file"
+            : err == -EOPNOTSUPP ? "only read_file reads from there"
+                                 : strerror(-err));
+    if (c->method->number == API_read_file)
+        return read_result(c, &a);
+    c->fd = a.fd;
+    return WIRE_OK;
+}
+
+static uint32_t
+begin(struct call *c)
+{
+    size_t len = c->args[0].len;
+
+    if (len == 0 || len >= PATH_MAX)
+        return call_fail(c, WIRE_BAD_ARGS, 0, "path: 1 to %d bytes",
+                         PATH_MAX - 1);
+    c->resume = answered;
+    return ask(c, false);
 }
 
 uint32_t
 do_read_file(struct call *c)
 {
-    const size_t eof_flag = 4; /* bytes of the second result */
-    size_t count = c->args[2].u32;
-    uint32_t status = WIRE_OK;
-    int fd = open_argument(c, &status);
-    ssize_t n;
-
-    if (fd == -1)
-        return status;
-    if (c->args[1].u64 > INT64_MAX) {
-        close(fd);
+    if (c->args[1].u64 > INT64_MAX)
         return call_fail(c, WIRE_BAD_ARGS, 0, "offset is too large");
-    }
-    if (count > c->room - eof_flag)
-        count = c->room - eof_flag;
-    n = pread(fd, c->scratch, count, (off_t)c->args[1].u64);
-    if (n == -1)
-        status =
-            call_fail(c, WIRE_OS_ERROR, errno, "pread: %s", strerror(errno));
-    close(fd);
-    if (n == -1)
-        return status;
-    c->results[0].at = (char *)c->scratch;
-    c->results[0].len = (size_t)n;
-    c->results[1].u32 = count > 0 && n == 0;
-    return WIRE_OK;
+    return begin(c);
 }
 
 uint32_t
 do_open_file(struct call *c)
 {
-    uint32_t status = WIRE_OK;
-
     if (!(c->service->m->caps & IPC_PASSES_FD))
         return call_fail(c, WIRE_OS_ERROR, EOPNOTSUPP,
                          "no descriptor can travel by %s; use read_file",
                          c->service->m->name);
-    c->fd = open_argument(c, &status);
-    return status;
+    return begin(c);
 }
 
 /* -- the log --------------------------------------------------------------------- */
@@ -161,6 +197,8 @@ append_stamped(struct call *c, uint64_t *offset)
     fputc('\n', out);
     err = fclose(out) == 0 ? 0 : -ENOMEM;
     if (err == 0)
+        err = quota_take(p->uid, QUOTA_LOG, size, now_ns());
+    if (err == 0)
         err = lines_append(&log_file, line, size, offset);
     free(line);
     return err;
@@ -176,6 +214,12 @@ do_append_log(struct call *c)
     err = log_open();
     if (err == 0)
         err = append_stamped(c, &c->results[0].u64);
+    if (err == -EDQUOT || err == -EAGAIN)
+        return call_fail(c, WIRE_BUSY, EAGAIN,
+                         "of one user the log takes %ju bytes, and %ju more a "
+                         "second",
+                         (uintmax_t)quota_kinds[QUOTA_LOG].per_user,
+                         (uintmax_t)quota_kinds[QUOTA_LOG].per_second);
     if (err != 0)
         return call_fail(c, WIRE_OS_ERROR, -err, "the server's log, %.150s: %s",
                          settings.log, strerror(-err));

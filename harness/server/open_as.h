@@ -18,6 +18,9 @@
  */
 int open_as(const struct ipc_peer *peer, const char *path);
 
+/* The same in a process that is there for nothing else: it stays that user. */
+int open_as_here(const struct ipc_peer *peer, const char *path);
+
 /*
  * Opens a regular file beneath the directory dir with our own rights, read-only:
  * one whose path leads nowhere else (no .. out of it, no symbolic link at all)

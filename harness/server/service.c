@@ -2,7 +2,7 @@
 #include "server/service.h"
 
 #include "core/clock.h"
-#include "server/audit.h"
+#include "server/slow.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -23,7 +23,8 @@ service_init(struct service *s, const struct ipc_mechanism *m, void *srv,
         return err;
     s->in = malloc(s->limits.max_msg);
     s->out = malloc(s->limits.max_msg);
-    if (s->in == NULL || s->out == NULL) {
+    s->slow = calloc(SLOW_SLOTS, sizeof *s->slow);
+    if (s->in == NULL || s->out == NULL || s->slow == NULL) {
         service_free(s);
         return -ENOMEM;
     }
@@ -33,8 +34,12 @@ service_init(struct service *s, const struct ipc_mechanism *m, void *srv,
 void
 service_free(struct service *s)
 {
+    if (s->slow != NULL)
+        slow_abandon(s);
+    free(s->slow);
     free(s->in);
     free(s->out);
+    s->slow = NULL;
     s->in = s->out = NULL;
 }
 
@@ -54,9 +59,10 @@ call_fail(struct call *c, uint32_t status, int os_error, const char *format,
 /* Sends what the call came to.  A result that does not fit this mechanism
  * becomes an error that says so; that one always fits. */
 static int
-answer(struct service *s, const struct ipc_request *req, struct call *c,
-       uint32_t status)
+send_answer(struct call *c, uint64_t reply_to, uint32_t status)
 {
+    struct service *s = c->service;
+    const struct ipc_request req = {.reply_to = reply_to};
     uint8_t *payload = s->out + WIRE_HEADER;
     size_t room = s->limits.max_msg - WIRE_HEADER;
     struct wire_header h = {
@@ -90,137 +96,152 @@ answer(struct service *s, const struct ipc_request *req, struct call *c,
     h.length = (uint32_t)n;
     wire_encode(&h, s->out);
     msg.len = WIRE_HEADER + (size_t)n;
-    return s->m->reply(s->srv, req, &msg);
+    return s->m->reply(s->srv, &req, &msg);
 }
 
-/* A word for the audit. */
-static const char *
-status_word(uint32_t status)
+static int
+answer(struct call *c, uint64_t reply_to, uint32_t status)
 {
-    static const char *const word[] = {
-        [WIRE_OK] = "ok",
-        [WIRE_OS_ERROR] = "os-error",
-        [WIRE_DENIED] = "denied",
-        [WIRE_NO_METHOD] = "no-method",
-        [WIRE_BAD_ARGS] = "bad-args",
-        [WIRE_BAD_VERSION] = "bad-version",
-        [WIRE_TOO_LARGE] = "too-large",
-    };
+    int err = send_answer(c, reply_to, status);
 
-    return word[status];
+    if (err != -EAGAIN || c->fd == -1)
+        return err;
+    return send_answer(
+        c, reply_to,
+        call_fail(c, WIRE_BUSY, EAGAIN,
+                  "too many descriptors of yours have not been received yet"));
 }
 
 /* What writes must be in the audit before it is done: afterwards it would be
- * too late to refuse. */
+ * too late to refuse.  What is slow must have a slot to wait in. */
 static uint32_t
-perform(struct call *c, const struct audit_record *r)
+perform(struct call *c)
 {
+    uint32_t status = WIRE_OK;
     int err = 0;
 
     if (audit_is_on && (c->method->marks & API_WRITES))
-        err = audit_write(r, "begun");
+        err = audit_write(&c->record, "begun");
+    if (err == -EDQUOT || err == -EAGAIN)
+        return call_fail(c, WIRE_BUSY, EAGAIN,
+                         "%s is not carried out: your part of the audit is "
+                         "spent for the moment",
+                         c->method->name);
     if (err != 0)
         return call_fail(c, WIRE_OS_ERROR, -err,
                          "%s is not carried out because it cannot be audited",
                          c->method->name);
-    return method_find(c->method->number)(c);
+    if (c->method->marks & API_SLOW)
+        status = slow_admit(c);
+    return status != WIRE_OK ? status : method_find(c->method->number)(c);
 }
 
 /* Rights before arguments: who may not call a method does not get to know what
  * it thinks of the arguments.  They are decoded first all the same, so that the
  * audit can say what was asked for. */
 static uint32_t
-carry_out(struct service *s, struct call *c, const uint8_t *payload, size_t len)
+carry_out(struct call *c, const uint8_t *payload, size_t len)
 {
     const struct api_method *method = c->method;
+    struct service *s = c->service;
     bool decoded = api_decode(method->args, payload, len, -1, c->args) == 0;
-    struct audit_record r = {.m = s->m,
-                             .peer = &c->peer,
-                             .method = method,
-                             .args = decoded ? c->args : NULL};
-    bool audited;
-    uint32_t status;
+    struct audit_record *r = &c->record;
 
-    r.allowed =
+    r->method = method;
+    r->args = decoded ? c->args : NULL;
+    r->allowed =
         policy_decide(c->policy, s->m, &c->peer, method, &c->rule, s->message);
-    r.rule = c->rule;
-    audited = audit_is_on && !(r.allowed && (method->marks & API_MEASURING));
-    if (audited)
-        audit_begin(&r);
-    if (!r.allowed)
-        status = WIRE_DENIED; /* and the message says why */
-    else if (!decoded)
-        status = call_fail(c, WIRE_BAD_ARGS, 0,
-                           "the arguments of %s do not decode", method->name);
-    else
-        status = perform(c, &r);
-    if (audited) {
-        r.rule = c->rule; /* a file may have been granted */
-        audit_write(&r, status_word(status));
-    }
-    return status;
+    r->rule = c->rule;
+    c->audited =
+        audit_is_on && !(r->allowed && (method->marks & API_MEASURING));
+    if (c->audited)
+        audit_begin(r);
+    if (!r->allowed)
+        return WIRE_DENIED; /* and the message says why */
+    if (!decoded)
+        return call_fail(c, WIRE_BAD_ARGS, 0,
+                         "the arguments of %s do not decode", method->name);
+    return perform(c);
 }
 
 static uint32_t
-refuse_unknown(struct call *c, const struct ipc_mechanism *m, uint16_t number)
+refuse_unknown(struct call *c, uint16_t number)
 {
-    struct audit_record r = {.m = m,
-                             .peer = &c->peer,
-                             .number = number,
-                             .rule = "default: there is no such method"};
+    struct audit_record *r = &c->record;
 
-    if (audit_is_on) {
-        audit_begin(&r);
-        audit_write(&r, status_word(WIRE_NO_METHOD));
-    }
+    r->number = number;
+    r->rule = "default: there is no such method";
+    c->audited = audit_is_on;
+    if (c->audited)
+        audit_begin(r);
     return call_fail(c, WIRE_NO_METHOD, 0, "there is no method %u", number);
 }
 
-static int
+void
+call_end(struct call *c, uint64_t reply_to, uint32_t status)
+{
+    const struct ipc_request req = {.reply_to = reply_to};
+    struct service *s = c->service;
+    int err = 0;
+
+    if (c->audited) {
+        if (c->rule != NULL)
+            c->record.rule = c->rule; /* a file may have been granted */
+        audit_write(&c->record, api_status_word(status));
+    }
+    if (c->kind == WIRE_NOTICE) {
+        s->notices++;
+        s->refused += status != WIRE_OK;
+    } else {
+        s->requests++;
+        err = answer(c, reply_to, status);
+    }
+    if (c->fd != -1)
+        close(c->fd);
+    if (c->broker.fd != 0)
+        broker_end(&c->broker);
+    slow_release(c);
+    policy_release(
+        c->policy); /* after the answer: whoami names one of its rules */
+    /* A client that is gone is no news to the server, and one that cannot be
+     * answered is not to wait. */
+    if (err != 0 && err != -EPIPE)
+        s->m->reply(s->srv, &req, NULL);
+}
+
+static void
 dispatch(struct service *s, const struct ipc_request *req,
          const struct wire_header *h)
 {
     static const struct api_field none = {.type = API_END};
     struct api_method unknown = {
         .number = h->method, .args = &none, .results = &none};
-    struct policy *policy = policy_hold();
+    const uint8_t *payload = (uint8_t *)req->msg.buf + WIRE_HEADER;
     struct call c = {
         .service = s,
-        .policy = policy,
+        .policy = policy_hold(),
         .peer = req->peer,
         .id = h->id,
+        .kind = h->kind,
         .method = api_by_number(h->method),
         .fd = -1,
         /* where the first BYTES of a reply end up: api_encode() */
         .scratch = s->out + WIRE_HEADER + 4,
         .room = s->limits.max_msg - WIRE_HEADER - 4,
+        .record = {.m = s->m, .peer = &c.peer},
     };
     uint32_t status;
-    int err = 0;
 
     if (c.method != NULL) {
-        status =
-            carry_out(s, &c, (uint8_t *)req->msg.buf + WIRE_HEADER, h->length);
+        status = carry_out(&c, payload, h->length);
     } else {
         c.method = &unknown;
-        status = refuse_unknown(&c, s->m, h->method);
+        status = refuse_unknown(&c, h->method);
     }
-    if (h->kind == WIRE_NOTICE) {
-        s->notices++;
-        s->refused += status != WIRE_OK;
-    } else {
-        s->requests++;
-        err = answer(s, req, &c, status);
-    }
-    if (c.fd != -1)
-        close(c.fd);
-    policy_release(
-        policy); /* after the answer: whoami names one of its rules */
-    /* A client that is gone is no news to the server, and one that cannot be
-     * answered is not to wait. */
-    if (err != 0 && err != -EPIPE)
-        s->m->reply(s->srv, req, NULL);
-    return 0;
+    if (status == CALL_LATER)
+        slow_keep(&c, req->reply_to, payload, h->length);
+    else
+        call_end(&c, req->reply_to, status);
 }
 
 /* An unknown version gets one error that names ours; then, like everything
@@ -235,10 +256,27 @@ refuse(struct service *s, const struct ipc_request *req,
 
     s->malformed++;
     if (why == -EPROTONOSUPPORT && h->kind == WIRE_REQUEST)
-        answer(s, req, &c,
+        answer(&c, req->reply_to,
                call_fail(&c, WIRE_BAD_VERSION, 0,
                          "this server speaks version %d", WIRE_VERSION));
     s->m->reply(s->srv, req, NULL);
+}
+
+/* A message has come. */
+static void
+take(struct service *s, const struct ipc_request *req)
+{
+    struct wire_header h = {.id = 0};
+    int err = wire_decode(req->msg.buf, req->msg.len, req->msg.fd != -1, &h);
+
+    if (err == 0 && (h.kind == WIRE_REPLY || req->msg.fd != -1))
+        err = -EBADMSG; /* our own reply come back, or an unwanted gift */
+    if (req->msg.fd != -1)
+        close(req->msg.fd);
+    if (err != 0)
+        refuse(s, req, &h, err);
+    else if (s->slow_used == 0 || !slow_has(s, req->reply_to, &h))
+        dispatch(s, req, &h);
 }
 
 int
@@ -248,21 +286,18 @@ service_step(struct service *s, int64_t timeout_ns)
         .msg = {.buf = s->in, .cap = s->limits.max_msg, .fd = -1},
         .peer = IPC_PEER_UNKNOWN,
     };
-    struct wire_header h = {.id = 0};
-    int err = s->m->next(s->srv, &req, timeout_ns);
+    int64_t wait = timeout_ns;
+    int err;
 
-    if (err != 0)
-        return err;
-    err = wire_decode(req.msg.buf, req.msg.len, req.msg.fd != -1, &h);
-    if (err == 0 && (h.kind == WIRE_REPLY || req.msg.fd != -1))
-        err = -EBADMSG; /* our own reply come back, or an unwanted gift */
-    if (req.msg.fd != -1)
-        close(req.msg.fd);
-    if (err != 0) {
-        refuse(s, &req, &h, err);
-        return 0;
+    if (s->slow_used > 0) {
+        slow_look(s);
+        wait = slow_wait(s, timeout_ns);
     }
-    return dispatch(s, &req, &h);
+    err = s->m->next(s->srv, &req, wait);
+    if (err == 0)
+        take(s, &req);
+    /* It is only time to look at those under way. */
+    return err == -ETIMEDOUT && wait != timeout_ns ? 0 : err;
 }
 
 /* The kernel may be out of memory or descriptors, or a device out of order, for
@@ -286,7 +321,7 @@ int
 service_run(struct service *s)
 {
     unsigned failures = 0;
-    int err = 0;
+    int err = slow_begin(s);
 
     while (!*s->stop && err == 0) {
         err = service_step(s, -1);
@@ -299,5 +334,6 @@ service_run(struct service *s)
         else
             err = go_on_after(err, &failures);
     }
+    slow_stop(s);
     return err;
 }

@@ -123,7 +123,7 @@ write_naively(void)
 
 START_TEST(nobody_writes_a_line_of_his_own)
 {
-    static const char *const texts[] = {FORGED, "\x1b]0;owned\a\x9b",
+    static const char *const texts[] = {FORGED, "\x1b]0;owned\a\xc2\x9b",
                                         "\" decision=allow rule=\"", "\r\n\n"};
     struct reply reply;
 

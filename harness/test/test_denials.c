@@ -126,7 +126,7 @@ START_TEST(a_flood_of_denials_is_counted_not_written)
         expect_call(&c, "stats", NULL, WIRE_DENIED, &reply);
     client_close(&c);
     ck_assert_int_eq(kill(r.host.pid, SIGTERM), 0);
-    ruled_until(&r, " event=denials-omitted ");
+    ruled_until(&r, " event=lines-omitted ");
     written = times_in(ruled_audit(&r), " decision=deny ");
     ck_assert_uint_ge(written, DENIALS_BURST);
     ck_assert_uint_eq(written + sum_of(ruled_audit(&r), " omitted="), ASKED);

@@ -1,0 +1,309 @@
+/*
+ * test_slow.c - what takes long is not waited for: on every daemon variant
+ * others are served meanwhile, and each reply goes to whom it belongs.
+ *
+ * No test here measures time.  What is looked at is the order in which things
+ * happen: how many requests the server says are under way (stats).  Only where
+ * the machine has kept us from looking for as long as a request may sleep is it
+ * tried again.
+ */
+#define _GNU_SOURCE /* kill */
+#include "test/subject.h"
+
+#include "core/clock.h"
+#include "core/quota.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+Suite *test_slow(void);
+
+#define SLEEPERS 3
+#define ROUNDS   20
+
+static uint64_t
+under_way(struct client *c)
+{
+    struct reply r;
+
+    expect_call(c, "stats", NULL, WIRE_OK, &r);
+    return r.results[4].u64;
+}
+
+/* Until so many are. */
+static void
+await_under_way(struct client *c, uint64_t n)
+{
+    int64_t deadline = deadline_in(PATIENCE);
+
+    while (under_way(c) != n) {
+        ck_assert_msg(time_left(deadline) > 0, "%s: never %ju under way",
+                      subject->name, (uintmax_t)n);
+        sched_yield();
+    }
+}
+
+/* Three sleep; another one is greeted before any of them wakes. */
+static bool
+all_sleep_at_once(struct client *sleepers, struct client *other)
+{
+    uint64_t id[SLEEPERS];
+    struct api_value name = string_value("you");
+    struct reply r;
+    bool seen;
+
+    for (size_t i = 0; i < SLEEPERS; i++)
+        id[i] =
+            send_request(&sleepers[i], "sleep", (struct api_value){.u32 = 600});
+    for (size_t i = 0; i < 1000 && under_way(other) != SLEEPERS; i++)
+        sched_yield();
+    expect_call(other, "hello", &name, WIRE_OK, &r);
+    seen = under_way(other) == SLEEPERS;
+    for (size_t i = 0; i < SLEEPERS; i++)
+        expect_reply(&sleepers[i], id[i]);
+    return seen;
+}
+
+START_TEST(three_sleep_side_by_side_and_keep_nobody_waiting)
+{
+    struct client sleepers[SLEEPERS];
+    bool seen = false;
+
+    begin(_i);
+    for (size_t i = 0; i < SLEEPERS; i++)
+        client_start(&server, &sleepers[i]);
+    for (size_t i = 0; i < ROUNDS && !seen; i++)
+        seen = all_sleep_at_once(sleepers, &client);
+    ck_assert_msg(seen, "%s: never were three under way", subject->name);
+    await_under_way(&client, 0);
+    for (size_t i = 0; i < SLEEPERS; i++)
+        client_close(&sleepers[i]);
+    end();
+}
+END_TEST
+
+START_TEST(a_late_reply_goes_to_nobody_else)
+{
+    struct client gone, next;
+    struct reply r;
+
+    begin(_i);
+    client_start(&server, &gone);
+    send_request(&gone, "sleep", (struct api_value){.u32 = 300});
+    await_under_way(&client, 1);
+    client_close(&gone);
+    client_start(&server, &next); /* where that one was, if that is noticed */
+    expect_echo(&next, 10);
+    await_under_way(&client, 0);
+    ck_assert_int_eq(client_recv(&next, &r, 0), -ETIMEDOUT);
+    expect_echo(&next, 10);
+    client_close(&next);
+    end();
+}
+END_TEST
+
+START_TEST(a_server_that_stops_leaves_nobody_asleep)
+{
+    struct reply r;
+    int err;
+
+    begin(_i);
+    send_request(&client, "sleep", (struct api_value){.u32 = 1000});
+    signal_server(SIGTERM);
+    err = client_recv(&client, &r, PATIENCE);
+    if (err == 0)
+        ck_assert(r.status == WIRE_OK || r.os_error == ECANCELED);
+    else
+        ck_assert_msg(err == -EPIPE || (has(IPC_LOSSY) && err == -ETIMEDOUT),
+                      "%s: %s", subject->name, strerror(-err));
+    end();
+}
+END_TEST
+
+/* -- not all of one user's ------------------------------------------------- */
+
+/* As many clients as it takes, if there is room for them: each may only have so
+ * many replies that it has not taken. */
+static void
+ask_for_too_many(void *arg)
+{
+    const size_t most = (size_t)quota_kinds[QUOTA_SLOW].per_user;
+    struct client *c = calloc(most + 1, sizeof *c), *last;
+    size_t clients = 0, sent;
+    uint64_t id = 0;
+    struct reply r;
+
+    (void)arg;
+    ck_assert_ptr_nonnull(c);
+    while (clients <= most && host_client(&server, &c[clients]) == 0)
+        clients++;
+    ck_assert_uint_ge(clients, has(IPC_PIPELINED) ? 1 : most + 1);
+    for (sent = 0; sent <= most; sent++)
+        id = send_request(&c[sent % clients], "sleep",
+                          (struct api_value){.u32 = 900});
+    /* The one too many does not wait. */
+    last = &c[most % clients];
+    ck_assert_int_eq(client_recv(last, &r, PATIENCE), 0);
+    ck_assert_uint_eq(r.id, id);
+    ck_assert_uint_eq(r.status, WIRE_BUSY);
+    ck_assert_int_eq(r.os_error, EAGAIN);
+    for (size_t i = 0; i < most; i++) {
+        ck_assert_int_eq(client_recv(&c[i % clients], &r, PATIENCE), 0);
+        ck_assert_uint_eq(r.status, WIRE_OK);
+    }
+    expect_echo(&c[0], 10);
+    while (clients > 0)
+        client_close(&c[--clients]);
+    free(c);
+}
+
+START_TEST(one_user_has_so_many_under_way_and_is_told)
+{
+    begin(_i);
+    run_as(ALICE, ask_for_too_many, NULL);
+    await_under_way(&client, 0);
+    end();
+}
+END_TEST
+
+START_TEST(a_request_that_is_asked_again_waits_once)
+{
+    uint8_t frame[WIRE_HEADER + 4];
+    const uint8_t ms[4] = {100};
+    struct reply r;
+
+    begin(_i);
+    raw_frame(frame, API_sleep, 7, ms, sizeof ms);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(raw_send(&client, frame, sizeof frame, -1), 0);
+    ck_assert_int_eq(client_recv(&client, &r, PATIENCE), 0);
+    ck_assert_uint_eq(r.id, 7);
+    ck_assert_uint_eq(r.status, WIRE_OK);
+    await_under_way(&client, 0);
+    ck_assert_int_eq(client_recv(&client, &r, 0), -ETIMEDOUT);
+    end();
+}
+END_TEST
+
+/* -- files that somebody's program hands out ------------------------------- */
+
+/* A FUSE file system whose program never says a word. */
+static int
+mount_silence(const char *dir)
+{
+    char options[128];
+    int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+    if (fuse == -1)
+        return -1;
+    snprintf(options, sizeof options,
+             "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other", fuse,
+             ALICE, ALICE);
+    if (mount("silence", dir, "fuse", MS_NOSUID | MS_NODEV, options) == 0)
+        return fuse;
+    close(fuse);
+    return -1;
+}
+
+static const char *
+need_fuse(void)
+{
+    return geteuid() != 0                          ? "need root that may mount"
+           : access("/dev/fuse", R_OK | W_OK) != 0 ? "need /dev/fuse"
+                                                   : NULL;
+}
+
+START_TEST(a_file_that_never_comes_keeps_nobody_waiting)
+{
+    char dir[ENDPOINT_SIZE + 16], path[ENDPOINT_SIZE + 32];
+    struct api_value args[] = {{.u64 = 0}, {.u64 = 0}, {.u32 = 10}};
+    struct client asks;
+    struct reply r;
+    uint64_t id;
+    int fuse;
+
+    snprintf(dir, sizeof dir, "%s/silence", run_dir);
+    ck_assert_int_eq(mkdir(dir, 0755), 0);
+    fuse = mount_silence(dir);
+    ck_assert_msg(fuse != -1, "mount(fuse): %s", strerror(errno));
+    snprintf(path, sizeof path, "%s/file", dir);
+    args[0] = string_value(path);
+    begin(_i);
+    client_start(&server, &asks);
+    ck_assert_int_eq(
+        client_send(&asks, api_by_name("read_file"), args, &id, PATIENCE), 0);
+    await_under_way(&client, 1);
+    expect_echo(&client, 10);
+    ck_assert_uint_eq(under_way(&client), 1);
+    ck_assert_int_eq(client_recv(&asks, &r, PATIENCE), 0);
+    ck_assert_uint_eq(r.id, id);
+    ck_assert_int_eq(r.os_error, ETIMEDOUT);
+    client_close(&asks);
+    end();
+    close(fuse);
+    umount2(dir, MNT_DETACH);
+    rmdir(dir);
+}
+END_TEST
+
+/* -- the suite ------------------------------------------------------------- */
+
+/* Each waits in another system call, out of which the worker's answer has to get
+ * it; with all variants it would be two seconds for each. */
+static bool
+waits_otherwise(const char *name)
+{
+    static const char *const names[] = {
+        "fifo/perclient", "msgq/sysv-private", "shm/futex",     "shm/sysv",
+        "mmap/lockfile",  "socket/stream",     "socket/threads"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* For as many clients of one user as he may have requests under way. */
+static bool
+has_room(const struct ipc_mechanism *m)
+{
+    struct ipc_limits l;
+
+    return (m->caps & IPC_PIPELINED) != 0 ||
+           (m->limits(&l) == 0 &&
+            l.max_clients / 2 > quota_kinds[QUOTA_SLOW].per_user);
+}
+
+Suite *
+test_slow(void)
+{
+    Suite *s = suite_create("slow");
+
+    for (int i = 0; ipc_registry[i] != NULL; i++) {
+        const struct ipc_mechanism *m = ipc_registry[i];
+        TCase *tc = test_case(s, m->name);
+
+        tcase_set_timeout(tc, 60);
+        add(tc, i, three_sleep_side_by_side_and_keep_nobody_waiting, 0,
+            PRIVATE);
+        add(tc, i, a_late_reply_goes_to_nobody_else, 0, PRIVATE);
+        add(tc, i, a_server_that_stops_leaves_nobody_asleep, 0, PRIVATE);
+        add(tc, i, a_request_that_is_asked_again_waits_once, IPC_PIPELINED,
+            PRIVATE);
+        if (!(m->caps & IPC_TRUSTING) && has_room(m))
+            add_as_root(tc, i, one_user_has_so_many_under_way_and_is_told,
+                        PRIVATE);
+        if (waits_otherwise(m->name))
+            add_if(tc, i, need_fuse(),
+                   a_file_that_never_comes_keeps_nobody_waiting, 0, PRIVATE);
+    }
+    return s;
+}
