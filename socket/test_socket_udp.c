@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE /* SOCK_CLOEXEC */
 #include "by_hand.h"
+#include "cookie.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -109,7 +110,8 @@ static void
 answer_the_third(struct child *self, void *arg)
 {
     const struct sockaddr_in *at = arg;
-    uint8_t frame[1024];
+    static const uint8_t sign[] = {'+', 1, 2, 3, 4, 5, 6, 7, 8};
+    uint8_t bytes[1024], *frame = bytes + 8; /* behind the cookie */
     struct sockaddr_in from;
     socklen_t len = sizeof from;
     uint64_t id = 0;
@@ -118,14 +120,15 @@ answer_the_third(struct child *self, void *arg)
     ck_assert_int_ne(fd, -1);
     child_step(self);
     while (heard < 3) {
-        ssize_t n = recvfrom(fd, frame, sizeof frame, 0,
+        ssize_t n = recvfrom(fd, bytes, sizeof bytes, 0,
                              (struct sockaddr *)&from, &len);
 
-        if (n == 1) {
-            sendto(fd, "+", 1, 0, (struct sockaddr *)&from, len);
+        if (n == sizeof sign) {
+            sendto(fd, sign, sizeof sign, 0, (struct sockaddr *)&from, len);
             continue;
         }
-        ck_assert_int_ge(n, WIRE_HEADER);
+        ck_assert_int_ge(n, 8 + WIRE_HEADER);
+        ck_assert_int_eq(memcmp(bytes, sign + 1, 8), 0);
         ck_assert(heard == 0 || id == get64(frame + 16)); /* the same one */
         id = get64(frame + 16);
         heard++;
@@ -191,6 +194,91 @@ START_TEST(only_the_servers_datagrams_reach_a_client)
 }
 END_TEST
 
+/* -- who does not receive is not answered ---------------------------------- */
+
+/* A request by hand, for so many bytes; what comes back before the server has
+ * answered somebody who asked later. */
+static size_t
+answer_to(struct host *h, int fd, const struct sockaddr_in *at,
+          const uint8_t cookie[8])
+{
+    static uint8_t answer[65536];
+    const uint8_t count[] = {0x40, 0x9c, 0, 0}; /* 40,000 */
+    uint8_t request[8 + WIRE_HEADER + 4];
+    size_t sum = 0;
+    ssize_t n;
+
+    memcpy(request, cookie, 8);
+    raw_frame(request + 8, API_source, 7, count, sizeof count);
+    ck_assert_int_eq(sendto(fd, request, sizeof request, 0,
+                            (const struct sockaddr *)at, sizeof *at),
+                     sizeof request);
+    server_catch_up(h);
+    while ((n = recv(fd, answer, sizeof answer, MSG_DONTWAIT)) > 0)
+        sum += (size_t)n;
+    return sum;
+}
+
+START_TEST(no_answer_is_longer_than_its_question_without_proof)
+{
+    struct sockaddr_in any = {.sin_family = AF_INET,
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    uint8_t question[9] = {'?'}, sign[16], none[8] = {0};
+    int mine = bind_udp(&any, 0), others = bind_udp(&any, 0);
+    struct sockaddr_in at;
+    struct host server;
+
+    server_start(&server, ipc_find("socket/udp"));
+    at = server_address(server.where);
+    ck_assert_uint_le(answer_to(&server, mine, &at, none), 8 + WIRE_HEADER + 4);
+    /* Half a question is none. */
+    for (size_t len = 0; len < sizeof question; len++)
+        sendto(mine, question, len, 0, (struct sockaddr *)&at, sizeof at);
+    server_catch_up(&server);
+    ck_assert_int_eq(recv(mine, sign, sizeof sign, MSG_DONTWAIT), -1);
+    ck_assert_int_eq(sendto(mine, question, sizeof question, 0,
+                            (struct sockaddr *)&at, sizeof at),
+                     sizeof question);
+    ck_assert_int_eq(recv(mine, sign, sizeof sign, 0), sizeof question);
+    ck_assert_int_eq(sign[0], '+');
+    ck_assert_uint_gt(answer_to(&server, mine, &at, sign + 1), 40000);
+    /* It is of that address, and no other. */
+    ck_assert_uint_le(answer_to(&server, others, &at, sign + 1),
+                      8 + WIRE_HEADER + 4);
+    /* A server's sign is not answered: two servers would never end. */
+    sign[0] = '!';
+    sendto(mine, sign, sizeof question, 0, (struct sockaddr *)&at, sizeof at);
+    server_catch_up(&server);
+    ck_assert_int_eq(recv(mine, sign, sizeof sign, MSG_DONTWAIT), -1);
+    server_stop(&server);
+    close(mine);
+    close(others);
+}
+END_TEST
+
+START_TEST(a_cookie_is_good_for_its_address_and_its_time)
+{
+    struct cookie_key key, other;
+    int64_t now = 10 * COOKIE_STEP;
+    uint64_t cookie;
+
+    ck_assert_int_eq(cookie_key_make(&key), 0);
+    ck_assert_int_eq(cookie_key_make(&other), 0);
+    cookie = cookie_make(&key, 4711, now);
+    ck_assert(cookie_good(&key, 4711, now, cookie));
+    ck_assert(cookie_good(&key, 4711, now + 2 * COOKIE_STEP - 1, cookie));
+    ck_assert(!cookie_good(&key, 4711, now + 2 * COOKIE_STEP, cookie));
+    ck_assert(!cookie_good(&key, 4712, now, cookie));
+    ck_assert(!cookie_good(&other, 4711, now, cookie));
+    /* The authors' test vectors: key and message 00 01 ... 0f. */
+    key = (struct cookie_key){
+        {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)}};
+    ck_assert_uint_eq(siphash_words(&key, UINT64_C(0x0706050403020100),
+                                    UINT64_C(0x0f0e0d0c0b0a0908)),
+                      UINT64_C(0x3f2acc7f57c29bdb));
+}
+END_TEST
+
 /* -- the suite ------------------------------------------------------------ */
 
 Suite *
@@ -204,5 +292,8 @@ test_socket_udp(void)
     add_test_if(tc, no_net, a_repeated_request_is_answered_twice);
     add_test_if(tc, no_net, a_lost_datagram_is_asked_again_under_the_same_id);
     add_test_if(tc, no_net, only_the_servers_datagrams_reach_a_client);
+    add_test_if(tc, no_net,
+                no_answer_is_longer_than_its_question_without_proof);
+    add_test_if(tc, NULL, a_cookie_is_good_for_its_address_and_its_time);
     return s;
 }

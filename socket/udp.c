@@ -12,13 +12,19 @@
  * client.c), and whoever must not do a thing twice has to remember the ids of
  * requests.  Who asks?  Anybody can write any sender's address: evidence K0.
  *
- * Beside frames there are three datagrams of one byte each:
- *      client  '?'  are you there?        server  '+'  yes
- *                                         server  '-'  that was nonsense
+ * And since anybody can, nobody is answered at length before he has proved that
+ * he receives where he says he is (cookie.h).  A request is a cookie, 8 bytes,
+ * and a frame; beside requests and replies there are
+ *      client  '?' and 8 bytes  are you there?
+ *                         server  '+' and a cookie  yes; send this with requests
+ *                         server  '!' and a cookie  send that again, with this
+ *                         server  '-'               that was nonsense
  */
 #define _GNU_SOURCE /* SOCK_CLOEXEC */
 #include "ancillary.h"
+#include "cookie.h"
 #include "core/clock.h"
+#include "core/wire.h"
 #include "inet.h"
 #include "local.h"
 
@@ -30,6 +36,9 @@
 
 /* The longest there is: an IPv4 packet's 65535 bytes less two headers. */
 #define MAX_DATAGRAM (65535 - 20 - 8)
+#define MAX_FRAME    (MAX_DATAGRAM - COOKIE_SIZE)
+
+#define SIGN_SIZE (1 + COOKIE_SIZE) /* '?', '+' or '!', and what follows */
 
 /* How long a client waits in silence before it asks whether the server is
  * there, ns.  A dead server's machine says so: ECONNREFUSED. */
@@ -38,6 +47,7 @@
 struct server {
     char name[ENDPOINT_SIZE];
     int socket;
+    struct cookie_key key;
     uint64_t last;           /* token of the last request's client */
     char address[INET_TEXT]; /* the same as text */
 };
@@ -45,6 +55,7 @@ struct server {
 struct client_end {
     int fd;
     bool cut_off;
+    uint8_t cookie[COOKIE_SIZE]; /* as it came */
     int64_t ask; /* when it is time for '?': silence until then is normal */
 };
 
@@ -71,6 +82,16 @@ send_to(struct server *s, uint64_t token, const void *bytes, size_t len)
     return n == -1 && errno == EMSGSIZE ? -errno : 0;
 }
 
+/* A sign, and the cookie of this address. */
+static void
+send_sign(struct server *s, uint64_t token, uint8_t sign)
+{
+    uint8_t bytes[SIGN_SIZE] = {sign};
+
+    put64(bytes + 1, cookie_make(&s->key, token, now_ns()));
+    send_to(s, token, bytes, sizeof bytes);
+}
+
 static int
 udp_create(void *srv, const char *name)
 {
@@ -79,6 +100,8 @@ udp_create(void *srv, const char *name)
     int err = inet_listen_at(&address);
 
     strcpy(s->name, name);
+    if (err == 0)
+        err = cookie_key_make(&s->key);
     if (err != 0)
         return err;
     s->socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -95,34 +118,51 @@ udp_create(void *srv, const char *name)
     return err;
 }
 
+/* One datagram, of which n bytes came, the first of them in prefix: is it a
+ * request?  No answer is longer than what it answers, but to who has proved
+ * that he receives; and no sign of a server is answered, or two of them could
+ * be made to answer each other for ever. */
+static bool
+is_request(struct server *s, const uint8_t prefix[COOKIE_SIZE], size_t n,
+           uint64_t from)
+{
+    if (n == SIGN_SIZE && prefix[0] == '?')
+        send_sign(s, from, '+');
+    if (n < COOKIE_SIZE + WIRE_HEADER)
+        return false;
+    if (cookie_good(&s->key, from, now_ns(), get64(prefix)))
+        return true;
+    send_sign(s, from, '!');
+    return false;
+}
+
 static int
 udp_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 {
     struct server *s = srv;
     int64_t deadline = deadline_in(timeout_ns);
     const int flags = deadline == NO_DEADLINE ? 0 : MSG_DONTWAIT;
+    uint8_t prefix[COOKIE_SIZE];
+    struct iovec data[] = {{.iov_base = prefix, .iov_len = sizeof prefix},
+                           {.iov_base = req->msg.buf, .iov_len = req->msg.cap}};
     struct sockaddr_in from;
     ssize_t n;
 
     /* Served in the order of arrival: one queue for all is fair by itself. */
-    for (;;) {
-        socklen_t len = sizeof from;
+    do {
+        struct msghdr m = {.msg_name = &from,
+                           .msg_namelen = sizeof from,
+                           .msg_iov = data,
+                           .msg_iovlen = 2};
         int err = flags == 0 ? 0 : wait_for(s->socket, POLLIN, deadline);
 
         if (err != 0)
             return err;
-        n = recvfrom(s->socket, req->msg.buf, req->msg.cap, flags,
-                     (struct sockaddr *)&from, &len);
+        n = recvmsg(s->socket, &m, flags);
         if (n == -1 && errno == EINTR)
             return -EINTR;
-        if (n > 1)
-            break;
-        /* Of the short ones only a question is answered, or two servers could
-         * be made to answer each other for ever. */
-        if (n == 1 && *(char *)req->msg.buf == '?')
-            send_to(s, token(&from), "+", 1);
-    }
-    req->msg.len = (size_t)n;
+    } while (n <= 0 || !is_request(s, prefix, (size_t)n, token(&from)));
+    req->msg.len = (size_t)n - COOKIE_SIZE;
     req->msg.fd = -1;
     req->peer = IPC_PEER_UNKNOWN;
     req->reply_to = token(&from);
@@ -163,27 +203,46 @@ udp_destroy(void *srv)
 
 /* -- client --------------------------------------------------------------- */
 
-/* Knocks until there is an answer. */
-static int
-knock(int fd, int64_t deadline)
+static void
+ask(const struct client_end *c)
 {
-    char answer;
+    const uint8_t question[SIGN_SIZE] = {'?'};
+
+    send(c->fd, question, sizeof question, MSG_DONTWAIT);
+}
+
+/* Is this a sign of the server's?  Then its cookie is the one to send. */
+static bool
+take_sign(struct client_end *c, const uint8_t *bytes, ssize_t n)
+{
+    if (n != SIGN_SIZE || (bytes[0] != '+' && bytes[0] != '!'))
+        return false;
+    memcpy(c->cookie, bytes + 1, COOKIE_SIZE);
+    return true;
+}
+
+/* Asks until there is an answer. */
+static int
+find_server(struct client_end *c, int64_t deadline)
+{
+    uint8_t answer[SIGN_SIZE];
+    ssize_t n;
     int err;
 
     do {
         int64_t again = now_ns() + ASK_AFTER;
 
-        if (send(fd, "?", 1, MSG_DONTWAIT) == -1 && errno != EAGAIN)
-            return -errno;
+        ask(c);
         do
-            err = wait_for(fd, POLLIN, again < deadline ? again : deadline);
+            err = wait_for(c->fd, POLLIN, again < deadline ? again : deadline);
         while (err == -EINTR);
     } while (err == -ETIMEDOUT && time_left(deadline) != 0);
     if (err != 0)
         return err;
-    if (recv(fd, &answer, 1, MSG_DONTWAIT) == -1)
+    n = recv(c->fd, answer, sizeof answer, MSG_DONTWAIT);
+    if (n == -1)
         return -errno; /* ECONNREFUSED: so said the server's machine */
-    return answer == '+' ? 0 : -EPERM;
+    return take_sign(c, answer, n) ? 0 : -EPERM;
 }
 
 static int
@@ -206,7 +265,7 @@ udp_open(void *cli, const char *where)
                    sizeof patience) == -1)
         err = -errno;
     if (err == 0)
-        err = knock(c->fd, deadline_in(ipc_open_timeout));
+        err = find_server(c, deadline_in(ipc_open_timeout));
     if (err == 0)
         err = inet_check_server(IPPROTO_UDP, c->fd, where);
     if (err != 0)
@@ -218,16 +277,17 @@ static int
 udp_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
-    struct iovec data = {.iov_base = msg->buf, .iov_len = msg->len};
+    struct iovec data[] = {{.iov_base = c->cookie, .iov_len = COOKIE_SIZE},
+                           {.iov_base = msg->buf, .iov_len = msg->len}};
 
-    if (msg->len > MAX_DATAGRAM)
+    if (msg->len > MAX_FRAME)
         return -EMSGSIZE;
     if (msg->fd != -1)
         return -EOPNOTSUPP;
     if (c->cut_off)
         return -EPIPE;
     c->ask = now_ns() + ASK_AFTER;
-    return record_send(c->fd, &data, 1, -1, deadline_in(timeout_ns));
+    return record_send(c->fd, data, 2, -1, deadline_in(timeout_ns));
 }
 
 static int
@@ -242,7 +302,7 @@ udp_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
     msg->fd = -1;
     if (c->cut_off)
         return -EPIPE;
-    while (n <= 1) { /* one byte is no frame */
+    while (n < WIRE_HEADER) {
         int64_t until = c->ask < deadline ? c->ask : deadline;
         int err = waits ? 0 : wait_for(c->fd, POLLIN, until);
 
@@ -253,12 +313,13 @@ udp_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
         if (err == -EAGAIN || (err == -ETIMEDOUT && time_left(deadline) != 0)) {
             if (time_left(c->ask) == 0) {
                 c->ask = now_ns() + ASK_AFTER;
-                send(c->fd, "?", 1, MSG_DONTWAIT);
+                ask(c);
             }
             continue;
         }
         if (err != 0)
             return err;
+        take_sign(c, msg->buf, n);
         if (n == 1 && *(char *)msg->buf == '-') {
             c->cut_off = true;
             return -EPIPE;
@@ -281,7 +342,7 @@ udp_close(void *cli)
 static int
 udp_limits(struct ipc_limits *l)
 {
-    *l = (struct ipc_limits){.max_msg = MAX_DATAGRAM,
+    *l = (struct ipc_limits){.max_msg = MAX_FRAME,
                              .max_inflight = 1,
                              .max_clients = IPC_MAX_CLIENTS};
     return 0;
@@ -293,12 +354,17 @@ const struct ipc_mechanism socket_udp = {
     .proof = "none: anybody can write any sender's address",
     .wire =
         "The file `DIR/socket-udp` holds the server's address, "
-        "`127.0.0.1:PORT` and a newline;\nor you know it otherwise. A datagram "
-        "is a frame, or one byte. Send `?`, again and\nagain until a `+` comes "
-        "back: the server is there. Then send requests and receive\nreplies, "
-        "at most 65507 bytes each. When no reply comes, send the request "
-        "again, under\nthe same id; replies may come twice. `-` means that "
-        "you broke the rules.",
+        "`127.0.0.1:PORT` and a newline;\nor you know it otherwise. Send `?` "
+        "and 8 bytes, again and again until `+` and 8\nbytes come back: the "
+        "server is there, and those 8 are your cookie. Then send\nrequests, "
+        "each a cookie and a frame of at most 65499 bytes, and receive "
+        "replies, "
+        "a\nframe each. `!` and 8 bytes: send the request again, under the "
+        "same id, with this\ncookie; one is good for two to four minutes, at "
+        "your address only. When no reply\ncomes, send the request again, "
+        "under the same id; replies may come twice. `-` alone\nmeans that you "
+        "broke the rules. No answer is longer than what it answers, but "
+        "to\nwho has shown his cookie.",
     .caps = IPC_BOUNDARIES | IPC_PIPELINED | IPC_POLLABLE | IPC_PERSISTS |
             IPC_LOSSY | IPC_REMOTE,
     .evidence = IPC_CLAIMED,

@@ -118,6 +118,9 @@ begin(struct call *c)
     if (len == 0 || len >= PATH_MAX)
         return call_fail(c, WIRE_BAD_ARGS, 0, "path: 1 to %d bytes",
                          PATH_MAX - 1);
+    if (c->args[0].at[0] != '/')
+        return call_fail(c, WIRE_BAD_ARGS, EINVAL,
+                         "path: give an absolute path");
     c->resume = answered;
     return ask(c, false);
 }
