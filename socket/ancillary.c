@@ -3,6 +3,7 @@
 #include "ancillary.h"
 
 #include "core/clock.h"
+#include "core/defence.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -46,6 +47,22 @@ ancillary_send(int socket, struct iovec *data, size_t pieces, int fd)
     }
     n = sendmsg(socket, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
     return n == -1 ? socket_error(errno) : n;
+}
+
+/* As in asm-generic/socket.h since Linux 6.16; the C library's headers may be
+ * older than the kernel. */
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
+int
+ancillary_refuse_descriptors(int socket)
+{
+    const int off = DEFENCE("passrights", 0, 1);
+
+    return setsockopt(socket, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off) == -1
+               ? -errno
+               : 0;
 }
 
 void

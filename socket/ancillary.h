@@ -32,6 +32,15 @@ struct ancillary {
 ssize_t ancillary_receive(int socket, struct msghdr *msg, struct ancillary *a);
 ssize_t ancillary_await(int socket, struct msghdr *msg, struct ancillary *a);
 
+/*
+ * From now on the kernel lets nobody send a descriptor to this socket, or to the
+ * connections that it accepts: EPERM, to him.  One that has come must be closed,
+ * and its sender decides how long that takes: a file of his own file system
+ * (FUSE) for ever, and no signal helps; 1 GiB of memory half a second.
+ *   -ENOPROTOOPT  a kernel before Linux 6.16: they come, and are discarded
+ */
+int ancillary_refuse_descriptors(int socket);
+
 /* Closes a descriptor that a stranger sent. */
 void ancillary_discard(int fd);
 

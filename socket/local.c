@@ -2,6 +2,8 @@
 #define _GNU_SOURCE /* struct ucred */
 #include "local.h"
 
+#include "ancillary.h"
+
 #include "core/activation.h"
 #include "core/clock.h"
 #include "welcome.h"
@@ -109,6 +111,10 @@ local_listen(int type, const struct sockaddr_un *address, socklen_t len)
     if (type != SOCK_STREAM &&
         setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == -1)
         err = -errno;
+    /* Nor does anybody get descriptors from clients, but who needs them for
+     * joining: dgram.c. */
+    if (type != SOCK_DGRAM)
+        ancillary_refuse_descriptors(fd);
     if (err == 0 && activation_owns(path))
         return fd;
     if (err == 0)

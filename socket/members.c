@@ -83,6 +83,7 @@ members_add(struct members *m, const struct member *new)
         unwatch(m, new->fd);
         return err;
     }
+    ancillary_refuse_descriptors(new->fd);
     *to = *new;
     to->name = m->joined;
     unsent_init(&to->out, to->uid);

@@ -12,6 +12,7 @@
  * Both ends are alike, so both sides use struct stream_end (streams.h).
  */
 #define _GNU_SOURCE /* SOCK_CLOEXEC, struct ucred */
+#include "ancillary.h"
 #include "core/spawn.h"
 #include "streams.h"
 
@@ -38,6 +39,7 @@ pair_create(void *srv, const char *name)
 
     (void)name;
     stream_end_init(&s->end, STDIN_FILENO);
+    ancillary_refuse_descriptors(STDIN_FILENO);
     /* Who started us.  Real ids survive the exec of a set-user-ID program.
      * (SO_PEERCRED would name who made the pair: by effective uid.)  The
      * parent's pid is only a name: it may have died already. */

@@ -88,9 +88,12 @@ START_TEST(more_descriptors_than_the_server_wants_leave_none_with_it)
     for (size_t n = 1; n <= 32; n++) {
         int fd = connect_to(server.where, kind[_i].type);
 
-        ck_assert_int_eq(send_beside(fd, SCM_RIGHTS, gifts, n * sizeof *gifts),
-                         WIRE_HEADER);
-        expect_end(fd);
+        ssize_t sent = send_beside(fd, SCM_RIGHTS, gifts, n * sizeof *gifts);
+
+        if (sent == -1) /* since Linux 6.16: SO_PASSRIGHTS */
+            ck_assert_int_eq(errno, EPERM);
+        else
+            expect_end(fd);
         close(fd);
     }
     while (open_descriptors(server.pid) > before)

@@ -221,7 +221,7 @@ broker_end(struct broker_call *c)
         return;
     close(c->fd);
     kill(c->worker, SIGKILL);
-    for (int i = 0; i < 100 && waitpid(c->worker, NULL, WNOHANG) == 0; i++)
+    for (int i = 0; i < 5 && waitpid(c->worker, NULL, WNOHANG) == 0; i++)
         poll(NULL, 0, 1);
     *c = (struct broker_call){.fd = 0};
 }

@@ -114,6 +114,7 @@ serve_one(const struct ipc_mechanism *m, rights kept)
     status = end_of(&client);
     kill(server.pid, SIGKILL); /* if it has not failed already */
     end_of(&server);
+    children_end(); /* a worker of its */
     if (m->sweep != NULL)
         m->sweep(a.where);
     endpoint_unlock(a.where, endpoint_lock(a.where, NULL));

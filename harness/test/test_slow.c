@@ -8,19 +8,18 @@
  * tried again.
  */
 #define _GNU_SOURCE /* kill */
+#include "test/attack/silent.h"
 #include "test/subject.h"
 
 #include "core/clock.h"
 #include "core/quota.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -193,32 +192,6 @@ END_TEST
 
 /* -- files that somebody's program hands out ------------------------------- */
 
-/* A FUSE file system whose program never says a word. */
-static int
-mount_silence(const char *dir)
-{
-    char options[128];
-    int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-
-    if (fuse == -1)
-        return -1;
-    snprintf(options, sizeof options,
-             "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other", fuse,
-             ALICE, ALICE);
-    if (mount("silence", dir, "fuse", MS_NOSUID | MS_NODEV, options) == 0)
-        return fuse;
-    close(fuse);
-    return -1;
-}
-
-static const char *
-need_fuse(void)
-{
-    return geteuid() != 0                          ? "need root that may mount"
-           : access("/dev/fuse", R_OK | W_OK) != 0 ? "need /dev/fuse"
-                                                   : NULL;
-}
-
 START_TEST(a_file_that_never_comes_keeps_nobody_waiting)
 {
     char dir[ENDPOINT_SIZE + 16], path[ENDPOINT_SIZE + 32];
@@ -226,12 +199,12 @@ START_TEST(a_file_that_never_comes_keeps_nobody_waiting)
     struct client asks;
     struct reply r;
     uint64_t id;
-    int fuse;
+    pid_t file_system;
 
     snprintf(dir, sizeof dir, "%s/silence", run_dir);
     ck_assert_int_eq(mkdir(dir, 0755), 0);
-    fuse = mount_silence(dir);
-    ck_assert_msg(fuse != -1, "mount(fuse): %s", strerror(errno));
+    file_system = silent_start(dir, ALICE);
+    ck_assert_msg(file_system > 0, "mount: %s", strerror(-file_system));
     snprintf(path, sizeof path, "%s/file", dir);
     args[0] = string_value(path);
     begin(_i);
@@ -246,8 +219,8 @@ START_TEST(a_file_that_never_comes_keeps_nobody_waiting)
     ck_assert_int_eq(r.os_error, ETIMEDOUT);
     client_close(&asks);
     end();
-    close(fuse);
-    umount2(dir, MNT_DETACH);
+    silent_end(file_system, dir);
+    children_end(); /* the worker, too, whom no signal could end */
     rmdir(dir);
 }
 END_TEST
@@ -300,7 +273,7 @@ test_slow(void)
             add_as_root(tc, i, one_user_has_so_many_under_way_and_is_told,
                         PRIVATE);
         if (waits_otherwise(m->name))
-            add_if(tc, i, need_fuse(),
+            add_if(tc, i, silent_missing(),
                    a_file_that_never_comes_keeps_nobody_waiting, 0, PRIVATE);
     }
     return s;

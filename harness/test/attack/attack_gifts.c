@@ -2,7 +2,9 @@
  * to it on the way, and descriptors that a server gives away. */
 #define _GNU_SOURCE /* vmsplice, splice, memmem */
 #include "test/attack/attack.h"
+#include "test/attack/silent.h"
 
+#include "../../../socket/ancillary.h"
 #include "../../../socket/streams.h"
 
 #include <arpa/inet.h>
@@ -11,6 +13,7 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,16 +26,19 @@
 /* unix(7), SCM_MAX_FD: so many at once. */
 #define MOST 253
 
-/* A request with n descriptors beside it, all the same one. */
-static void
+/* A request with n descriptors beside it, all the same one.  false: the kernel
+ * does not let it in there (SO_PASSRIGHTS). */
+static bool
 send_gifts(int socket, int gift, size_t n)
 {
     int gifts[MOST];
 
     for (size_t i = 0; i < n; i++)
         gifts[i] = gift;
-    MUST(send_beside(socket, SCM_RIGHTS, gifts, n * sizeof gift) ==
-         WIRE_HEADER);
+    if (send_beside(socket, SCM_RIGHTS, gifts, n * sizeof gift) == WIRE_HEADER)
+        return true;
+    MUST(errno == EPERM);
+    return false;
 }
 
 /* -- 55, 56: descriptors -------------------------------------------------- */
@@ -52,9 +58,8 @@ bob_gives(void *arg)
     for (size_t i = 0; i < g->times; i++) {
         int fd = connect_and_enter(g->where, SOCK_STREAM);
 
-        send_gifts(fd, nothing, g->gifts);
-        while (recv(fd, &byte, 1, 0) == 1)
-            continue; /* until he is shown the door */
+        while (send_gifts(fd, nothing, g->gifts) && recv(fd, &byte, 1, 0) == 1)
+            continue; /* until he is cut off */
         close(fd);
     }
 }
@@ -77,7 +82,7 @@ keeps_what_it_gets(size_t gifts)
 
     MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
     before = open_descriptors(getpid());
-    send_gifts(pair[0], 0, gifts);
+    MUST(send_gifts(pair[0], 0, gifts));
     MUST(recvmsg(pair[1], &m, MSG_CMSG_CLOEXEC) == WIRE_HEADER);
     memcpy(&one, CMSG_DATA(&control.header), sizeof one);
     close(one);
@@ -162,8 +167,8 @@ bob_lingers(struct actor *self, void *arg)
     int fd = connect_and_enter(arg, SOCK_STREAM), gift = make_lingering();
 
     actor_step(self); /* the server is stopped */
-    send_gifts(fd, gift, 2);
-    close(gift); /* so that the server's close(2) is the last one */
+    if (send_gifts(fd, gift, 2))
+        close(gift); /* so that the server's close(2) is the last one */
     actor_step(self);
 }
 
@@ -224,6 +229,70 @@ gives_what_is_hard_to_close(bool naive)
     actor_kill(&bob);
     host_stop(&server);
     return stuck;
+}
+
+/* -- 150: a descriptor whose closing never ends ---------------------------- */
+
+struct silence {
+    char where[ENDPOINT_SIZE], dir[PATH_MAX];
+    int type;
+};
+
+static void
+bob_gives_silence(struct actor *self, void *arg)
+{
+    const struct silence *s = arg;
+    char path[PATH_MAX + 8];
+    int fd = connect_and_enter(s->where, s->type), file;
+
+    snprintf(path, sizeof path, "%s/file", s->dir);
+    file = open(path, O_RDONLY | O_CLOEXEC);
+    MUST(file != -1);
+    send_gifts(fd, file, 1);
+    actor_step(self);
+    actor_step(self); /* his own close(2) would wait as well */
+}
+
+/* Root mounts it for him, as fusermount3(1) does.  It goes with its server, and
+ * then whoever waits for it is free. */
+static bool
+gives_what_never_closes(const char *mechanism, int type)
+{
+    struct silence *s = shared(sizeof *s);
+    struct actor bob, honest;
+    pid_t file_system;
+    struct host server;
+    bool stuck;
+
+    snprintf(s->dir, sizeof s->dir, "%s/silent", stage_dir);
+    MUST(mkdir(s->dir, 0755) == 0);
+    serve(&server, mechanism);
+    strcpy(s->where, server.where);
+    s->type = type;
+    file_system = silent_start(s->dir, BOB);
+    MUST(file_system > 0);
+    actor_start(&bob, BOB, bob_gives_silence, s);
+    actor_wait(&bob);
+    actor_start(&honest, geteuid(), ask, &server);
+    stuck = is_kept_waiting(&honest, server.pid);
+    silent_end(file_system, s->dir);
+    actor_kill(&bob);
+    host_stop(&server);
+    return stuck;
+}
+
+static bool
+gives_what_never_closes_to_stream(bool naive)
+{
+    (void)naive;
+    return gives_what_never_closes("socket/stream", SOCK_STREAM);
+}
+
+static bool
+gives_what_never_closes_to_seqpacket(bool naive)
+{
+    (void)naive;
+    return gives_what_never_closes("socket/seqpacket", SOCK_SEQPACKET);
 }
 
 /* -- 64: a message that changes after it was sent ------------------------- */
@@ -371,6 +440,18 @@ gets_roots_descriptor(bool naive)
     return t->fell;
 }
 
+/* What SO_PASSRIGHTS is for, and the kernel that has it. */
+static const char *
+passrights_missing(void)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int err = ancillary_refuse_descriptors(fd);
+
+    close(fd);
+    return err == -ENOPROTOOPT ? "need SO_PASSRIGHTS (Linux 6.16)"
+                               : silent_missing();
+}
+
 /* -- the table ------------------------------------------------------------ */
 
 #define M .mechanism = "socket/stream"
@@ -383,6 +464,13 @@ const struct attack gift_attacks[] = {
      .run = gives_all_there_can_be},
     {57, M, "sends a socket that lingers", .how = "SO_LINGER is taken off",
      .alone = true, .run = gives_what_is_hard_to_close},
+    {150, M, "sends a file that never closes", .without = "passrights",
+     .how = "SO_PASSRIGHTS: EPERM", .missing = passrights_missing,
+     .run = gives_what_never_closes_to_stream},
+    {150, "socket/seqpacket", "sends a file that never closes",
+     .without = "passrights", .how = "SO_PASSRIGHTS: EPERM",
+     .missing = passrights_missing,
+     .run = gives_what_never_closes_to_seqpacket},
     {64, M, "changes a message after it was sent",
      .how = "read once, no MSG_PEEK", .alone = true,
      .run = changes_it_on_the_way},
