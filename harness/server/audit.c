@@ -161,22 +161,16 @@ settle(int64_t now)
     }
 }
 
-/* May this line be written?  What writes, and has been done, is. */
+/* May this line be written?  To what has begun there is an end. */
 static int
-pay(const struct audit_record *r, const char *status, size_t len, int64_t now)
+pay(const struct audit_record *r, size_t len, int64_t now)
 {
-    bool writes = r->method != NULL && (r->method->marks & API_WRITES) != 0;
-    bool begun = strcmp(status, "begun") == 0;
     int err;
 
     if (!r->allowed) /* has paid otherwise: denials_write() */
         return 0;
     err = DEFENCE("audit", quota_take(r->peer->uid, QUOTA_AUDIT, len, now), 0);
-    if (err == 0 || (writes && !begun))
-        return 0;
-    if (!writes)
-        denials_omit(&denials, r->peer->uid, now);
-    return err;
+    return r->begun ? 0 : err;
 }
 
 int
@@ -205,11 +199,13 @@ audit_write(const struct audit_record *r, const char *status)
     if (strcmp(status, "begun") != 0)
         fprintf(out, " usec=%" PRId64, (now - r->start) / 1000);
     fflush(out);
-    err = pay(r, status, strlen(line), now);
+    err = pay(r, strlen(line), now);
     if (err != 0) {
         fclose(out);
-        return r->method != NULL && (r->method->marks & API_WRITES) != 0 ? err
-                                                                         : 0;
+        if (strcmp(status, "begun") == 0)
+            return err;
+        denials_omit(&denials, r->peer->uid, now);
+        return 0;
     }
     if (r->allowed)
         omitted = denials_omitted(&denials, r->peer->uid);

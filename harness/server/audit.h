@@ -52,6 +52,7 @@ struct audit_record {
     const struct api_method *method; /* NULL: there is none of that number */
     const struct api_value *args;    /* NULL: they do not decode */
     bool allowed;
+    bool begun; /* it writes, and the first of its two lines is written */
     const char *rule;
     uint64_t seq;  /* audit_begin() */
     int64_t start; /* the same, ns of now_ns() */

@@ -120,8 +120,10 @@ perform(struct call *c)
     uint32_t status = WIRE_OK;
     int err = 0;
 
-    if (audit_is_on && (c->method->marks & API_WRITES))
+    if (audit_is_on && (c->method->marks & API_WRITES)) {
         err = audit_write(&c->record, "begun");
+        c->record.begun = err == 0;
+    }
     if (err == -EDQUOT || err == -EAGAIN)
         return call_fail(c, WIRE_BUSY, EAGAIN,
                          "%s is not carried out: your part of the audit is "
