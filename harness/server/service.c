@@ -59,10 +59,9 @@ call_fail(struct call *c, uint32_t status, int os_error, const char *format,
 /* Sends what the call came to.  A result that does not fit this mechanism
  * becomes an error that says so; that one always fits. */
 static int
-send_answer(struct call *c, uint64_t reply_to, uint32_t status)
+send_answer(struct call *c, const struct ipc_request *req, uint32_t status)
 {
     struct service *s = c->service;
-    const struct ipc_request req = {.reply_to = reply_to};
     uint8_t *payload = s->out + WIRE_HEADER;
     size_t room = s->limits.max_msg - WIRE_HEADER;
     struct wire_header h = {
@@ -96,18 +95,18 @@ send_answer(struct call *c, uint64_t reply_to, uint32_t status)
     h.length = (uint32_t)n;
     wire_encode(&h, s->out);
     msg.len = WIRE_HEADER + (size_t)n;
-    return s->m->reply(s->srv, &req, &msg);
+    return s->m->reply(s->srv, req, &msg);
 }
 
 static int
-answer(struct call *c, uint64_t reply_to, uint32_t status)
+answer(struct call *c, const struct ipc_request *req, uint32_t status)
 {
-    int err = send_answer(c, reply_to, status);
+    int err = send_answer(c, req, status);
 
     if (err != -EAGAIN || c->fd == -1)
         return err;
     return send_answer(
-        c, reply_to,
+        c, req,
         call_fail(c, WIRE_BUSY, EAGAIN,
                   "too many descriptors of yours have not been received yet"));
 }
@@ -180,9 +179,8 @@ refuse_unknown(struct call *c, uint16_t number)
 }
 
 void
-call_end(struct call *c, uint64_t reply_to, uint32_t status)
+call_end(struct call *c, const struct ipc_request *req, uint32_t status)
 {
-    const struct ipc_request req = {.reply_to = reply_to};
     struct service *s = c->service;
     int err = 0;
 
@@ -196,7 +194,7 @@ call_end(struct call *c, uint64_t reply_to, uint32_t status)
         s->refused += status != WIRE_OK;
     } else {
         s->requests++;
-        err = answer(c, reply_to, status);
+        err = answer(c, req, status);
     }
     if (c->fd != -1)
         close(c->fd);
@@ -208,7 +206,37 @@ call_end(struct call *c, uint64_t reply_to, uint32_t status)
     /* A client that is gone is no news to the server, and one that cannot be
      * answered is not to wait. */
     if (err != 0 && err != -EPIPE)
-        s->m->reply(s->srv, &req, NULL);
+        s->m->reply(s->srv, req, NULL);
+}
+
+/* Field by field: args are decoded into, and to clear them as well would cost as
+ * much as the rest of a call through no mechanism at all (null/call). */
+static void
+call_begin(struct call *c, struct service *s, const struct ipc_request *req,
+           const struct wire_header *h)
+{
+    c->service = s;
+    c->policy = policy_hold();
+    c->peer = req->peer;
+    c->id = h->id;
+    c->kind = h->kind;
+    c->method = api_by_number(h->method);
+    c->rule = NULL;
+    memset(c->results, 0, sizeof c->results);
+    c->fd = -1;
+    /* where the first BYTES of a reply end up: api_encode() */
+    c->scratch = s->out + WIRE_HEADER + 4;
+    c->room = s->limits.max_msg - WIRE_HEADER - 4;
+    c->os_error = 0;
+    c->resume = NULL;
+    c->due = 0;
+    c->broker = (struct broker_call){.fd = 0};
+    c->record.m = s->m;
+    c->record.peer = &c->peer;
+    c->record.method = NULL;
+    c->record.args = NULL;
+    c->record.allowed = c->record.begun = false;
+    c->second = c->audited = c->admitted = false;
 }
 
 static void
@@ -219,21 +247,10 @@ dispatch(struct service *s, const struct ipc_request *req,
     struct api_method unknown = {
         .number = h->method, .args = &none, .results = &none};
     const uint8_t *payload = (uint8_t *)req->msg.buf + WIRE_HEADER;
-    struct call c = {
-        .service = s,
-        .policy = policy_hold(),
-        .peer = req->peer,
-        .id = h->id,
-        .kind = h->kind,
-        .method = api_by_number(h->method),
-        .fd = -1,
-        /* where the first BYTES of a reply end up: api_encode() */
-        .scratch = s->out + WIRE_HEADER + 4,
-        .room = s->limits.max_msg - WIRE_HEADER - 4,
-        .record = {.m = s->m, .peer = &c.peer},
-    };
+    struct call c;
     uint32_t status;
 
+    call_begin(&c, s, req, h);
     if (c.method != NULL) {
         status = carry_out(&c, payload, h->length);
     } else {
@@ -243,7 +260,7 @@ dispatch(struct service *s, const struct ipc_request *req,
     if (status == CALL_LATER)
         slow_keep(&c, req->reply_to, payload, h->length);
     else
-        call_end(&c, req->reply_to, status);
+        call_end(&c, req, status);
 }
 
 /* An unknown version gets one error that names ours; then, like everything
@@ -258,7 +275,7 @@ refuse(struct service *s, const struct ipc_request *req,
 
     s->malformed++;
     if (why == -EPROTONOSUPPORT && h->kind == WIRE_REQUEST)
-        answer(&c, req->reply_to,
+        answer(&c, req,
                call_fail(&c, WIRE_BAD_VERSION, 0,
                          "this server speaks version %d", WIRE_VERSION));
     s->m->reply(s->srv, req, NULL);

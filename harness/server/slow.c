@@ -108,7 +108,7 @@ is_due(const struct call *c, int64_t now)
 
 /* Nobody else is there: waits here. */
 static void
-wait_for_it(struct call *c, uint64_t reply_to)
+wait_for_it(struct call *c, const struct ipc_request *req)
 {
     struct pollfd answer = {.fd = c->broker.fd, .events = POLLIN};
     uint32_t status = CALL_LATER;
@@ -122,13 +122,14 @@ wait_for_it(struct call *c, uint64_t reply_to)
         else if (is_due(c, now_ns()))
             status = c->resume(c);
     }
-    call_end(c, reply_to, status);
+    call_end(c, req, status);
 }
 
 void
 slow_keep(const struct call *c, uint64_t reply_to, const uint8_t *payload,
           size_t len)
 {
+    const struct ipc_request req = {.reply_to = reply_to};
     struct service *s = c->service;
     struct slow *w = s->slow;
 
@@ -147,7 +148,7 @@ slow_keep(const struct call *c, uint64_t reply_to, const uint8_t *payload,
         s->look = now_ns(); /* reckons anew */
         return;
     }
-    wait_for_it(&w->call, reply_to);
+    wait_for_it(&w->call, &req);
     w->used = false;
     s->slow_used--;
     s->under_way--;
@@ -169,11 +170,12 @@ slow_has(const struct service *s, uint64_t reply_to,
 static void
 end(struct slow *w, uint32_t status)
 {
+    const struct ipc_request req = {.reply_to = w->reply_to};
     struct service *s = w->call.service;
 
     s->under_way--;
     s->slow_used--;
-    call_end(&w->call, w->reply_to, status);
+    call_end(&w->call, &req, status);
     w->used = false;
 }
 
