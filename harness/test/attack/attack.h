@@ -69,7 +69,8 @@ extern const struct attack spawned_attacks[], pipe_attacks[], fifo_attacks[],
     fifo_room_attacks[], sysv_attacks[], mqueue_attacks[], reply_attacks[],
     memory_attacks[], second_look_attacks[], lock_attacks[], local_attacks[],
     names_attacks[], gift_attacks[], manners_attacks[], tcp_attacks[],
-    udp_attacks[], signal_attacks[], rights_attacks[], server_attacks[];
+    udp_attacks[], quota_attacks[], signal_attacks[], rights_attacks[],
+    server_attacks[];
 
 /* -- what becomes of them (report.c) -------------------------------------- */
 

@@ -61,19 +61,32 @@ struct hand_over {
     bool fell;
 };
 
-static void
-alice_asks_and_goes(void *arg)
+/* Hers, with the server's proof that she receives there: an honest client's. */
+static int
+enter(struct hand_over *h, uint8_t cookie[8])
 {
     const struct sockaddr_in at = loopback();
-    struct hand_over *h = arg;
-    const struct api_value args[] = {
-        {.at = h->path, .len = strlen(h->path)}, {.u64 = 0}, {.u32 = 100}};
+    uint8_t sign[9] = {'?'};
     int fd = make_bound(SOCK_DGRAM, 0, &at);
-    uint8_t frame[REQUEST_ROOM];
-    size_t len = make_call(frame, "read_file", args);
 
     h->alice = address_of(fd);
-    MUST(sendto(fd, frame, len, 0, (struct sockaddr *)&h->server,
+    MUST(sendto(fd, sign, sizeof sign, 0, (struct sockaddr *)&h->server,
+                sizeof h->server) == sizeof sign);
+    MUST(recv(fd, sign, sizeof sign, 0) == sizeof sign && sign[0] == '+');
+    memcpy(cookie, sign + 1, 8);
+    return fd;
+}
+
+static void
+ask_and_go(struct hand_over *h, int fd, const uint8_t cookie[8])
+{
+    const struct api_value args[] = {
+        {.at = h->path, .len = strlen(h->path)}, {.u64 = 0}, {.u32 = 100}};
+    uint8_t request[8 + REQUEST_ROOM];
+    size_t len = 8 + make_call(request + 8, "read_file", args);
+
+    memcpy(request, cookie, 8);
+    MUST(sendto(fd, request, len, 0, (struct sockaddr *)&h->server,
                 sizeof h->server) == (ssize_t)len);
     close(fd);
 }
@@ -114,14 +127,18 @@ has_her_port(bool naive)
     struct hand_over *h = shared(sizeof *h);
     struct host server;
     struct actor bob;
-    int textbook = make_bound(SOCK_DGRAM, 0, &at);
+    int textbook = make_bound(SOCK_DGRAM, 0, &at), hers;
+    uint8_t cookie[8] = {0};
 
     strcpy(h->path, make_file("hers", SECRET, 0600));
     MUST(chown(h->path, ALICE, ALICE) == 0);
     serve(&server, "socket/udp");
-    h->server = naive ? address_of(textbook) : address_in(server.where);
+    h->server = address_in(server.where);
+    hers = enter(h, cookie);
+    if (naive)
+        h->server = address_of(textbook);
     pause_server(&server);
-    as_user(ALICE, alice_asks_and_goes, h);
+    ask_and_go(h, hers, cookie);
     actor_start(&bob, BOB, bob_takes_her_port, h);
     actor_wait(&bob);
     resume_server(&server);
@@ -134,6 +151,35 @@ has_her_port(bool naive)
     return h->fell;
 }
 
+/* -- 151: 40 bytes in her name, 40,000 to her -------------------------------- */
+
+/* The socket stands for her address: the datagram says that it is from there, and
+ * whoever sent it could not have read an answer. */
+static bool
+is_answered_at_length(bool naive)
+{
+    const struct sockaddr_in at = loopback();
+    const struct api_value count = {.u32 = 40000};
+    static uint8_t bytes[65536];
+    uint8_t request[8 + REQUEST_ROOM] = {0}; /* no cookie */
+    struct host server;
+    struct sockaddr_in to;
+    int fd = make_bound(SOCK_DGRAM, 0, &at);
+    size_t len = 8 + make_call(request + 8, "source", &count), came = 0;
+    ssize_t n;
+
+    (void)naive;
+    serve(&server, "socket/udp");
+    to = address_in(server.where);
+    MUST(sendto(fd, request, len, 0, (struct sockaddr *)&to, sizeof to) ==
+         (ssize_t)len);
+    be_served(&server);
+    while ((n = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
+        came += (size_t)n;
+    host_stop(&server);
+    return came > len;
+}
+
 /* -- the table ------------------------------------------------------------ */
 
 #define M .mechanism = "socket/udp"
@@ -143,5 +189,8 @@ const struct attack udp_attacks[] = {
      .run = binds_the_same_port},
     {74, M, "has A's port when the answer comes",
      .how = "K0: no secrets, DENIED", .run = has_her_port},
+    {151, M, "has A sent a thousandfold", .without = "cookie",
+     .how = "who receives has a cookie", .alone = true,
+     .run = is_answered_at_length},
     {0},
 };
