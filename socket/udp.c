@@ -128,11 +128,12 @@ is_request(struct server *s, const uint8_t prefix[COOKIE_SIZE], size_t n,
 {
     if (n == SIGN_SIZE && prefix[0] == '?')
         send_sign(s, from, '+');
-    if (n < COOKIE_SIZE + WIRE_HEADER)
+    if (n <= SIGN_SIZE)
         return false;
     if (cookie_good(&s->key, from, now_ns(), get64(prefix)))
         return true;
-    send_sign(s, from, '!');
+    if (n >= COOKIE_SIZE + WIRE_HEADER)
+        send_sign(s, from, '!');
     return false;
 }
 

@@ -41,10 +41,36 @@ static const char frame[] =
     "answered with status %d\nbefore the connection goes.\n"
     "\n"
     "Choose ids that never repeat for your uid, across connections and "
-    "restarts of the\nclient: start at a random 64-bit number and count up. A "
-    "request sent again under\nthe id it had is carried out once (see "
-    "`counter_add`). Throw away replies whose id\nyou are not waiting for: "
-    "they are answers to requests you gave up.\n";
+    "restarts of the\nclient: start at a random 64-bit number and count up. "
+    "Throw away replies whose id\nyou are not waiting for: they are answers "
+    "to requests you gave up.\n"
+    "\n"
+    "`counter_add` sent again under the id it had is carried out once: the "
+    "server\nremembers the last 256 ids of each user, and for 10 minutes at "
+    "least. Every other\nmethod sent again is carried out again; but one that "
+    "takes long and is still under\nway is not begun twice, and answered "
+    "once.\n"
+    "\n"
+    "Any method can be sent as a request or as a notice, whatever the table of "
+    "methods\ncalls it. A notice is carried out, and nothing comes back, not "
+    "even an error; one\nof a method that takes long does nothing but answer, "
+    "and is not carried out. A\nrequest for a method that is called a notice "
+    "there gets a reply without results.\n"
+    "\n"
+    "Replies come when they are ready. Those to `sleep`, `read_file` and "
+    "`open_file` may\ncome later than other clients' replies and, where you "
+    "may send a request before the\nreply to the last one has come (`limits` "
+    "says how many), later than replies to what\nyou sent after: go by the "
+    "id. Take your replies: who does not is cut off, after 10\nseconds where "
+    "the server can keep them, or at once.\n"
+    "\n"
+    "What can be spent is counted per user (`quota`; callers that the server "
+    "cannot name\nare one user, root and the server's owner are not limited "
+    "as long as something is\nleft). Status `busy` means that nothing was "
+    "done and that it may be asked for again\nlater: requests that take long "
+    "and are under way, descriptors that you have not\nreceived, lines of the "
+    "log and of the audit. Each endpoint that is a process of its\nown counts "
+    "for itself.\n";
 
 static const char encoding[] =
     "\n## Arguments and results\n"
@@ -56,7 +82,8 @@ static const char encoding[] =
     "|---|---|\n"
     "| u32, i32 | 4 |\n"
     "| u64, i64 | 8 |\n"
-    "| string | u16 length, then that many bytes of UTF-8; no NUL |\n"
+    "| string | u16 length, then that many bytes of UTF-8; no NUL. Anything "
+    "else is `bad-args` |\n"
     "| bytes | u32 length, then that many bytes |\n"
     "| descriptor | none: an open file travels beside the frame, and `nfds` is "
     "1 |\n"
@@ -66,8 +93,8 @@ static const char encoding[] =
     "`errno: i32` (Linux numbers; 0 if no system call failed) and `message: "
     "string`.\n"
     "\n"
-    "| status | |\n"
-    "|---|---|\n";
+    "| status | name | |\n"
+    "|---|---|---|\n";
 
 static const char evidence[] =
     "\n## Evidence\n"
@@ -110,7 +137,8 @@ api_protocol_page(FILE *out)
             IPC_MAX_MSG, WIRE_BAD_VERSION);
     fputs(encoding, out);
     for (uint32_t s = WIRE_OK; s < WIRE_STATUSES; s++)
-        fprintf(out, "| %" PRIu32 " | %s |\n", s, api_status_name(s));
+        fprintf(out, "| %" PRIu32 " | `%s` | %s |\n", s, api_status_word(s),
+                api_status_name(s));
     fprintf(out, evidence, WIRE_DENIED);
     fputs("\n## Methods\n\n| number | method | kind | needs | |\n"
           "|---|---|---|---|---|\n",

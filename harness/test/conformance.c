@@ -123,7 +123,43 @@ START_TEST(what_the_service_does_not_know_it_says)
     ck_assert_int_eq(client_recv(&client, &r, PATIENCE), 0);
     ck_assert_uint_eq(r.status, WIRE_BAD_ARGS);
     ck_assert_uint_eq(r.id, 78);
+    /* One of 2 bytes that are no UTF-8. */
+    raw_frame(frame, API_hello, 79, "\x02\x00\xc3\x28", 4);
+    ck_assert_int_eq(raw_send(&client, frame, sizeof frame, -1), 0);
+    ck_assert_int_eq(client_recv(&client, &r, PATIENCE), 0);
+    ck_assert_uint_eq(r.status, WIRE_BAD_ARGS);
+    ck_assert_uint_eq(r.id, 79);
     expect_echo(&client, 100);
+    end();
+}
+END_TEST
+
+/* What the table calls a request, sent as a notice, and the other way round. */
+START_TEST(a_notice_is_not_answered_and_a_request_is)
+{
+    uint8_t frame[WIRE_HEADER + 4];
+    uint64_t notices;
+    struct reply r;
+
+    begin(_i);
+    expect_call(&client, "stats", NULL, WIRE_OK, &r);
+    notices = r.results[1].u64;
+    raw_frame(frame, API_get_hostname, 90, NULL, 0);
+    frame[5] = WIRE_NOTICE;
+    ck_assert_int_eq(raw_send(&client, frame, WIRE_HEADER, -1), 0);
+    expect_echo(&client, 100);
+    raw_frame(frame, API_sleep, 91, "\x00\x00\x00\x00", 4);
+    frame[5] = WIRE_NOTICE;
+    ck_assert_int_eq(raw_send(&client, frame, sizeof frame, -1), 0);
+    expect_echo(&client, 100);
+    expect_call(&client, "stats", NULL, WIRE_OK, &r);
+    ck_assert_uint_eq(r.results[1].u64, notices + 2);
+    ck_assert_uint_eq(r.results[4].u64, 0);
+    raw_frame(frame, API_sink, 92, "\x00\x00\x00\x00", 4);
+    ck_assert_int_eq(raw_send(&client, frame, sizeof frame, -1), 0);
+    ck_assert_int_eq(client_recv(&client, &r, PATIENCE), 0);
+    ck_assert_uint_eq(r.id, 92);
+    ck_assert_uint_eq(r.status, WIRE_OK);
     end();
 }
 END_TEST
@@ -254,6 +290,8 @@ conformance_messages(TCase *tc, int i)
     add(tc, i, a_second_request_before_the_reply_is_busy, 0,
         IPC_PIPELINED | IPC_ONEWAY);
     add(tc, i, what_the_service_does_not_know_it_says, 0, IPC_ONEWAY);
+    add(tc, i, a_notice_is_not_answered_and_a_request_is, 0,
+        IPC_ONEWAY | IPC_CALLED);
     add(tc, i, rubbish_costs_only_its_sender_the_connection, 0, ALONE);
     add(tc, i, another_version_is_told_ours_and_then_cut_off, 0, ALONE);
     add(tc, i, two_frames_in_one_message_are_two_only_in_a_stream, 0, ALONE);
