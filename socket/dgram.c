@@ -4,8 +4,8 @@
  *      client A  --\                                   server: one socket
  *                   >--  sendmsg(NAME)  datagrams  -->   bound to NAME
  *      client B  --/
- *      client A  <== one end of A's socketpair ========  the other end,
- *      client B  <== one end of B's socketpair ========  sent by its client
+ *      client A  connect(NAME.join) ======= A's channel =======  answers to A
+ *      client B  connect(NAME.join) ======= B's channel =======  answers to B
  *
  * The one idea: each message finds its way by itself, whole, and the kernel
  * stamps it with who sent it (SCM_CREDENTIALS): evidence K4.
@@ -13,14 +13,18 @@
  * And the answer?  The textbook's server looks where the datagram came from and
  * sends there.  But that address is a name, and a name means what the reader's
  * mount or network namespace says it means: whoever binds the victim's path on
- * a tmpfs of his own has root's server send his answers to the victim.  An open
- * descriptor always means the same.  So a client joins by sending one end of a
- * socketpair, and its answers go there and nowhere else.  It also tells each
- * side when the other is gone, which datagrams do not.
+ * a tmpfs of his own has root's server send his answers to the victim.  A
+ * connection always leads to who made it.  So a client joins by connecting to a
+ * second socket (seqpacket), and its answers go through that connection and
+ * nowhere else.  It also tells each side when the other is gone, which datagrams
+ * do not.
+ *
+ * (The client could as well send one end of a socketpair in its first datagram,
+ * and need no second name.  But who takes a stranger's descriptor has to close
+ * it, and that can take for ever: ancillary.h.)
  */
 #define _GNU_SOURCE /* SOCK_CLOEXEC, struct ucred */
 #include "ancillary.h"
-#include "channel.h"
 #include "core/clock.h"
 #include "core/defence.h"
 #include "core/wire.h"
@@ -28,6 +32,7 @@
 #include "members.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -35,7 +40,6 @@
 /* -- wire: a datagram is the session's name, 8 bytes, and a frame --------- */
 
 #define PREFIX MEMBER_NAME
-#define JOIN   0 /* no session has this name */
 
 struct server {
     char name[ENDPOINT_SIZE];
@@ -45,44 +49,58 @@ struct server {
 
 struct client_end {
     int requests; /* connected to the server's socket */
-    int replies;  /* our end of the pair */
+    int replies;  /* connected to NAME.join */
     uint8_t session[PREFIX];
     size_t max_msg;
 };
 
 /* -- server --------------------------------------------------------------- */
 
+/* Where clients join: NAME.join. */
+static int
+join_path(const char *name, struct sockaddr_un *address, socklen_t *len)
+{
+    char path[ENDPOINT_SIZE];
+    int err = endpoint_file(name, ".join", path);
+
+    if (err == 0)
+        *len = local_path(address, path);
+    return err;
+}
+
+static int
+dgram_sweep(const char *name)
+{
+    char path[ENDPOINT_SIZE];
+    int joins = endpoint_file(name, ".join", path), requests;
+
+    if (joins == 0)
+        joins = local_sweep(path);
+    requests = local_sweep(name);
+    return requests != 0 ? requests : joins;
+}
+
 static int
 dgram_create(void *srv, const char *name)
 {
     struct server *s = srv;
-    struct sockaddr_un address;
-    socklen_t len = local_path(&address, name);
-    int err;
+    struct sockaddr_un address, at;
+    socklen_t len = local_path(&address, name), at_len;
+    int joins, err = join_path(name, &at, &at_len);
 
+    if (err != 0)
+        return err;
     strcpy(s->name, name);
     s->socket = local_listen(SOCK_DGRAM, &address, len);
     if (s->socket < 0)
         return s->socket;
-    err = members_init(&s->members, s->socket);
+    joins = local_listen(SOCK_SEQPACKET, &at, at_len);
+    err = joins < 0 ? joins : members_init(&s->members, s->socket, joins);
     if (err == 0)
         return 0;
-    local_sweep(name);
+    dgram_sweep(name);
     close(s->socket);
     return err;
-}
-
-/* A new client sent its channel.  0, or the client is not taken. */
-static int
-join(struct server *s, const struct ancillary *a,
-     const struct sockaddr_un *from, socklen_t from_len)
-{
-    struct member new = {.fd = a->fd, .uid = a->who.uid};
-
-    if (!a->stamped || channel_check(a->fd, a->who.uid) != 0)
-        return -EPERM;
-    local_text(from, from_len, new.address);
-    return members_add(&s->members, &new);
 }
 
 /* One datagram.  1: *req is a request. */
@@ -92,19 +110,12 @@ take_datagram(struct server *s, struct ipc_request *req)
     uint8_t prefix[PREFIX];
     struct iovec data[] = {{.iov_base = prefix, .iov_len = PREFIX},
                            {.iov_base = req->msg.buf, .iov_len = req->msg.cap}};
-    struct sockaddr_un from;
-    struct msghdr m = {.msg_name = &from,
-                       .msg_namelen = sizeof from,
-                       .msg_iov = data,
-                       .msg_iovlen = 2};
+    struct msghdr m = {.msg_iov = data, .msg_iovlen = 2};
     struct member *member;
     struct ancillary beside;
     ssize_t n = ancillary_receive(s->socket, &m, &beside);
 
     if (n < 0)
-        return 0;
-    if (n == PREFIX && get64(prefix) == JOIN && beside.fd != -1 &&
-        join(s, &beside, &from, m.msg_namelen) == 0)
         return 0;
     member = n < PREFIX ? NULL : members_find(&s->members, get64(prefix));
     /* A session's name is no secret, but only its owner may use it. */
@@ -115,7 +126,7 @@ take_datagram(struct server *s, struct ipc_request *req)
     /* No request comes with a descriptor. */
     if (beside.fd != -1 || beside.refused || (m.msg_flags & MSG_TRUNC) != 0) {
         if (beside.fd != -1)
-            ancillary_discard(beside.fd); /* its sender reads an end of file */
+            ancillary_discard(beside.fd);
         if (member != NULL)
             members_drop(&s->members, member);
         return 0;
@@ -189,7 +200,7 @@ dgram_destroy(void *srv)
 
     members_free(&s->members);
     close(s->socket);
-    local_sweep(s->name);
+    dgram_sweep(s->name);
 }
 
 /* -- client --------------------------------------------------------------- */
@@ -216,17 +227,41 @@ open_requests(const char *where)
     err = endpoint_trusted(where, st.st_uid);
     if (err == 0)
         err = record_widen(fd);
-    /* An address of its own, which the kernel chooses when it is given none:
-     * unix(7), autobind.  For whoami; nobody sends there. */
-    address.sun_family = AF_UNIX;
-    if (err == 0 &&
-        bind(fd, (struct sockaddr *)&address, sizeof address.sun_family) == -1)
-        err = -errno;
     if (err == 0)
         return fd;
 close_socket:
     close(fd);
     return err;
+}
+
+/* The server has to be there to be connected to.  A datagram starts one, if
+ * somebody listens for it (activation.h). */
+static int
+join(struct client_end *c, const char *where)
+{
+    int64_t deadline = deadline_in(ipc_open_timeout);
+    struct ipc_message first = {.buf = c->session, .cap = PREFIX};
+    struct sockaddr_un at;
+    socklen_t len;
+    int err = join_path(where, &at, &len), fd = err;
+
+    while (err == 0) {
+        fd = local_join(SOCK_SEQPACKET, &at, len, where);
+        if ((fd != -ENOENT && fd != -ECONNREFUSED) ||
+            !endpoint_activated(where) || time_left(deadline) == 0)
+            break;
+        send(c->requests, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        poll(NULL, 0, 10);
+    }
+    if (fd < 0)
+        return fd;
+    do
+        err = record_receive(fd, &first, deadline);
+    while (err == -EINTR);
+    if (err == 0 && first.len == PREFIX)
+        return fd;
+    close(fd);
+    return err == -EPIPE ? -EAGAIN /* it is full */ : err != 0 ? err : -EPERM;
 }
 
 static int
@@ -241,7 +276,7 @@ dgram_open(void *cli, const char *where)
     c->requests = open_requests(where);
     if (c->requests < 0)
         return c->requests;
-    c->replies = channel_open(c->requests, c->session, PREFIX);
+    c->replies = join(c, where);
     if (c->replies >= 0)
         return 0;
     close(c->requests);
@@ -297,15 +332,15 @@ const struct ipc_mechanism socket_dgram = {
     .summary = "AF_UNIX datagrams, each stamped by the kernel",
     .proof = "SCM_CREDENTIALS: the real uid of the sender of this message",
     .wire =
-        "`DIR/socket-dgram` is an AF_UNIX datagram socket; check that it "
-        "belongs to the owner\nof DIR. Make a socketpair (AF_UNIX, "
-        "SOCK_SEQPACKET) and send one end of it\n(SCM_RIGHTS) in a datagram of "
-        "8 zero bytes, then close that end. Read a record of\n8 bytes from "
-        "the other: the name of your session; an end of file instead "
-        "means\nthat the server has all the clients it can take. Every further "
-        "datagram is that\nname, 8 bytes, and a frame. Replies come as "
-        "records, one frame each, in the pair,\nand its end of file means that "
-        "the server has gone. Sizes are as in\nsocket/seqpacket, less 8 bytes.",
+        "`DIR/socket-dgram` is an AF_UNIX datagram socket, "
+        "`DIR/socket-dgram.join` one of type\nSOCK_SEQPACKET; check that they "
+        "belong to the owner of DIR. Connect to the second\nand read two "
+        "records from it: the byte `+`, and 8 bytes, the name of your session; "
+        "an\nend of file instead means that the server has all the clients it "
+        "can take. Every\ndatagram to the first is that name, 8 bytes, and a "
+        "frame. Replies come as records,\none frame each, through the "
+        "connection, and its end of file means that the server has\ngone; "
+        "write nothing there. Sizes are as in socket/seqpacket, less 8 bytes.",
     .caps = IPC_BOUNDARIES | IPC_PIPELINED | IPC_POLLABLE | IPC_PASSES_FD |
             IPC_PERSISTS,
     .evidence = IPC_STAMPED,
@@ -321,5 +356,5 @@ const struct ipc_mechanism socket_dgram = {
     .send = dgram_send,
     .recv = dgram_recv,
     .close = dgram_close,
-    .sweep = local_sweep,
+    .sweep = dgram_sweep,
 };

@@ -111,10 +111,8 @@ local_listen(int type, const struct sockaddr_un *address, socklen_t len)
     if (type != SOCK_STREAM &&
         setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == -1)
         err = -errno;
-    /* Nor does anybody get descriptors from clients, but who needs them for
-     * joining: dgram.c. */
-    if (type != SOCK_DGRAM)
-        ancillary_refuse_descriptors(fd);
+    /* Nor are any descriptors wanted. */
+    ancillary_refuse_descriptors(fd);
     if (err == 0 && activation_owns(path))
         return fd;
     if (err == 0)

@@ -5,12 +5,17 @@
 #include "ancillary.h"
 #include "core/clock.h"
 #include "core/wire.h"
+#include "welcome.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define REQUESTS 0 /* epoll's id of their socket; others: a member's name */
+/* epoll's ids: of their socket, of the one they join by; others: a member's
+ * name. */
+#define REQUESTS 0
+#define JOINS    UINT64_MAX
 
 static int
 watch(struct members *m, int fd, uint64_t name)
@@ -21,7 +26,8 @@ watch(struct members *m, int fd, uint64_t name)
 }
 
 /* Taken out of epoll's set by hand: closing our descriptor does that only when
- * nobody else has the same open file, and its sender may have kept one. */
+ * nobody else has the same open file: a child that another thread forks has, for
+ * a moment. */
 static void
 unwatch(struct members *m, int fd)
 {
@@ -29,16 +35,19 @@ unwatch(struct members *m, int fd)
 }
 
 int
-members_init(struct members *m, int socket)
+members_init(struct members *m, int socket, int joins)
 {
     int err;
 
+    m->joins = joins;
+    m->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
     m->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (m->epoll == -1)
-        return -errno;
-    err = watch(m, socket, REQUESTS);
+    err =
+        m->epoll == -1 || m->spare == -1 ? -errno : watch(m, socket, REQUESTS);
+    if (err == 0)
+        err = watch(m, joins, JOINS);
     if (err != 0)
-        close(m->epoll);
+        members_free(m);
     return err;
 }
 
@@ -48,6 +57,8 @@ members_free(struct members *m)
     for (size_t i = 0; i < IPC_MAX_CLIENTS; i++)
         if (m->member[i].fd != 0)
             members_drop(m, &m->member[i]);
+    close(m->joins);
+    close(m->spare);
     close(m->epoll);
 }
 
@@ -58,12 +69,14 @@ tell_name(int fd, uint64_t name)
     uint8_t bytes[MEMBER_NAME];
     struct iovec welcome = {.iov_base = bytes, .iov_len = sizeof bytes};
 
+    if (welcome_say(fd) != 0)
+        return -EPIPE;
     put64(bytes, name);
     return ancillary_send(fd, &welcome, 1, -1) == MEMBER_NAME ? 0 : -EPIPE;
 }
 
-int
-members_add(struct members *m, const struct member *new)
+static int
+add(struct members *m, const struct member *new)
 {
     int64_t now = now_ns();
     int seat = seats_choose(&m->seats, new->uid, now), err;
@@ -83,12 +96,30 @@ members_add(struct members *m, const struct member *new)
         unwatch(m, new->fd);
         return err;
     }
-    ancillary_refuse_descriptors(new->fd);
     *to = *new;
     to->name = m->joined;
     unsent_init(&to->out, to->uid);
     seats_take(&m->seats, (size_t)seat, to->uid, now);
     return 0;
+}
+
+/* Whoever is not taken reads an end of file where the welcome should be. */
+static void
+let_join(struct members *m)
+{
+    struct member new = {.fd = welcome_accept(m->joins, &m->spare)};
+    struct ipc_peer peer;
+
+    if (new.fd == -1)
+        return;
+    if (local_identify(new.fd, &peer, new.address) != 0 ||
+        peer.uid == (uid_t)-1 || record_widen(new.fd) != 0) {
+        close(new.fd);
+        return;
+    }
+    new.uid = peer.uid;
+    if (add(m, &new) != 0)
+        close(new.fd);
 }
 
 struct member *
@@ -143,6 +174,10 @@ members_wait(struct members *m, int64_t deadline)
             return -ETIMEDOUT;
         if (e.data.u64 == REQUESTS)
             return 0;
+        if (e.data.u64 == JOINS) {
+            let_join(m);
+            continue;
+        }
         gone = members_find(m, e.data.u64);
         if (gone != NULL)
             members_drop(m, gone);

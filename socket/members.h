@@ -1,6 +1,6 @@
 /*
  * members.h - the clients of a server without connections: whoever has joined,
- * with a reply channel (channel.h) for each.
+ * with a connection for each one's replies.
  *
  *      the server's socket ----\
  *      channel of member 1 -----  epoll: something came, or a member has gone
@@ -24,19 +24,18 @@ struct member {
 };
 
 struct members {
-    int epoll;
+    int epoll, joins;
+    int spare;       /* a descriptor to give up when there are no more */
     uint64_t joined; /* how many there have been */
     struct seats seats;
     struct member member[IPC_MAX_CLIENTS]; /* by the same index */
 };
 
-/* Requests come to this socket; it remains the caller's. */
-int members_init(struct members *m, int socket);
+/* Requests come to this socket; it remains the caller's.  Who would like to
+ * join connects to the other, which is taken over. */
+int members_init(struct members *m, int socket, int joins);
 void members_free(struct members *m);
 
-/* Takes a client in, with its channel, and tells it the session's name.  The
- * channel remains the caller's if it fails. */
-int members_add(struct members *m, const struct member *new);
 struct member *members_find(struct members *m, uint64_t name);
 void members_heard(struct members *m, const struct member *of);
 
@@ -44,7 +43,7 @@ void members_heard(struct members *m, const struct member *of);
 int members_take_descriptor(struct members *m, struct member *to);
 void members_drop(struct members *m, struct member *gone);
 
-/* Waits for a datagram, and says farewell to those who go meanwhile.
+/* Waits for a datagram; takes in who comes and drops who goes meanwhile.
  *   -ETIMEDOUT, -EINTR */
 int members_wait(struct members *m, int64_t deadline);
 

@@ -243,7 +243,9 @@ bob_gives_silence(struct actor *self, void *arg)
 {
     const struct silence *s = arg;
     char path[PATH_MAX + 8];
-    int fd = connect_and_enter(s->where, s->type), file;
+    int fd = s->type == SOCK_DGRAM ? connect_local(s->where, s->type)
+                                   : connect_and_enter(s->where, s->type);
+    int file;
 
     snprintf(path, sizeof path, "%s/file", s->dir);
     file = open(path, O_RDONLY | O_CLOEXEC);
@@ -293,6 +295,13 @@ gives_what_never_closes_to_seqpacket(bool naive)
 {
     (void)naive;
     return gives_what_never_closes("socket/seqpacket", SOCK_SEQPACKET);
+}
+
+static bool
+gives_what_never_closes_to_dgram(bool naive)
+{
+    (void)naive;
+    return gives_what_never_closes("socket/dgram", SOCK_DGRAM);
 }
 
 /* -- 64: a message that changes after it was sent ------------------------- */
@@ -471,6 +480,9 @@ const struct attack gift_attacks[] = {
      .without = "passrights", .how = "SO_PASSRIGHTS: EPERM",
      .missing = passrights_missing,
      .run = gives_what_never_closes_to_seqpacket},
+    {150, "socket/dgram", "sends a file that never closes",
+     .without = "passrights", .how = "SO_PASSRIGHTS: EPERM",
+     .missing = passrights_missing, .run = gives_what_never_closes_to_dgram},
     {64, M, "changes a message after it was sent",
      .how = "read once, no MSG_PEEK", .alone = true,
      .run = changes_it_on_the_way},
