@@ -199,7 +199,7 @@ open_as_here(const struct ipc_peer *peer, const char *path)
 {
     int err = 0;
 
-    if (peer->uid == (uid_t)-1 || peer->gid == (gid_t)-1)
+    if (peer->uid == (uid_t)-1)
         return -EPERM;
     if (peer->uid != confine_owner() || peer->uid != geteuid())
         err = DEFENCE("become", become(peer), 0);
