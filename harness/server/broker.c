@@ -205,6 +205,7 @@ broker_take(struct broker_call *c, struct broker_answer *a)
     if (n != (ssize_t)sizeof *a)
         *a = (struct broker_answer){
             .result = n == -1 && errno == EAGAIN ? -ETIMEDOUT : -EIO};
+    c->deadline = n == (ssize_t)sizeof *a ? 0 : c->deadline;
     a->fd = -1;
     if (msg.msg_controllen >= CMSG_LEN(sizeof(int)) && n > 0)
         memcpy(&a->fd, CMSG_DATA(&control.h), sizeof a->fd);
@@ -221,7 +222,9 @@ broker_end(struct broker_call *c)
         return;
     close(c->fd);
     kill(c->worker, SIGKILL);
-    for (int i = 0; i < 5 && waitpid(c->worker, NULL, WNOHANG) == 0; i++)
+    for (int i = 0; i < (c->deadline == 0 ? 100 : 5) &&
+                    waitpid(c->worker, NULL, WNOHANG) == 0;
+         i++)
         poll(NULL, 0, 1);
     *c = (struct broker_call){.fd = 0};
 }
