@@ -2,14 +2,14 @@
  * measure_load.c - requests that come by a schedule of their own, to a server
  * that stalls: what a closed loop does not see.
  *
- *      another client makes the server sleep 10 ms, every 200 ms
+ *      another process stops the server for 10 ms, every 200 ms (SIGSTOP)
  *
  *      closed  request, reply, request, reply ...      timed from each request
  *      sent    a request is due every 200 us           timed from each request
  *      due     the same                                timed from when it was
  *                                                      due
  *
- * While the server sleeps, a closed loop sends one request, which is late; the
+ * While the server stands still, a closed loop sends one request, which is late; the
  * world outside would have sent fifty.  It has left out the other forty-nine,
  * in agreement with the server, so to speak: coordinated omission (Gil Tene).
  * Timing from when a request was due counts them all: what somebody would have
@@ -21,17 +21,19 @@
 #include "core/clock.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STALL_MS 10
-#define STALLS   (200 * NS_PER_MS) /* from one to the next */
-#define DUE      (NS_PER_MS / 5)   /* from one request to the next */
+#define STALL  (10 * NS_PER_MS)
+#define STALLS (200 * NS_PER_MS) /* from one to the next */
+#define DUE    (NS_PER_MS / 5)   /* from one request to the next */
 
-/* -- the one who makes the server sleep ------------------------------------ */
+/* -- the one who makes the server stand still ------------------------------------ */
 
 static void
 sleep_until(int64_t at)
@@ -41,32 +43,36 @@ sleep_until(int64_t at)
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
 }
 
-static int
-stall(struct client *client)
+/* To the server's process, and those that it has made: one of them serves.
+ * proc(5), children. */
+static void
+signal_server(pid_t pid, int number)
 {
-    struct api_value ms = {.u32 = STALL_MS};
-    struct reply r;
+    char path[64];
+    FILE *in;
+    int child;
 
-    return client_call(client, API_METHOD(sleep), &ms, &r, SESSION_TIMEOUT);
+    kill(pid, number);
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid,
+             (int)pid);
+    in = fopen(path, "re");
+    while (in != NULL && fscanf(in, "%d", &child) == 1)
+        kill(child, number);
+    if (in != NULL)
+        fclose(in);
 }
 
 static _Noreturn void
-nuisance(struct bench *b, struct host *h, int64_t start, pid_t parent)
+nuisance(struct bench *b, const struct host *h, int64_t start, pid_t parent)
 {
-    struct client client;
-    int err;
-
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent || host_client(h, &client) != 0)
-        _exit(1);
-    client.stop = b->stop;
-    for (int64_t at = start + STALLS / 4; !*b->stop; at += STALLS) {
+    for (int64_t at = start + STALLS / 4; !*b->stop && getppid() == parent;
+         at += STALLS) {
         sleep_until(at);
-        err = *b->stop ? 0 : stall(&client);
-        if (err != 0)
-            break;
+        signal_server(h->pid, SIGSTOP);
+        sleep_until(at + STALL);
+        signal_server(h->pid, SIGCONT);
     }
-    client_close(&client);
     _exit(0);
 }
 
@@ -133,6 +139,7 @@ load(struct bench *b, struct cell *c, struct row *r, struct session *s)
     kill(pid, SIGTERM);
     while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
         continue;
+    signal_server(s->host.pid, SIGCONT); /* it may have died in between */
     if (err == 0)
         err = session_verify(s, b->data, c->size, 2);
     if (err != 0)
