@@ -309,7 +309,7 @@ moves_her_old_file(bool naive)
     return t->fell;
 }
 
-/* -- 150: memory that may grow and shrink --------------------------------- */
+/* -- 155: memory that may grow and shrink --------------------------------- */
 
 /* As a client of the rings does it, but for the seals. */
 static int
@@ -378,7 +378,7 @@ const struct attack memory_attacks[] = {
     {113, "mmap/file", "moves an old file of A to the others",
      .without = "nonce", .how = "the nonce, which A reads",
      .run = moves_her_old_file},
-    {150, "shm/futex", "brings memory that may grow", .without = "seal",
+    {155, "shm/futex", "brings memory that may grow", .without = "seal",
      .how = "F_GET_SEALS", .run = brings_memory_that_grows},
     {0},
 };
