@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -43,7 +44,7 @@ clients_init(struct clients *s, const char *name, int listener,
     s->identify = identify;
     s->timer_set = NO_DEADLINE;
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
-    s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    s->spare = eventfd(0, EFD_CLOEXEC);
     s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (s->epoll == -1 || s->spare == -1 || s->timer == -1)
         err = -errno;

@@ -256,7 +256,7 @@ workers_init(struct workers *w, int listener)
     }
     pthread_condattr_destroy(&monotonic);
     w->queued = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
-    w->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    w->spare = eventfd(0, EFD_CLOEXEC);
     err = w->queued == -1 || w->spare == -1 ? -errno : 0;
     if (err != 0)
         close_all(w);
