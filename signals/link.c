@@ -185,22 +185,43 @@ gone(const struct link *l)
     return poll(&p, 1, 0) == 1;
 }
 
-/* A set-user-ID root server may signal anybody, its client may not.  Were it
+/*
+ * A set-user-ID root server may signal anybody, its client may not.  Were it
  * to take any pidfd it is given for its client's, it could be made to signal
- * the init process.  So the kernel is asked in the client's name. */
+ * the init process; and a pidfd that was the client's yesterday is still that
+ * process's when it has become passwd(1), which root owns and the client may not
+ * signal.  So the kernel is asked in the client's name, each time.
+ */
+static int
+send_as_client(int pidfd, int number, siginfo_t *info)
+{
+    const uid_t effective = geteuid();
+    int result, err;
+
+    if (seteuid(getuid()) == -1)
+        return -1;
+    result = send_by_pidfd(pidfd, number, info);
+    err = errno;
+    if (seteuid(effective) == -1)
+        return -1;
+    errno = err;
+    return result;
+}
+
 static int
 client_may_signal(int pidfd)
 {
-    uid_t effective = geteuid();
-    int err = 0;
+    if (send_as_client(pidfd, 0, NULL) == 0)
+        return 0;
+    return errno == ESRCH ? -EPIPE : -errno;
+}
 
-    if (seteuid(getuid()) == -1)
-        return -errno;
-    if (send_by_pidfd(pidfd, 0, NULL) == -1)
-        err = errno == ESRCH ? -EPIPE : -errno;
-    if (seteuid(effective) == -1)
-        return -errno;
-    return err;
+static int
+send_with_rights(const struct link *l, int number, siginfo_t *info)
+{
+    return DEFENCE("asclient", l->elevated, false)
+               ? send_as_client(l->pidfd, number, info)
+               : send_by_pidfd(l->pidfd, number, info);
 }
 
 int
@@ -211,6 +232,7 @@ link_accept(struct link *l, struct ipc_peer *client)
     l->pidfd = STDIN_FILENO;
     l->self = getpid();
     l->uid = getuid();
+    l->elevated = geteuid() != l->uid;
     l->pid = getppid();
     /* Whose parent has died is given another one.  The descriptor still means
      * the first: if that is alive now, the pid was its. */
@@ -241,13 +263,13 @@ link_send(const struct link *l, int number, const union sigval *value)
     int result;
 
     if (value == NULL) {
-        result = send_by_pidfd(l->pidfd, number, NULL);
+        result = send_with_rights(l, number, NULL);
     } else {
         /* All that sigqueue(3) does.  We write down who we are, ourselves. */
         info.si_pid = l->self;
         info.si_uid = l->uid;
         info.si_value = *value;
-        result = send_by_pidfd(l->pidfd, number, &info);
+        result = send_with_rights(l, number, &info);
     }
     if (result == 0)
         return 0;

@@ -32,6 +32,7 @@
 
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -45,6 +46,7 @@ struct link {
     int pidfd;    /* of the other side */
     pid_t pid;    /* of the other side, to compare with si_pid */
     struct spawned server; /* a client's: the same two */
+    bool elevated;         /* we may signal more than the other side may */
     pid_t self; /* for sigqueue(3), where the sender says who he is */
     uid_t uid;
 };
@@ -83,7 +85,10 @@ void link_forget(struct link *l);
 int link_accept(struct link *l, struct ipc_peer *client);
 
 /* Sends a signal, as kill(2) does or, with a value, as sigqueue(3).
+ * A set-user-ID server sends with its client's rights, each time: the process
+ * that was the client may have become another program, another user's.
  *   -EPIPE   nobody is there any more
+ *   -EPERM   it is nobody that the client may signal any more
  *   -EAGAIN  with a value only: the receiver's queue is full */
 int link_send(const struct link *l, int number, const union sigval *value);
 

@@ -7,7 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -192,6 +196,96 @@ has_root_signal_root(bool naive)
     return dead;
 }
 
+/* -- 160: the client becomes root's ----------------------------------------- */
+
+/* Of two processes: Alice, whose server is stopped while a request of hers is on
+ * its way, becomes a program of root's that may not be signalled by her... */
+struct metamorphosis {
+    struct host *server;
+    char program[PATH_MAX]; /* installed set-user-ID root */
+    pid_t spawned;
+};
+
+static pid_t
+child_of(pid_t parent)
+{
+    char path[64];
+    pid_t pid = -1;
+    FILE *in;
+
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent,
+             (int)parent);
+    in = fopen(path, "re");
+    MUST(in != NULL && fscanf(in, "%d", &pid) == 1);
+    fclose(in);
+    return pid;
+}
+
+static void
+alice_becomes_root(struct actor *self, void *arg)
+{
+    const struct api_value name = {.at = "x", .len = 1};
+    struct metamorphosis *m = arg;
+    struct client c;
+    sigset_t none;
+    uint64_t id;
+
+    MUST(client_open(&c, m->server->m, m->server->where) == 0);
+    m->spawned = child_of(getpid());
+    MUST(kill(m->spawned, SIGSTOP) == 0);
+    MUST(client_send(&c, api_by_name("hello"), &name, &id, PATIENCE) == 0);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    dup2(self->in, STDIN_FILENO);
+    execl(m->program, "ipcattack", "--deputy", "root", "", (char *)NULL);
+    _exit(127);
+}
+
+static bool
+is_roots(pid_t pid)
+{
+    unsigned long real = 1, effective = 1;
+    char path[64], line[256];
+    FILE *in;
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    in = fopen(path, "re");
+    MUST(in != NULL);
+    while (fgets(line, sizeof line, in) != NULL)
+        if (sscanf(line, "Uid: %lu %lu", &real, &effective) == 2)
+            break;
+    fclose(in);
+    return real == 0 && effective == 0;
+}
+
+/* ... and then the server goes on, and replies by a signal that kills. */
+static bool
+has_a_program_of_roots_killed(bool naive)
+{
+    struct metamorphosis *m = shared(sizeof *m);
+    struct pollfd ended[2] = {{.events = POLLIN}, {.events = POLLIN}};
+    struct host server;
+    struct actor alice;
+    int status;
+
+    (void)naive;
+    serve_set_user_id(&server, "signals/rt");
+    m->server = &server;
+    snprintf(m->program, sizeof m->program, "%s/deputy", stage_dir);
+    copy_program("ipcattack", m->program, ALICE);
+    actor_start(&alice, ALICE, alice_becomes_root, m);
+    while (!is_roots(alice.pid) || m->spawned == 0)
+        sched_yield();
+    ended[0].fd = open_pidfd(alice.pid);
+    ended[1].fd = open_pidfd(m->spawned);
+    MUST(kill(m->spawned, SIGCONT) == 0);
+    MUST(poll(ended, 2, (int)(PATIENCE / 1000000)) > 0);
+    close(alice.out); /* the end of what it reads */
+    MUST(waitpid(alice.pid, &status, 0) == alice.pid);
+    kill(m->spawned, SIGKILL);
+    return WIFSIGNALED(status);
+}
+
 /* -- the table ------------------------------------------------------------ */
 
 const struct attack signal_attacks[] = {
@@ -202,7 +296,10 @@ const struct attack signal_attacks[] = {
     {78, "signals/rt", "is dead, and his pid another's",
      .how = "a pidfd: ESRCH", .run = has_a_stale_pid},
     {121, "signals/doorbell", "gives root's process for the client",
-     .without = "client", .how = "the real user's rights",
+     .without = "client,asclient", .how = "the real user's rights",
      .run = has_root_signal_root},
+    {160, "signals/rt", "has become a program of root's", .without = "asclient",
+     .how = "signalled with the client's rights", .alone = true,
+     .run = has_a_program_of_roots_killed},
     {0},
 };
