@@ -485,7 +485,7 @@ START_TEST(a_server_without_clients_has_no_timer)
     for (int i = 0; i < 2; i++) {
         const int64_t deadline = now_ns() + PATIENCE;
 
-        while (!waits_without_a_timer(server.pid))
+        while (!waits_without_a_timer(server.server))
             ck_assert(now_ns() < deadline);
         client_start(&server, &c); /* and it wakes, and sleeps again */
         expect_echo(&c, 10);

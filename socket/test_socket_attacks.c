@@ -84,7 +84,7 @@ START_TEST(more_descriptors_than_the_server_wants_leave_none_with_it)
     server_start(&server, ipc_find(kind[_i].name));
     client_start(&server, &honest);
     expect_echo(&honest, 100);
-    before = open_descriptors(server.pid);
+    before = open_descriptors(server.server);
     for (size_t n = 1; n <= 32; n++) {
         int fd = connect_to(server.where, kind[_i].type);
 
@@ -96,7 +96,7 @@ START_TEST(more_descriptors_than_the_server_wants_leave_none_with_it)
             expect_end(fd);
         close(fd);
     }
-    while (open_descriptors(server.pid) > before)
+    while (open_descriptors(server.server) > before)
         expect_echo(&honest, 100);
     client_close(&honest);
     server_stop(&server);

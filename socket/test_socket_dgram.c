@@ -98,10 +98,10 @@ START_TEST(a_descriptor_beside_a_datagram_stays_nowhere)
     server_start(&server, ipc_find("socket/dgram"));
     client_start(&server, &honest);
     expect_echo(&honest, 100);
-    before = open_descriptors(server.pid);
+    before = open_descriptors(server.server);
     run_as(geteuid(), send_gifts, server.where);
     expect_echo(&honest, 100); /* those before it in the queue were seen to */
-    ck_assert_int_eq(open_descriptors(server.pid), before);
+    ck_assert_int_eq(open_descriptors(server.server), before);
     client_close(&honest);
     server_stop(&server);
 }

@@ -59,7 +59,7 @@ session_open(struct session *s, const struct ipc_mechanism *m,
         return fail(err, reason, size, "open");
     }
     s->client.stop = o->stop;
-    s->server = s->host.pid;
+    s->server = s->host.server;
     if (m->caps & IPC_SPAWNED)
         s->server = find_child();
     return 0;

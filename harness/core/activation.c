@@ -175,13 +175,31 @@ activation_owns(const char *at)
     return find(at) != NULL;
 }
 
+uint64_t
+activation_taken(void)
+{
+    uint64_t taken = 0;
+
+    for (size_t i = 0; i < given_count; i++)
+        taken |= (uint64_t)(given[i].fd == -1) << i;
+    return taken;
+}
+
 const char *
-activation_left(void)
+activation_left(uint64_t taken)
+{
+    for (size_t i = 0; i < given_count; i++)
+        if (given[i].fd != -1 && !(taken >> i & 1))
+            return given[i].at;
+    return NULL;
+}
+
+void
+activation_close_left(void)
 {
     for (size_t i = 0; i < given_count; i++)
         if (given[i].fd != -1)
-            return given[i].at;
-    return NULL;
+            close(given[i].fd);
 }
 
 void

@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Takes in what the environment says, checks it, closes it to exec(2) and
@@ -43,8 +44,15 @@ int activation_take(int kind, const char *at);
 /* Is this the activator's, and not ours to remove? */
 bool activation_owns(const char *at);
 
-/* The first that nobody has taken, or NULL. */
-const char *activation_left(void);
+/* Bit n: descriptor number n of the activator's has been taken, in this process.
+ * (It has at most 64.) */
+uint64_t activation_taken(void);
+
+/* The first that is not in this set and that nobody has taken, or NULL. */
+const char *activation_left(uint64_t taken);
+
+/* Closes those that nobody has taken in this process: they are another's. */
+void activation_close_left(void);
 
 /* Tells the activator: "READY=1", "STOPPING=1" (sd_notify(3)).  It may not want
  * to know: 0, and so it is if it cannot be told. */

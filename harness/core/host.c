@@ -30,7 +30,7 @@ pin(int cpu)
     sched_setaffinity(0, sizeof set, &set);
 }
 
-/* -- a daemon: fork, exec, wait for the byte on --ready-fd ---------------- */
+/* -- a daemon: fork, exec, wait for the word on --ready-fd ---------------- */
 
 struct daemon_order {
     const struct host *h;
@@ -43,6 +43,9 @@ exec_daemon(void *arg)
     const struct daemon_order *order = arg;
     const struct host *h = order->h;
     const int ready = order->ready;
+    const char *const keep =
+        h->options.keep_root && geteuid() == 0 ? "--keep-root" : NULL;
+    const char *const user = h->options.user != NULL ? "--user" : keep;
     char fd[16];
     sigset_t none;
     int null;
@@ -60,10 +63,26 @@ exec_daemon(void *arg)
         dup2(null, STDERR_FILENO);
     }
     execl(h->program, "ipcd", "-m", h->m->name, "--run-dir", h->dir,
-          "--ready-fd", fd, h->options.user != NULL ? "--user" : NULL,
-          h->options.user, (char *)NULL);
+          "--ready-fd", fd, user, h->options.user, (char *)NULL);
     fprintf(stderr, "cannot run %s: %s\n", h->program, strerror(errno));
     _exit(127);
+}
+
+/* "PID NAME\n" of the one endpoint, or the end of the file. */
+static bool
+hear_ready(struct host *h, int from)
+{
+    char text[128];
+    size_t len = 0;
+    ssize_t n;
+
+    do {
+        n = read(from, text + len, sizeof text - 1 - len);
+        len += n > 0 ? (size_t)n : 0;
+    } while (n > 0 || (n == -1 && errno == EINTR));
+    text[len] = '\0';
+    h->server = (pid_t)strtol(text, NULL, 10);
+    return h->server > 0;
 }
 
 static int
@@ -71,8 +90,7 @@ start_daemon(struct host *h)
 {
     struct daemon_order order = {.h = h};
     int ready[2], err;
-    char byte;
-    ssize_t n;
+    bool is_ready;
 
     if (pipe2(ready, O_CLOEXEC) == -1)
         return -errno;
@@ -87,11 +105,9 @@ start_daemon(struct host *h)
     /* Our copy of the write end must go, or the end of a daemon that fails to
      * start would not be an end of file here. */
     close(ready[1]);
-    do
-        n = read(ready[0], &byte, 1);
-    while (n == -1 && errno == EINTR);
+    is_ready = hear_ready(h, ready[0]);
     close(ready[0]);
-    if (n == 1)
+    if (is_ready)
         return 0;
     spawn_wait(&h->daemon, NULL, NO_DEADLINE);
     h->pid = 0;
@@ -231,7 +247,7 @@ host_stop(struct host *h)
     if (h->pid > 0) {
         spawn_signal(&h->daemon, SIGTERM);
         spawn_wait(&h->daemon, &status, NO_DEADLINE);
-        h->pid = 0;
+        h->pid = h->server = 0;
     }
     return status;
 }

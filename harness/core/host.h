@@ -13,10 +13,12 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 struct host_options {
     const char *ipcd; /* the server program; NULL: program_path("ipcd") */
-    const char *user; /* --user, for a daemon; NULL: as it is */
+    const char *user; /* --user, for a daemon; NULL: as it is by default */
+    bool keep_root;   /* --keep-root, for a daemon that root starts */
     int cpu;          /* the server runs there; -1: anywhere */
     int quiet;        /* its messages go nowhere */
 };
@@ -27,7 +29,8 @@ struct host {
     char dir[ENDPOINT_SIZE]; /* the run directory, given by the caller */
     char where[4096];        /* for open() */
     char program[4096];
-    pid_t pid; /* a daemon's, a name for it; else 0 */
+    pid_t pid;    /* a daemon's supervisor, a name for it; else 0 */
+    pid_t server; /* its process that serves; else 0 */
     struct spawned daemon;
     struct service *service; /* a baseline's; else NULL */
     pthread_t thread;

@@ -1,230 +1,316 @@
-/* broker.c - a worker for each request, forked by who asks. */
-#define _GNU_SOURCE /* memfd_create, SOCK_CLOEXEC, close_range */
-#include "server/broker.h"
+/*
+ * broker.c - looks at requests, and forks who carries them out (broker.h).
+ *
+ * It keeps its loop short, for all endpoints wait for it: one request of each
+ * in a turn, a receipt, a fork(2).  What takes long happens in the workers.
+ */
+#define _GNU_SOURCE /* SOCK_CLOEXEC */
+#include "server/ipcd.h"
 
 #include "core/clock.h"
-#include "server/open_as.h"
-#include "server/policy.h"
+#include "core/defence.h"
+#include "core/object.h"
+#include "server/ask.h"
+#include "server/settings.h"
+#include "server/worker.h"
 
 #include <errno.h>
-#include <linux/magic.h>
+#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-int
-broker_request(struct broker_request *r, enum broker_what what,
-               const struct ipc_peer *peer, const char *path, size_t len)
-{
-    *r = (struct broker_request){.what = what,
-                                 .evidence = peer->evidence,
-                                 .uid = peer->uid,
-                                 .gid = peer->gid,
-                                 .pid = peer->pid};
-    if (len >= sizeof r->path)
-        return -ENAMETOOLONG;
-    memcpy(r->path, path, len);
-    return memchr(path, '\0', len) != NULL ? -EINVAL : 0;
-}
+#define WORKERS        64 /* at once, those that hang among them */
+#define WORKERS_OF_ONE 8  /* of one caller, but root and the owner */
+#define RESERVED       8  /* places that are for those two */
 
-/* -- the worker ---------------------------------------------------------------
- *
- * Only async-signal-safe calls: other threads may have held any lock when we
- * forked. */
-
-/* What may wait for somebody when it is closed, or depends on who reads. */
-static int
-check_file_system(int fd, uint32_t what)
-{
-    static const struct {
-        unsigned long magic;
-        int err; /* for a descriptor */
-    } special[] = {
-        {PROC_SUPER_MAGIC, -EACCES},    {SYSFS_MAGIC, -EACCES},
-        {0x65735546, -EOPNOTSUPP},                                 /* FUSE */
-        {NFS_SUPER_MAGIC, -EOPNOTSUPP}, {0xff534d42, -EOPNOTSUPP}, /* CIFS */
-        {0xfe534d42, -EOPNOTSUPP},                                 /* SMB2 */
-        {V9FS_MAGIC, -EOPNOTSUPP},
-    };
-    struct statfs fs;
-
-    if (fstatfs(fd, &fs) == -1)
-        return errno == ENOSYS ? 0 : -errno;
-    for (size_t i = 0; i < sizeof special / sizeof *special; i++)
-        if ((unsigned long)fs.f_type == special[i].magic &&
-            (special[i].err == -EACCES || what == BROKER_OPEN))
-            return special[i].err;
-    return 0;
-}
+static struct worker {
+    pid_t pid; /* 0: this place is free */
+    uid_t uid;
+    int answer; /* our copy of its end; -1: it was answered in its place */
+    int64_t deadline;
+} workers[WORKERS];
 
 static int
-read_into_memory(int file, const struct broker_request *r,
-                 struct broker_answer *a)
-{
-    size_t size = r->count;
-    void *at;
-    ssize_t n;
+    signals; /* signalfd(2): with sigmask and ppoll(2) they would wait for as
+                     * long as there are requests */
+static bool told_to_end;
 
-    a->fd = memfd_create("read_file", MFD_CLOEXEC);
-    if (a->fd == -1 || ftruncate(a->fd, (off_t)size + 1) == -1)
-        return -errno;
-    at = mmap(NULL, size + 1, PROT_READ | PROT_WRITE, MAP_SHARED, a->fd, 0);
-    if (at == MAP_FAILED)
-        return -errno;
-    n = pread(file, at, size, (off_t)r->offset);
-    a->number = n < 0 ? 0 : (int32_t)n;
-    return n < 0 ? -errno : 0;
+/* -- may it? ----------------------------------------------------------------- */
+
+/* In a directory of ours, and nowhere else. */
+static bool
+is_beneath(const char *path, const char *dir)
+{
+    const size_t len = strlen(dir);
+    const char *slash = strrchr(path, '/');
+
+    return strncmp(path, dir, len) == 0 && path[len] == '/' &&
+           strstr(path, "/../") == NULL &&
+           object_name_is_proper(OBJECT_AT, slash + 1);
 }
 
-static void
-answer(int to, const struct broker_answer *a)
+static bool
+is_object(const struct broker_request *r, const struct broker_peer *peer)
 {
-    union {
-        struct cmsghdr h;
-        char room[CMSG_SPACE(sizeof(int))];
-    } control = {.room = {0}};
-    struct broker_answer copy = *a;
-    struct iovec data = {.iov_base = &copy, .iov_len = sizeof copy};
-    struct msghdr msg = {.msg_iov = &data, .msg_iovlen = 1};
-
-    if (a->fd != -1) {
-        control.h.cmsg_level = SOL_SOCKET;
-        control.h.cmsg_type = SCM_RIGHTS;
-        control.h.cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(&control.h), &a->fd, sizeof a->fd);
-        msg.msg_control = &control;
-        msg.msg_controllen = sizeof control;
+    if ((r->number & ~O_ACCMODE) != 0)
+        return false;
+    switch (r->space) {
+    case OBJECT_AT:
+        return is_beneath(r->path, peer->dir);
+    case OBJECT_PROC_FD:
+        return (peer->may & 1u << BROKER_MEMORY) != 0 &&
+               object_name_is_proper(OBJECT_PROC_FD, r->path);
+    case OBJECT_SHM:
+    case OBJECT_MQ:
+        return object_name_is_proper((enum object_space)r->space, r->path);
+    default:
+        return false;
     }
-    sendmsg(to, &msg, MSG_NOSIGNAL);
 }
 
-/* None but these two of our parent's descriptors: whoever it closes them on is
- * to see that, however long we are here. */
+/* The endpoint may be in the hands of one of its clients. */
+static bool
+is_sound(const struct broker_request *r, const struct broker_peer *peer)
+{
+    if (r->what >= BROKER_KINDS || !(peer->may & 1u << r->what) ||
+        memchr(r->path, '\0', sizeof r->path) == NULL)
+        return false;
+    switch (r->what) {
+    case BROKER_OPEN:
+    case BROKER_READ:
+        return DEFENCE("evidence",
+                       r->evidence >= IPC_OWNER &&
+                           r->evidence <= peer->evidence,
+                       true) &&
+               r->uid != (uid_t)-1 && r->offset <= INT64_MAX - IPC_MAX_MSG &&
+               r->count <= IPC_MAX_MSG;
+    case BROKER_OBJECT:
+        return r->uid != (uid_t)-1 && is_object(r, peer);
+    case BROKER_PRIORITY:
+        return r->pid > 0 && r->number >= -20 && r->number <= 19;
+    case BROKER_PORT:
+        return r->number > 0 && r->number < 1024;
+    default:
+        return true;
+    }
+}
+
+static struct worker *
+free_place(uid_t uid)
+{
+    const bool first = uid == 0 || uid == confine_owner();
+    struct worker *place = NULL;
+    unsigned busy = 0, his = 0;
+
+    for (struct worker *w = workers; w < workers + WORKERS; w++) {
+        busy += w->pid != 0;
+        his += w->pid != 0 && w->uid == uid;
+        place = w->pid == 0 ? w : place;
+    }
+    if (!first && (his >= WORKERS_OF_ONE || busy >= WORKERS - RESERVED))
+        return NULL;
+    return place;
+}
+
+/* -- workers ------------------------------------------------------------------- */
+
 static void
-close_others(int to, int dir)
+answer_for(struct worker *w, int result)
 {
-    int low = to < dir ? to : dir, high = to < dir ? dir : to;
+    const struct worker_answer answer = {.result = result};
 
-    if (dir < 0)
-        low = high = to;
-    if (low > 3)
-        syscall(SYS_close_range, 3, low - 1, 0);
-    if (high > low + 1)
-        syscall(SYS_close_range, low + 1, high - 1, 0);
-    syscall(SYS_close_range, high + 1, ~0U, 0);
+    send_with_fd(w->answer, &answer, sizeof answer, -1, MSG_DONTWAIT);
+    close(w->answer);
+    w->answer = -1;
 }
 
-static _Noreturn void
-worker(const struct broker_request *r, int to, int dir, const char *rest)
+static void
+start_worker(struct worker *w, const struct broker_request *r, int end)
 {
-    const struct ipc_peer peer = {.uid = r->uid, .gid = r->gid};
-    struct broker_answer a = {.fd = -1};
-    int file;
+    sigset_t none;
 
-    close_others(to, dir);
-    file = dir >= 0 ? open_beneath(dir, rest) : open_as_here(&peer, r->path);
-    a.result = file < 0 ? file : 0;
-    if (a.result == 0 && dir < 0)
-        a.result = check_file_system(file, r->what);
-    if (a.result == 0 && r->what == BROKER_READ)
-        a.result = read_into_memory(file, r, &a);
-    else if (a.result == 0)
-        a.fd = file;
-    answer(to, &a);
-    /* Until we are told, we have the file open too. */
-    (void)!read(to, &a, sizeof a);
-    _exit(0);
+    *w = (struct worker){
+        .uid = r->uid, .answer = end, .deadline = deadline_in(BROKER_PATIENCE)};
+    w->pid = fork();
+    if (w->pid == 0) {
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        prctl(PR_SET_NAME, "ipcd-worker");
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        worker_run(r, end);
+    }
+    if (w->pid == -1) {
+        answer_for(w, -errno);
+        w->pid = 0;
+    }
 }
 
-/* -- asking ------------------------------------------------------------------ */
-
-int
-broker_ask(struct broker_call *c, const struct broker_request *r)
+/* Its end of the pair is closed by the kernel; with ours the asker sees the end
+ * of file, if it has not got an answer. */
+static void
+reap(void)
 {
-    struct policy *policy = policy_hold();
-    const struct ipc_peer peer = {.uid = r->uid,
-                                  .gid = r->gid,
-                                  .evidence = (enum ipc_evidence)r->evidence};
-    const char *rest = NULL, *rule;
-    int pair[2], dir = -1, err = 0;
     pid_t pid;
 
-    if (r->path[0] != '/')
-        err = -EINVAL;
-    else if (r->by_rule)
-        dir =
-            policy_grant(policy, &peer,
-                         api_by_number(r->what == BROKER_READ ? API_read_file
-                                                              : API_open_file),
-                         r->path, &rest, &rule);
-    if (err == 0 && r->by_rule && dir < 0)
-        err = -EACCES;
-    if (err == 0 &&
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
-        err = -errno;
-    if (err != 0)
-        goto release;
-    pid = fork();
-    if (pid == 0)
-        worker(r, pair[1], dir, rest);
-    close(pair[1]);
-    if (pid == -1) {
-        err = -errno;
-        close(pair[0]);
-        goto release;
+    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+        for (struct worker *w = workers; w < workers + WORKERS; w++)
+            if (w->pid == pid) {
+                if (w->answer != -1)
+                    close(w->answer);
+                w->pid = 0;
+            }
+}
+
+/* One that hangs in the kernel stays, until the kernel lets go. */
+static int64_t
+end_the_late(void)
+{
+    int64_t next = NO_DEADLINE;
+
+    for (struct worker *w = workers; w < workers + WORKERS; w++) {
+        if (w->pid == 0 || w->answer == -1)
+            continue;
+        if (time_left(w->deadline) == 0) {
+            kill(w->pid, SIGKILL);
+            answer_for(w, -ETIMEDOUT);
+        } else if (w->deadline < next) {
+            next = w->deadline;
+        }
     }
-    *c = (struct broker_call){
-        .fd = pair[0], .worker = pid, .deadline = now_ns() + BROKER_PATIENCE};
-release:
-    policy_release(policy);
-    return err;
+    return next;
 }
 
-int
-broker_take(struct broker_call *c, struct broker_answer *a)
-{
-    union {
-        struct cmsghdr h;
-        char room[CMSG_SPACE(sizeof(int))];
-    } control = {.room = {0}};
-    struct iovec data = {.iov_base = a, .iov_len = sizeof *a};
-    struct msghdr msg = {.msg_iov = &data,
-                         .msg_iovlen = 1,
-                         .msg_control = &control,
-                         .msg_controllen = sizeof control};
-    ssize_t n = recvmsg(c->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+/* -- requests ------------------------------------------------------------------ */
 
-    if (n == -1 && errno == EAGAIN && now_ns() < c->deadline)
-        return -EAGAIN;
-    if (n != (ssize_t)sizeof *a)
-        *a = (struct broker_answer){
-            .result = n == -1 && errno == EAGAIN ? -ETIMEDOUT : -EIO};
-    c->deadline = n == (ssize_t)sizeof *a ? 0 : c->deadline;
-    a->fd = -1;
-    if (msg.msg_controllen >= CMSG_LEN(sizeof(int)) && n > 0)
-        memcpy(&a->fd, CMSG_DATA(&control.h), sizeof a->fd);
-    else if (a->result == 0)
-        a->result = -EMFILE;
-    return 0;
+static void
+take_in(const struct broker_request *r, const struct broker_peer *peer)
+{
+    struct broker_receipt receipt = {.serial = r->serial, .result = -EPERM};
+    struct worker *place = free_place(r->uid);
+    int pair[2] = {-1, -1};
+
+    if (is_sound(r, peer))
+        receipt.result = place == NULL ? -EAGAIN : 0;
+    if (receipt.result == 0 &&
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
+        receipt.result = -errno;
+    if (send_with_fd(peer->channel, &receipt, sizeof receipt, pair[0],
+                     MSG_DONTWAIT) != 0)
+        receipt.result = -EPIPE;
+    if (pair[0] != -1)
+        close(pair[0]);
+    if (receipt.result == 0)
+        start_worker(place, r, pair[1]);
+    else if (pair[1] != -1)
+        close(pair[1]);
 }
 
-/* A worker that hangs in the kernel dies when it comes out of it. */
-void
-broker_end(struct broker_call *c)
+/* No descriptor is taken in, and none has to be closed: there is no room for
+ * it, and where the kernel can (6.16) the sender may not even send one. */
+static void
+receive(const struct broker_peer *peer)
 {
-    if (c->fd == 0)
+    struct broker_request r;
+    ssize_t n = recv(peer->channel, &r, sizeof r, MSG_DONTWAIT | MSG_TRUNC);
+
+    if (n == (ssize_t)sizeof r)
+        take_in(&r, peer);
+}
+
+static int
+hear_signals(void)
+{
+    sigset_t heard;
+
+    sigemptyset(&heard);
+    sigaddset(&heard, SIGCHLD);
+    sigaddset(&heard, SIGHUP);
+    sigaddset(&heard, SIGTERM);
+    sigprocmask(SIG_BLOCK, &heard, NULL);
+    return signalfd(-1, &heard, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void
+take_signals(void)
+{
+    struct signalfd_siginfo s;
+
+    while (read(signals, &s, sizeof s) == sizeof s) {
+        if (s.ssi_signo == SIGCHLD)
+            reap();
+        else if (s.ssi_signo == SIGHUP)
+            settings_reload_rules();
+        else
+            told_to_end = true;
+    }
+}
+
+/* A channel whose other end nobody holds any more has nobody to serve; the
+ * supervisor holds all of them. */
+static void
+turn(const struct broker_peer *peers, size_t n)
+{
+    struct pollfd fds[MAX_ENDPOINTS + 1] = {{.fd = signals, .events = POLLIN}};
+
+    for (size_t i = 0; i < n; i++)
+        fds[i + 1] = (struct pollfd){.fd = peers[i].channel, .events = POLLIN};
+    if (poll_until(fds, (unsigned)n + 1, end_the_late()) != 0)
         return;
-    close(c->fd);
-    kill(c->worker, SIGKILL);
-    for (int i = 0; i < (c->deadline == 0 ? 100 : 5) &&
-                    waitpid(c->worker, NULL, WNOHANG) == 0;
-         i++)
-        poll(NULL, 0, 1);
-    *c = (struct broker_call){.fd = 0};
+    for (size_t i = 0; i < n; i++)
+        if (fds[i + 1].revents & POLLIN)
+            receive(&peers[i]);
+        else if (fds[i + 1].revents != 0)
+            told_to_end = true;
+    if (fds[0].revents != 0)
+        take_signals();
+}
+
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
+/* An older kernel does not know it: see receive(). */
+void
+broker_prepare(int channel)
+{
+    const int off = 0;
+
+    setsockopt(channel, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off);
+}
+
+static bool
+any_worker(void)
+{
+    for (const struct worker *w = workers; w < workers + WORKERS; w++)
+        if (w->pid != 0)
+            return true;
+    return false;
+}
+
+/* Before our own end, and not waiting for one that hangs. */
+static void
+end_workers(void)
+{
+    const int64_t deadline = deadline_in(100 * NS_PER_MS);
+
+    for (const struct worker *w = workers; w < workers + WORKERS; w++)
+        if (w->pid != 0)
+            kill(w->pid, SIGKILL);
+    for (reap(); any_worker() && time_left(deadline) > 0; reap())
+        if (wait_for(signals, POLLIN, deadline) == 0)
+            take_signals();
+}
+
+void
+broker_run(const struct broker_peer *peers, size_t n)
+{
+    signals = hear_signals();
+    while (signals != -1 && !told_to_end)
+        turn(peers, n);
+    end_workers();
 }

@@ -51,8 +51,8 @@ enum broker_what {
     /* The same, and reads count bytes at offset: the answer's descriptor is
      * memory (memfd_create(2)) of number bytes. */
     BROKER_READ,
-    /* A client's own object, mode 0600, opened as uid with the open(2) flags in
-     * number: the hook of core/object.h. */
+    /* A client's own object, mode 0600, opened as uid with O_RDONLY, O_WRONLY or
+     * O_RDWR in number: object_open(), core/object.h. */
     BROKER_OBJECT,
     /* Sets the nice value of process pid, which must be uid's, to number; the
      * answer's number is the old one. */
@@ -61,22 +61,15 @@ enum broker_what {
     BROKER_PORT,
     /* Names the host path, in the UTS namespace of the server. */
     BROKER_HOSTNAME,
-    BROKER_KINDS
-};
-
-/* Where a BROKER_OBJECT is. */
-enum broker_space {
-    BROKER_AT,      /* path is absolute, and has no symbolic link in it */
-    BROKER_SHM,     /* shm_open(3) */
-    BROKER_MQ,      /* mq_open(3) */
-    BROKER_PROC_FD, /* path is "PID/fd/N": descriptor N of that process */
-    BROKER_SPACES
+    BROKER_KINDS,
+    /* Not a request: BROKER_OBJECT also in OBJECT_PROC_FD. */
+    BROKER_MEMORY = BROKER_KINDS
 };
 
 /* As it travels: of this size, or it is none.  Zero what is not used. */
 struct broker_request {
     uint32_t what;  /* enum broker_what */
-    uint32_t space; /* enum broker_space */
+    uint32_t space; /* enum object_space; for OBJECT_AT path is absolute */
     uint32_t by_rule;
     uint32_t evidence; /* of uid, gid: enum ipc_evidence */
     uint32_t uid, gid;
@@ -84,7 +77,7 @@ struct broker_request {
     int32_t number; /* a nice value, a port, flags */
     uint64_t offset;
     uint32_t count;
-    uint32_t zero;
+    uint32_t serial;     /* broker_ask() numbers them */
     char path[PATH_MAX]; /* ends with a NUL */
 };
 

@@ -6,7 +6,7 @@
  * before the user, for each needs what the next one gives up; capabilities
  * when the user has changed; the filter last, since it forbids all of this.
  */
-#define _GNU_SOURCE /* unshare, setresuid, setgroups, syscall */
+#define _GNU_SOURCE /* setresuid, setgroups */
 #include "server/confine.h"
 
 #include <dirent.h>
@@ -15,21 +15,16 @@
 #include <grp.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <linux/mount.h>
 #include <linux/securebits.h>
-#include <pwd.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/capability.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,91 +35,6 @@ uid_t
 confine_owner(void)
 {
     return confined ? owner : geteuid();
-}
-
-/* -- who to become --------------------------------------------------------- */
-
-/* 0, 65534 and 4294967295: root, "nobody" who owns what has no owner, and what
- * tells setresuid(2) to change nothing. */
-static bool
-is_id(const char *text, char **end, id_t *id)
-{
-    unsigned long value;
-
-    if (*text < '0' || *text > '9')
-        return false;
-    errno = 0;
-    value = strtoul(text, end, 10);
-    *id = (id_t)value;
-    return errno == 0 && value != 0 && value != 65534 && value < UINT32_MAX;
-}
-
-int
-service_user_parse(const char *text, struct service_user *user)
-{
-    const struct passwd *known;
-    char *end;
-
-    if (*text < '0' || *text > '9') {
-        known = getpwnam(text);
-        if (known == NULL)
-            return -ENOENT;
-        *user = (struct service_user){known->pw_uid, known->pw_gid};
-        return user->uid == 0 || user->gid == 0 ? -EINVAL : 0;
-    }
-    if (!is_id(text, &end, &user->uid))
-        return -EINVAL;
-    known = getpwuid(user->uid);
-    user->gid = known != NULL ? known->pw_gid : user->uid;
-    if (*end == ':' && !is_id(end + 1, &end, &user->gid))
-        return -EINVAL;
-    return *end != '\0' || user->gid == 0 ? -EINVAL : 0;
-}
-
-/* -- where ------------------------------------------------------------------- */
-
-static int
-change_mounts(const char *path, unsigned flags, uint64_t set, uint64_t clear)
-{
-    struct mount_attr attributes = {.attr_set = set, .attr_clr = clear};
-
-    return syscall(SYS_mount_setattr, AT_FDCWD, path, flags, &attributes,
-                   sizeof attributes) == -1
-               ? -errno
-               : 0;
-}
-
-/* Only a mount can be writable or not, so the directory becomes one. */
-static int
-keep_writable(const char *path)
-{
-    if (mount(path, path, NULL, MS_BIND, NULL) == -1)
-        return -errno;
-    return change_mounts(path, 0, 0, MOUNT_ATTR_RDONLY);
-}
-
-int
-namespaces_make(const char *run_dir)
-{
-    char cwd[PATH_MAX];
-    int err;
-
-    if (unshare(CLONE_NEWNS | CLONE_NEWUTS) == -1)
-        return -errno;
-    /* What is mounted outside later still appears here; what is done here does
-     * not appear outside. */
-    if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == -1)
-        return -errno;
-    err = change_mounts("/", AT_RECURSIVE,
-                        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID, 0);
-    if (err == 0)
-        err = keep_writable(run_dir);
-    if (err == 0 && access("/dev/shm", F_OK) == 0)
-        err = keep_writable("/dev/shm");
-    /* We may stand in the run directory: below its new mount. */
-    if (err == 0 && getcwd(cwd, sizeof cwd) != NULL && chdir(cwd) == -1)
-        err = -errno;
-    return err;
 }
 
 /* -- giving up --------------------------------------------------------------- */
@@ -191,14 +101,14 @@ change_user(const struct service_user *user)
 
 /* *doing is what it was at, should it fail. */
 static int
-give_up(const struct service_user *user, rights kept, const char **doing)
+give_up(const struct confinement *c, rights kept, const char **doing)
 {
     static const struct rlimit none;
     int err = 0;
 
     *doing = "becoming another user";
     if (geteuid() == 0)
-        err = change_user(user);
+        err = change_user(&c->user);
     if (err != 0)
         return err;
     *doing = "giving up capabilities";
@@ -211,27 +121,27 @@ give_up(const struct service_user *user, rights kept, const char **doing)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
         prctl(PR_SET_DUMPABLE, 0) == -1 || setrlimit(RLIMIT_CORE, &none) == -1)
         return -errno;
+    *doing = "giving up paths, landlock(7)";
+    if (c->kind == CONFINED_ENDPOINT && c->dir != NULL)
+        err = paths_restrict(c->dir, c->reads);
+    if (err != 0)
+        return err;
     *doing = "the filter of system calls, seccomp(2)";
-    return filter_install(kept);
+    return filter_install(c->kind, kept);
 }
 
 /* -- is it so? --------------------------------------------------------------- */
 
-/* What the kernel says of us.  The bounding set of who never was root remains,
- * and gives nothing any more. */
+/* What the kernel says of us; status was opened while we could.  The bounding
+ * set of who never was root remains, and gives nothing any more. */
 static int
-check_status(const struct service_user *u, rights kept, bool was_root,
-             char why[CONFINE_WHY])
+check_status(FILE *status, const struct service_user *u, rights kept,
+             bool was_root, char why[CONFINE_WHY])
 {
     char text[4096], line[6][64];
-    FILE *status = fopen("/proc/self/status", "re");
-    size_t n;
+    size_t n = fread(text, 1, sizeof text - 1, status);
 
-    if (status == NULL)
-        return -errno;
-    n = fread(text, 1, sizeof text - 1, status);
     text[n] = '\0';
-    fclose(status);
     snprintf(line[0], sizeof *line, "Uid:\t%u\t%u\t%u\t%u\n", u->uid, u->uid,
              u->uid, u->uid);
     snprintf(line[1], sizeof *line, "Gid:\t%u\t%u\t%u\t%u\n", u->gid, u->gid,
@@ -271,26 +181,8 @@ names_the_host(void)
            sethostname(name, strlen(name)) == 0;
 }
 
-/* In a child, for it should be killed.  Nothing is run: there is no program "",
- * and nobody is traced by a parent that does not ask. */
-static bool
-survives(void (*f)(void))
-{
-    int status;
-    pid_t pid = fork();
-
-    if (pid == -1)
-        return true; /* not tried is not passed */
-    if (pid == 0) {
-        f();
-        _exit(EXIT_SUCCESS);
-    }
-    while (waitpid(pid, &status, 0) == -1)
-        if (errno != EINTR)
-            return true;
-    return !WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS;
-}
-
+/* Nothing is run, for there is no program "", and nobody is traced by a parent
+ * that does not ask.  Both are fatal to who is confined. */
 static void
 run_a_program(void)
 {
@@ -303,38 +195,68 @@ be_traced(void)
     ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 }
 
-static int
-check(const struct service_user *user, rights kept, bool was_root,
-      char why[CONFINE_WHY])
+/* In a child, which gives up what we shall give up in a moment, for it should be
+ * killed; and an endpoint that is confined has no children. */
+static bool
+would_survive(const struct confinement *c, rights kept, void (*f)(void))
 {
-    const char *could = becomes_root()         ? "become root again"
-                        : gains_a_capability() ? "gain a capability"
-                        : !(kept & RIGHT(SYS_ADMIN)) && names_the_host()
-                            ? "name the host"
-                        : survives(run_a_program) ? "run a program"
-                        : survives(be_traced)     ? "be traced"
-                                                  : NULL;
+    const char *doing;
+    int status;
+    pid_t pid = fork();
 
-    if (could != NULL) {
-        snprintf(why, CONFINE_WHY, "it could still %s", could);
-        return -EPERM;
+    if (pid == -1)
+        return true; /* not tried is not passed */
+    if (pid == 0) {
+        if (give_up(c, kept, &doing) == 0)
+            f();
+        _exit(EXIT_SUCCESS);
     }
-    return check_status(user, kept, was_root, why);
+    while (waitpid(pid, &status, 0) == -1)
+        if (errno != EINTR)
+            return true;
+    return !WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS;
 }
 
-int
-confine(const struct service_user *user, rights kept, char why[CONFINE_WHY])
+static int
+could_still(const char *what, char why[CONFINE_WHY])
+{
+    snprintf(why, CONFINE_WHY, "it could still %s", what);
+    return -EPERM;
+}
+
+static int
+give_up_and_check(const struct confinement *c, rights kept, FILE *status,
+                  char why[CONFINE_WHY])
 {
     const bool was_root = geteuid() == 0;
     const char *doing;
+    int err = give_up(c, kept, &doing);
+
+    if (err != 0) {
+        snprintf(why, CONFINE_WHY, "%s: %s", doing, strerror(-err));
+        return err;
+    }
+    confined = true;
+    if (becomes_root())
+        return could_still("become root again", why);
+    if (gains_a_capability())
+        return could_still("gain a capability", why);
+    if (!(kept & RIGHT(SYS_ADMIN)) && names_the_host())
+        return could_still("name the host", why);
+    return check_status(status, &c->user, kept, was_root, why);
+}
+
+int
+confine(const struct confinement *c, char why[CONFINE_WHY])
+{
+    const rights kept = geteuid() == 0 ? c->kept : 0;
+    FILE *status;
     int err;
 
-    if (!was_root) {
-        kept = 0;
-        if (user->uid != geteuid() || user->gid != getegid()) {
-            snprintf(why, CONFINE_WHY, "only root can become somebody else");
-            return -EPERM;
-        }
+    if (geteuid() != 0 &&
+        (c->user.uid != geteuid() || c->user.gid != getegid())) {
+        snprintf(why, CONFINE_WHY, "only root can become somebody else");
+        return -EPERM;
     }
     if (has_other_threads()) {
         snprintf(why, CONFINE_WHY,
@@ -342,12 +264,19 @@ confine(const struct service_user *user, rights kept, char why[CONFINE_WHY])
                  "they would keep their rights");
         return -EBUSY;
     }
-    owner = geteuid();
-    err = give_up(user, kept, &doing);
-    if (err != 0) {
-        snprintf(why, CONFINE_WHY, "%s: %s", doing, strerror(-err));
-        return err;
+    if (c->kind == CONFINED_ENDPOINT)
+        paths_prepare(c->reads);
+    if (would_survive(c, kept, run_a_program))
+        return could_still("run a program", why);
+    if (would_survive(c, kept, be_traced))
+        return could_still("be traced", why);
+    status = fopen("/proc/self/status", "re");
+    if (status == NULL) {
+        snprintf(why, CONFINE_WHY, "/proc/self/status: %s", strerror(errno));
+        return -errno;
     }
-    confined = true;
-    return check(user, kept, was_root, why);
+    owner = geteuid();
+    err = give_up_and_check(c, kept, status, why);
+    fclose(status);
+    return err;
 }

@@ -2,16 +2,18 @@
  * confine.h - a privileged program gives up what it does not need: first what
  * others gave it (inherited.c), then what root gave it (confine.c).
  *
- *      ipcd --user ipclab, started by root
+ *      ipcd, started by root
  *
- *      supervisor        root; reads nothing from anybody; waits, passes
- *        |               signals on, and removes what is left at the end
- *        `-- server      namespaces_make()   its own mounts and host name
- *                        creates every endpoint, as root, so that clients
- *                            see who owns it
- *                        confine()           from here on another user, with
- *                            the capabilities in rights.c and no others
- *                        serves
+ *      supervisor         root; reads nothing that a client wrote
+ *        |                uts_make()      its own host name, and its children's
+ *        |-- broker       mounts_make()   its own mounts
+ *        |                confine()       another user, who may become others
+ *        `-- endpoint ..  mounts_make()
+ *                         creates its endpoint, as root, so that clients see
+ *                             who owns it
+ *                         confine()       from here on another user, with the
+ *                             capabilities in rights.c and no others
+ *                         serves
  */
 #ifndef CONFINE_H
 #define CONFINE_H
@@ -47,14 +49,44 @@ typedef uint64_t rights;
 
 #define RIGHT(name) (UINT64_C(1) << CAP_##name)
 
-/* What a daemon of m needs for its clients when it is root no more. */
-rights rights_needed(const struct ipc_mechanism *m);
+/* What the process of an endpoint of m needs for its clients when it is root no
+ * more.  *reads is what it reads beside its run directory ("/proc"), or NULL. */
+rights rights_of_endpoint(const struct ipc_mechanism *m, const char **reads);
+
+/* What it may ask the broker for: bit n is enum broker_what n. */
+unsigned rights_to_ask(const struct ipc_mechanism *m);
+
+/* What a broker needs for those who may ask for this. */
+rights rights_of_broker(unsigned may_be_asked);
+
+/* Below are root, daemons, disk and shadow (login.defs(5)): whom no worker
+ * becomes, unless a rule names it. */
+#define SYSTEM_IDS 1000
 
 /* -- filter.c ------------------------------------------------------------------ */
 
-/* From here on only the system calls that a server with these rights makes:
- * seccomp(2).  Threads and children inherit it; nobody takes it off. */
-int filter_install(rights kept);
+enum confined {
+    CONFINED_ENDPOINT, /* serves; has threads, but no children */
+    CONFINED_BROKER    /* forks workers, which become clients */
+};
+
+/* From here on only the system calls that such a process with these rights
+ * makes: seccomp(2).  Threads and children inherit it; nobody takes it off. */
+int filter_install(enum confined kind, rights kept);
+
+/* -- paths.c ------------------------------------------------------------------- */
+
+/* While there are the rights for it: paths_restrict() with reads is to come. */
+void paths_prepare(const char *reads);
+
+/*
+ * From here on only these files: what is in run_dir and /dev/shm; what is in
+ * reads, to be read or, if that is /dev/mqueue, also written; and, to be read,
+ * /etc, where it stands who users are and what groups they have: landlock(7).
+ * And no TCP connection or port of its own.  0 also where the kernel does not
+ * have it.  After no_new_privs.
+ */
+int paths_restrict(const char *run_dir, const char *reads);
 
 /* -- confine.c ----------------------------------------------------------------- */
 
@@ -69,13 +101,34 @@ struct service_user {
 int service_user_parse(const char *text, struct service_user *user);
 
 /*
- * Mounts and a host name of the program's own.  All of the file system becomes
- * read-only for it, but the run directory and /dev/shm: CAP_DAC_OVERRIDE opens
- * any client's reply FIFO, and with this it opens nothing else for writing.
- * Call it before the endpoints are made.  -EPERM where that is forbidden, as
- * in most containers.
+ * Who to become if nobody says: the user ipclab if there is one, else a uid that
+ * is in no passwd(5), is no group's and no process has, of those from
+ * TRANSIENT_FIRST on.  -EAGAIN: all of them are in use; -ERANGE: in this user
+ * namespace there are none.
  */
-int namespaces_make(const char *run_dir);
+#define TRANSIENT_FIRST 62000
+#define TRANSIENT_COUNT 1000
+int service_user_default(struct service_user *user);
+
+/* A host name of the program's own.  -EPERM where that is forbidden, as in most
+ * containers. */
+int uts_make(void);
+
+/*
+ * Mounts of the program's own.  All of the file system becomes read-only for it,
+ * but the run directory and /dev/shm, without devices, and what is set-user-ID
+ * does not count.  Call it before the endpoint is made.  -EPERM as above.
+ */
+int mounts_make(const char *run_dir);
+
+/* What a process becomes and keeps. */
+struct confinement {
+    struct service_user user;
+    enum confined kind;
+    rights kept;
+    const char *dir;   /* the run directory; NULL: no landlock(7) */
+    const char *reads; /* paths_restrict(); of an endpoint only */
+};
 
 /*
  * Becomes this user and keeps these rights, for good, and checks that it is so,
@@ -85,8 +138,7 @@ int namespaces_make(const char *run_dir);
  *   0, or -errno with the reason in why: do not serve
  */
 #define CONFINE_WHY 160 /* bytes */
-int confine(const struct service_user *user, rights kept,
-            char why[CONFINE_WHY]);
+int confine(const struct confinement *c, char why[CONFINE_WHY]);
 
 /* Who started this server: who may tell it to stop, and whom a trusting
  * mechanism trusts.  After confine() that is not who it runs as. */

@@ -1,10 +1,10 @@
 /*
- * daemon.c - every endpoint at once, a thread for each.
+ * daemon.c - one endpoint's process.
  *
- * The main thread makes the endpoints, starts the threads and then only waits
- * for a signal.  The threads are blocked in whatever their mechanism blocks in;
- * what gets them out is a signal too (WAKE), because that is the one thing that
- * interrupts every system call there is.
+ * The main thread makes the endpoint, gives up its rights, starts the thread
+ * that serves and then only waits for a signal.  That thread is blocked in
+ * whatever its mechanism blocks in; what gets it out is a signal too (WAKE),
+ * because that is the one thing that interrupts every system call there is.
  */
 #define _GNU_SOURCE /* pthread_tryjoin_np */
 #include "server/ipcd.h"
@@ -12,10 +12,10 @@
 #include "core/activation.h"
 #include "core/clock.h"
 #include "server/audit.h"
+#include "server/methods.h"
 #include "server/settings.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -31,23 +31,18 @@ wake(int signal_number)
 }
 
 /* Signals that end the program are blocked in every thread and taken by the
- * main one with sigwait(3): no handler, no race. */
-void
-ending_signals(sigset_t *ending)
-{
-    sigemptyset(ending);
-    sigaddset(ending, SIGTERM);
-    sigaddset(ending, SIGINT);
-    sigaddset(ending, SIGHUP);
-}
-
+ * main one with sigwait(3): no handler, no race.  All others are not, whatever
+ * we inherited. */
 static int
 prepare_signals(sigset_t *ending)
 {
     struct sigaction sa = {.sa_handler = wake}; /* without SA_RESTART */
 
-    ending_signals(ending);
-    if (sigprocmask(SIG_BLOCK, ending, NULL) == -1 ||
+    sigemptyset(ending);
+    sigaddset(ending, SIGTERM);
+    sigaddset(ending, SIGINT);
+    sigaddset(ending, SIGHUP);
+    if (sigprocmask(SIG_SETMASK, ending, NULL) == -1 ||
         sigaction(WAKE, &sa, NULL) == -1 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
         return -errno;
     return 0;
@@ -69,114 +64,121 @@ join(struct endpoint *e)
 
 /* -- serving ----------------------------------------------------------------- */
 
-static int
-announce(const struct ipcd *d)
+int
+report_to(int fd)
 {
-    int err = 0;
+    const struct report report = {.taken = activation_taken()};
+    ssize_t n = write(fd, &report, sizeof report);
 
-    for (size_t i = 0; i < d->count; i++)
-        fprintf(stderr, "ipcd: serving %s at %s\n", d->endpoints[i].m->name,
-                d->endpoints[i].name);
-    activation_notify("READY=1");
-    if (d->ready_fd != 0) {
-        if (write(d->ready_fd, "", 1) == -1)
-            err = -errno;
-        close(d->ready_fd);
-    }
-    return err;
+    close(fd);
+    return n == sizeof report ? 0 : -EPIPE;
+}
+
+/* Until a signal, of which the one that says that the thread has ended is one
+ * (endpoint_run()). */
+static void
+wait_for_the_end(const sigset_t *ending)
+{
+    int got = 0;
+
+    while (sigwait(ending, &got) == 0 && got == SIGHUP && settings_reloads())
+        settings_reload();
 }
 
 static int
-serve(struct ipcd *d)
+serve(struct ipcd *d, struct endpoint *e, int report)
 {
     sigset_t ending;
-    size_t running = 0;
-    int got = 0, err = prepare_signals(&ending);
+    int err = prepare_signals(&ending);
+    bool by_method;
 
-    for (; err == 0 && running < d->count; running++) {
-        struct endpoint *e = &d->endpoints[running];
-
-        err = -pthread_create(&e->thread, NULL, endpoint_run, e);
-        if (err != 0) {
-            ipcd_complain(e->m->name, "no thread for it (ulimit -u, -v)", err);
-            break;
-        }
-    }
+    e->main = pthread_self();
     if (err == 0)
-        err = announce(d);
-    while (err == 0 && sigwait(&ending, &got) == 0 && got == SIGHUP &&
-           settings_reloads())
-        settings_reload();
-    activation_notify("STOPPING=1");
-    d->stop = 1;
-    for (size_t i = 0; i < running; i++) {
-        struct endpoint *e = &d->endpoints[i];
-
-        join(e);
-        if (e->result != 0) {
-            ipcd_complain(e->m->name, "stopped", e->result);
-            err = e->result;
-        }
+        err = -pthread_create(&e->thread, NULL, endpoint_run, e);
+    if (err != 0) {
+        ipcd_complain(e->m->name, "no thread for it (ulimit -u, -v)", err);
+        return err;
     }
-    return err;
+    err = report_to(report);
+    if (err == 0)
+        wait_for_the_end(&ending);
+    by_method = atomic_exchange(&d->stop, 1) != 0;
+    join(e);
+    if (e->result != 0)
+        ipcd_complain(e->m->name, "stopped", e->result);
+    return e->result != 0 ? e->result : by_method ? STATUS_SHUTDOWN : err;
 }
 
-/* -- from the first endpoint to the last -------------------------------------- */
+/* -- giving up ----------------------------------------------------------------- */
 
-static bool
-try_namespaces(const struct ipcd *d)
+int
+daemon_moves(const struct ipcd *d, const char *who)
 {
-    int err = namespaces_make(d->dir);
+    int err = d->has_user && geteuid() == 0 ? mounts_make(d->dir) : 0;
 
     if (err != 0)
-        ipcd_complain("goes on without its own mounts and host name",
-                      "the files are writable as its rights permit", err);
-    return err == 0;
-}
-
-/* With --user: from here on no more than serving takes. */
-static int
-give_up_rights(const struct ipcd *d, bool own_namespaces)
-{
-    char why[CONFINE_WHY] = "";
-    rights kept = 0;
-    int err;
-
-    for (size_t i = 0; i < d->count; i++)
-        kept |= rights_needed(d->endpoints[i].m);
-    if (!own_namespaces) /* the name it would change is everybody's */
-        kept &= ~RIGHT(SYS_ADMIN);
-    err = confine(&d->user, kept, why);
-    if (err != 0)
-        fprintf(stderr, "ipcd: cannot be confined, will not serve: %s\n", why);
-    return err;
+        ipcd_complain(who,
+                      "goes on without its own mounts: the files are writable "
+                      "as its rights permit",
+                      err);
+    return 0;
 }
 
 int
-daemon_run(struct ipcd *d)
+daemon_gives_up(const struct ipcd *d, enum confined kind, rights kept,
+                const char *reads)
 {
-    bool own_namespaces = d->has_user && geteuid() == 0 && try_namespaces(d);
-    size_t opened;
-    int err = 0;
+    const struct confinement c = {.user = d->user,
+                                  .kind = kind,
+                                  .kept = kept,
+                                  .dir = d->dir,
+                                  .reads = reads};
+    char why[CONFINE_WHY] = "";
+    int err;
 
-    for (opened = 0; opened < d->count; opened++) {
-        err = endpoint_open(&d->endpoints[opened], d);
-        if (err != 0)
-            break;
-    }
-    if (err == 0 && activation_left() != NULL) {
+    if (!d->has_user)
+        return 0;
+    err = confine(&c, why);
+    if (err != 0)
         fprintf(stderr,
-                "ipcd: no mechanism that is served (-m) wants %s, with "
-                "which ipcd was activated\n",
-                activation_left());
-        err = -EINVAL;
+                "ipcd: cannot be confined, will not serve: %s (to serve as "
+                "root: --keep-root)\n",
+                why);
+    return err;
+}
+
+/* -- from the first to the last ------------------------------------------------ */
+
+/* While it still may; later it is too late.  A server that nobody asks leaves no
+ * file otherwise. */
+static void
+open_log(const struct ipcd *d)
+{
+    int err = d->has_user ? log_open() : 0;
+
+    if (err != 0)
+        ipcd_complain(settings.log, "append_log will not work", err);
+}
+
+int
+daemon_run(struct ipcd *d, struct endpoint *e, int report)
+{
+    const char *reads;
+    const rights kept = rights_of_endpoint(e->m, &reads);
+    int err;
+
+    daemon_moves(d, e->m->name);
+    open_log(d);
+    err = endpoint_create(e, &d->stop);
+    if (err != 0) {
+        ipcd_complain(e->m->name, e->name, err);
+        return EXIT_FAILURE;
     }
-    if (err == 0 && d->has_user)
-        err = give_up_rights(d, own_namespaces);
+    activation_close_left();
+    err = daemon_gives_up(d, CONFINED_ENDPOINT, kept, reads);
     if (err == 0)
-        err = serve(d);
-    while (opened > 0)
-        endpoint_close(&d->endpoints[--opened]);
+        err = serve(d, e, report);
+    endpoint_destroy(e);
     audit_off();
-    return err == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return err < 0 ? EXIT_FAILURE : err;
 }

@@ -1,8 +1,9 @@
-/* endpoint.c - one endpoint: made, locked, served, closed. */
-#define _GNU_SOURCE /* kill */
+/* endpoint.c - one endpoint: named, made, served, closed. */
+#define _GNU_SOURCE /* kill, nanosleep */
 #include "server/ipcd.h"
 
 #include "core/activation.h"
+#include "core/clock.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -82,14 +83,32 @@ is_somebody_elses(const char *name)
            (endpoint_flat(name, flat) != 0 || !activation_owns(flat));
 }
 
+/* Its supervisor is dead, and so it will be in a moment. */
 static int
-take_name(struct endpoint *e, const char *dir)
+lock_after(const char *name, pid_t *holder)
+{
+    const struct timespec soon = ns_to_timespec(5 * NS_PER_MS);
+    const int64_t deadline = deadline_in(NS_PER_SEC);
+    int lock;
+
+    while ((lock = endpoint_lock(name, holder)) == -EEXIST &&
+           time_left(deadline) > 0 && *holder > 0 && kill(*holder, 0) == -1 &&
+           errno == ESRCH)
+        nanosleep(&soon, NULL);
+    return lock;
+}
+
+int
+endpoint_take_name(struct endpoint *e, const struct ipcd *d)
 {
     pid_t holder = -1;
-    int err = endpoint_name(e->m, dir, e->name);
+    int err = check_mechanism(e->m);
 
+    if (err != 0)
+        return err;
+    err = endpoint_name(e->m, d->dir, e->name);
     if (err != 0) {
-        ipcd_complain(dir, "the path is too long for a socket", err);
+        ipcd_complain(d->dir, "the path is too long for a socket", err);
         return err;
     }
     if (is_somebody_elses(e->name)) {
@@ -99,7 +118,7 @@ take_name(struct endpoint *e, const char *dir)
                 e->name);
         return -EEXIST;
     }
-    e->lock = endpoint_lock(e->name, &holder);
+    e->lock = lock_after(e->name, &holder);
     if (e->lock == -EEXIST) {
         fprintf(stderr,
                 "ipcd: %s: another ipcd serves it here (pid %jd); stop that "
@@ -111,37 +130,16 @@ take_name(struct endpoint *e, const char *dir)
         ipcd_complain(e->name, "cannot lock", e->lock);
         return e->lock;
     }
-    return 0;
-}
-
-/* -- both -------------------------------------------------------------------- */
-
-int
-endpoint_open(struct endpoint *e, struct ipcd *d)
-{
-    int err = check_mechanism(e->m);
-
-    if (err == 0)
-        err = take_name(e, d->dir);
-    if (err != 0)
-        return err;
     if (d->has_user)
         err = endpoint_becomes(e->name, d->user.uid);
-    if (err == 0)
-        err = endpoint_create(e, &d->stop);
     if (err != 0) {
-        ipcd_complain(e->m->name, e->name, err);
+        ipcd_complain(e->name, "cannot say who serves it", err);
         endpoint_unlock(e->name, e->lock);
     }
     return err;
 }
 
-void
-endpoint_close(struct endpoint *e)
-{
-    endpoint_destroy(e);
-    endpoint_unlock(e->name, e->lock);
-}
+/* -- serving ------------------------------------------------------------------- */
 
 void *
 endpoint_run(void *endpoint)
@@ -149,7 +147,6 @@ endpoint_run(void *endpoint)
     struct endpoint *e = endpoint;
 
     e->result = service_run(&e->service);
-    if (!*e->service.stop)
-        kill(getpid(), SIGTERM); /* it failed; do not go on half */
+    pthread_kill(e->main, SIGTERM); /* which waits for just that */
     return NULL;
 }

@@ -1,5 +1,5 @@
 /*
- * filter.c - which system calls a confined server makes: seccomp(2).
+ * filter.c - which system calls a confined process makes: seccomp(2).
  *
  * The list is what strace(1) saw of every daemon variant in the whole of the
  * conformance suite (README.md, "Confinement", has the command), and what other
@@ -13,14 +13,18 @@
  */
 #include "server/confine.h"
 
+#include "server/policy.h"
+
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/sched.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #define NEW_NAMESPACE \
     (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | \
@@ -34,22 +38,19 @@ static const char *const always[] = {
     "read", "write", "readv", "writev", "pread64", "pwrite64", "preadv",
     "pwritev", "lseek", "close", "open", "openat", "openat2", "fcntl", "fstat",
     "stat", "lstat", "newfstatat", "statx", "access", "faccessat", "faccessat2",
-    "readlink", "readlinkat", "getdents64", "unlink", "unlinkat", "rmdir",
-    "ftruncate", "fsync", "fdatasync", "umask", "_llseek", "fstatat64",
-    "fstatfs", "memfd_create", "close_range",
+    "fstatfs", "fstatfs64", "readlink", "readlinkat", "getdents64", "fsync",
+    "fdatasync", "umask", "_llseek", "fstatat64", "mq_open",
     /* waiting */
-    "poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait",
-    "epoll_pwait2", "epoll_ctl", "futex", "futex_waitv", "restart_syscall",
-    "_newselect",
+    "poll", "ppoll", "select", "pselect6", "futex", "futex_waitv",
+    "restart_syscall", "_newselect",
     /* time */
     "clock_gettime", "clock_getres", "gettimeofday", "nanosleep",
-    "clock_nanosleep", "timer_create", "timer_settime", "timer_delete",
-    /* signals, of our own threads */
+    "clock_nanosleep",
+    /* signals */
     "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigreturn",
-    "rt_sigpending", "rt_sigtimedwait", "rt_sigsuspend", "sigaltstack", "kill",
-    "tgkill", "tkill",
+    "rt_sigpending", "rt_sigtimedwait", "rt_sigsuspend", "sigaltstack",
     /* threads, and who we are */
-    "exit", "exit_group", "wait4", "set_robust_list", "set_tid_address", "rseq",
+    "exit", "exit_group", "set_robust_list", "set_tid_address", "rseq",
     "sched_yield", "sched_getaffinity", "membarrier", "getpid", "gettid",
     "getppid", "getuid", "geteuid", "getgid", "getegid", "getgroups",
     "getresuid", "getresgid", "uname", "getrandom", "getrusage", "sysinfo",
@@ -57,13 +58,19 @@ static const char *const always[] = {
     "brk", "munmap", "mremap", "madvise",
     /* sockets: those there are, the one that asks sock_diag(7) who is at the
      * other end of a TCP connection, and the system log's */
-    "socket", "socketpair", "connect", "accept", "accept4", "recvfrom",
-    "recvmsg", "sendto", "sendmsg", "send", "recv", "getsockopt", "setsockopt",
-    "getsockname", "getpeername", "shutdown",
+    "socket", "socketpair", "connect", "recvfrom", "recvmsg", "sendto",
+    "sendmsg", "send", "recv", "getsockopt", "setsockopt", "getsockname",
+    "getpeername"};
+
+/* What it takes to serve. */
+static const char *const of_endpoint[] = {
+    "unlink", "unlinkat", "rmdir", "ftruncate", "epoll_wait", "epoll_pwait",
+    "epoll_pwait2", "epoll_ctl", "timer_create", "timer_settime",
+    "timer_delete", "eventfd2", "accept", "accept4", "shutdown",
     /* System V; POSIX queues */
     "msgrcv", "msgsnd", "msgctl", "semop", "semtimedop", "semctl", "shmat",
-    "shmdt", "shmctl", "mq_open", "mq_timedsend", "mq_timedreceive",
-    "mq_getsetattr", "mq_unlink"};
+    "shmdt", "shmctl", "mq_timedsend", "mq_timedreceive", "mq_getsetattr",
+    "mq_unlink"};
 
 /* Where these have ids of 16 bits, 65536 becomes root and add_refused() would
  * not see it.  Only the later form is called there. */
@@ -75,8 +82,12 @@ static const char *const always[] = {
 #define SETRESGID "setresgid"
 #endif
 
-/* With a right comes the call that it is good for; without, it says EPERM, as
- * to everybody who has not the right. */
+/* What it takes to have children who do one thing each. */
+static const char *const of_broker[] = {"wait4", "prctl", "memfd_create",
+                                        "signalfd4"};
+
+/* With a right of the broker's comes the call that it is good for; without, it
+ * says EPERM, as to everybody who has not the right. */
 static const struct {
     const char *call;
     rights right;
@@ -110,15 +121,28 @@ static const struct {
 #define MMAP "mmap"
 #endif
 
-/* Calls with a condition: argument & mask == 0. */
-static const struct {
+/* Calls with a condition: argument & mask == value. */
+struct condition {
     const char *call;
     unsigned argument;
-    scmp_datum_t mask;
-} without[] = {
-    {"clone", CLONE_FLAGS, NEW_NAMESPACE}, /* in its own, a user is root */
-    {MMAP, 2, MMAP_MASK},                  /* data never becomes code */
-    {"mprotect", 2, PROT_EXEC},
+    scmp_datum_t mask, value;
+};
+
+static const struct condition conditions[] = {
+    {MMAP, 2, MMAP_MASK, 0}, /* data never becomes code */
+    {"mprotect", 2, PROT_EXEC, 0},
+};
+
+/* In a namespace of its own a user is root; and an endpoint has threads only.
+ * It asks whether a process is there, signal 0, and may signal none. */
+static const struct condition conditions_of_endpoint[] = {
+    {"clone", CLONE_FLAGS, CLONE_THREAD | NEW_NAMESPACE, CLONE_THREAD},
+    {"kill", 1, UINT32_MAX, 0},
+};
+
+static const struct condition conditions_of_broker[] = {
+    {"clone", CLONE_FLAGS, NEW_NAMESPACE, 0},
+    {"kill", 1, UINT32_MAX, SIGKILL}, /* a worker that is late */
 };
 
 /* Refused whatever the lists above say; killed where action is that. */
@@ -159,62 +183,150 @@ add_names(scmp_filter_ctx filter, uint32_t action, const char *const *name,
     return err;
 }
 
-static int
-add_allowed(scmp_filter_ctx filter, rights kept)
-{
-    int err = add_names(filter, SCMP_ACT_ALLOW, always,
-                        sizeof always / sizeof *always);
+#define ADD_NAMES(filter, action, names) \
+    add_names(filter, action, names, sizeof names / sizeof *names)
 
-    for (size_t i = 0; i < sizeof with_right / sizeof *with_right; i++)
-        if (err == 0)
-            err = add_forms(filter,
-                            kept & with_right[i].right ? SCMP_ACT_ALLOW
-                                                       : SCMP_ACT_ERRNO(EPERM),
-                            with_right[i].call);
-    for (size_t i = 0; i < sizeof without / sizeof *without; i++)
-        if (err == 0)
-            err = seccomp_rule_add(
-                filter, SCMP_ACT_ALLOW,
-                seccomp_syscall_resolve_name(without[i].call),
-                without[i].mask != 0,
-                SCMP_CMP(without[i].argument, SCMP_CMP_MASKED_EQ,
-                         without[i].mask, 0));
+static int
+add_conditions(scmp_filter_ctx filter, const struct condition *c, size_t n)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < n && err == 0; i++)
+        err = seccomp_rule_add(
+            filter, SCMP_ACT_ALLOW, seccomp_syscall_resolve_name(c[i].call),
+            c[i].mask != 0,
+            SCMP_CMP(c[i].argument, SCMP_CMP_MASKED_EQ, c[i].mask, c[i].value));
     return err;
 }
 
-/* CAP_SETUID is for becoming a client.  Root is not one: uid 0 owns most files
- * and would need no capability to change them. */
+#define ADD_CONDITIONS(filter, table) \
+    add_conditions(filter, table, sizeof table / sizeof *table)
+
+/* pthread_kill(3): of our own threads. */
 static int
-add_refused(scmp_filter_ctx filter)
+add_own_threads(scmp_filter_ctx filter)
 {
-    int err = add_names(filter, SCMP_ACT_KILL_PROCESS, fatal,
-                        sizeof fatal / sizeof *fatal);
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+                            SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+}
 
-    for (unsigned argument = 0; argument < 3 && err == 0; argument++) {
-        const struct scmp_arg_cmp root =
-            SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, UINT32_MAX, 0);
+static int
+add_for_endpoint(scmp_filter_ctx filter)
+{
+    int err = ADD_NAMES(filter, SCMP_ACT_ALLOW, of_endpoint);
 
-        err =
-            seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM),
-                             seccomp_syscall_resolve_name(SETRESUID), 1, root);
+    if (err == 0)
+        err = ADD_CONDITIONS(filter, conditions_of_endpoint);
+    return err != 0 ? err : add_own_threads(filter);
+}
+
+static int
+add_for_broker(scmp_filter_ctx filter)
+{
+    int err = ADD_NAMES(filter, SCMP_ACT_ALLOW, of_broker);
+
+    return err != 0 ? err : ADD_CONDITIONS(filter, conditions_of_broker);
+}
+
+static int
+add_allowed(scmp_filter_ctx filter, enum confined kind, rights kept)
+{
+    const rights usable = kind == CONFINED_BROKER ? kept : 0;
+    int err = ADD_NAMES(filter, SCMP_ACT_ALLOW, always);
+
+    for (size_t i = 0; i < sizeof with_right / sizeof *with_right; i++)
         if (err == 0)
-            err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM),
-                                   seccomp_syscall_resolve_name(SETRESGID), 1,
-                                   root);
+            err =
+                add_names(filter,
+                          usable & with_right[i].right ? SCMP_ACT_ALLOW
+                                                       : SCMP_ACT_ERRNO(EPERM),
+                          &with_right[i].call, 1);
+    if (err == 0)
+        err = ADD_CONDITIONS(filter, conditions);
+    if (err != 0)
+        return err;
+    return kind == CONFINED_BROKER ? add_for_broker(filter)
+                                   : add_for_endpoint(filter);
+}
+
+/* -- whom nobody becomes ------------------------------------------------------- */
+
+/* One block of ids, 2^n of them, of which the first is a multiple of that: then
+ * a mask says it.  The kernel looks at 32 bits of the argument, so do we. */
+static int
+refuse_block(scmp_filter_ctx filter, int call, uint32_t first, uint32_t size)
+{
+    int err = 0;
+
+    for (unsigned argument = 0; argument < 3 && err == 0; argument++)
+        err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 1,
+                               SCMP_CMP(argument, SCMP_CMP_MASKED_EQ,
+                                        (scmp_datum_t)(uint32_t) ~(size - 1),
+                                        first));
+    return err;
+}
+
+static int
+refuse_range(scmp_filter_ctx filter, int call, uint32_t first, uint32_t end)
+{
+    int err = 0;
+
+    while (first < end && err == 0) {
+        uint32_t size = first == 0 ? SYSTEM_IDS : first & -first;
+
+        while (size > end - first || (size & (size - 1)) != 0)
+            size = size > end - first ? size / 2 : size & (size - 1);
+        err = refuse_block(filter, call, first, size);
+        first += size;
     }
     return err;
 }
 
+/* All below, but for those that the rules name one by one.  Root is never one of
+ * them: uid 0 owns most files and would need no capability to change them. */
+static int
+refuse_system_ids(scmp_filter_ctx filter, int call, bool group)
+{
+    struct policy *policy = policy_hold();
+    uint32_t first = 0;
+    int err = 0;
+
+    for (uint32_t id = 1; id < SYSTEM_IDS && err == 0; id++)
+        if (policy_names(policy, group, id)) {
+            err = refuse_range(filter, call, first, id);
+            first = id + 1;
+        }
+    if (err == 0)
+        err = refuse_range(filter, call, first, SYSTEM_IDS);
+    policy_release(policy);
+    return err;
+}
+
+/* CAP_SETUID is for becoming a client. */
+static int
+add_refused(scmp_filter_ctx filter)
+{
+    int err = ADD_NAMES(filter, SCMP_ACT_KILL_PROCESS, fatal);
+
+    if (err == 0)
+        err = refuse_system_ids(filter, seccomp_syscall_resolve_name(SETRESUID),
+                                false);
+    return err != 0 ? err
+                    : refuse_system_ids(filter,
+                                        seccomp_syscall_resolve_name(SETRESGID),
+                                        true);
+}
+
 /* Two filters: the kernel asks both, and the stricter answer counts. */
 static int
-load(uint32_t otherwise, bool refusals, rights kept)
+load(uint32_t otherwise, bool refusals, enum confined kind, rights kept)
 {
     scmp_filter_ctx filter = seccomp_init(otherwise);
     int err;
 
     if (filter == NULL)
         return -ENOMEM;
-    err = refusals ? add_refused(filter) : add_allowed(filter, kept);
+    err = refusals ? add_refused(filter) : add_allowed(filter, kind, kept);
     if (err == 0)
         err = seccomp_load(filter);
     seccomp_release(filter);
@@ -222,9 +334,9 @@ load(uint32_t otherwise, bool refusals, rights kept)
 }
 
 int
-filter_install(rights kept)
+filter_install(enum confined kind, rights kept)
 {
-    int err = load(SCMP_ACT_ALLOW, true, kept);
+    int err = load(SCMP_ACT_ALLOW, true, kind, kept);
 
-    return err != 0 ? err : load(SCMP_ACT_ERRNO(ENOSYS), false, kept);
+    return err != 0 ? err : load(SCMP_ACT_ERRNO(ENOSYS), false, kind, kept);
 }

@@ -1,14 +1,13 @@
 /* handover.c - descriptors from the supervisor to the confined server. */
-#define _GNU_SOURCE /* O_CLOEXEC, MSG_CMSG_CLOEXEC */
+#define _GNU_SOURCE /* O_CLOEXEC, SOCK_CLOEXEC */
 #include "server/handover.h"
 
 #include "server/lines.h"
 #include "server/settings.h"
+#include "server/worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,20 +22,14 @@ struct parcel {
     int error; /* of open(2); 0: a descriptor comes with it */
 };
 
-union control {
-    struct cmsghdr h;
-    char room[CMSG_SPACE(sizeof(int))];
-};
-
-/* Receiving end, sending end. */
-static int ends[2] = {-1, -1};
+static int from = -1;
 
 static struct {
     int fd, error;
 } arrived[HANDOVER_FILES] = {{.fd = -1}, {.fd = -1}};
 
 int
-handover_begin(void)
+handover_pair(int ends[2])
 {
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == -1
                ? -errno
@@ -44,73 +37,50 @@ handover_begin(void)
 }
 
 void
-handover_be_supervisor(void)
+handover_from(int end)
 {
-    close(ends[0]);
-}
-
-void
-handover_be_server(void)
-{
-    close(ends[1]);
+    from = end;
 }
 
 /* -- supervisor ---------------------------------------------------------------- */
 
-/* A server that has not taken the last ones in yet will not miss these. */
+/* A child that has not taken the last ones in yet will not miss these. */
 static void
-send_file(enum handover file, const char *path)
+send_file(int to, enum handover file, const char *path)
 {
-    union control control = {.room = {0}};
     int fd = open(path, flags[file], 0600);
     struct parcel parcel = {.file = file, .error = fd == -1 ? errno : 0};
-    struct iovec data = {.iov_base = &parcel, .iov_len = sizeof parcel};
-    struct msghdr msg = {.msg_iov = &data, .msg_iovlen = 1};
 
-    if (fd != -1) {
-        control.h.cmsg_level = SOL_SOCKET;
-        control.h.cmsg_type = SCM_RIGHTS;
-        control.h.cmsg_len = CMSG_LEN(sizeof fd);
-        memcpy(CMSG_DATA(&control.h), &fd, sizeof fd);
-        msg.msg_control = &control;
-        msg.msg_controllen = sizeof control;
-    }
-    sendmsg(ends[1], &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+    send_with_fd(to, &parcel, sizeof parcel, fd, MSG_DONTWAIT);
     if (fd != -1)
         close(fd);
 }
 
 void
-handover_send(void)
+handover_send(int end)
 {
     if (settings.policy != NULL)
-        send_file(HANDOVER_POLICY, settings.policy);
+        send_file(end, HANDOVER_POLICY, settings.policy);
     if (settings.audit != NULL)
-        send_file(HANDOVER_AUDIT, settings.audit);
+        send_file(end, HANDOVER_AUDIT, settings.audit);
 }
 
-/* -- server -------------------------------------------------------------------- */
+/* -- its child --------------------------------------------------------------- */
 
 /* Nobody but the supervisor has the other end, so what comes is what it should
  * be; but our table of descriptors may be full. */
 static int
 receive(void)
 {
-    union control control = {.room = {0}};
     struct parcel parcel = {.error = 0};
-    struct iovec data = {.iov_base = &parcel, .iov_len = sizeof parcel};
-    struct msghdr msg = {.msg_iov = &data,
-                         .msg_iovlen = 1,
-                         .msg_control = &control,
-                         .msg_controllen = sizeof control};
-    int fd = -1;
+    int fd,
+        err = receive_with_fd(from, &parcel, sizeof parcel, &fd, MSG_DONTWAIT);
 
-    if (recvmsg(ends[0], &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) !=
-        sizeof parcel)
-        return -EAGAIN;
-    if (msg.msg_controllen >= CMSG_LEN(sizeof fd))
-        memcpy(&fd, CMSG_DATA(&control.h), sizeof fd);
-    else if (parcel.error == 0)
+    if (err != 0 && err != -EMFILE)
+        return err;
+    if (err == 0 && fd == -1 && parcel.error == 0)
+        parcel.error = EMFILE;
+    if (err == -EMFILE)
         parcel.error = EMFILE;
     if (arrived[parcel.file].fd != -1)
         close(arrived[parcel.file].fd);
@@ -124,7 +94,7 @@ handover_open(enum handover file, const char *path)
 {
     int fd, error;
 
-    while (ends[0] != -1 && receive() == 0)
+    while (from != -1 && receive() == 0)
         ; /* signals melt into one; the last is the newest */
     fd = arrived[file].fd;
     error = arrived[file].error;

@@ -86,7 +86,7 @@ reset_limits(void)
         {RLIMIT_DATA, RLIM_INFINITY},
         {RLIMIT_RTTIME, RLIM_INFINITY},
         {RLIMIT_NPROC,
-         RLIM_INFINITY},           /* of the caller's uid: open_as.c forks */
+         RLIM_INFINITY},           /* of the caller's uid: worker.c */
         {RLIMIT_SIGPENDING, 1024}, /* signals/rt receives them */
         {RLIMIT_MSGQUEUE, 1 << 20},
         {RLIMIT_MEMLOCK, 1 << 16},

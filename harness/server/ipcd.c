@@ -1,10 +1,9 @@
 /*
  * ipcd.c - the server: its command line, and in which form it serves.
  *
- *   ipcd -m socket/stream -m fifo/perclient     a daemon, one thread for each
+ *   ipcd -m socket/stream -m fifo/perclient     a daemon, a process for each;
+ *                                               root is given up: confine.h
  *   ipcd --stdio -m pipe/coprocess              started by its client
- *   ipcd --user ipclab -m ...                   a daemon that is root no more:
- *                                               confine.h
  *   ipcd --sweep                                what a killed one left
  *
  * ipcd.h names the parts that do it.
@@ -44,7 +43,8 @@ enum {
     KEY_RUN_DIR,
     KEY_LISTEN,
     KEY_SWEEP,
-    KEY_USER
+    KEY_USER,
+    KEY_KEEP_ROOT
 };
 
 static const struct argp_option option_list[] = {
@@ -59,15 +59,20 @@ static const struct argp_option option_list[] = {
      "installed set-user-ID",
      0},
     {"ready-fd", KEY_READY_FD, "FD", 0,
-     "write a byte to FD and close it when clients can connect", 0},
+     "when clients can connect, write a line for each endpoint to FD, its "
+     "process and its name, and close FD",
+     0},
     {"listen", KEY_LISTEN, "ADDRESS[:PORT]", 0,
      "for mechanisms that reach other hosts (default: 127.0.0.1, a port the "
      "kernel chooses)",
      0},
     {"user", KEY_USER, "NAME|UID[:GID]", 0,
      "once the endpoints are made, run as this user, with the rights that "
-     "serving takes and no others; who is not root can only name himself",
+     "serving takes and no others; who is not root can only name himself "
+     "(default, started by root: ipclab, or a uid that nobody has)",
      0},
+    {"keep-root", KEY_KEEP_ROOT, NULL, 0,
+     "started by root, serve as root, with all its rights", 0},
     {"sweep", KEY_SWEEP, NULL, 0,
      "remove what a killed server left in the run directory (none named: and "
      "what killed runs of ipcattack and ipcbench left in $TMPDIR and /tmp), "
@@ -121,6 +126,9 @@ parse_option(int key, char *arg, struct argp_state *state)
                        arg);
         ipcd.has_user = true;
         return 0;
+    case KEY_KEEP_ROOT:
+        ipcd.keep_root = true;
+        return 0;
     case KEY_READY_FD:
         fd = strtol(arg, &end, 10);
         if (*arg == '\0' || *end != '\0' || fd < 3 || fd > INT32_MAX)
@@ -148,6 +156,10 @@ parse_option(int key, char *arg, struct argp_state *state)
         if (ipcd.has_user && geteuid() != 0 &&
             (ipcd.user.uid != geteuid() || ipcd.user.gid != getegid()))
             argp_error(state, "--user: only root can become somebody else");
+        if (ipcd.keep_root && (ipcd.has_user || options.stdio))
+            argp_error(state, "--keep-root is for a daemon without --user");
+        if (ipcd.keep_root && geteuid() != 0)
+            argp_error(state, "--keep-root: only root has root's rights");
         if (ipcd.has_user && options.stdio)
             argp_error(state, "--user is for a daemon; --stdio is the "
                               "client's own server");
@@ -158,6 +170,38 @@ parse_option(int key, char *arg, struct argp_state *state)
 }
 
 /* -- the forms -------------------------------------------------------------- */
+
+/* ThreadSanitizer has a thread of its own, which would keep its rights. */
+#ifdef IPCLAB_TSAN
+#define CAN_CONFINE false
+#else
+#define CAN_CONFINE true
+#endif
+
+/* Root does not serve as root, unless it says so. */
+static int
+choose_user(void)
+{
+    int err = 0;
+
+    if (geteuid() != 0 || ipcd.has_user)
+        return 0;
+    if (ipcd.keep_root || !CAN_CONFINE) {
+        fputs("ipcd: serves as root, with all its rights\n", stderr);
+        return 0;
+    }
+    err = service_user_default(&ipcd.user);
+    if (err == -ERANGE) {
+        fputs("ipcd: serves as the root of this user namespace, which has no "
+              "other uid to become\n",
+              stderr);
+        return 0;
+    }
+    if (err != 0)
+        ipcd_complain("no user to become", "say --user or --keep-root", err);
+    ipcd.has_user = err == 0;
+    return err;
+}
 
 static int
 run_daemon(void)
@@ -172,13 +216,9 @@ run_daemon(void)
                       made);
         return EXIT_FAILURE;
     }
-    status = ipcd.has_user && geteuid() == 0 ? supervisor_run(&ipcd)
-                                             : daemon_run(&ipcd);
+    status = choose_user() == 0 ? supervisor_run(&ipcd) : EXIT_FAILURE;
     if (made == 1)
         rmdir(ipcd.dir);
-    /* LeakSanitizer, at exit(3), would trace us: confined, that is fatal. */
-    if (ipcd.has_user)
-        _exit(status);
     return status;
 }
 
@@ -249,6 +289,7 @@ main(int argc, char **argv)
               stderr);
         return EX_NOPERM;
     }
+    signal(SIGXFSZ, SIG_IGN); /* write(2) says EFBIG, and the server lives */
     if (activation_begin(why) != 0) {
         fprintf(stderr, "ipcd: activated, but %s\n", why);
         return EX_PROTOCOL;

@@ -57,6 +57,10 @@ is_hostname(const struct api_value *v)
 uint32_t
 do_set_hostname(struct call *c)
 {
+    struct broker_request r;
+    struct broker_answer a;
+    int err;
+
     if (!is_hostname(&c->args[0]))
         return call_fail(c, WIRE_BAD_ARGS, 0,
                          "name: 1 to %d letters, digits, hyphens and dots, a "
@@ -67,81 +71,28 @@ do_set_hostname(struct call *c)
                          "the server has no UTS namespace of its own, so this "
                          "would rename the machine; start it in one (unshare "
                          "-u) or with --allow-host-uts");
-    if (sethostname(c->args[0].at, c->args[0].len) == -1)
-        return call_fail(c, WIRE_OS_ERROR, errno, "sethostname: %s",
-                         strerror(errno));
+    err = broker_request(&r, BROKER_HOSTNAME, &c->peer, c->args[0].at,
+                         c->args[0].len);
+    if (err == 0)
+        err = broker_do(&c->broker, &r, &a);
+    broker_end(&c->broker);
+    if (err != 0)
+        return call_fail(c, WIRE_OS_ERROR, -err, "sethostname: %s",
+                         strerror(-err));
     return WIRE_OK;
 }
 
 /* -- the caller's priority ------------------------------------------------------ */
-
-/* Do both ids, the real and the effective one, belong to this user?  Not by the
- * owner of /proc/PID, which is root for whoever is not dumpable. */
-static bool
-runs_as(pid_t pid, uid_t uid)
-{
-    unsigned long real = ULONG_MAX, effective = ULONG_MAX;
-    char path[64], line[256];
-    FILE *in;
-
-    snprintf(path, sizeof path, "/proc/%jd/status", (intmax_t)pid);
-    in = fopen(path, "re");
-    if (in == NULL)
-        return false;
-    while (fgets(line, sizeof line, in) != NULL)
-        if (sscanf(line, "Uid: %lu %lu", &real, &effective) == 2)
-            break;
-    fclose(in);
-    return real == uid && effective == uid;
-}
-
-/* A pidfd is readable once its process has ended: pidfd_open(2). */
-static bool
-has_ended(int pidfd)
-{
-    struct pollfd p = {.fd = pidfd, .events = POLLIN};
-
-    return poll(&p, 1, 0) != 0;
-}
-
-/*
- * The pid of a caller is a name, not an identity: by the time we use it the
- * caller may have died and the number been given to somebody else.  So the pid
- * says whom to look at, and the uid, which is evidence, whether that is one of
- * the caller's own processes; the pidfd holds on to the process we looked at,
- * and says whether it still was that one when it was changed.  What remains is
- * the moment between that look and setpriority(2), which takes no pidfd; in it
- * the process would have to die and all numbers be used once.
- */
-static int
-change_priority(pid_t pid, uid_t uid, int nice, int *old)
-{
-    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    int err;
-
-    if (pidfd == -1)
-        return -errno;
-    errno = 0; /* -1 is a priority as well */
-    *old = getpriority(PRIO_PROCESS, (id_t)pid);
-    err = errno;
-    if (err == 0 && !runs_as(pid, uid))
-        err = EPERM;
-    if (err == 0 && has_ended(pidfd))
-        err = ESRCH;
-    if (err == 0 && setpriority(PRIO_PROCESS, (id_t)pid, nice) == -1)
-        err = errno;
-    if (err == 0 && has_ended(pidfd))
-        err = ESRCH;
-    close(pidfd);
-    return -err;
-}
 
 /* In Linux a nice value belongs to a thread; this one is the main thread's:
  * setpriority(2). */
 uint32_t
 do_set_priority(struct call *c)
 {
-    int err, nice = c->args[0].i32;
+    const int nice = c->args[0].i32;
+    struct broker_request r;
+    struct broker_answer a;
+    int err;
 
     if (nice < -20 || nice > 19)
         return call_fail(c, WIRE_BAD_ARGS, 0, "nice: -20 to 19");
@@ -150,7 +101,12 @@ do_set_priority(struct call *c)
                          "set_priority needs to know which process asks, and "
                          "%s does not tell",
                          c->service->m->name);
-    err = change_priority(c->peer.pid, c->peer.uid, nice, &c->results[0].i32);
+    err = broker_request(&r, BROKER_PRIORITY, &c->peer, "", 0);
+    r.number = nice;
+    if (err == 0)
+        err = broker_do(&c->broker, &r, &a);
+    broker_end(&c->broker);
+    c->results[0].i32 = a.number;
     if (err != 0)
         return call_fail(c, WIRE_OS_ERROR, -err, "process %jd: %s",
                          (intmax_t)c->peer.pid,
@@ -162,34 +118,13 @@ do_set_priority(struct call *c)
 
 /* -- a low port ------------------------------------------------------------------- */
 
-static int
-listen_at(uint16_t port)
-{
-    const struct sockaddr_in here = {
-        .sin_family = AF_INET,
-        .sin_port = htons(port),
-        .sin_addr = {htonl(INADDR_LOOPBACK)},
-    };
-    const int on = 1;
-    int err, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (fd == -1)
-        return -errno;
-    /* For TCP this only means: not to wait for connections long closed. */
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-        bind(fd, (const struct sockaddr *)&here, sizeof here) == 0 &&
-        listen(fd, SOMAXCONN) == 0)
-        return fd;
-    err = -errno;
-    close(fd);
-    return err;
-}
-
 uint32_t
 do_bind_port(struct call *c)
 {
-    uint32_t port = c->args[0].u32;
-    int fd;
+    const uint32_t port = c->args[0].u32;
+    struct broker_request r;
+    struct broker_answer a;
+    int err;
 
     if (port == 0 || port >= IPPORT_RESERVED)
         return call_fail(c, WIRE_BAD_ARGS, 0,
@@ -198,10 +133,13 @@ do_bind_port(struct call *c)
     if (!(c->service->m->caps & IPC_PASSES_FD))
         return call_fail(c, WIRE_OS_ERROR, EOPNOTSUPP,
                          "no descriptor can travel by %s", c->service->m->name);
-    fd = listen_at((uint16_t)port);
-    if (fd < 0)
-        return call_fail(c, WIRE_OS_ERROR, -fd, "port %u: %s", port,
-                         strerror(-fd));
-    c->fd = fd;
+    err = broker_request(&r, BROKER_PORT, &c->peer, "", 0);
+    r.number = (int32_t)port;
+    if (err == 0)
+        err = broker_do(&c->broker, &r, &a);
+    if (err != 0)
+        return call_fail(c, WIRE_OS_ERROR, -err, "port %u: %s", port,
+                         strerror(-err));
+    c->fd = a.fd;
     return WIRE_OK;
 }

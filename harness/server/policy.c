@@ -185,6 +185,25 @@ policy_offers(const struct policy *p, const struct api_method *method)
     return !(method->marks & API_PRIVILEGED);
 }
 
+bool
+policy_names(const struct policy *p, bool group, uint32_t id)
+{
+    for (unsigned i = 0; p != NULL && i < p->count; i++)
+        if (p->rules[i].allow && p->rules[i].who == (group ? GID : UID) &&
+            p->rules[i].id == id)
+            return true;
+    return false;
+}
+
+bool
+policy_has_paths(const struct policy *p)
+{
+    for (unsigned i = 0; p != NULL && i < p->count; i++)
+        if (p->rules[i].dir != NULL)
+            return true;
+    return false;
+}
+
 /* -- the one in force -------------------------------------------------------- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

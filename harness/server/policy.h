@@ -79,6 +79,11 @@ int policy_grant(const struct policy *p, const struct ipc_peer *peer,
  * enough?  If not, nobody needs to be able to carry it out. */
 bool policy_offers(const struct policy *p, const struct api_method *method);
 
+/* Is there a rule that allows something to just this uid, or group?  And one
+ * with path=? */
+bool policy_names(const struct policy *p, bool group, uint32_t id);
+bool policy_has_paths(const struct policy *p);
+
 /* -- the one in force ------------------------------------------------------ */
 
 /*

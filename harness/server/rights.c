@@ -1,11 +1,13 @@
 /*
- * rights.c - which of root's capabilities a daemon still needs when it is root
- * no more: as data, each with its reason.  harness/test/test_drop.c tries
- * every mechanism with these, and finds out that fewer would not do.
+ * rights.c - which of root's capabilities a daemon's processes still need when
+ * they are root no more: as data, each with its reason.
+ * harness/test/test_drop.c tries every mechanism with these, and finds out that
+ * fewer would not do.
  */
 #include "server/confine.h"
 
 #include "core/api.h"
+#include "server/broker.h"
 #include "server/policy.h"
 
 #include <linux/capability.h>
@@ -17,73 +19,122 @@
 static const struct {
     const char *mechanism;
     rights needs;
+    const char *reads; /* a directory that others need not see */
 } for_mechanism[] = {
-    /* its reply FIFO */
-    {"fifo/perclient", RIGHT(DAC_OVERRIDE)},
+    /* whose pid that is, which the queue tells: its status */
+    {"msgq/sysv-types", 0, "/proc"},
     /* its file */
-    {"mmap/file", RIGHT(DAC_OVERRIDE)},
+    {"mmap/file", RIGHT(DAC_OVERRIDE), NULL},
     /* and takes it off the directory, or would meet it there again */
-    {"mmap/lockfile", RIGHT(DAC_OVERRIDE) | RIGHT(FOWNER)},
+    {"mmap/lockfile", RIGHT(DAC_OVERRIDE) | RIGHT(FOWNER), NULL},
     /* our own queue, which now is another user's and only for writing to, and
      * its reply queue; msgq/sysv-types has only the one queue, for everybody */
-    {"msgq/sysv-private", RIGHT(IPC_OWNER)},
+    {"msgq/sysv-private", RIGHT(IPC_OWNER), NULL},
     /* its reply queue: a file, of the file system mqueue */
-    {"msgq/posix", RIGHT(DAC_OVERRIDE)},
+    {"msgq/posix", RIGHT(DAC_OVERRIDE), "/dev/mqueue"},
     /* our set and its sets */
-    {"sem/values", RIGHT(IPC_OWNER)},
+    {"sem/values", RIGHT(IPC_OWNER), NULL},
     /* its semaphores and its letter: files in /dev/shm */
-    {"sem/mailbox", RIGHT(DAC_OVERRIDE)},
+    {"sem/mailbox", RIGHT(DAC_OVERRIDE), NULL},
     /* its segment, and the semaphores beside it */
-    {"shm/sysv", RIGHT(IPC_OWNER)},
-    /* its memory: a descriptor of its process, /proc/PID/fd */
-    {"shm/futex", RIGHT(DAC_OVERRIDE) | RIGHT(SYS_PTRACE)},
-    {"shm/spin", RIGHT(DAC_OVERRIDE) | RIGHT(SYS_PTRACE)},
+    {"shm/sysv", RIGHT(IPC_OWNER), NULL},
     /* its memory: a file in /dev/shm */
-    {"shm/mutex", RIGHT(DAC_OVERRIDE)},
-    {"shm/reclock", RIGHT(DAC_OVERRIDE) | RIGHT(FOWNER)}, /* likewise */
+    {"shm/mutex", RIGHT(DAC_OVERRIDE), NULL},
+    {"shm/reclock", RIGHT(DAC_OVERRIDE) | RIGHT(FOWNER), NULL}, /* likewise */
 };
 
-/* What a method does for its caller.  Only where the mechanism can prove who
- * that is, for elsewhere nobody is allowed to call it; and what is privileged, only
- * where the policy at the start has a rule that allows it to somebody. */
+/* What an endpoint asks the broker for, and what the broker needs for that.
+ * Only where the mechanism can prove who its caller is, for elsewhere nobody is
+ * allowed to call it; and what is privileged, only where the policy at the start
+ * has a rule that allows it to somebody. */
 static const struct {
+    enum broker_what what;
     const struct api_method *method;
     rights needs;
-} for_method[] = {
-    /* open_as.c's worker becomes the caller.  It never becomes root, with these
-     * or without: filter.c. */
-    {API_METHOD(read_file), RIGHT(SETUID) | RIGHT(SETGID)},
-    {API_METHOD(open_file), RIGHT(SETUID) | RIGHT(SETGID)},
+} to_ask[] = {
+    /* A worker becomes the caller.  It never becomes root or another user of
+     * the system, with these or without: filter.c. */
+    {BROKER_READ, API_METHOD(read_file), RIGHT(SETUID) | RIGHT(SETGID)},
+    {BROKER_OPEN, API_METHOD(open_file), RIGHT(SETUID) | RIGHT(SETGID)},
+    /* A client's object; and root's, which it does not become. */
+    {BROKER_OBJECT, NULL, RIGHT(SETUID) | RIGHT(SETGID) | RIGHT(DAC_OVERRIDE)},
+    /* The memory that root's process has open: /proc/PID/fd */
+    {BROKER_MEMORY, NULL, RIGHT(SYS_PTRACE)},
     /* In the UTS namespace that we have made.  It belongs to the first user
      * namespace all the same, so this right would do much more than rename:
      * what keeps it to that is the list of system calls. */
-    {API_METHOD(set_hostname), RIGHT(SYS_ADMIN)},
+    {BROKER_HOSTNAME, API_METHOD(set_hostname), RIGHT(SYS_ADMIN)},
     /* of another user's process, and upwards */
-    {API_METHOD(set_priority), RIGHT(SYS_NICE)},
-    {API_METHOD(bind_port), RIGHT(NET_BIND_SERVICE)},
+    {BROKER_PRIORITY, API_METHOD(set_priority), RIGHT(SYS_NICE)},
+    {BROKER_PORT, API_METHOD(bind_port), RIGHT(NET_BIND_SERVICE)},
+};
+#define TO_ASK (sizeof to_ask / sizeof *to_ask)
+
+/* Whose clients make objects that core/object.h opens. */
+static const struct {
+    const char *mechanism;
+    unsigned may;
+} has_objects[] = {
+    {"fifo/perclient", 1u << BROKER_OBJECT},
+    {"shm/futex", 1u << BROKER_OBJECT | 1u << BROKER_MEMORY},
+    {"shm/spin", 1u << BROKER_OBJECT | 1u << BROKER_MEMORY},
 };
 
 rights
-rights_needed(const struct ipc_mechanism *m)
+rights_of_endpoint(const struct ipc_mechanism *m, const char **reads)
 {
-    struct policy *policy;
     rights all = 0;
 
+    *reads = NULL;
     for (size_t i = 0; i < sizeof for_mechanism / sizeof *for_mechanism; i++)
         if (strncmp(m->name, for_mechanism[i].mechanism,
-                    strlen(for_mechanism[i].mechanism)) == 0)
+                    strlen(for_mechanism[i].mechanism)) == 0) {
             all |= for_mechanism[i].needs;
-    /* A trusting mechanism offers such methods only to its owner, for whom
-     * nobody has to be become. */
-    if (m->caps & (IPC_ONEWAY | IPC_TRUSTING))
-        return all;
-    policy = policy_hold();
-    for (size_t i = 0; i < sizeof for_method / sizeof *for_method; i++) {
-        const struct api_method *method = for_method[i].method;
+            *reads = for_mechanism[i].reads;
+        }
+    return all;
+}
 
-        if (method->evidence <= m->evidence && policy_offers(policy, method))
-            all |= for_method[i].needs;
-    }
+/* A trusting mechanism offers such methods only to its owner, for whom nobody
+ * has to be become. */
+static bool
+offers(const struct ipc_mechanism *m, const struct policy *policy,
+       const struct api_method *method)
+{
+    return !(m->caps & (IPC_ONEWAY | IPC_TRUSTING)) &&
+           method->evidence <= m->evidence && policy_offers(policy, method);
+}
+
+unsigned
+rights_to_ask(const struct ipc_mechanism *m)
+{
+    struct policy *policy = policy_hold();
+    unsigned may = 0;
+
+    for (size_t i = 0; i < TO_ASK; i++)
+        if (to_ask[i].method != NULL && offers(m, policy, to_ask[i].method))
+            may |= 1u << to_ask[i].what;
+    for (size_t i = 0; i < sizeof has_objects / sizeof *has_objects; i++)
+        if (strcmp(m->name, has_objects[i].mechanism) == 0)
+            may |= has_objects[i].may;
+    policy_release(policy);
+    return may;
+}
+
+/* CAP_DAC_READ_SEARCH: what a rule with path= grants is opened with the server's
+ * rights, which root's are no more. */
+rights
+rights_of_broker(unsigned may_be_asked)
+{
+    const unsigned files = 1u << BROKER_OPEN | 1u << BROKER_READ;
+    struct policy *policy = policy_hold();
+    rights all = 0;
+
+    for (size_t i = 0; i < TO_ASK; i++)
+        if (may_be_asked >> to_ask[i].what & 1)
+            all |= to_ask[i].needs;
+    if ((may_be_asked & files) != 0 && policy_has_paths(policy))
+        all |= RIGHT(DAC_READ_SEARCH);
     policy_release(policy);
     return all;
 }

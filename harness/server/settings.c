@@ -166,3 +166,12 @@ settings_reload(void)
     fprintf(stderr, "ipcd: policy: %s; the old rules remain\n", why);
     audit_note("policy-kept", why);
 }
+
+void
+settings_reload_rules(void)
+{
+    char why[POLICY_WHY];
+
+    if (settings.policy != NULL)
+        policy_load(settings.policy, why);
+}

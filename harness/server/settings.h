@@ -49,4 +49,7 @@ bool settings_reloads(void);
  * and in the audit, and all remains as it was. */
 void settings_reload(void);
 
+/* The same, only the policy, and nothing is said. */
+void settings_reload_rules(void);
+
 #endif

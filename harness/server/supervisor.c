@@ -1,88 +1,455 @@
 /*
- * supervisor.c - the parent of a confined daemon.
+ * supervisor.c - the parent of a daemon's processes.
  *
- * A confined server cannot remove what it made as root: that takes a right to
- * write where clients look for endpoints.  So its parent stays root, and does
- * nothing but wait for it; then it removes what is left, however the server
- * ended.
+ * It owns the names: it locks them, and removes what is left under them, which a
+ * confined process cannot, for that takes a right to write where clients look
+ * for endpoints.  It reads nothing that a client wrote.  When a child has died
+ * it says so, and starts it again: at once if that had lived for a while, else
+ * after a pause that doubles up to PAUSE_MOST.
  */
-#define _GNU_SOURCE /* fork, sigwait, strsignal */
+#define _GNU_SOURCE /* strsignal, signalfd */
 #include "server/ipcd.h"
 
+#include "core/activation.h"
+#include "core/clock.h"
+#include "server/audit.h"
 #include "server/handover.h"
-#include "server/methods.h"
 #include "server/settings.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define PAUSE      (100 * NS_PER_MS)
+#define PAUSE_MOST (10 * NS_PER_SEC)
+#define A_WHILE    (60 * NS_PER_SEC)
+
+/* A process that has been told to end and does not is killed after this: a
+ * client may hold it up, and everybody else waits for the name. */
+#define END_PATIENCE (NS_PER_SEC * 6 / 10)
+
+/* -- names ------------------------------------------------------------------- */
+
 static void
-remove_what_is_left(const struct ipcd *d)
+remove_what_is_left(struct endpoint *e)
 {
-    char name[ENDPOINT_SIZE];
-    struct stat log;
+    if (e->m->sweep != NULL)
+        e->m->sweep(e->name);
+    endpoint_unlock(e->name, e->lock);
+    e->lock = 0;
+}
+
+/* An endpoint that cannot be started is left out, and the others serve. */
+static void
+leave_out(struct endpoint *e)
+{
+    e->state = ENDPOINT_FAILED;
+    if (e->lock > 0)
+        remove_what_is_left(e);
+}
+
+static void
+take_names(struct ipcd *d)
+{
+    for (struct endpoint *e = d->endpoints; e < d->endpoints + d->count; e++) {
+        e->process.report = -1;
+        if (endpoint_take_name(e, d) != 0) {
+            e->lock = 0;
+            leave_out(e);
+        }
+    }
+}
+
+static size_t
+count_in(const struct ipcd *d, enum endpoint_state state)
+{
+    size_t n = 0;
 
     for (size_t i = 0; i < d->count; i++)
-        sweep_endpoint(d->endpoints[i].m, d->dir, name);
-    if (stat(settings.log, &log) == 0 && log.st_size == 0)
-        unlink(settings.log);
+        n += d->endpoints[i].state == state;
+    return n;
+}
+
+/* -- children ---------------------------------------------------------------- */
+
+static void
+say_how(const char *who, int status)
+{
+    if (WIFSIGNALED(status))
+        fprintf(stderr, "ipcd: %s died of signal %d (%s)\n", who,
+                WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        fprintf(stderr, "ipcd: %s ended with %d\n", who, WEXITSTATUS(status));
+}
+
+/* When it is due again. */
+static void
+put_off(struct process *p)
+{
+    int64_t pause = 0;
+
+    p->deaths = now_ns() - p->since > A_WHILE ? 0 : p->deaths;
+    if (p->deaths > 0)
+        pause = p->deaths > 7 ? PAUSE_MOST : PAUSE << (p->deaths - 1);
+    p->deaths++;
+    p->again_at = now_ns() + (pause < PAUSE_MOST ? pause : PAUSE_MOST);
+}
+
+static void
+forget_report(struct process *p)
+{
+    if (p->report != -1)
+        close(p->report);
+    p->report = -1;
+}
+
+static void
+endpoint_ended(struct ipcd *d, struct endpoint *e, int status)
+{
+    if (WIFEXITED(status) && WEXITSTATUS(status) == STATUS_SHUTDOWN)
+        d->stop = 1;
+    if (d->stop && !WIFSIGNALED(status))
+        return;
+    say_how(e->m->name, status);
+    if (e->state == ENDPOINT_STARTING)
+        leave_out(e);
+    else
+        put_off(&e->process);
+}
+
+/* Without a broker there is nothing to begin with. */
+static void
+broker_ended(struct ipcd *d, int status)
+{
+    if (d->stop)
+        return;
+    say_how("the broker", status);
+    if (d->broker_was_up)
+        put_off(&d->broker);
+    else
+        d->stop = 1;
+}
+
+static void
+reap(struct ipcd *d)
+{
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid == d->broker.pid) {
+            d->broker.pid = 0;
+            forget_report(&d->broker);
+            broker_ended(d, status);
+            continue;
+        }
+        for (struct endpoint *e = d->endpoints; e < d->endpoints + d->count;
+             e++)
+            if (e->process.pid == pid) {
+                e->process.pid = 0;
+                forget_report(&e->process);
+                endpoint_ended(d, e, status);
+            }
+    }
+}
+
+/* Those that are due; the moment at which the next one is. */
+static int64_t
+start_those_due(struct ipcd *d)
+{
+    int64_t next = NO_DEADLINE;
+
+    for (size_t i = 0; i <= d->count; i++) {
+        struct endpoint *e = i < d->count ? &d->endpoints[i] : NULL;
+        struct process *p = e != NULL ? &e->process : &d->broker;
+        int err;
+
+        if (p->again_at == 0)
+            continue;
+        if (time_left(p->again_at) > 0) {
+            next = p->again_at < next ? p->again_at : next;
+            continue;
+        }
+        fprintf(stderr, "ipcd: starting %s again\n",
+                e != NULL ? e->m->name : "the broker");
+        err = e != NULL ? start_endpoint(d, e) : start_broker(d);
+        if (err != 0) {
+            ipcd_complain("fork", "will try again", err);
+            put_off(p);
+            next = p->again_at < next ? p->again_at : next;
+        }
+    }
+    return next;
+}
+
+static void
+signal_all(const struct ipcd *d, int number)
+{
+    for (size_t i = 0; i < d->count; i++)
+        if (d->endpoints[i].process.pid > 0)
+            kill(d->endpoints[i].process.pid, number);
+}
+
+/* The broker first: what the others are told it will be asked about. */
+static void
+reload(const struct ipcd *d)
+{
+    handover_send(d->broker.handover[0]);
+    if (d->broker.pid > 0)
+        kill(d->broker.pid, SIGHUP);
+    for (size_t i = 0; i < d->count; i++)
+        handover_send(d->endpoints[i].process.handover[0]);
+    signal_all(d, SIGHUP);
+}
+
+/* -- the start --------------------------------------------------------------- */
+
+/* In one piece, for who waits may read no more than the first byte. */
+static int
+say_ready(struct ipcd *d)
+{
+    char text[MAX_ENDPOINTS * 64];
+    size_t len = 0;
+    ssize_t n;
+
+    for (struct endpoint *e = d->endpoints; e < d->endpoints + d->count; e++)
+        if (e->state == ENDPOINT_SERVING)
+            len +=
+                (size_t)snprintf(text + len, sizeof text - len, "%jd %.40s\n",
+                                 (intmax_t)e->process.pid, e->m->name);
+    n = write(d->ready_fd, text, len);
+    close(d->ready_fd);
+    d->ready_fd = 0;
+    return n == (ssize_t)len ? 0 : -EPIPE;
 }
 
 static int
-supervise(const struct ipcd *d, pid_t server, const sigset_t *heard)
+announce(struct ipcd *d)
 {
-    int got, status = 0;
+    for (size_t i = 0; i < d->count; i++)
+        if (d->endpoints[i].state == ENDPOINT_SERVING)
+            fprintf(stderr, "ipcd: serving %s at %s (pid %jd)\n",
+                    d->endpoints[i].m->name, d->endpoints[i].name,
+                    (intmax_t)d->endpoints[i].process.pid);
+    activation_notify("READY=1");
+    d->announced = true;
+    return d->ready_fd != 0 ? say_ready(d) : 0;
+}
 
-    if (d->ready_fd != 0)
-        close(d->ready_fd);
-    while (waitpid(server, &status, WNOHANG) == 0)
-        if (sigwait(heard, &got) == 0 && got != SIGCHLD) {
-            if (got == SIGHUP)
-                handover_send();
-            kill(server, got);
+/* All have said how their start went. */
+static int
+settle(struct ipcd *d)
+{
+    const char *left = activation_left(d->taken);
+
+    if (count_in(d, ENDPOINT_SERVING) == 0)
+        return -ENOENT; /* why has been said */
+    if (count_in(d, ENDPOINT_FAILED) == 0 && left != NULL) {
+        fprintf(stderr,
+                "ipcd: no mechanism that is served (-m) wants %s, with "
+                "which ipcd was activated\n",
+                left);
+        return -EINVAL;
+    }
+    return announce(d);
+}
+
+/* A process serves; if it has ended instead: reap(). */
+static bool
+hear_report(struct ipcd *d, struct process *p)
+{
+    struct report report;
+
+    if (read(p->report, &report, sizeof report) != sizeof report)
+        return false;
+    forget_report(p);
+    d->taken |= report.taken;
+    return true;
+}
+
+static void
+hear_reports(struct ipcd *d, const struct pollfd *fds)
+{
+    if ((fds[0].revents & POLLIN) && hear_report(d, &d->broker))
+        d->broker_was_up = true;
+    for (size_t i = 0; i < d->count; i++)
+        if ((fds[i + 1].revents & POLLIN) &&
+            hear_report(d, &d->endpoints[i].process))
+            d->endpoints[i].state = ENDPOINT_SERVING;
+}
+
+static int
+start_all(struct ipcd *d)
+{
+    int err = start_prepare(d);
+
+    if (err == 0)
+        err = start_broker(d);
+    for (size_t i = 0; i < d->count && err == 0; i++)
+        if (d->endpoints[i].state == ENDPOINT_STARTING)
+            err = start_endpoint(d, &d->endpoints[i]);
+    if (err != 0)
+        ipcd_complain("cannot start", "the processes of the server", err);
+    return err;
+}
+
+/* -- until the end ----------------------------------------------------------- */
+
+/* SIGHUP that was ignored, as nohup(1) has it, remains so, unless there is
+ * something that it makes us read again. */
+static int
+hear_signals(sigset_t *before)
+{
+    struct sigaction hup;
+    sigset_t heard;
+
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* ignored, children would leave no status */
+    sigemptyset(&heard);
+    sigaddset(&heard, SIGTERM);
+    sigaddset(&heard, SIGINT);
+    sigaddset(&heard, SIGCHLD);
+    sigaction(SIGHUP, NULL, &hup);
+    if (hup.sa_handler != SIG_IGN || settings_reloads())
+        sigaddset(&heard, SIGHUP);
+    sigprocmask(SIG_SETMASK, &heard, before);
+    return signalfd(-1, &heard, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void
+take_signals(struct ipcd *d, int signals)
+{
+    struct signalfd_siginfo s;
+
+    while (read(signals, &s, sizeof s) == sizeof s) {
+        if (s.ssi_signo == SIGCHLD)
+            reap(d);
+        else if (s.ssi_signo == SIGHUP && settings_reloads())
+            reload(d);
+        else
+            d->stop = 1;
+    }
+}
+
+/* Waits for a signal or a report. */
+static void
+wait_for_news(struct ipcd *d, int signals, int64_t until)
+{
+    struct pollfd fds[MAX_ENDPOINTS + 2] = {
+        {.fd = signals, .events = POLLIN},
+        {.fd = d->broker.report, .events = POLLIN}};
+
+    for (size_t i = 0; i < d->count; i++)
+        fds[i + 2] = (struct pollfd){.fd = d->endpoints[i].process.report,
+                                     .events = POLLIN};
+    if (poll_until(fds, (unsigned)d->count + 2, until) != 0)
+        return;
+    hear_reports(d, fds + 1);
+    if (fds[0].revents != 0)
+        take_signals(d, signals);
+}
+
+static int
+supervise(struct ipcd *d, int signals)
+{
+    bool settled = false;
+    int err = 0;
+
+    while (!d->stop && err == 0) {
+        if (!settled && d->broker_was_up &&
+            count_in(d, ENDPOINT_STARTING) == 0) {
+            settled = true;
+            err = settle(d);
+            continue;
         }
-    remove_what_is_left(d);
-    if (WIFEXITED(status))
-        return WEXITSTATUS(status);
-    fprintf(stderr, "ipcd: the server died of signal %d (%s)\n",
-            WTERMSIG(status), strsignal(WTERMSIG(status)));
-    return EXIT_FAILURE;
+        wait_for_news(d, signals, start_those_due(d));
+    }
+    return err;
+}
+
+static bool
+all_ended(const struct ipcd *d)
+{
+    for (size_t i = 0; i < d->count; i++)
+        if (d->endpoints[i].process.pid > 0)
+            return false;
+    return true;
+}
+
+/* Told, and if they do not hear, killed.  Who hangs in the kernel even then, by
+ * the doing of a client, does not keep us. */
+static void
+end_all(struct ipcd *d, int signals)
+{
+    static const int told[] = {SIGTERM, SIGKILL};
+
+    d->stop = 1;
+    for (size_t i = 0; i < 2 && !all_ended(d); i++) {
+        const int64_t deadline = deadline_in(END_PATIENCE / (1 + (int)i));
+
+        signal_all(d, told[i]);
+        while (!all_ended(d) && time_left(deadline) > 0)
+            wait_for_news(d, signals, deadline);
+    }
+    for (size_t i = 0; i < d->count; i++)
+        if (d->endpoints[i].process.pid > 0)
+            fprintf(stderr, "ipcd: %s: process %jd cannot be ended; left\n",
+                    d->endpoints[i].m->name,
+                    (intmax_t)d->endpoints[i].process.pid);
+}
+
+/* The last one: whoever serves may still need it. */
+static void
+end_broker(struct ipcd *d, int signals)
+{
+    static const int told[] = {SIGTERM, SIGKILL};
+
+    for (size_t i = 0; i < 2 && d->broker.pid > 0; i++) {
+        const int64_t deadline = deadline_in(END_PATIENCE / 3);
+
+        kill(d->broker.pid, told[i]);
+        while (d->broker.pid > 0 && time_left(deadline) > 0)
+            wait_for_news(d, signals, deadline);
+    }
+}
+
+static void
+remove_all(struct ipcd *d)
+{
+    struct stat log;
+
+    for (size_t i = 0; i < d->count; i++)
+        if (d->endpoints[i].lock > 0)
+            remove_what_is_left(&d->endpoints[i]);
+    if (d->has_user && stat(settings.log, &log) == 0 && log.st_size == 0)
+        unlink(settings.log);
 }
 
 int
 supervisor_run(struct ipcd *d)
 {
-    sigset_t heard, before;
-    pid_t server;
-    int err = log_open();
+    sigset_t before;
+    int err, signals = hear_signals(&before);
 
-    if (err != 0)
-        ipcd_complain(settings.log, "append_log will not work", err);
-    err = handover_begin();
-    if (err != 0) {
-        ipcd_complain("socketpair", "cannot start the server", err);
-        return EXIT_FAILURE;
-    }
-    signal(SIGCHLD, SIG_DFL); /* ignored, children would leave no status */
-    ending_signals(&heard);
-    sigaddset(&heard, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &heard, &before);
-    server = fork();
-    if (server == -1) {
-        ipcd_complain("fork", "cannot start the server", -errno);
-        return EXIT_FAILURE;
-    }
-    if (server > 0) {
-        handover_be_supervisor();
-        return supervise(d, server, &heard);
-    }
-    handover_be_server();
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    /* The supervisor's buffers and handlers are its own. */
-    _exit(daemon_run(d));
+    prctl(PR_SET_NAME, "ipcd");
+    d->own_uts = d->has_user && geteuid() == 0 && uts_make() == 0;
+    d->broker.report = -1;
+    take_names(d);
+    err = signals == -1 ? -errno : start_all(d);
+    if (err == 0)
+        err = supervise(d, signals);
+    if (d->announced)
+        activation_notify("STOPPING=1");
+    end_all(d, signals);
+    end_broker(d, signals);
+    remove_all(d);
+    audit_off();
+    return err == 0 && d->announced ? EXIT_SUCCESS : EXIT_FAILURE;
 }

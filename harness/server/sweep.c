@@ -1,13 +1,15 @@
 /* sweep.c - removes what a killed server left in the run directory. */
-#define _GNU_SOURCE /* GLOB_ONLYDIR */
+#define _GNU_SOURCE /* lstat, GLOB_ONLYDIR */
 #include "server/ipcd.h"
 
 #include "core/place.h"
 
 #include <errno.h>
 #include <glob.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int
@@ -87,6 +89,22 @@ sweep_places(void)
     place_sweep(sweep_place);
 }
 
+/* A confined server has it from its start; one in which something stands is a
+ * result and stays. */
+static int
+remove_empty_log(const char *dir)
+{
+    char path[PATH_MAX];
+    struct stat log;
+
+    snprintf(path, sizeof path, "%s/append.log", dir);
+    if (lstat(path, &log) == -1 || !S_ISREG(log.st_mode) || log.st_size > 0 ||
+        log.st_uid != geteuid() || unlink(path) == -1)
+        return 0;
+    printf("ipcd: removed the empty %s\n", path);
+    return 1;
+}
+
 int
 sweep_run(const char *dir)
 {
@@ -106,6 +124,7 @@ sweep_run(const char *dir)
     for (size_t i = 0; ipc_registry[i] != NULL; i++)
         if (!(ipc_registry[i]->caps & (IPC_SPAWNED | IPC_INPROCESS)))
             removed += sweep_one(ipc_registry[i], dir);
+    removed += remove_empty_log(dir);
     if (removed == 0)
         printf("ipcd: nothing to sweep in %s\n", dir);
     rmdir(dir); /* stays if anything else is in it */

@@ -39,13 +39,30 @@ need_namespaces(void)
     return need_mounts() != NULL ? need_mounts() : need_right(CAP_SYS_ADMIN);
 }
 
+/* By its name: the supervisor's children have some. */
 pid_t
-confined_server(const struct host *h)
+child_called(pid_t parent, const char *name)
 {
-    char children[64];
+    char path[64], comm[32], children[512], *at, *rest;
 
-    snprintf(children, sizeof children, "task/%d/children", (int)h->pid);
-    return (pid_t)strtol(proc_text(h->pid, children), NULL, 10);
+    snprintf(path, sizeof path, "task/%d/children", (int)parent);
+    snprintf(children, sizeof children, "%s", proc_text(parent, path));
+    for (at = children; *at != '\0'; at = rest + strspn(rest, " ")) {
+        pid_t pid = (pid_t)strtol(at, &rest, 10);
+
+        if (rest == at)
+            break;
+        snprintf(comm, sizeof comm, "%.15s\n", name);
+        if (strcmp(proc_text(pid, "comm"), comm) == 0)
+            return pid;
+    }
+    return -1;
+}
+
+pid_t
+confined_broker(const struct host *h)
+{
+    return child_called(h->pid, "ipcd-broker");
 }
 
 /* A line of it is "| `fifo/perclient` | `00000000000000c2` | ...". */

@@ -21,8 +21,9 @@ const char *need_no_tsan(void);
 const char *need_one_thread(void);
 const char *need_namespaces(void);
 
-/* The server behind a supervisor: its only child. */
-pid_t confined_server(const struct host *h);
+/* The broker beside a server; any child of that name, or -1. */
+pid_t confined_broker(const struct host *h);
+pid_t child_called(pid_t parent, const char *name);
 
 /* What a mechanism or a method keeps, as the table in harness/server/README.md
  * has it. */

@@ -143,10 +143,12 @@ need_right(int right)
 const char *
 need_strangers(const struct ipc_mechanism *m)
 {
-    const char *reason = need_root();
+    const char *reason = need_root(), *reads;
+    const rights all =
+        rights_of_endpoint(m, &reads) | rights_of_broker(rights_to_ask(m));
 
     for (int right = 0; reason == NULL && right <= CAP_LAST_CAP; right++)
-        if (rights_needed(m) >> right & 1)
+        if (all >> right & 1)
             reason = without(right);
     return reason;
 }

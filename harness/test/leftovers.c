@@ -37,7 +37,10 @@ static FILE *listing; /* for nftw(3), which takes no argument */
 static int
 list_entry(const char *path, const struct stat *st, int type, struct FTW *at)
 {
-    (void)st, (void)type;
+    (void)type;
+    /* There from the start of a server that later could not make it. */
+    if (st->st_size == 0 && strcmp(path + at->base, "append.log") == 0)
+        return 0;
     if (at->level > 0)
         fprintf(listing, "%s\n", path);
     return 0;
@@ -126,13 +129,14 @@ has_line(const char *text, const char *line, size_t len)
     return false;
 }
 
+/* Every server has them, whatever its mechanism: rundir.h. */
 static bool
 is_lock(const char *line, size_t len)
 {
-    static const char suffix[] = ".lock";
-    const size_t n = sizeof suffix - 1;
+    const size_t n = strlen(".lock"); /* and of ".user" */
 
-    return len > n && strncmp(line + len - n, suffix, n) == 0;
+    return len > n && (strncmp(line + len - n, ".lock", n) == 0 ||
+                       strncmp(line + len - n, ".user", n) == 0);
 }
 
 /* Nobody knows whose it is. */

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* memmem */
 #include "test.h"
 
+#include "files.h"
 #include "test/here.h"
 
 #include "core/clock.h"
@@ -72,15 +73,41 @@ server_stop(struct host *h)
                   h->m->name, WEXITSTATUS(status));
 }
 
+/* The supervisor's children become ours when it dies (fixture.c). */
+static void
+reap_orphans(char *children)
+{
+    char *rest;
+
+    for (char *at = children;; at = rest) {
+        const pid_t pid = (pid_t)strtol(at, &rest, 10);
+
+        if (rest == at)
+            return;
+        while (waitpid(pid, NULL, 0) == -1)
+            ck_assert_int_eq(errno, EINTR);
+    }
+}
+
+/* Both: else the supervisor starts another one, or the server, told by the end
+ * of its supervisor, clears up. */
 void
 server_kill(struct host *h)
 {
+    char path[64], children[256];
     int status;
 
     ck_assert_int_gt(h->pid, 0);
+    ck_assert_int_eq(kill(h->pid, SIGSTOP), 0);
+    ck_assert_int_eq(waitpid(h->pid, &status, WUNTRACED), h->pid);
+    snprintf(path, sizeof path, "task/%d/children", (int)h->pid);
+    snprintf(children, sizeof children, "%s", proc_text(h->pid, path));
+    if (kill(h->server, SIGKILL) == -1)
+        ck_assert_int_eq(errno, ESRCH);
     ck_assert_int_eq(kill(h->pid, SIGKILL), 0);
     status = host_stop(h);
     ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    reap_orphans(children);
 }
 
 /* Is this process a child of ours that runs `... --stdio ...`? */
@@ -108,20 +135,47 @@ is_spawned(const char *pid)
     return n > 0 && memmem(text, (size_t)n, "--stdio", 8) != NULL;
 }
 
+/* The letter in /proc/PID/task/TID/stat: proc(5). */
+static bool
+all_threads_are(pid_t pid, char state)
+{
+    char path[64];
+    struct dirent *e;
+    bool all = true;
+    DIR *dir;
+
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    dir = opendir(path);
+    ck_assert_ptr_nonnull(dir);
+    while ((e = readdir(dir)) != NULL) {
+        const char *after;
+
+        if (e->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "task/%.20s/stat", e->d_name);
+        after = strrchr(proc_text(pid, path), ')');
+        all = all && after != NULL && after[2] == state;
+    }
+    closedir(dir);
+    return all;
+}
+
 void
 server_pause(const struct host *h)
 {
-    int status;
+    const int64_t deadline = deadline_in(PATIENCE);
 
-    ck_assert_int_eq(kill(h->pid, SIGSTOP), 0);
-    ck_assert_int_eq(waitpid(h->pid, &status, WUNTRACED), h->pid);
-    ck_assert(WIFSTOPPED(status));
+    ck_assert_int_eq(kill(h->server, SIGSTOP), 0);
+    while (!all_threads_are(h->server, 'T')) {
+        ck_assert_int_gt(time_left(deadline), 0);
+        sched_yield();
+    }
 }
 
 void
 server_resume(const struct host *h)
 {
-    ck_assert_int_eq(kill(h->pid, SIGCONT), 0);
+    ck_assert_int_eq(kill(h->server, SIGCONT), 0);
 }
 
 void
@@ -158,7 +212,7 @@ server_pid(const struct host *h)
     pid_t pid;
 
     if (!(h->m->caps & IPC_SPAWNED))
-        return h->pid;
+        return h->server;
     while ((pid = find_spawned()) == -1 && time_left(deadline) > 0)
         sched_yield();
     ck_assert_msg(pid > 0, "%s: no spawned server", h->m->name);

@@ -20,6 +20,9 @@ extern struct host server;
 extern struct client client;
 
 void begin(int i);
+
+/* The same where clients will be killed, and nothing of theirs may be left. */
+void begin_among_mortals(int i);
 void begin_alone(int i); /* a server, but no client */
 void end(void);
 

@@ -6,11 +6,16 @@
 #define _GNU_SOURCE /* geteuid, kill */
 #include "test/confined.h"
 
-#include "core/clock.h"
 #include "test/files.h"
+
+#include "core/clock.h"
+#include "server/broker.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +37,22 @@ start_confined(struct host *h, const struct ipc_mechanism *m)
     ck_assert_msg(err == 0, "no server of %s: %s", m->name, strerror(-err));
 }
 
+/* What the page says of the methods that anybody may call there. */
+static rights
+documented_broker(const struct ipc_mechanism *m)
+{
+    const unsigned may = rights_to_ask(m);
+    rights all = 0;
+
+    if (m->evidence >= IPC_OWNER && !(m->caps & IPC_TRUSTING))
+        all = documented("broker");
+    if (may >> BROKER_OBJECT & 1)
+        all |= documented("object");
+    if (may >> BROKER_MEMORY & 1)
+        all |= documented("memory");
+    return all;
+}
+
 /* Every thread's: capabilities are a thread's own. */
 static void
 expect_confined(const struct host *h)
@@ -41,7 +62,7 @@ expect_confined(const struct host *h)
     DIR *threads;
     int n = 0;
 
-    snprintf(path, sizeof path, "/proc/%d/task", (int)confined_server(h));
+    snprintf(path, sizeof path, "/proc/%d/task", (int)h->server);
     threads = opendir(path);
     ck_assert_ptr_nonnull(threads);
     for (struct dirent *e; (e = readdir(threads)) != NULL;)
@@ -49,6 +70,7 @@ expect_confined(const struct host *h)
             n += expect_status((pid_t)strtol(e->d_name, NULL, 10), kept);
     closedir(threads);
     ck_assert_int_ge(n, 2); /* the main one and an endpoint's */
+    ck_assert(expect_status(confined_broker(h), documented_broker(h->m)));
 }
 
 static void
@@ -69,6 +91,22 @@ expect_read(struct client *c, const char *path, bool mine)
 }
 
 static char files[2][PATH_MAX]; /* Alice's and Bob's */
+
+/* Until its new server has made the endpoint. */
+static void
+until_served(struct host *h)
+{
+    const int64_t deadline = deadline_in(PATIENCE);
+    struct client c;
+    int err;
+
+    do {
+        err = client_open(&c, h->m, h->where);
+        sched_yield();
+    } while (err != 0 && time_left(deadline) > 0);
+    ck_assert_int_eq(err, 0);
+    client_close(&c);
+}
 
 static void
 be_served(void *server)
@@ -109,25 +147,109 @@ START_TEST(a_confined_daemon_serves_all_users_with_their_own_rights)
 }
 END_TEST
 
-START_TEST(whoever_dies_the_other_ends_and_clears_up)
+/* Who has just been forked still is what its parent is. */
+static void
+until_confined(pid_t pid, const char *one_thread)
 {
+    const int64_t deadline = deadline_in(PATIENCE);
+
+    while (strstr(proc_text(pid, "status"), "\nSeccomp:\t2\n") == NULL ||
+           strstr(proc_text(pid, "status"), one_thread) != NULL) {
+        ck_assert_int_gt(time_left(deadline), 0);
+        sched_yield();
+    }
+}
+
+/* Of an endpoint, of the broker; the supervisor says so, and starts it again. */
+START_TEST(who_dies_is_started_again)
+{
+    const char *const names[] = {ipc_registry[_i]->name, "ipcd-broker"};
+    struct host h;
+
+    make_file_of(ALICE, files[0]);
+    make_file_of(BOB, files[1]);
+    start_confined(&h, ipc_registry[_i]);
+    for (size_t i = 0; i < 2; i++) {
+        const int64_t deadline = deadline_in(PATIENCE);
+        const pid_t before = child_called(h.pid, names[i]);
+        pid_t now;
+
+        ck_assert_int_gt(before, 0);
+        ck_assert_int_eq(kill(before, SIGKILL), 0);
+        do {
+            now = child_called(h.pid, names[i]);
+            sched_yield();
+        } while ((now == -1 || now == before) && time_left(deadline) > 0);
+        ck_assert_msg(now > 0 && now != before, "no other %s", names[i]);
+        if (i == 0)
+            h.server = now;
+    }
+    until_served(&h);
+    run_as(ALICE, be_served, &h);
+    until_confined(confined_broker(&h), "no such line");
+    until_confined(h.server, "\nThreads:\t1\n");
+    expect_confined(&h);
+    server_stop(&h);
+    unlink(files[0]);
+    unlink(files[1]);
+}
+END_TEST
+
+/* The supervisor: nobody is left with the right to remove things. */
+START_TEST(without_its_supervisor_a_server_ends)
+{
+    pid_t broker;
     struct host h;
     int status;
-    pid_t server;
 
     start_confined(&h, ipc_registry[_i]);
-    ck_assert_int_eq(kill(confined_server(&h), SIGKILL), 0);
+    broker = confined_broker(&h);
+    ck_assert_int_eq(kill(h.pid, SIGKILL), 0);
     ck_assert_int_eq(spawn_wait(&h.daemon, &status, NO_DEADLINE), 0);
-    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE);
-    ck_assert_str_eq(objects_left(), "");
-
-    /* The supervisor: nobody is left with the right to remove things. */
-    start_confined(&h, ipc_registry[_i]);
-    server = confined_server(&h);
-    server_kill(&h);
-    status = reap(server); /* an orphan, so ours: test.h */
+    ck_assert(WIFSIGNALED(status));
+    status = reap(h.server); /* an orphan, so ours: test.h */
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS);
+    status = reap(broker);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS);
     start_confined(&h, ipc_registry[_i]); /* takes over and clears up */
+    server_stop(&h);
+}
+END_TEST
+
+/* -- by default ------------------------------------------------------------ */
+
+static uid_t
+uid_of(pid_t pid)
+{
+    const char *line = strstr(proc_text(pid, "status"), "\nUid:\t");
+
+    ck_assert_ptr_nonnull(line);
+    return (uid_t)strtoul(line + strlen("\nUid:\t"), NULL, 10);
+}
+
+START_TEST(root_does_not_serve_as_root)
+{
+    const struct ipc_mechanism *m = ipc_find("socket/stream");
+    struct host_options options = {.cpu = -1};
+    struct service_user named;
+    struct host h;
+    uid_t uid;
+
+    ck_assert_int_eq(host_start(&h, m, run_dir, &options), 0);
+    uid = uid_of(h.server);
+    if (service_user_parse("ipclab", &named) == 0)
+        ck_assert_uint_eq(uid, named.uid);
+    else
+        ck_assert(uid >= TRANSIENT_FIRST &&
+                  uid < TRANSIENT_FIRST + TRANSIENT_COUNT &&
+                  getpwuid(uid) == NULL && getgrgid(uid) == NULL);
+    ck_assert_uint_eq(uid_of(confined_broker(&h)), uid);
+    ck_assert_uint_eq(uid_of(h.pid), 0);
+    server_stop(&h);
+
+    options.keep_root = true;
+    ck_assert_int_eq(host_start(&h, m, run_dir, &options), 0);
+    ck_assert_uint_eq(uid_of(h.server), 0);
     server_stop(&h);
 }
 END_TEST
@@ -182,8 +304,8 @@ confine_myself(void *arg)
     client_start(&h, &c);
     expect_echo(&c, 100);
     client_close(&c);
-    ck_assert_ptr_nonnull(
-        strstr(proc_text(h.pid, "status"), "\nNoNewPrivs:\t1\nSeccomp:\t2\n"));
+    ck_assert_ptr_nonnull(strstr(proc_text(h.server, "status"),
+                                 "\nNoNewPrivs:\t1\nSeccomp:\t2\n"));
     server_stop(&h);
 }
 
@@ -216,7 +338,9 @@ add_daemon(Suite *s, int i)
     add_loop_test_if(tc, reason != NULL ? reason : need_source(),
                      a_confined_daemon_serves_all_users_with_their_own_rights,
                      i);
-    add_loop_test_if(tc, reason, whoever_dies_the_other_ends_and_clears_up, i);
+    add_loop_test_if(tc, reason != NULL ? reason : need_source(),
+                     who_dies_is_started_again, i);
+    add_loop_test_if(tc, reason, without_its_supervisor_a_server_ends, i);
 }
 
 Suite *
@@ -225,6 +349,7 @@ test_confine(void)
     Suite *s = suite_create("confine");
     TCase *tc = test_case(s, "confine");
 
+    add_test_if(tc, need_one_thread(), root_does_not_serve_as_root);
     tcase_add_test(tc, nobody_serves_as_root_or_as_nobody);
     tcase_add_test(tc, only_root_becomes_somebody_else);
     add_test_if(tc, need_no_tsan(), an_ordinary_user_confines_his_own_server);

@@ -10,12 +10,14 @@
 #include "test/here.h"
 
 #include "core/rundir.h"
+#include "server/ask.h"
 #include "server/confine.h"
-#include "server/service.h"
+#include "server/ipcd.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -25,7 +27,10 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,25 +42,55 @@ static char file[PATH_MAX]; /* Alice's */
 
 struct attempt {
     const struct ipc_mechanism *m;
-    rights kept;
+    rights endpoint, broker;
     char where[ENDPOINT_SIZE];
 };
 
-/* Our own server, with the rights given. */
+/* Our own broker, with the rights given; it ends with its parent. */
+static void
+start_broker_with(const struct attempt *a, int channel)
+{
+    const struct confinement c = {
+        .user = {SERVICE, SERVICE}, .kind = CONFINED_BROKER, .kept = a->broker};
+    const struct broker_peer peer = {.channel = channel,
+                                     .may = rights_to_ask(a->m),
+                                     .evidence = a->m->evidence,
+                                     .dir = run_dir};
+    char why[CONFINE_WHY] = "";
+    pid_t pid = fork();
+
+    ck_assert_int_ne(pid, -1);
+    if (pid > 0)
+        return;
+    ck_assert_msg(confine(&c, why) == 0, "%s", why);
+    broker_run(&peer, 1);
+    _exit(EXIT_SUCCESS);
+}
+
+/* And our own server. */
 static void
 serve_with(struct child *self, void *arg)
 {
-    const struct service_user user = {SERVICE, SERVICE};
     const struct attempt *a = arg;
+    struct confinement c = {.user = {SERVICE, SERVICE},
+                            .kind = CONFINED_ENDPOINT,
+                            .kept = a->endpoint,
+                            .dir = run_dir};
     atomic_int stop = 0;
     struct service service;
     char why[CONFINE_WHY] = "";
     void *srv = calloc(1, a->m->server_size);
+    int channel[2];
 
     ck_assert_ptr_nonnull(srv);
     ck_assert_int_eq(a->m->create(srv, a->where), 0);
     ck_assert_int_eq(service_init(&service, a->m, srv, &stop), 0);
-    ck_assert_msg(confine(&user, a->kept, why) == 0, "%s", why);
+    rights_of_endpoint(a->m, &c.reads);
+    ck_assert_int_eq(
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel), 0);
+    start_broker_with(a, channel[1]);
+    ask_by(channel[0]);
+    ck_assert_msg(confine(&c, why) == 0, "%s", why);
     child_step(self);
     service_run(&service); /* until it is killed */
 }
@@ -83,7 +118,6 @@ try_to_be_served(struct child *self, void *arg)
     _exit(served ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-/* The objects there are while a client is served; -1: it is not. */
 static int
 end_of(struct child *c)
 {
@@ -96,9 +130,9 @@ end_of(struct child *c)
 
 /* The objects there are while a client is served; -1: it is not. */
 static int
-serve_one(const struct ipc_mechanism *m, rights kept)
+serve_one(const struct ipc_mechanism *m, rights kept, rights broker_kept)
 {
-    struct attempt a = {.m = m, .kept = kept};
+    struct attempt a = {.m = m, .endpoint = kept, .broker = broker_kept};
     struct child server, client;
     int status, objects;
 
@@ -126,19 +160,30 @@ serve_one(const struct ipc_mechanism *m, rights kept)
 START_TEST(it_keeps_no_right_that_it_could_do_without)
 {
     const struct ipc_mechanism *m = ipc_registry[_i];
-    const rights needed = rights_needed(m);
+    const unsigned may = rights_to_ask(m);
+    const char *reads;
+    const rights needed = rights_of_endpoint(m, &reads);
+    const rights broker = rights_of_broker(may);
     int objects;
 
     make_file_of(ALICE, file);
-    objects = serve_one(m, needed);
+    objects = serve_one(m, needed, broker);
     ck_assert_int_ge(objects, 0);
-    for (unsigned bit = 0; bit < 64; bit++)
-        if (needed >> bit & 1) {
-            int without = serve_one(m, needed & ~(UINT64_C(1) << bit));
+    for (unsigned bit = 0; bit < 64; bit++) {
+        const rights one = UINT64_C(1) << bit;
+        int without = -1;
 
-            ck_assert_msg(without == -1 || without > objects,
-                          "%s does without capability %u", m->name, bit);
-        }
+        if (needed & one)
+            without = serve_one(m, needed & ~one, broker);
+        ck_assert_msg(without == -1 || without > objects,
+                      "%s does without capability %u", m->name, bit);
+        /* Those for root's own objects are not missed by Alice. */
+        if ((broker & one & (RIGHT(SETUID) | RIGHT(SETGID))) &&
+            (may & 1u << BROKER_READ))
+            ck_assert_msg(serve_one(m, needed, broker & ~one) == -1,
+                          "the broker of %s does without capability %u",
+                          m->name, bit);
+    }
     unlink(file);
 }
 END_TEST
@@ -233,6 +278,114 @@ writes_a_file_of_root(void)
 }
 
 static bool
+reads_a_file_of_root(void)
+{
+    return open(victim, O_RDONLY | O_CLOEXEC) != -1;
+}
+
+static char device[PATH_MAX], fifo[PATH_MAX];
+
+static bool
+opens_a_device(void)
+{
+    return open(device, O_RDONLY | O_CLOEXEC) != -1;
+}
+
+/* Which somebody reads. */
+static bool
+writes_a_fifo_of_root(void)
+{
+    return open(fifo, O_WRONLY | O_NONBLOCK | O_CLOEXEC) != -1;
+}
+
+static bool
+sets_a_system_uid(void)
+{
+    return setresuid((uid_t)-1, 8, (uid_t)-1) == 0;
+}
+
+static bool
+sets_a_system_gid(void) /* shadow, in Debian */
+{
+    return setresgid((gid_t)-1, 42, (gid_t)-1) == 0;
+}
+
+static bool
+sets_a_clients_uid(void)
+{
+    return setresuid((uid_t)-1, ALICE, (uid_t)-1) == 0;
+}
+
+static bool
+forks(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(0);
+    return pid > 0 && waitpid(pid, NULL, 0) == pid;
+}
+
+static pid_t sleeper; /* of the service user's */
+
+static bool
+signals_its_own_user(void)
+{
+    return kill(sleeper, SIGCONT) == 0;
+}
+
+static bool
+listens_at_a_port(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    return fd != -1 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0;
+}
+
+static int held = -1;
+
+static void
+prepare_victims(void)
+{
+    int changed[2];
+    char byte;
+
+    snprintf(victim, sizeof victim, "%s/file-of-root", check_dir);
+    close(open(victim, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    snprintf(device, sizeof device, "%s/device", check_dir);
+    ck_assert_int_eq(mknod(device, S_IFCHR | 0666, makedev(1, 3)),
+                     0); /* null */
+    ck_assert_int_eq(chmod(device, 0666), 0);
+    snprintf(fifo, sizeof fifo, "%s/fifo-of-root", check_dir);
+    ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+    held = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    ck_assert_int_eq(pipe2(changed, O_CLOEXEC), 0);
+    sleeper = fork();
+    if (sleeper == 0) {
+        if (setresuid(SERVICE, SERVICE, SERVICE) == 0 &&
+            write(changed[1], "", 1) == 1)
+            pause();
+        _exit(EXIT_FAILURE);
+    }
+    close(changed[1]);
+    ck_assert_int_eq(read(changed[0], &byte, 1), 1);
+    close(changed[0]);
+}
+
+static void
+remove_victims(void)
+{
+    unlink(victim);
+    unlink(device);
+    unlink(fifo);
+    close(held);
+    kill(sleeper, SIGKILL);
+    reap(sleeper);
+}
+
+static bool
 runs_a_program(void)
 {
     execve("", (char *[]){NULL}, (char *[]){NULL});
@@ -248,44 +401,60 @@ traces(void)
 static const struct {
     const char *what;
     bool (*succeeds)(void);
-    bool fatal;
+    bool fatal, broker_may;
 } attacks[] = {
-    {"set uid 0", sets_uid_0, false},
-    {"set uid 0 in disguise", sets_uid_0_in_disguise, false},
-    {"take capabilities", takes_capabilities, false},
-    {"name the host", names_the_host, false},
-    {"mount", mounts, false},
-    {"make a user namespace", makes_a_user_namespace, false},
-    {"make a namespace with clone", makes_one_with_clone, false},
+    {"set uid 0", sets_uid_0, false, false},
+    {"set uid 0 in disguise", sets_uid_0_in_disguise, false, false},
+    {"become a user of the system", sets_a_system_uid, false, false},
+    {"become one of a group of the system", sets_a_system_gid, false, false},
+    {"become a client", sets_a_clients_uid, false, true},
+    {"take capabilities", takes_capabilities, false, false},
+    {"name the host", names_the_host, false, false},
+    {"mount", mounts, false, false},
+    {"make a user namespace", makes_a_user_namespace, false, false},
+    {"make a namespace with clone", makes_one_with_clone, false, false},
 #ifndef __s390__
-    {"make code of data", makes_code_of_data, false},
+    {"make code of data", makes_code_of_data, false, false},
 #endif
-    {"write a file of root's", writes_a_file_of_root, false},
-    {"run a program", runs_a_program, true},
-    {"be traced", traces, true},
+    {"write a file of root's", writes_a_file_of_root, false, false},
+    {"read a file of root's", reads_a_file_of_root, false, true},
+    {"open a device", opens_a_device, false, false},
+    {"write to a FIFO of root's", writes_a_fifo_of_root, false, true},
+    {"fork", forks, false, true},
+    {"signal a process of its own user", signals_its_own_user, false, false},
+    {"listen at a TCP port", listens_at_a_port, false, false},
+    {"run a program", runs_a_program, true, false},
+    {"be traced", traces, true, false},
 };
 
-/* Every right that any daemon has, and more than it needs. */
+/* Every right that any of them has, and more than it needs. */
 static const rights most =
     RIGHT(DAC_OVERRIDE) | RIGHT(SETUID) | RIGHT(SETGID) | RIGHT(IPC_OWNER);
+
+enum who { ROOT, ENDPOINT, BROKER };
 
 enum outcome { FAILED, SUCCEEDED, KILLED, BROKEN };
 
 /* In a child: as root, in namespaces of its own so that nobody is harmed; or
  * as root was confined. */
 static enum outcome
-attack(size_t i, bool confined)
+attack(size_t i, enum who who)
 {
-    const struct service_user user = {SERVICE, SERVICE};
+    const struct confinement c = {.user = {SERVICE, SERVICE},
+                                  .kind = who == BROKER ? CONFINED_BROKER
+                                                        : CONFINED_ENDPOINT,
+                                  .kept = most,
+                                  .dir = run_dir};
     char why[CONFINE_WHY];
     int status;
     pid_t pid = fork();
 
     ck_assert_int_ne(pid, -1);
     if (pid == 0) {
-        bool ready = confined ? namespaces_make(run_dir) == 0 &&
-                                    confine(&user, most, why) == 0
-                              : unshare(CLONE_NEWNS | CLONE_NEWUTS) == 0;
+        bool ready = who == ROOT
+                         ? unshare(CLONE_NEWNS | CLONE_NEWUTS) == 0
+                         : uts_make() == 0 && mounts_make(run_dir) == 0 &&
+                               confine(&c, why) == 0;
 
         _exit(!ready ? BROKEN : attacks[i].succeeds() ? SUCCEEDED : FAILED);
     }
@@ -300,13 +469,15 @@ START_TEST(what_root_can_do_it_cannot)
 {
     const size_t i = (size_t)_i;
 
-    snprintf(victim, sizeof victim, "%s/file-of-root", check_dir);
-    close(open(victim, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-    ck_assert_msg(attack(i, false) == SUCCEEDED, "root cannot %s",
+    prepare_victims();
+    ck_assert_msg(attack(i, ROOT) == SUCCEEDED, "root cannot %s",
                   attacks[i].what);
-    ck_assert_msg(attack(i, true) == (attacks[i].fatal ? KILLED : FAILED),
-                  "confined it can still %s", attacks[i].what);
-    unlink(victim);
+    ck_assert_msg(attack(i, ENDPOINT) == (attacks[i].fatal ? KILLED : FAILED),
+                  "an endpoint can still %s", attacks[i].what);
+    if (!attacks[i].broker_may)
+        ck_assert_msg(attack(i, BROKER) == (attacks[i].fatal ? KILLED : FAILED),
+                      "the broker can still %s", attacks[i].what);
+    remove_victims();
 }
 END_TEST
 
@@ -319,12 +490,12 @@ sleep_for_ever(void *arg)
 
 START_TEST(a_thread_that_would_keep_its_rights_is_noticed)
 {
-    const struct service_user user = {SERVICE, SERVICE};
+    const struct confinement c = {.user = {SERVICE, SERVICE}};
     char why[CONFINE_WHY] = "";
     pthread_t thread;
 
     ck_assert_int_eq(pthread_create(&thread, NULL, sleep_for_ever, NULL), 0);
-    ck_assert_int_eq(confine(&user, 0, why), -EBUSY);
+    ck_assert_int_eq(confine(&c, why), -EBUSY);
     ck_assert_msg(strstr(why, "threads") != NULL, "%s", why);
     ck_assert_int_eq(geteuid(), 0); /* nothing has been given up yet */
     pthread_cancel(thread);

@@ -189,7 +189,8 @@ START_TEST(the_log_does_not_follow_a_link)
 {
     struct api_value text = string_value("root::0:0::/:/bin/sh");
     char target[ENDPOINT_SIZE];
-    struct ruled server = {.more = NULL};
+    /* Confined it would have opened its log before we come. */
+    struct ruled server = {.more = geteuid() == 0 ? "--keep-root" : NULL};
     struct client c;
     struct reply r;
     struct stat st;

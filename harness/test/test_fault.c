@@ -65,15 +65,15 @@ the_next_is_served(const struct injection *before, int most,
     bool left;
 
     do {
-        ck_assert_msg(one_customer(&none, &next, &server.pid) == 0,
+        ck_assert_msg(one_customer(&none, &next, &server.server) == 0,
                       "%s: the next is not served after %s", subject->name,
                       inject_name(before));
-        left = open_descriptors(server.pid) > most ||
+        left = open_descriptors(server.server) > most ||
                times_in(objects_left(), "\n") > times_in(objects, "\n");
     } while (left && now_ns() < deadline);
     ck_assert_msg(!left,
                   "%s: %d descriptors, not %d; and of\n%sonly\n%safter %s",
-                  subject->name, open_descriptors(server.pid), most,
+                  subject->name, open_descriptors(server.server), most,
                   objects_left(), objects, inject_name(before));
 }
 
@@ -92,7 +92,7 @@ go_through(int most, const char *objects)
         for (unsigned k = 0; k < kinds; k++) {
             i = (struct injection){.nth = n, .kind = n + k};
             mark_point();
-            one_customer(&i, &us, spawned ? NULL : &server.pid);
+            one_customer(&i, &us, spawned ? NULL : &server.server);
             if (i.number == -1)
                 break;
             tried++;
@@ -112,16 +112,16 @@ START_TEST(any_call_of_a_daemon_may_fail)
     begin_alone(_i);
     customers_begin();
     begin_signals(100 * NS_PER_MS, 0); /* inject_watch() looks at the time */
-    inject_seize(server.pid);
+    inject_seize(server.server);
     for (int i = 0; i < 2; i++)
-        ck_assert_int_eq(one_customer(&none, &first, &server.pid), 0);
-    most = open_descriptors(server.pid);
+        ck_assert_int_eq(one_customer(&none, &first, &server.server), 0);
+    most = open_descriptors(server.server);
     snprintf(objects, sizeof objects, "%s", objects_left());
     go_through(most, objects);
     /* Whoever gave up may have left it in the middle of something. */
-    ck_assert_int_eq(one_customer(&none, &first, &server.pid), 0);
+    ck_assert_int_eq(one_customer(&none, &first, &server.server), 0);
     end_signals();
-    inject_leave(server.pid);
+    inject_leave(server.server);
     customers_end();
     server_stop(&server);
 }

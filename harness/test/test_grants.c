@@ -171,6 +171,46 @@ START_TEST(a_grant_takes_nothing_away)
 }
 END_TEST
 
+/* -- what the kernel makes up ------------------------------------------------ */
+
+#define MADE_UP "/proc/sys/kernel/ostype"
+
+static void
+ask_the_kernel(void *refused)
+{
+    const struct api_value args[] = {
+        string_value(MADE_UP), {.u64 = 0}, {.u32 = 99}};
+    struct client c;
+    struct reply r;
+
+    client_start(&server.host, &c);
+    if (*(bool *)refused) {
+        expect_call(&c, "read_file", args, WIRE_OS_ERROR, &r);
+        ck_assert_int_eq(r.os_error, EACCES);
+    } else {
+        expect_text(&c, MADE_UP, "Linux\n");
+    }
+    client_close(&c);
+}
+
+/* Anybody may read it himself; but what stands in /proc depends on who reads. */
+START_TEST(what_the_kernel_makes_up_is_for_rules)
+{
+    bool refused = true;
+    char rules[128];
+
+    snprintf(rules, sizeof rules,
+             "allow read_file uid=%d path=/proc/sys/kernel\n", ALICE);
+    ruled_start(&server, ipc_find("socket/stream"), ALICE, "");
+    run_as(ALICE, ask_the_kernel, &refused);
+    ruled_stop(&server);
+    refused = false;
+    ruled_start(&server, ipc_find("socket/stream"), ALICE, rules);
+    run_as(ALICE, ask_the_kernel, &refused);
+    ruled_stop(&server);
+}
+END_TEST
+
 /* -- suite ----------------------------------------------------------------- */
 
 Suite *
@@ -181,5 +221,6 @@ test_grants(void)
 
     add_test_if(tc, need_root(), a_granted_directory_has_no_way_out);
     add_test_if(tc, need_root(), a_grant_takes_nothing_away);
+    add_test_if(tc, need_root(), what_the_kernel_makes_up_is_for_rules);
     return s;
 }

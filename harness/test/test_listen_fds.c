@@ -109,7 +109,7 @@ takes_its_own(void *unused)
     endpoint_file(run_dir, "/socket", path);
     say("1", "1"); /* for somebody else */
     ck_assert_int_eq(activation_begin(why), 0);
-    ck_assert_ptr_null(activation_left());
+    ck_assert_ptr_null(activation_left(0));
     ck_assert_ptr_null(getenv("LISTEN_PID"));
 
     ck_assert_int_eq(begin_with(bound(SOCK_STREAM, path, true), "1"), 0);
@@ -117,12 +117,12 @@ takes_its_own(void *unused)
     ck_assert_ptr_null(getenv("LISTEN_FDS"));
     ck_assert_ptr_null(getenv("LISTEN_FDNAMES"));
     ck_assert(fcntl(3, F_GETFD) & FD_CLOEXEC);
-    ck_assert_str_eq(activation_left(), path);
+    ck_assert_str_eq(activation_left(0), path);
     ck_assert_int_eq(activation_take(SOCK_STREAM, "/elsewhere"), -ENOENT);
     ck_assert_int_eq(activation_take(SOCK_SEQPACKET, path), -EPROTOTYPE);
     ck_assert_int_eq(activation_take(SOCK_STREAM, path), 3);
     ck_assert_int_eq(activation_take(SOCK_STREAM, path), -ENOENT);
-    ck_assert_ptr_null(activation_left());
+    ck_assert_ptr_null(activation_left(0));
     ck_assert(activation_owns(path));
     unlink(path);
 }

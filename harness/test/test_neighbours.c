@@ -97,7 +97,7 @@ START_TEST(a_client_may_die_in_any_call)
     begin(_i);
     customers_begin();
     client_start(&server, &next);
-    most = open_descriptors(server.pid);
+    most = open_descriptors(server.server);
     client_close(&next);
     begin_signals(100 * NS_PER_MS, 0);
     for (unsigned n = 1; dies_in_call(n); n = inject_next(n, false), deaths++) {
@@ -109,7 +109,7 @@ START_TEST(a_client_may_die_in_any_call)
         client_start(&server, &next);
         count_on(&next, &value);
         client_close(&next);
-    } while (open_descriptors(server.pid) > most);
+    } while (open_descriptors(server.server) > most);
     customers_end();
     end();
     sweep_up();
@@ -183,7 +183,7 @@ START_TEST(one_is_served_among_those_who_misbehave)
     struct child c[(size_t)2 * ALL];
     int64_t value = 0;
 
-    begin(_i);
+    begin_among_mortals(_i);
     for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
         enum manners how = (enum manners)(i % ALL);
 

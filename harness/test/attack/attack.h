@@ -200,6 +200,11 @@ void serve(struct host *h, const char *mechanism);
  * ALICE may run. */
 void serve_set_user_id(struct host *h, const char *mechanism);
 
+/* A daemon's SIGKILL, as its end; host_stop() reaps.  And does the process that
+ * serves end by itself, soon? */
+void kill_server(const struct host *h);
+bool server_ends(const struct host *h);
+
 /* Stops a daemon (it has stopped when this returns), and lets it go on. */
 void pause_server(const struct host *h);
 void resume_server(const struct host *h);

@@ -100,13 +100,13 @@ gives(size_t gifts, size_t times)
     serve(&server, "socket/stream");
     MUST(host_client(&server, &honest) == 0);
     MUST(whoami(&honest) == (int64_t)geteuid());
-    before = open_descriptors(server.pid);
+    before = open_descriptors(server.server);
     strcpy(g->where, server.where);
     g->gifts = gifts;
     g->times = times;
     as_user(BOB, bob_gives, g);
     MUST(whoami(&honest) == (int64_t)geteuid());
-    after = open_descriptors(server.pid);
+    after = open_descriptors(server.server);
     client_close(&honest);
     host_stop(&server);
     return after > before;
@@ -225,7 +225,7 @@ gives_what_is_hard_to_close(bool naive)
     actor_wait(&bob);
     resume_server(&server);
     actor_start(&honest, geteuid(), ask, &server);
-    stuck = is_kept_waiting(&honest, server.pid);
+    stuck = is_kept_waiting(&honest, server.server);
     actor_kill(&bob);
     host_stop(&server);
     return stuck;

@@ -187,7 +187,7 @@ writes_over_the_mutex(bool naive)
     actor_wait(&bob);
     served = is_served(&server);
     actor_kill(&bob);
-    kill(server.pid, SIGKILL);
+    kill_server(&server);
     host_stop(&server);
     return !served;
 }

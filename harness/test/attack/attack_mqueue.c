@@ -249,7 +249,7 @@ talks_to_a_ghost(bool naive)
     MUST(host_client(&server, &c) == 0);
     old = mq_open(t->queue, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
     MUST(old != -1);
-    kill(server.pid, SIGKILL);
+    kill_server(&server);
     host_stop(&server);
     serve(&server, "msgq/posix");
     if (naive)

@@ -277,7 +277,7 @@ is_killed_again_and_again(bool naive)
         for (int round = 0; round < 4; round++) {
             serve(&server, m->name);
             MUST(host_client(&server, &c) == 0);
-            kill(server.pid, SIGKILL);
+            kill_server(&server);
             host_stop(&server);
             client_close(&c);
         }

@@ -276,7 +276,7 @@ inherits_her_id(bool naive)
     MUST(host_client(&server, &c) == 0);
     h->id = listed_id(server.where, 1);
     MUST(h->id != -1);
-    kill(server.pid, SIGKILL);
+    kill_server(&server);
     host_stop(&server);
     client_close(&c); /* with her queue */
     choose_next_id(h->id);

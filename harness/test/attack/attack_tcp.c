@@ -2,7 +2,7 @@
 #define _GNU_SOURCE /* accept4, struct ucred, setresuid */
 #include "test/attack/stage.h"
 
-#include "server/open_as.h"
+#include "server/broker.h"
 #include "test/attack/driven.h"
 
 #include <arpa/inet.h>
@@ -168,6 +168,20 @@ open_as_textbook(uid_t uid, gid_t gid, const char *path)
     return status == 0 ? 0 : -EACCES;
 }
 
+static int
+open_by_broker(const struct ipc_peer *peer, const char *path)
+{
+    struct broker_request r;
+    struct broker_answer a;
+    struct broker_call c;
+    int err;
+
+    MUST(broker_request(&r, BROKER_OPEN, peer, path, strlen(path)) == 0);
+    err = broker_do(&c, &r, &a);
+    broker_end(&c);
+    return err;
+}
+
 /* SO_PEERCRED of a TCP socket succeeds, and says pid 0, uid -1, gid -1. */
 static bool
 has_no_uid(bool naive)
@@ -190,7 +204,7 @@ has_no_uid(bool naive)
     if (naive)
         opened = open_as_textbook(who.uid, who.gid, secret);
     else
-        opened = open_as(&peer, secret);
+        opened = open_by_broker(&peer, secret);
     return opened >= 0;
 }
 
@@ -256,7 +270,7 @@ has_the_dead_servers_port(bool naive)
     (void)naive;
     serve(&server, "socket/tcp");
     h->at = address_in(server.where);
-    kill(server.pid, SIGKILL); /* its file stays */
+    kill_server(&server); /* its file stays */
     host_stop(&server);
     actor_start(&bob, BOB, bob_inherits, h);
     actor_wait(&bob);

@@ -2,15 +2,21 @@
 #define _GNU_SOURCE /* sendfile, O_CLOEXEC */
 #include "test/attack/stage.h"
 
+#include "core/clock.h"
 #include "core/rundir.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,7 +37,9 @@ server_failed(const struct ipc_mechanism *m)
 static void
 serve_by(struct host *h, const char *mechanism, const char *program)
 {
-    struct host_options options = {.ipcd = program, .cpu = -1, .quiet = 1};
+    /* As root: what refuses is to be the defence, not what root gave up. */
+    struct host_options options = {
+        .ipcd = program, .keep_root = true, .cpu = -1, .quiet = 1};
     const struct ipc_mechanism *m = ipc_find(mechanism);
 
     MUST(m != NULL);
@@ -80,20 +88,63 @@ serve_set_user_id(struct host *h, const char *mechanism)
     serve_by(h, mechanism, copy);
 }
 
+bool
+server_ends(const struct host *h)
+{
+    int fd = (int)syscall(SYS_pidfd_open, h->server, 0), err;
+
+    if (fd == -1)
+        return errno == ESRCH;
+    err = wait_for(fd, POLLIN, deadline_in(PATIENCE));
+    close(fd);
+    return err == 0;
+}
+
+/* Both: else its supervisor starts another one, or it is told by the end of that
+ * one and clears up. */
 void
-pause_server(const struct host *h)
+kill_server(const struct host *h)
 {
     int status;
 
     MUST(kill(h->pid, SIGSTOP) == 0);
     MUST(waitpid(h->pid, &status, WUNTRACED) == h->pid);
-    MUST(WIFSTOPPED(status));
+    MUST(kill(h->server, SIGKILL) == 0 && kill(h->pid, SIGKILL) == 0);
+    MUST(server_ends(h)); /* and what it held is free */
+}
+
+/* The letter in /proc/PID/stat: proc(5). */
+static char
+state_of(pid_t pid)
+{
+    char path[64], text[512];
+    const char *after;
+    FILE *in;
+    size_t n;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    in = fopen(path, "re");
+    MUST(in != NULL);
+    n = fread(text, 1, sizeof text - 1, in);
+    fclose(in);
+    text[n] = '\0';
+    after = strrchr(text, ')');
+    MUST(after != NULL && strlen(after) > 2);
+    return after[2];
+}
+
+void
+pause_server(const struct host *h)
+{
+    MUST(kill(h->server, SIGSTOP) == 0);
+    while (state_of(h->server) != 'T')
+        sched_yield();
 }
 
 void
 resume_server(const struct host *h)
 {
-    MUST(kill(h->pid, SIGCONT) == 0);
+    MUST(kill(h->server, SIGCONT) == 0);
 }
 
 bool
