@@ -1,5 +1,5 @@
 /* lines.c - files that only grow, a line at a time. */
-#define _GNU_SOURCE /* O_CLOEXEC, O_NOFOLLOW, gmtime_r */
+#define _GNU_SOURCE /* pipe2, setresuid, O_NOFOLLOW, gmtime_r */
 #include "server/lines.h"
 
 #include "core/defence.h"
@@ -7,7 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,7 +39,6 @@ replace(struct lines *l, int fd)
     if (l->fd != -1)
         close(l->fd);
     l->fd = fd;
-    l->torn = false;
     pthread_mutex_unlock(&l->lock);
 }
 
@@ -50,12 +53,15 @@ lines_open(struct lines *l, const char *path)
 int
 lines_take(struct lines *l, int fd)
 {
+    struct rlimit limit;
     int err = check_file(fd);
 
     if (err != 0) {
         close(fd);
         return err;
     }
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0) /* confined: as it was before */
+        l->most = limit.rlim_cur;
     replace(l, fd);
     return 0;
 }
@@ -66,45 +72,112 @@ lines_close(struct lines *l)
     replace(l, -1);
 }
 
-/* A full device takes the part that fits.  That part stays, without a newline:
- * cutting it off again could take along what another process wrote. */
-static int
-append(struct lines *l, const char *line, size_t len)
+/* -- one line ---------------------------------------------------------------- */
+
+/* Does the file end in the middle of a line?  Whoever wrote that had no room, or
+ * was killed: a signal that kills ends write(2) at the border of a page. */
+static bool
+is_torn(int fd, off_t size)
 {
+    char last = '\n';
+
+    return size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n';
+}
+
+/* What does not fit under RLIMIT_FSIZE is not begun (SIGXFSZ is ignored).  A full
+ * device takes the part that fits, and that stays, without a newline: cutting it
+ * off again could take along what another process wrote.  So the next line
+ * begins with one, in the same write(2). */
+static int
+append(const struct lines *l, const char *line, size_t len)
+{
+    struct iovec parts[2] = {{.iov_len = 0}, {.iov_len = len}};
+    static char newline = '\n';
+    struct stat st;
     ssize_t n;
 
-    if (l->fd == -1)
-        return -EBADF;
-    if (l->torn && write(l->fd, "\n", 1) != 1)
-        return -ENOSPC;
-    l->torn = false;
+    if (fstat(l->fd, &st) == -1)
+        return -errno;
+    parts[0].iov_base = &newline;
+    parts[0].iov_len = DEFENCE("newline", is_torn(l->fd, st.st_size), false);
+    memcpy(&parts[1].iov_base, &line, sizeof line); /* is only read */
+    len += parts[0].iov_len;
+    if (l->most != RLIM_INFINITY && (rlim_t)st.st_size + len > l->most)
+        return -EFBIG;
     do
-        n = write(l->fd, line, len);
+        n = writev(l->fd, parts, 2);
     while (n == -1 && errno == EINTR);
     if (n == -1)
         return -errno;
-    l->torn = (size_t)n < len;
-    return l->torn ? -ENOSPC : 0;
+    return (size_t)n < len ? -ENOSPC : 0;
+}
+
+struct outcome {
+    int err;
+    off_t end; /* where the line ends */
+};
+
+/* An appending write leaves our offset behind what it wrote, whoever else
+ * appends: write(2). */
+static struct outcome
+append_here(const struct lines *l, const char *line, size_t len)
+{
+    struct outcome o = {.err = append(l, line, len)};
+
+    if (o.err == 0) {
+        o.end = lseek(l->fd, 0, SEEK_CUR);
+        o.err = o.end == -1 ? -errno : 0;
+    }
+    return o;
+}
+
+/*
+ * Our client may kill a set-user-ID server, whose real uid is its own, in the
+ * middle of a write(2), or stop it.  So a child that is nobody's but the
+ * owner's writes: whoever waits for it may be killed, and the line is whole.
+ */
+static struct outcome
+append_out_of_reach(const struct lines *l, const char *line, size_t len)
+{
+    struct outcome o = {.err = -EIO};
+    const uid_t uid = geteuid();
+    int ends[2];
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC) == -1)
+        return (struct outcome){.err = -errno};
+    pid = fork();
+    if (pid == 0) {
+        setsid(); /* what a terminal sends goes to everybody there */
+        if (setresuid(uid, uid, uid) == 0)
+            o = append_here(l, line, len);
+        _exit(write(ends[1], &o, sizeof o) != sizeof o);
+    }
+    if (pid == -1)
+        o.err = -errno;
+    close(ends[1]);
+    while (pid != -1 && read(ends[0], &o, sizeof o) == -1 && errno == EINTR)
+        continue;
+    close(ends[0]);
+    while (pid != -1 && waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+        continue;
+    return o;
 }
 
 int
 lines_append(struct lines *l, const char *line, size_t len, uint64_t *offset)
 {
-    off_t end;
-    int err;
+    struct outcome o = {.err = -EBADF};
 
     pthread_mutex_lock(&l->lock);
-    err = append(l, line, len);
-    /* An appending write leaves our offset behind what it wrote, whoever else
-     * appends: write(2). */
-    if (err == 0 && offset != NULL) {
-        end = lseek(l->fd, 0, SEEK_CUR);
-        if (end == -1)
-            err = -errno;
-        *offset = (uint64_t)end - len;
-    }
+    if (l->fd != -1)
+        o = DEFENCE("writer", geteuid() != getuid(), false)
+                ? append_out_of_reach(l, line, len)
+                : append_here(l, line, len);
     pthread_mutex_unlock(&l->lock);
-    return err;
+    if (o.err == 0 && offset != NULL)
+        *offset = (uint64_t)o.end - len;
+    return o.err;
 }
 
 /* -- quoting ------------------------------------------------------------------- */

@@ -3,7 +3,9 @@
  * append_log writes.
  *
  * One line is one write(2) to a file opened O_APPEND, so that lines of several
- * processes do not get into each other.  And a line is a line whatever a caller
+ * processes do not get into each other, and begins with a newline if what is
+ * there does not end in one; a client that can kill the server cannot kill who
+ * writes.  And a line is a line whatever a caller
  * puts into it: quote() lets no byte through that could begin another one, or
  * speak to the terminal of whoever reads the file.
  */
@@ -15,25 +17,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 /* What the audit makes of one, bytes; escaped, a byte has four. */
 #define LINES_SIZE 4096
 
 struct lines {
     pthread_mutex_t lock;
-    int fd;    /* -1: not open */
-    bool torn; /* the last write was cut short: begin with a newline */
+    int fd;      /* -1: not open */
+    rlim_t most; /* RLIMIT_FSIZE, bytes */
 };
 
 #define LINES_CLOSED \
     { \
-        .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 \
+        .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1, .most = RLIM_INFINITY \
     }
 
-/* How such a file is opened.  O_NONBLOCK: a FIFO in its place must not make us
+/* How such a file is opened.  O_RDWR: to look how it ends.  O_NONBLOCK: a FIFO in its place must not make us
  * wait. */
 #define LINES_FLAGS \
-    (O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | \
+    (O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | \
      O_CLOEXEC)
 
 /*
@@ -50,8 +53,10 @@ int lines_open(struct lines *l, const char *path);
 int lines_take(struct lines *l, int fd);
 void lines_close(struct lines *l);
 
-/* Appends len bytes, the last of which is a newline.  *offset (may be NULL) is
- * where they begin.  0 or -errno: -ENOSPC also when only a part went in. */
+/* Appends len bytes, the last of which is a newline, and before them a newline
+ * if the file does not end in one.  *offset (may be NULL) is where they begin.
+ * 0 or -errno: -EFBIG: the limit of this process, nothing went in; -ENOSPC also
+ * when only a part did. */
 int lines_append(struct lines *l, const char *line, size_t len,
                  uint64_t *offset);
 
