@@ -23,8 +23,6 @@ static const struct {
 } for_mechanism[] = {
     /* whose pid that is, which the queue tells: its status */
     {"msgq/sysv-types", 0, "/proc"},
-    /* its file */
-    {"mmap/file", RIGHT(DAC_OVERRIDE), NULL},
     /* and takes it off the directory, or would meet it there again */
     {"mmap/lockfile", RIGHT(DAC_OVERRIDE) | RIGHT(FOWNER), NULL},
     /* our own queue, which now is another user's and only for writing to, and
@@ -76,6 +74,7 @@ static const struct {
     unsigned may;
 } has_objects[] = {
     {"fifo/perclient", 1u << BROKER_OBJECT},
+    {"mmap/file", 1u << BROKER_OBJECT},
     {"shm/futex", 1u << BROKER_OBJECT | 1u << BROKER_MEMORY},
     {"shm/spin", 1u << BROKER_OBJECT | 1u << BROKER_MEMORY},
 };
