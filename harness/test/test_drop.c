@@ -48,7 +48,7 @@ struct attempt {
 
 /* Our own broker, with the rights given; it ends with its parent. */
 static void
-start_broker_with(const struct attempt *a, int channel)
+start_broker_with(const struct attempt *a, int channel, int other)
 {
     const struct confinement c = {
         .user = {SERVICE, SERVICE}, .kind = CONFINED_BROKER, .kept = a->broker};
@@ -62,6 +62,7 @@ start_broker_with(const struct attempt *a, int channel)
     ck_assert_int_ne(pid, -1);
     if (pid > 0)
         return;
+    close(other); /* the server's end: when that is closed the broker ends */
     ck_assert_msg(confine(&c, why) == 0, "%s", why);
     broker_run(&peer, 1);
     _exit(EXIT_SUCCESS);
@@ -88,7 +89,7 @@ serve_with(struct child *self, void *arg)
     rights_of_endpoint(a->m, &c.reads);
     ck_assert_int_eq(
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel), 0);
-    start_broker_with(a, channel[1]);
+    start_broker_with(a, channel[1], channel[0]);
     ask_by(channel[0]);
     ck_assert_msg(confine(&c, why) == 0, "%s", why);
     child_step(self);
