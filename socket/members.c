@@ -8,8 +8,8 @@
 #include "welcome.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 /* epoll's ids: of their socket, of the one they join by; others: a member's
@@ -40,7 +40,7 @@ members_init(struct members *m, int socket, int joins)
     int err;
 
     m->joins = joins;
-    m->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    m->spare = eventfd(0, EFD_CLOEXEC);
     m->epoll = epoll_create1(EPOLL_CLOEXEC);
     err =
         m->epoll == -1 || m->spare == -1 ? -errno : watch(m, socket, REQUESTS);
