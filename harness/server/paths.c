@@ -32,11 +32,12 @@ change_mounts(const char *path, unsigned flags, uint64_t set, uint64_t clear)
                : 0;
 }
 
-/* Only a mount can be writable or not, so the directory becomes one. */
+/* Only a mount can be writable or not, so the directory becomes one.  What is
+ * mounted beneath it comes along, or its files would be missing here. */
 static int
 keep_writable(const char *path)
 {
-    if (mount(path, path, NULL, MS_BIND, NULL) == -1)
+    if (mount(path, path, NULL, MS_BIND | MS_REC, NULL) == -1)
         return -errno;
     return change_mounts(path, 0, 0, MOUNT_ATTR_RDONLY);
 }
