@@ -192,13 +192,26 @@ END_TEST
 
 /* -- files that somebody's program hands out ------------------------------- */
 
+static void
+asks_for_it(struct child *self, void *path)
+{
+    const struct api_value args[] = {
+        string_value(path), {.u64 = 0}, {.u32 = 10}};
+    struct client asks;
+    struct reply r;
+
+    (void)self;
+    client_start(&server, &asks);
+    ck_assert_int_eq(
+        client_call(&asks, api_by_name("read_file"), args, &r, PATIENCE), 0);
+    ck_assert_int_eq(r.os_error, ETIMEDOUT);
+    client_close(&asks);
+}
+
 START_TEST(a_file_that_never_comes_keeps_nobody_waiting)
 {
     char dir[ENDPOINT_SIZE + 16], path[ENDPOINT_SIZE + 32];
-    struct api_value args[] = {{.u64 = 0}, {.u64 = 0}, {.u32 = 10}};
-    struct client asks;
-    struct reply r;
-    uint64_t id;
+    struct child alice;
     pid_t file_system;
 
     snprintf(dir, sizeof dir, "%s/silence", run_dir);
@@ -206,18 +219,12 @@ START_TEST(a_file_that_never_comes_keeps_nobody_waiting)
     file_system = silent_start(dir, ALICE);
     ck_assert_msg(file_system > 0, "mount: %s", strerror(-file_system));
     snprintf(path, sizeof path, "%s/file", dir);
-    args[0] = string_value(path);
     begin(_i);
-    client_start(&server, &asks);
-    ck_assert_int_eq(
-        client_send(&asks, api_by_name("read_file"), args, &id, PATIENCE), 0);
+    child_start(&alice, ALICE, asks_for_it, path);
     await_under_way(&client, 1);
     expect_echo(&client, 10);
     ck_assert_uint_eq(under_way(&client), 1);
-    ck_assert_int_eq(client_recv(&asks, &r, PATIENCE), 0);
-    ck_assert_uint_eq(r.id, id);
-    ck_assert_int_eq(r.os_error, ETIMEDOUT);
-    client_close(&asks);
+    child_end(&alice);
     end();
     silent_end(file_system, dir);
     children_end(); /* the worker, too, whom no signal could end */
