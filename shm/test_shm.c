@@ -501,7 +501,8 @@ test_shm(void)
     Suite *s = suite_create("shm");
     TCase *tc = test_case(s, "shared memory");
     const char *no_shm = need_dev_shm();
-    const char *no_root = no_shm != NULL ? no_shm : need_root();
+    const char *no_root =
+        no_shm != NULL ? no_shm : need_strangers(ipc_find("shm/futex"));
 
     add_test_if(tc, no_shm, memory_beyond_the_end_of_the_object_is_a_sigbus);
     add_test_if(tc, no_shm,
@@ -521,7 +522,8 @@ test_shm(void)
                 a_client_killed_with_the_lock_in_its_hand_stops_nobody);
     for (int i = 0; i < 3; i++) {
         const char *no = need_mechanism(ipc_find(on_rings[i]));
-        const char *no_other = no != NULL ? no : need_root();
+        const char *no_other =
+            no != NULL ? no : need_strangers(ipc_find(on_rings[i]));
 
         tc = test_case(s, on_rings[i]);
         add_loop_test_if(tc, no_other, a_server_without_clients_has_no_timer,

@@ -29,15 +29,24 @@ customers_end(void)
     unlink(secret);
 }
 
+/* Whoever is traced must be ours, or we need the right to trace strangers. */
+const char *
+need_customers(const struct ipc_mechanism *m)
+{
+    const char *reason = need_inject();
+
+    if (reason != NULL || need_root() != NULL)
+        return reason;
+    reason = need_strangers(m);
+    return reason != NULL ? reason : need_right(CAP_SYS_PTRACE);
+}
+
 uid_t
 customer_uid(void)
 {
     const bool known = !has(IPC_SPAWNED) || subject->evidence >= IPC_PEER;
 
-    return known && need_strangers(subject) == NULL &&
-                   need_right(CAP_SYS_PTRACE) == NULL /* they are traced */
-               ? ALICE
-               : geteuid();
+    return need_root() == NULL && known ? ALICE : geteuid();
 }
 
 /* Whatever goes wrong on the way, it never becomes somebody else's right. */

@@ -15,6 +15,9 @@ struct customer {
     bool steps;       /* waits for us to seize it, before it opens */
 };
 
+/* Can there be customers of m, into whose calls we look? */
+const char *need_customers(const struct ipc_mechanism *m);
+
 /* Root's customers are strangers. */
 uid_t customer_uid(void);
 

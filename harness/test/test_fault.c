@@ -203,7 +203,7 @@ need_faults(const struct ipc_mechanism *m)
     if (strcmp(m->name, "msgq/mpi") == 0)
         return "need an MPI that does not hang when its own calls fail (Open "
                "MPI 4.1 does: mprotect and ENOMEM, for one)";
-    return need_inject();
+    return need_customers(m);
 }
 
 Suite *

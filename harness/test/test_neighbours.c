@@ -215,12 +215,17 @@ test_neighbours(void)
         TCase *tc = test_case(s, ipc_registry[i]->name);
 
         tcase_set_timeout(tc, inject_timeout());
-        add_if(tc, i, need_root() != NULL ? need_root() : need_inject(),
+        add_if(tc, i,
+               need_root() != NULL ? need_root()
+                                   : need_customers(ipc_registry[i]),
                a_client_may_die_in_any_call, 0, PRIVATE);
-        add_if(tc, i, need_inject(),
+        add_if(tc, i, need_customers(ipc_registry[i]),
                a_client_that_dies_in_any_call_takes_its_server_along,
                IPC_SPAWNED, 0);
-        add(tc, i, one_is_served_among_those_who_misbehave, 0, PRIVATE);
+        /* Root's misbehave under another uid. */
+        add_if(tc, i,
+               need_root() == NULL ? need_strangers(ipc_registry[i]) : NULL,
+               one_is_served_among_those_who_misbehave, 0, PRIVATE);
     }
     return s;
 }
