@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -134,6 +135,14 @@ call_as(struct child *self, void *arg)
 
     (void)self;
     call->f(call->arg);
+}
+
+int64_t
+known_gid(void)
+{
+    const struct passwd *user = getpwuid(geteuid());
+
+    return user != NULL ? (int64_t)user->pw_gid : -1;
 }
 
 void

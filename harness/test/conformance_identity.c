@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,13 +20,11 @@
 static bool
 is_right_gid(int64_t gid)
 {
-    const struct passwd *user = getpwuid(geteuid());
-
     if (subject->evidence >= IPC_PEER)
         return gid == getegid();
     if (subject->evidence < IPC_OWNER)
         return gid == getegid() || gid == -1;
-    return gid == (user != NULL ? (int64_t)user->pw_gid : -1);
+    return gid == known_gid();
 }
 
 static void

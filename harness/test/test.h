@@ -144,6 +144,10 @@ void child_go(struct child *c);
 void child_end(struct child *c);
 void child_kill(struct child *c); /* SIGKILL, reaped */
 
+/* Our group as passwd(5) has it, by which a server knows us that was told our
+ * uid only; -1: we are not in there. */
+int64_t known_gid(void);
+
 /* Two strangers; they need no line in passwd(5). */
 #define ALICE 10001
 #define BOB   10002

@@ -10,6 +10,7 @@
 #include "server/settings.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/capability.h>
 #include <sched.h>
@@ -174,9 +175,10 @@ START_TEST(the_log_says_who_wrote_what_and_where)
     ck_assert_uint_eq(times_in(log, "\n"), 2);
     ck_assert_int_eq(log[at - 1], '\n'); /* there the second line begins */
     snprintf(expected, sizeof expected,
-             "Z uid=%u gid=%u evidence=K2 mechanism=fifo/perclient text=\"one\""
+             "Z uid=%u gid=%" PRId64
+             " evidence=K2 mechanism=fifo/perclient text=\"one\""
              "\n",
-             (unsigned)geteuid(), (unsigned)getegid());
+             (unsigned)geteuid(), known_gid());
     ck_assert_ptr_nonnull(strstr(log, expected));
     ck_assert_ptr_nonnull(strstr(log + at, "text=\"x\\x0a2026"));
     client_close(&c);

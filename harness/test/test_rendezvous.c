@@ -132,8 +132,10 @@ register_as(void *serial)
     ck_assert_int_eq(registration_alive(fd), 0);
     close(fd);
     /* Nobody reads what others write, or holds the server's end. */
-    ck_assert(geteuid() == 0 || open(path_of(".join"), O_RDONLY) == -1);
-    ck_assert(geteuid() == 0 || open(path_of(".join"), O_RDWR) == -1);
+    if (need_root() != NULL || geteuid() == 0)
+        return; /* we are the server's own user */
+    ck_assert_int_eq(open(path_of(".join"), O_RDONLY), -1);
+    ck_assert_int_eq(open(path_of(".join"), O_RDWR), -1);
 }
 
 START_TEST(who_registers_is_found_in_the_order_of_coming)
@@ -560,7 +562,10 @@ test_rendezvous(void)
     tcase_add_test(tc, a_name_is_one_of_its_space_or_none);
     tcase_add_test(tc, no_link_is_followed_and_nobody_is_waited_for);
     tcase_add_test(tc, a_descriptor_of_a_process_is_opened_if_it_is_a_memfd);
-    tcase_add_test(tc, shared_memory_and_queues_are_opened_by_name);
+    add_test_if(tc,
+                need_dev_shm() != NULL ? need_dev_shm()
+                                       : need_mechanism(ipc_find("msgq/posix")),
+                shared_memory_and_queues_are_opened_by_name);
     tcase_add_test(tc, the_server_may_have_it_opened_by_another_process);
     tcase_add_test(tc, a_system_v_id_is_looked_at_again);
     return s;
