@@ -15,6 +15,7 @@
 #define _GNU_SOURCE /* pipe2 */
 #include "test.h"
 
+#include "test/files.h"
 #include "test/here.h"
 
 #include "core/clock.h"
@@ -113,15 +114,33 @@ remove_empty_log(void)
         unlink(path);
 }
 
+/* The state and the name of a child, or "". */
+static const char *
+child_left(void)
+{
+    static char text[128];
+    siginfo_t info = {.si_pid = 0};
+    pid_t pid;
+
+    if (!is_forked() ||
+        waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1)
+        return "";
+    snprintf(text, sizeof text, "task/%d/children", (int)getpid());
+    pid =
+        info.si_pid != 0 ? info.si_pid : (pid_t)atoi(proc_text(getpid(), text));
+    snprintf(text, sizeof text, "a child process, %s: %.80s\n",
+             info.si_pid != 0 ? "which has ended" : "which runs",
+             proc_text(pid, "stat"));
+    return text;
+}
+
 static void
 teardown(void)
 {
-    /* 0: one is alive.  Above: one had ended, unwaited for. */
-    const bool child = is_forked() && waitpid(-1, NULL, WNOHANG) != -1;
-    const char *left = leftovers_end();
+    const char *child = child_left(), *left = leftovers_end();
 
-    ck_assert_msg(!child && left[0] == '\0', "left behind:\n%s%s",
-                  child ? "a child process\n" : "", left);
+    ck_assert_msg(child[0] == '\0' && left[0] == '\0', "left behind:\n%s%s",
+                  child, left);
     remove_empty_log();
     ck_assert_int_eq(rmdir(run_dir), 0);
     ck_assert_int_eq(ftruncate(said, said_before), 0);
