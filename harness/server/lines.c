@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -42,12 +44,41 @@ replace(struct lines *l, int fd)
     pthread_mutex_unlock(&l->lock);
 }
 
+/* Locked, so that lines_remove_empty() sees that it is in use.  Who has it locked
+ * against us is about to remove it, and then we make another; or is a stranger
+ * who may read it, and does not keep us. */
 int
 lines_open(struct lines *l, const char *path)
 {
-    int fd = open(path, LINES_FLAGS, 0600);
+    struct stat st;
+    int fd;
 
-    return fd == -1 ? -errno : lines_take(l, fd);
+    for (int tries = 0;; tries++) {
+        fd = open(path, LINES_FLAGS, 0600);
+        if (fd == -1)
+            return -errno;
+        if ((flock(fd, LOCK_SH | LOCK_NB) == 0 && fstat(fd, &st) == 0 &&
+             st.st_nlink > 0) ||
+            tries == 100)
+            return lines_take(l, fd);
+        close(fd);
+        sched_yield();
+    }
+}
+
+bool
+lines_remove_empty(const char *path)
+{
+    int fd = open(path, LINES_FLAGS & ~O_CREAT);
+    struct stat st;
+    bool removed;
+
+    if (fd == -1)
+        return false;
+    removed = flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 &&
+              st.st_size == 0 && check_file(fd) == 0 && unlink(path) == 0;
+    close(fd);
+    return removed;
 }
 
 int

@@ -5,8 +5,7 @@
  * One line is one write(2) to a file opened O_APPEND, so that lines of several
  * processes do not get into each other, and begins with a newline if what is
  * there does not end in one; a client that can kill the server cannot kill who
- * writes.  And a line is a line whatever a caller
- * puts into it: quote() lets no byte through that could begin another one, or
+ * writes.  And a line is a line whatever a caller puts into it: quote() lets no byte through that could begin another one, or
  * speak to the terminal of whoever reads the file.
  */
 #ifndef LINES_H
@@ -33,8 +32,8 @@ struct lines {
         .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1, .most = RLIM_INFINITY \
     }
 
-/* How such a file is opened.  O_RDWR: to look how it ends.  O_NONBLOCK: a FIFO in its place must not make us
- * wait. */
+/* How such a file is opened.  O_RDWR: to look how it ends.  O_NONBLOCK: a FIFO
+ * in its place must not make us wait. */
 #define LINES_FLAGS \
     (O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | \
      O_CLOEXEC)
@@ -52,6 +51,10 @@ int lines_open(struct lines *l, const char *path);
 /* The same with a file that has been opened so already. */
 int lines_take(struct lines *l, int fd);
 void lines_close(struct lines *l);
+
+/* Removes such a file if nothing stands in it and nobody has it open by
+ * lines_open(), another server, say: whether it did. */
+bool lines_remove_empty(const char *path);
 
 /* Appends len bytes, the last of which is a newline, and before them a newline
  * if the file does not end in one.  *offset (may be NULL) is where they begin.

@@ -14,6 +14,7 @@
 #include "core/clock.h"
 #include "server/audit.h"
 #include "server/handover.h"
+#include "server/lines.h"
 #include "server/settings.h"
 
 #include <errno.h>
@@ -23,7 +24,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -423,13 +423,11 @@ end_broker(struct ipcd *d, int signals)
 static void
 remove_all(struct ipcd *d)
 {
-    struct stat log;
-
     for (size_t i = 0; i < d->count; i++)
         if (d->endpoints[i].lock > 0)
             remove_what_is_left(&d->endpoints[i]);
-    if (d->has_user && stat(settings.log, &log) == 0 && log.st_size == 0)
-        unlink(settings.log);
+    if (d->has_user)
+        lines_remove_empty(settings.log);
 }
 
 int

@@ -1,15 +1,15 @@
 /* sweep.c - removes what a killed server left in the run directory. */
-#define _GNU_SOURCE /* lstat, GLOB_ONLYDIR */
+#define _GNU_SOURCE /* GLOB_ONLYDIR */
 #include "server/ipcd.h"
 
 #include "core/place.h"
+#include "server/lines.h"
 
 #include <errno.h>
 #include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 int
@@ -31,7 +31,8 @@ sweep_endpoint(const struct ipc_mechanism *m, const char *dir,
     return swept != 0 ? swept : crashed;
 }
 
-/* The same for --sweep, which says what it does: 1 if it removed something. */
+/* The same for --sweep, which says what it does: 1 if it removed something, -1
+ * if it is somebody's. */
 static int
 sweep_one(const struct ipc_mechanism *m, const char *dir)
 {
@@ -42,7 +43,7 @@ sweep_one(const struct ipc_mechanism *m, const char *dir)
         printf("ipcd: %s: is systemd's, left alone (systemctl stop its "
                ".socket unit)\n",
                name);
-        return 0;
+        return -1;
     }
     swept = sweep_endpoint(m, dir, name);
     if (swept == -EEXIST)
@@ -51,7 +52,7 @@ sweep_one(const struct ipc_mechanism *m, const char *dir)
         ipcd_complain(name, "cannot sweep", swept);
     else if (swept > 0)
         printf("ipcd: removed what was left of %s\n", name);
-    return swept > 0;
+    return swept == -EEXIST ? -1 : swept > 0;
 }
 
 /* -- what the runs of other programs have left ------------------------------ */
@@ -95,11 +96,9 @@ static int
 remove_empty_log(const char *dir)
 {
     char path[PATH_MAX];
-    struct stat log;
 
     snprintf(path, sizeof path, "%s/append.log", dir);
-    if (lstat(path, &log) == -1 || !S_ISREG(log.st_mode) || log.st_size > 0 ||
-        log.st_uid != geteuid() || unlink(path) == -1)
+    if (!lines_remove_empty(path))
         return 0;
     printf("ipcd: removed the empty %s\n", path);
     return 1;
@@ -108,7 +107,7 @@ remove_empty_log(const char *dir)
 int
 sweep_run(const char *dir)
 {
-    int removed = 0, err = rundir_own(dir);
+    int removed = 0, used = 0, err = rundir_own(dir);
 
     if (err == -ENOENT) {
         printf("ipcd: nothing to sweep: there is no %s\n", dir);
@@ -122,9 +121,14 @@ sweep_run(const char *dir)
         return EXIT_FAILURE;
     }
     for (size_t i = 0; ipc_registry[i] != NULL; i++)
-        if (!(ipc_registry[i]->caps & (IPC_SPAWNED | IPC_INPROCESS)))
-            removed += sweep_one(ipc_registry[i], dir);
-    removed += remove_empty_log(dir);
+        if (!(ipc_registry[i]->caps & (IPC_SPAWNED | IPC_INPROCESS))) {
+            const int did = sweep_one(ipc_registry[i], dir);
+
+            removed += did > 0;
+            used += did < 0;
+        }
+    if (used == 0)
+        removed += remove_empty_log(dir);
     if (removed == 0)
         printf("ipcd: nothing to sweep in %s\n", dir);
     rmdir(dir); /* stays if anything else is in it */
