@@ -276,7 +276,7 @@ gives_what_never_closes(const char *mechanism, int type)
     actor_start(&bob, BOB, bob_gives_silence, s);
     actor_wait(&bob);
     actor_start(&honest, geteuid(), ask, &server);
-    stuck = is_kept_waiting(&honest, server.pid);
+    stuck = is_kept_waiting(&honest, server.server);
     silent_end(file_system, s->dir);
     actor_kill(&bob);
     host_stop(&server);

@@ -104,6 +104,7 @@ has_roots_connection(bool naive)
     pid = fork();
     if (pid == 0) {
         become_user(ALICE);
+        client_take_over(&c);
         *uid = whoami(&c);
         _exit(EXIT_SUCCESS);
     }

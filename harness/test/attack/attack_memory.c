@@ -212,6 +212,7 @@ bob_claims(void *arg)
     MUST(err == 0 || err == -ETIMEDOUT);
     if (err != 0)
         return; /* not a word */
+    client_take_over(&c);
     MUST(c.m->limits(&c.limits) == 0);
     c.buf = malloc(c.limits.max_msg);
     p = rings.place;
