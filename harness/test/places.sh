@@ -24,7 +24,7 @@ set -uo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CHECK=$(realpath "${CHECK:-$top/build/release/check}")
 export CHECK top
-readonly USER_A=20001 USER_B=20002 # not the tests' own ALICE and BOB
+readonly USER_A=30001 USER_B=30002 # not the tests' own ALICE and BOB
 TIME=${TIME:-900} # seconds, for one place
 
 # -- what places are made of --------------------------------------------------
@@ -86,7 +86,7 @@ place_chroot_proc() {
 }
 place_chroot_user() {
     in_mounts "$BARE"'mount -t proc proc "$root/proc"
-        chroot --userspec=20001:20001 "$root" "$CHECK"'
+        chroot --userspec=30001:30001 "$root" "$CHECK"'
 }
 place_container() {
     in_mounts "$BARE"'mount -t proc proc "$root/proc"
@@ -111,7 +111,7 @@ place_noexec() {
 }
 place_user_noexec() {
     in_mounts 'fresh mount -t tmpfs -o noexec,nosuid,mode=1777 t
-        setpriv --reuid 20001 --regid 20001 --clear-groups "$CHECK"'
+        setpriv --reuid 30001 --regid 30001 --clear-groups "$CHECK"'
 }
 place_no_shm() {
     in_mounts 'mount -t tmpfs -o ro,mode=755 none /dev/shm
@@ -119,7 +119,7 @@ place_no_shm() {
 }
 place_user_no_shm() {
     in_mounts 'mount -t tmpfs -o ro,mode=755 none /dev/shm
-        setpriv --reuid 20001 --regid 20001 --clear-groups "$CHECK"'
+        setpriv --reuid 30001 --regid 30001 --clear-groups "$CHECK"'
 }
 place_tmpdir() {
     mkdir -m 1777 /tmp/elsewhere

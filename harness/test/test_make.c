@@ -174,8 +174,9 @@ START_TEST(without_check_there_are_no_tests_and_all_the_rest)
     expect_said("/none/ipcbench");
     expect_said("there is no Check here");
     expect_unsaid("test_wire.o");
-    ck_assert_int_eq(
-        shell("PKG_CONFIG=%s/pkg-config harness/deps.sh need", run_dir), 0);
+    ck_assert_msg(
+        shell("PKG_CONFIG=%s/pkg-config harness/deps.sh need", run_dir) == 0,
+        "%s", said);
     ck_assert_int_eq(
         shell("PKG_CONFIG=%s/pkg-config harness/deps.sh need check", run_dir),
         1);
