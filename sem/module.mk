@@ -1,4 +1,3 @@
 MECHANISMS += sem_values sem_mailbox
-SRC        += sem/sets.c sem/hall.c sem/hall_server.c sem/hall_client.c \
-              sem/values.c sem/box.c sem/boxes.c sem/mailbox.c
-TESTS      += sem/test_sem.c sem/test_hall.c
+SRC        += sem/values.c sem/box.c sem/boxes.c sem/mailbox.c
+TESTS      += sem/test_sem.c sem/test_sets.c

@@ -6,7 +6,7 @@
 #include "test/test.h"
 
 #include "box.h"
-#include "sets.h"
+#include "core/sets.h"
 
 #include "core/clock.h"
 

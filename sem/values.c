@@ -1,7 +1,7 @@
 /*
  * values.c - the message travels in the values of a System V semaphore set.
  *
- *      the letter, a set of the client's, mode 0600
+ *      the slot, a set of the client's, mode 0600
  *      +------+-----+----------+------------------------------+
  *      | mark | len | nonce 16 |  I   P   C   1   1   0 ...   |   1106 values
  *      +------+-----+----------+------------------------------+
@@ -17,16 +17,26 @@
  *
  * Nobody would do it for speed.  What it shows is that SETALL and semop(2) do
  * not mix: SETALL forgets every SEM_UNDO adjustment of the set, in all
- * processes (semctl(2)).  So the semaphores that one waits on, the door, are a
- * set of their own.  Doors, the bell and the wills: hall.h.
+ * processes (semctl(2)).  So the semaphores that one waits on are a set of their
+ * own: core/set_sessions.h has it, and the doorbell, and the wills.
+ *
+ * And that GETALL has no size.  It writes as many values as the set has that has
+ * this id at that moment, into an array that the caller hopes is long enough;
+ * SETALL reads as many.  Whoever removes a set and has its id come back for a
+ * larger one, makes the kernel write over the caller's memory.  So the array is
+ * as long as any set can be, and it is looked at before each call whether it
+ * still is that set.
  */
 #define _GNU_SOURCE /* semctl IPC_INFO */
-#include "hall.h"
+#include "core/set_sessions.h"
+
+#include "core/defence.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* -- wire: the letter ----------------------------------------------------- */
+/* -- wire: the slot ------------------------------------------------------- */
 
 #define HEAD (2 + NONCE_SIZE) /* values */
 
@@ -37,44 +47,87 @@
 /* Error replies must fit (ipc.h). */
 #define BODY_MIN 512
 
-/* What the running kernel allows: kernel.sem, its first number, SEMMSL. */
-static size_t
-values_max(void)
+/* Semaphores of the largest set that the running kernel allows: kernel.sem, its
+ * first number, SEMMSL.  Or -errno. */
+static int
+semmsl(void)
 {
     struct seminfo info;
 
-    if (semctl(0, 0, IPC_INFO, (union semun){.info = &info}) == -1 ||
-        info.semmsl < HEAD + BODY_MIN)
+    if (semctl(0, 0, IPC_INFO, (union semun){.info = &info}) == -1)
+        return -errno;
+    return info.semmsl;
+}
+
+static size_t
+body_max(int most)
+{
+    if (most < HEAD + BODY_MIN)
         return BODY_MIN;
-    return info.semmsl < HEAD + BODY_MAX ? (size_t)info.semmsl - HEAD
-                                         : BODY_MAX;
+    return most < HEAD + BODY_MAX ? (size_t)most - HEAD : BODY_MAX;
+}
+
+/* Room for any set there can be, of zeros: what is behind our own values stays
+ * so.  (SEMMSL is asked again each time a client joins.) */
+static int
+make_room(struct slot *l)
+{
+    int most = semmsl();
+    size_t room;
+
+    if (most < 0)
+        return most;
+    l->max = body_max(most);
+    room = HEAD + l->max;
+    if ((size_t)most > room)
+        room = DEFENCE("maximum", (size_t)most, room);
+    l->at = calloc(room, sizeof(unsigned short));
+    return l->at != NULL ? 0 : -ENOMEM;
+}
+
+static void
+values_drop(struct slot *l)
+{
+    free(l->at);
+    l->at = NULL;
+}
+
+static int
+gone(void)
+{
+    return errno == EINVAL || errno == EIDRM ? -EPIPE : -errno;
 }
 
 /* SETALL writes the whole set, so what the message does not fill is zeros, and
- * not what this array held before: somebody else's reply. */
+ * not what the array held before. */
 static int
-values_put(const struct letter *l, const struct letter_head *head,
-           const void *body)
+values_put(const struct slot *l, const struct slot_head *head, const void *body)
 {
-    unsigned short values[HEAD + BODY_MAX] = {(unsigned short)head->mark,
-                                              (unsigned short)head->len};
+    unsigned short *values = l->at;
 
+    values[0] = (unsigned short)head->mark;
+    values[1] = (unsigned short)head->len;
     for (size_t i = 0; i < NONCE_SIZE; i++)
         values[2 + i] = head->nonce[i];
     for (size_t i = 0; i < head->len; i++)
         values[HEAD + i] = ((const uint8_t *)body)[i];
+    memset(values + HEAD + head->len, 0, (l->max - head->len) * sizeof *values);
+    if (set_same(&l->set) != 0)
+        return -EIDRM;
     if (semctl(l->id, 0, SETALL, (union semun){.array = values}) == -1)
-        return errno == EINVAL || errno == EIDRM ? -EPIPE : -errno;
+        return gone();
     return 0;
 }
 
 static int
-values_get(const struct letter *l, struct letter_head *head, void *body)
+values_get(const struct slot *l, struct slot_head *head, void *body)
 {
-    unsigned short values[HEAD + BODY_MAX] = {0};
+    unsigned short *values = l->at;
 
+    if (set_same(&l->set) != 0)
+        return -EIDRM;
     if (semctl(l->id, 0, GETALL, (union semun){.array = values}) == -1)
-        return errno == EINVAL || errno == EIDRM ? -EPIPE : -errno;
+        return gone();
     head->mark = values[0];
     head->len = values[1];
     for (size_t i = 0; i < NONCE_SIZE; i++)
@@ -89,68 +142,57 @@ values_get(const struct letter *l, struct letter_head *head, void *body)
 /* -- server --------------------------------------------------------------- */
 
 static int
-values_take(struct letter *l, uid_t claimed, struct ipc_peer *peer)
+values_take(struct slot *l, uid_t claimed, struct ipc_peer *peer)
 {
-    struct semid_ds ds;
+    int err = make_room(l);
 
-    if (semctl(l->id, 0, IPC_STAT, (union semun){.buf = &ds}) == -1)
-        return -errno;
-    /* GETALL writes as many values as the set has, not as our array. */
-    l->max = values_max();
-    if (ds.sem_nsems != HEAD + l->max)
-        return -EPERM;
-    return owner_check_perm(&ds.sem_perm, ds.sem_ctime, claimed, peer);
-}
-
-static void
-values_drop(struct letter *l)
-{
-    (void)l; /* nothing is attached */
-}
-
-static int
-values_remove(int id, uid_t owner)
-{
-    return set_remove(id, owner, (unsigned)(HEAD + values_max()));
+    if (err == 0)
+        err =
+            set_prove(&l->set, l->id, (unsigned)(HEAD + l->max), claimed, peer);
+    if (err != 0)
+        values_drop(l);
+    return err;
 }
 
 /* -- client --------------------------------------------------------------- */
 
 static int
-values_make(struct letter *l)
+values_make(struct slot *l, const struct set *client, uid_t server)
 {
-    l->max = values_max();
-    l->id = semget(IPC_PRIVATE, (int)(HEAD + l->max), 0600);
-    return l->id == -1 ? -errno : 0;
+    int err = make_room(l);
+
+    if (err == 0)
+        err = set_make_beside(&l->set, client, (unsigned)(HEAD + l->max));
+    if (err != 0) {
+        values_drop(l);
+        return err;
+    }
+    l->id = l->set.id;
+    /* A server that cannot use it will not answer. */
+    set_give(&l->set, server, SET_MODE_KEPT);
+    return 0;
 }
 
-/* -- the letter, limits, table -------------------------------------------- */
+/* -- the slot, limits, table ---------------------------------------------- */
 
-static const struct letter_kind values = {
+static const struct slot_kind values = {
     .make = values_make,
     .take = values_take,
     .put = values_put,
     .get = values_get,
     .drop = values_drop,
-    .remove = values_remove,
 };
 
 static int
 values_create(void *srv, const char *name)
 {
-    return hall_create(srv, name, &values);
+    return set_server_create(srv, name, &values);
 }
 
 static int
 values_open(void *cli, const char *where)
 {
-    return hall_open(cli, where, &values);
-}
-
-static int
-values_sweep(const char *name)
-{
-    return hall_sweep(name, &values);
+    return set_client_open(cli, where, &values);
 }
 
 static const char *
@@ -162,7 +204,7 @@ values_unavailable(void)
 static int
 values_limits(struct ipc_limits *l)
 {
-    *l = (struct ipc_limits){.max_msg = values_max(),
+    *l = (struct ipc_limits){.max_msg = body_max(semmsl()),
                              .max_inflight = 1,
                              .max_clients = IPC_MAX_CLIENTS};
     return 0;
@@ -172,10 +214,11 @@ const struct ipc_mechanism sem_values = {
     .name = "sem/values",
     .summary = "the message travels in the values of a System V semaphore set",
     .proof = "creator of the sets, and the nonce only their owner can read",
-    .wire = HALL_WIRE("sem-values") //
-    "The letter is a set, mode 0600, of 18 values and one for each byte of\n"
-    "the longest message: 1088, or SEMMSL - 18 if that is less. It is written\n"
-    "by SETALL and read by GETALL.\n"
+    .wire = SET_SESSIONS_WIRE("sem-values") //
+    "The slot is a set, mode 0600, whose key is the next after that of your "
+    "other set, of\n18 values and one for each byte of the longest message: "
+    "1088, or SEMMSL - 18 if\nthat is less. It is written by SETALL and read "
+    "by GETALL.\n"
     "\n"
     "| value | |\n"
     "|---|---|\n"
@@ -185,18 +228,18 @@ const struct ipc_mechanism sem_values = {
     "| 18 ... | a frame, a byte each; then zeros |",
     .caps = IPC_BOUNDARIES | IPC_PERSISTS,
     .evidence = IPC_OWNER,
-    .server_size = sizeof(struct hall_server),
-    .client_size = sizeof(struct hall_client),
+    .server_size = sizeof(struct set_server),
+    .client_size = sizeof(struct set_client),
     .unavailable = values_unavailable,
     .limits = values_limits,
     .create = values_create,
-    .next = hall_next,
-    .reply = hall_reply,
-    .destroy = hall_destroy,
+    .next = set_server_next,
+    .reply = set_server_reply,
+    .destroy = set_server_destroy,
     .open = values_open,
-    .send = hall_send,
-    .recv = hall_recv,
-    .close = hall_close,
-    .forget = hall_forget,
-    .sweep = values_sweep,
+    .send = set_client_send,
+    .recv = set_client_recv,
+    .close = set_client_close,
+    .forget = set_client_forget,
+    .sweep = set_server_sweep,
 };

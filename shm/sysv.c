@@ -12,38 +12,41 @@
  * The one idea: what one writes the other can read, with no system call for
  * the message at all.  What memory cannot do is to say that something is
  * there, so it comes with System V semaphores, as the two are always taught
- * together (APUE 15.8 and 15.9): the door, the bell and the wills, hall.h.
+ * together (APUE 15.8 and 15.9): whose turn it is, the doorbell and the wills,
+ * core/set_sessions.h.
  *
  * A segment has a size for life, unlike a file: a peer cannot shrink it under
- * our feet.  But he can write into it at any time, also between two looks of
+ * our feet.  But it can write into it at any time, also between two looks of
  * ours; so the server copies first and looks at the copy.
  *
  * Who asks?  shmctl(IPC_STAT) says who made the segment, and mode 0600 keeps
  * everybody else out - but not root.  A root server attaches whatever id it is
  * told, also another user's; so it looks before it attaches, and, since ids
- * are used again, once more at what it holds.
+ * are used again, once more at what it holds.  (What is attached stays the same
+ * object: afterwards nothing depends on the id.)  A server that is not root is
+ * given the segment by its maker, by IPC_SET; who made it remains known.
  */
 #define _GNU_SOURCE /* SHM_DEST, shmctl */
-#include "../sem/hall.h"
+#include "core/set_sessions.h"
 
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/shm.h>
+#include <unistd.h>
 
-/* -- wire: the letter ----------------------------------------------------- */
+/* -- wire: the slot ------------------------------------------------------- */
 
 /* Bytes of a message: 64 KiB and what frames it. */
 #define BODY_MAX (65536 + 64)
 
 struct page {
-    struct letter_head head; /* 24 bytes, in the machine's own order */
+    struct slot_head head; /* 24 bytes, in the machine's own order */
     uint8_t body[BODY_MAX];
 };
 
 static int
-sysv_put(const struct letter *l, const struct letter_head *head,
-         const void *body)
+sysv_put(const struct slot *l, const struct slot_head *head, const void *body)
 {
     struct page *page = l->at;
 
@@ -57,7 +60,7 @@ sysv_put(const struct letter *l, const struct letter_head *head,
 /* volatile: a compiler may read memory twice that is not said to change, and
  * check one value and use another. */
 static int
-sysv_get(const struct letter *l, struct letter_head *head, void *body)
+sysv_get(const struct slot *l, struct slot_head *head, void *body)
 {
     const volatile struct page *page = l->at;
 
@@ -71,7 +74,7 @@ sysv_get(const struct letter *l, struct letter_head *head, void *body)
 
 /* -- server --------------------------------------------------------------- */
 
-/* Is this a letter, of the one who is claimed to be its owner? */
+/* Is this a slot, of the one who is claimed to be its owner? */
 static int
 check(int id, uid_t claimed, struct ipc_peer *peer)
 {
@@ -85,7 +88,7 @@ check(int id, uid_t claimed, struct ipc_peer *peer)
 }
 
 static int
-sysv_take(struct letter *l, uid_t claimed, struct ipc_peer *peer)
+sysv_take(struct slot *l, uid_t claimed, struct ipc_peer *peer)
 {
     int err = check(l->id, claimed, peer);
 
@@ -103,36 +106,53 @@ sysv_take(struct letter *l, uid_t claimed, struct ipc_peer *peer)
 }
 
 static void
-sysv_drop(struct letter *l)
+sysv_drop(struct slot *l)
 {
     shmdt(l->at);
 }
 
 /* -- client --------------------------------------------------------------- */
 
-/* Removed as soon as it is there: it goes with the last one who has it attached
- * (shmctl(2), IPC_RMID), so no crash can leave it.  That it can still be
- * attached until then is Linux's own; elsewhere the client would remove it
- * after the server has it. */
+/* From the client to the server's user: the creator stays the same. */
 static int
-sysv_make(struct letter *l)
+give(int id, uid_t server)
+{
+    struct shmid_ds ds;
+
+    if (shmctl(id, IPC_STAT, &ds) == -1)
+        return -errno;
+    ds.shm_perm.uid = server;
+    return shmctl(id, IPC_SET, &ds) == -1 ? -errno : 0;
+}
+
+/* Removed as soon as it is attached: it goes with the last one who has it
+ * attached (shmctl(2), IPC_RMID), so no crash can leave it from then on; before,
+ * it is found by its key.  That it can still be attached when it has been
+ * removed is Linux's own; elsewhere the client would remove it after the server
+ * has it. */
+static int
+sysv_make(struct slot *l, const struct set *client, uid_t server)
 {
     int err = 0;
 
     l->max = BODY_MAX;
-    l->id = shmget(IPC_PRIVATE, sizeof(struct page), 0600);
+    l->id = shmget(client != NULL ? set_key_beside(client) : IPC_PRIVATE,
+                   sizeof(struct page), IPC_CREAT | IPC_EXCL | 0600);
     if (l->id == -1)
         return -errno;
     l->at = shmat(l->id, NULL, 0);
     if ((intptr_t)l->at == -1)
         err = -errno;
+    /* A server that cannot use it will not answer. */
+    if (server != geteuid())
+        give(l->id, server);
     shmctl(l->id, IPC_RMID, NULL);
     return err;
 }
 
-/* -- the letter, limits, table -------------------------------------------- */
+/* -- the slot, limits, table ---------------------------------------------- */
 
-static const struct letter_kind segment = {
+static const struct slot_kind segment = {
     .make = sysv_make,
     .take = sysv_take,
     .put = sysv_put,
@@ -143,26 +163,20 @@ static const struct letter_kind segment = {
 static int
 sysv_create(void *srv, const char *name)
 {
-    return hall_create(srv, name, &segment);
+    return set_server_create(srv, name, &segment);
 }
 
 static int
 sysv_open(void *cli, const char *where)
 {
-    return hall_open(cli, where, &segment);
-}
-
-static int
-sysv_sweep(const char *name)
-{
-    return hall_sweep(name, &segment);
+    return set_client_open(cli, where, &segment);
 }
 
 static const char *
 sysv_unavailable(void)
 {
-    struct letter probe;
-    int err = sysv_make(&probe);
+    struct slot probe;
+    int err = sysv_make(&probe, NULL, geteuid());
 
     if (err == -ENOSYS)
         return "this kernel has no System V shared memory (ENOSYS)";
@@ -170,7 +184,7 @@ sysv_unavailable(void)
         return "cannot make or attach a System V segment of 65624 bytes: see "
                "`ipcs -m -l`";
     sysv_drop(&probe);
-    return sets_unavailable(HALL_SEMS);
+    return sets_unavailable(CLIENT_SEMS);
 }
 
 static int
@@ -185,8 +199,8 @@ const struct ipc_mechanism shm_sysv = {
     .name = "shm/sysv",
     .summary = "System V segment per client, System V semaphores",
     .proof = "creator of the segment, and the nonce only its owner can read",
-    .wire = HALL_WIRE("shm-sysv") //
-    "The letter is a segment of 65624 bytes, mode 0600; it may be removed\n"
+    .wire = SET_SESSIONS_WIRE("shm-sysv") //
+    "The slot is a segment of 65624 bytes, mode 0600; it may be removed\n"
     "(IPC_RMID) as soon as you have it attached. Its numbers are in the\n"
     "machine's own order:\n"
     "\n"
@@ -198,18 +212,18 @@ const struct ipc_mechanism shm_sysv = {
     "| 24 | | a frame |",
     .caps = IPC_BOUNDARIES | IPC_PERSISTS,
     .evidence = IPC_OWNER,
-    .server_size = sizeof(struct hall_server),
-    .client_size = sizeof(struct hall_client),
+    .server_size = sizeof(struct set_server),
+    .client_size = sizeof(struct set_client),
     .unavailable = sysv_unavailable,
     .limits = sysv_limits,
     .create = sysv_create,
-    .next = hall_next,
-    .reply = hall_reply,
-    .destroy = hall_destroy,
+    .next = set_server_next,
+    .reply = set_server_reply,
+    .destroy = set_server_destroy,
     .open = sysv_open,
-    .send = hall_send,
-    .recv = hall_recv,
-    .close = hall_close,
-    .forget = hall_forget,
-    .sweep = sysv_sweep,
+    .send = set_client_send,
+    .recv = set_client_recv,
+    .close = set_client_close,
+    .forget = set_client_forget,
+    .sweep = set_server_sweep,
 };

@@ -246,22 +246,38 @@ endpoint_becomes(const char *name, uid_t uid)
     return err;
 }
 
-/* The owner of the directory says so: nobody else can write there. */
-static bool
-has_become(const char *name, uid_t uid)
+/* Who the owner of the directory says that the server has become: nobody else can
+ * write there.  -1: nobody. */
+static int64_t
+user_of(const char *name)
 {
     char path[ENDPOINT_SIZE];
-    bool same;
+    int64_t uid;
     int fd;
 
     if (endpoint_file(name, ".user", path) != 0)
-        return false;
+        return -1;
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd == -1)
-        return false;
-    same = read_number(fd) == (int64_t)uid;
+        return -1;
+    uid = read_number(fd);
     close(fd);
-    return same;
+    return uid;
+}
+
+int
+endpoint_server(const char *name, uid_t *uid)
+{
+    char path[ENDPOINT_SIZE];
+    int64_t user = user_of(name);
+    struct stat st;
+    int err = path_printf(path, sizeof path, "%s", name);
+
+    if (err == 0 && stat(dirname(path), &st) == -1)
+        err = -errno;
+    if (err == 0)
+        *uid = user > 0 && user < UINT32_MAX ? (uid_t)user : st.st_uid;
+    return err;
 }
 
 int
@@ -276,7 +292,7 @@ endpoint_trusted(const char *name, uid_t object_owner)
         return err;
     if (stat(dirname(path), &st) == -1)
         return -errno;
-    owns = st.st_uid == object_owner || has_become(name, object_owner);
+    owns = st.st_uid == object_owner || user_of(name) == (int64_t)object_owner;
     alone = (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
     return DEFENCE("server", owns && alone, true) ? 0 : -EPERM;
 }

@@ -89,9 +89,10 @@ void endpoint_unlock(const char *name, int lock);
  *
  * endpoint_becomes() says it, in NAME.user, for the server that holds the lock;
  * what it made before stays the owner's, what comes after (a TCP connection) is
- * that user's.
+ * that user's.  endpoint_server(): that user, or else the owner; 0 or -errno.
  */
 int endpoint_becomes(const char *name, uid_t uid);
+int endpoint_server(const char *name, uid_t *uid);
 int endpoint_trusted(const char *name, uid_t object_owner);
 
 /*

@@ -15,7 +15,8 @@
 
 /* Opening what a client made for itself alone, mode 0600.  A directory stands
  * for all the mechanisms in it; what is not listed needs nothing: a socket is
- * connected to us, or its address came with the request. */
+ * connected to us, or its address came with the request; the sets and segments
+ * of sem/values and shm/sysv their clients give to our user. */
 static const struct {
     const char *mechanism;
     rights needs;
@@ -30,12 +31,8 @@ static const struct {
     {"msgq/sysv-private", RIGHT(IPC_OWNER), NULL},
     /* its reply queue: a file, of the file system mqueue */
     {"msgq/posix", RIGHT(DAC_OVERRIDE), "/dev/mqueue"},
-    /* our set and its sets */
-    {"sem/values", RIGHT(IPC_OWNER), NULL},
     /* its semaphores and its letter: files in /dev/shm */
     {"sem/mailbox", RIGHT(DAC_OVERRIDE), NULL},
-    /* its segment, and the semaphores beside it */
-    {"shm/sysv", RIGHT(IPC_OWNER), NULL},
     /* its memory: a file in /dev/shm */
     {"shm/mutex", RIGHT(DAC_OVERRIDE), NULL},
     {"shm/reclock", RIGHT(DAC_OVERRIDE) | RIGHT(FOWNER), NULL}, /* likewise */

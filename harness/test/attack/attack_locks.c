@@ -2,8 +2,8 @@
 #define _GNU_SOURCE /* semtimedop, F_OFD_SETLK */
 #include "test/attack/attack.h"
 
-#include "../../../sem/hall.h"
 #include "core/clock.h"
+#include "core/set_sessions.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,19 +17,28 @@
 
 /* -- 40, 114: other people's objects -------------------------------------- */
 
-/* The letter of shm/sysv, as any client makes it. */
+/* The slot of shm/sysv, as any client makes it. */
 struct segment {
-    struct letter_head head;
+    struct slot_head head;
     uint8_t body[65536 + 64];
 };
 
 struct hand {
     char where[ENDPOINT_SIZE];
-    int hall, door, letter;
+    int server, set, slot;
     struct segment *at;
     uid_t claim;
     bool fell;
 };
+
+static int
+server_set(const char *where)
+{
+    struct set set;
+
+    MUST(set_server_find(where, &set) == 0);
+    return set.id;
+}
 
 static struct hand *
 make_hand(const struct host *server, uid_t claim)
@@ -37,32 +46,34 @@ make_hand(const struct host *server, uid_t claim)
     struct hand *h = shared(sizeof *h);
 
     strcpy(h->where, server->where);
+    h->server = server_set(h->where);
     h->claim = claim;
     return h;
 }
 
 static void
-make_letter(struct hand *h)
+make_segment(struct hand *h)
 {
-    h->letter = shmget(IPC_PRIVATE, sizeof *h->at, 0600);
-    MUST(h->letter != -1);
-    h->at = shmat(h->letter, NULL, 0);
+    h->slot = shmget(IPC_PRIVATE, sizeof *h->at, 0600);
+    MUST(h->slot != -1);
+    h->at = shmat(h->slot, NULL, 0);
     MUST(h->at != (void *)-1);
-    h->at->head = (struct letter_head){.mark = LETTER_JOIN};
+    h->at->head = (struct slot_head){.mark = SLOT_JOIN};
+    put32(h->at->head.nonce, (uint32_t)h->set);
 }
 
 static void
-make_door(struct hand *h)
+make_client_set(struct hand *h)
 {
-    h->door = semget(IPC_PRIVATE, DOOR_SEMS, 0600);
-    MUST(h->door != -1);
+    h->set = semget(IPC_PRIVATE, CLIENT_SEMS, 0600);
+    MUST(h->set != -1);
 }
 
 static void
-knock(struct hand *h)
+register_and_ring(struct hand *h)
 {
-    h->hall = hall_say(h->where, h->door, h->letter, h->claim, PATIENCE);
-    MUST(h->hall >= 0);
+    MUST(register_ids(h->where, h->set, h->slot, h->claim) == 0);
+    MUST(set_post(h->server, DOORBELL) == 0);
 }
 
 static void
@@ -70,11 +81,11 @@ alice_has_a_segment(struct actor *self, void *arg)
 {
     struct hand *h = arg;
 
-    make_letter(h);
+    make_segment(h);
     actor_step(self);
     /* Has anybody written there? */
-    h->fell = h->at->head.mark == LETTER_REPLY;
-    MUST(h->fell || h->at->head.mark == LETTER_JOIN);
+    h->fell = h->at->head.mark == SLOT_REPLY;
+    MUST(h->fell || h->at->head.mark == SLOT_JOIN);
 }
 
 static void
@@ -82,8 +93,8 @@ bob_names_it(struct actor *self, void *arg)
 {
     struct hand *h = arg;
 
-    make_door(h);
-    knock(h);
+    make_client_set(h);
+    register_and_ring(h);
     actor_step(self);
 }
 
@@ -92,22 +103,19 @@ names_anothers_segment(bool naive)
 {
     struct host server;
     struct actor alice, bob;
-    struct client honest;
     struct hand *h;
 
     (void)naive;
     serve(&server, "shm/sysv");
-    MUST(host_client(&server, &honest) == 0);
     h = make_hand(&server, BOB);
     actor_start(&alice, ALICE, alice_has_a_segment, h);
     actor_wait(&alice);
     actor_start(&bob, BOB, bob_names_it, h);
     actor_wait(&bob);
-    MUST(whoami(&honest) == 0);
+    be_served(&server);
     actor_go(&alice);
     actor_end(&alice);
     actor_kill(&bob);
-    client_close(&honest);
     host_stop(&server);
     return h->fell;
 }
@@ -118,18 +126,18 @@ bob_claims(struct actor *self, void *arg)
     struct sembuf over = {REQUEST, +1, 0}, back = {BACK, -1, 0};
     struct hand *h = arg;
 
-    make_door(h);
-    make_letter(h);
-    knock(h);
+    make_client_set(h);
+    make_segment(h);
+    register_and_ring(h);
     actor_step(self);
-    if (semctl(h->door, BACK, GETVAL) != 1)
-        return;                          /* not a word */
-    MUST(semop(h->door, &back, 1) == 0); /* the nonce is in the letter */
-    h->at->head.mark = LETTER_REQUEST;
+    if (semctl(h->set, BACK, GETVAL) != 1)
+        return;                         /* not a word */
+    MUST(semop(h->set, &back, 1) == 0); /* the nonce is in the slot */
+    h->at->head.mark = SLOT_REQUEST;
     h->at->head.len = WIRE_HEADER;
     make_frame(h->at->body, API_whoami);
-    MUST(semop(h->door, &over, 1) == 0 && set_post(h->hall, BELL) == 0);
-    MUST(set_wait(h->door, &back, 1, deadline_in(PATIENCE)) == 0);
+    MUST(semop(h->set, &over, 1) == 0 && set_post(h->server, DOORBELL) == 0);
+    MUST(set_wait(h->set, &back, 1, deadline_in(PATIENCE)) == 0);
     MUST(uid_in_frame(h->at->body, h->at->head.len) == ALICE);
     h->fell = true;
 }
@@ -139,76 +147,226 @@ claims_to_be_alice(bool naive)
 {
     struct host server;
     struct actor bob;
-    struct client honest;
     struct hand *h;
 
     (void)naive;
     serve(&server, "shm/sysv");
-    MUST(host_client(&server, &honest) == 0);
     h = make_hand(&server, ALICE);
     actor_start(&bob, BOB, bob_claims, h);
     actor_wait(&bob);
-    MUST(whoami(&honest) == 0);
+    be_served(&server);
     actor_go(&bob);
     actor_end(&bob);
-    client_close(&honest);
     host_stop(&server);
     return h->fell;
 }
 
-/* -- 44: killed with a semaphore in the hand ------------------------------ */
+/* -- 162, 163: an id that is another's by now ------------------------------ */
+
+/* It takes some million tries to have an id come back, five seconds;
+ * kernel.sem_next_id is for whoever cannot wait. */
+static void
+choose_next_id(int id)
+{
+    FILE *out = fopen("/proc/sys/kernel/sem_next_id", "we");
+
+    MUST(out != NULL && fprintf(out, "%d\n", id) > 0);
+    MUST(fclose(out) == 0);
+}
+
+static const char *
+need_next_id(void)
+{
+    return access("/proc/sys/kernel/sem_next_id", W_OK) == 0
+               ? NULL
+               : "needs kernel.sem_next_id (CONFIG_CHECKPOINT_RESTORE)";
+}
+
+/* Bob joins as the library does; what he has then, he finds in the kernel. */
+static int
+set_of_size(unsigned sems)
+{
+    struct seminfo info;
+    struct semid_ds ds;
+    int last = semctl(0, 0, SEM_INFO, (union semun){.info = &info});
+
+    for (int i = 0; i <= last; i++) {
+        int id = semctl(i, 0, SEM_STAT, (union semun){.buf = &ds});
+
+        if (id != -1 && ds.sem_nsems == sems && ds.sem_perm.cuid == geteuid())
+            return id;
+    }
+    MUST(false);
+    return -1;
+}
+
+struct heir {
+    struct host *server;
+    unsigned sems;
+    int id, set;
+    bool fell;
+};
 
 static void
-take_the_board(struct actor *self, void *arg)
+bob_removes_his_set(struct actor *self, void *arg)
 {
-    struct hand *h = arg;
+    struct heir *h = arg;
+    struct client c;
 
-    h->claim = geteuid();
-    make_door(h);
-    make_letter(h);
-    h->hall = hall_find(h->where);
-    MUST(hall_knock(h->hall, &(struct knock){h->door, h->letter, h->claim},
-                    deadline_in(PATIENCE)) == 0);
+    MUST(client_open(&c, h->server->m, h->server->where) == 0);
+    h->set = set_of_size(CLIENT_SEMS);
+    h->id = set_of_size(h->sems);
+    MUST(semctl(h->id, 0, IPC_RMID) == 0);
+    actor_step(self); /* it is another's by now */
+    if (h->id != h->set) {
+        MUST(set_post(h->set, REQUEST) == 0);
+        set_post(server_set(h->server->where), DOORBELL);
+    }
+    actor_step(self);
+}
+
+/* As large as a set can be, and full of what is to be written. */
+static void
+bob_has_a_large_one(void *arg)
+{
+    static unsigned short values[32000];
+    const struct heir *h = arg;
+
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        values[i] = 0x4141;
+    MUST(semget(IPC_PRIVATE, 32000, 0600) == h->id);
+    MUST(semctl(h->id, 0, SETALL, (union semun){.array = values}) == 0);
+}
+
+/* GETALL writes as many values as the set has that has this id now. */
+static bool
+has_the_server_read_a_large_set(bool naive)
+{
+    struct heir *h = shared(sizeof *h);
+    struct host server;
+    struct actor bob;
+    bool served;
+
+    (void)naive;
+    serve(&server, "sem/values");
+    *h = (struct heir){.server = &server, .sems = 18 + 1088};
+    actor_start(&bob, BOB, bob_removes_his_set, h);
+    actor_wait(&bob);
+    choose_next_id(h->id);
+    as_user(BOB, bob_has_a_large_one, h);
+    actor_go(&bob);
+    actor_wait(&bob);
+    served = is_served(&server);
+    actor_kill(&bob);
+    host_stop(&server);
+    return !served;
+}
+
+static void
+alice_has_the_id(struct actor *self, void *arg)
+{
+    unsigned short values[CLIENT_SEMS] = {[REQUEST] = 1};
+    struct heir *h = arg;
+
+    MUST(semget(IPC_PRIVATE, CLIENT_SEMS, 0600) == h->id);
+    MUST(semctl(h->id, 0, SETALL, (union semun){.array = values}) == 0);
+    actor_step(self); /* somebody rings */
+    h->fell = semctl(h->id, REQUEST, GETVAL) != 1 ||
+              semctl(h->id, SERVER_DEAD, GETVAL) != 0;
+}
+
+static bool
+has_the_server_take_from_her_set(bool naive)
+{
+    struct heir *h = shared(sizeof *h);
+    struct actor alice, bob;
+    struct host server;
+
+    (void)naive;
+    serve(&server, "shm/sysv");
+    *h = (struct heir){.server = &server, .sems = CLIENT_SEMS};
+    actor_start(&bob, BOB, bob_removes_his_set, h);
+    actor_wait(&bob);
+    choose_next_id(h->id);
+    actor_start(&alice, ALICE, alice_has_the_id, h);
+    actor_wait(&alice);
+    actor_go(&bob);
+    actor_wait(&bob);
+    be_served(&server);
+    actor_go(&alice);
+    actor_end(&alice);
+    actor_kill(&bob);
+    host_stop(&server);
+    return h->fell;
+}
+
+/* -- 44: killed, again and again ------------------------------------------- */
+
+static void
+join_and_stay(struct actor *self, void *arg)
+{
+    const struct hand *h = arg;
+    struct client c;
+
+    MUST(client_open(&c, ipc_find("shm/sysv"), h->where) == 0);
     actor_step(self); /* never comes back */
 }
 
 static bool
-is_killed_with_the_board(bool naive)
+is_killed_in_every_slot(bool naive)
 {
     struct host server;
-    struct actor a;
+    struct hand *h;
     bool served;
 
     (void)naive;
     serve(&server, "shm/sysv");
-    actor_start(&a, geteuid(), take_the_board, make_hand(&server, 0));
-    actor_wait(&a);
-    actor_kill(&a);
+    h = make_hand(&server, 0);
+    for (int i = 0; i < IPC_MAX_CLIENTS; i++) {
+        struct actor a;
+
+        actor_start(&a, geteuid(), join_and_stay, h);
+        actor_wait(&a);
+        actor_kill(&a);
+    }
     served = is_served(&server);
     host_stop(&server);
     return !served;
 }
 
-/* -- 117: takes it, and means it ------------------------------------------ */
+/* -- 117: the one that all may post ---------------------------------------- */
+
+/* The textbook's: who wants to write takes it, and gives it back. */
+static bool
+the_textbooks_is_taken(void)
+{
+    struct sembuf take = {0, -1, IPC_NOWAIT};
+    int set = semget(IPC_PRIVATE, 1, 0666);
+
+    MUST(set != -1 && set_post(set, 0) == 0);
+    MUST(semop(set, &take, 1) ==
+         0); /* Bob, without SEM_UNDO; and then he goes */
+    return semop(set, &take, 1) == -1;
+}
 
 static void
-bob_takes_the_board(void *arg)
+bob_takes_them_all(void *arg)
 {
-    struct sembuf take = {BOARD, -1, IPC_NOWAIT}; /* no SEM_UNDO */
-    int hall = hall_find(arg);
+    unsigned short none[SERVER_SEMS] = {[SET_DEAD] = 1};
 
-    MUST(hall >= 0 && semop(hall, &take, 1) == 0);
+    MUST(semctl(server_set(arg), 0, SETALL, (union semun){.array = none}) == 0);
 }
 
 static bool
-keeps_the_board(bool naive)
+keeps_what_all_may_post(bool naive)
 {
     struct host server;
     bool served;
 
-    (void)naive;
+    if (naive)
+        return the_textbooks_is_taken();
     serve(&server, "sem/values");
-    as_user(BOB, bob_takes_the_board, server.where);
+    as_user(BOB, bob_takes_them_all, server.where);
     served = is_served(&server);
     host_stop(&server);
     return !served;
@@ -235,19 +393,34 @@ alice_asks_twice(struct actor *self, void *arg)
     client_close(&c);
 }
 
-/* Its id stands in the server's list, which all may read; as do the ids in
- * `ipcs -s`. */
+/* The ids of all sets are in `ipcs -s`; here by its key, which a client chooses
+ * at random, and /proc/sysvipc/sem shows to all. */
+static int
+her_set(void)
+{
+    FILE *list = fopen("/proc/sysvipc/sem", "re");
+    char line[200];
+    int id = -1, key;
+    unsigned sems, cuid;
+
+    MUST(list != NULL);
+    while (fgets(line, sizeof line, list) != NULL && id == -1)
+        if (sscanf(line, "%d %d %*o %u %*u %*u %u", &key, &id, &sems, &cuid) !=
+                4 ||
+            sems != CLIENT_SEMS || cuid != ALICE)
+            id = -1;
+    fclose(list);
+    MUST(id != -1);
+    return id;
+}
+
 static void
 bob_says_the_server_is_dead(void *arg)
 {
-    struct door *d = arg;
-    FILE *list = fopen(d->server->where, "re");
-    int door;
+    int set = her_set();
 
-    MUST(list != NULL);
-    MUST(fscanf(list, "%*d %*d %*u %d", &door) == 1);
-    fclose(list);
-    MUST(semctl(door, SERVER_DEAD, SETVAL, (union semun){.val = 1}) == 0 ||
+    (void)arg;
+    MUST(semctl(set, SERVER_DEAD, SETVAL, (union semun){.val = 1}) == 0 ||
          errno == EACCES);
 }
 
@@ -317,16 +490,24 @@ finds_it_unset(void)
     return value != 1;
 }
 
+struct early {
+    char where[ENDPOINT_SIZE];
+    bool fell;
+};
+
+/* What a client finds has been made, and is whole. */
 static void
-look_for_the_hall(struct actor *self, void *arg)
+look_for_the_set(struct actor *self, void *arg)
 {
-    struct hand *h = arg;
-    int hall;
+    struct early *e = arg;
+    struct semid_ds ds;
+    struct set set;
 
     actor_step(self);
-    while ((hall = hall_find(h->where)) < 0)
+    while (set_server_find(e->where, &set) != 0)
         continue;
-    h->fell = semctl(hall, BOARD, GETVAL) != 1;
+    MUST(semctl(set.id, 0, IPC_STAT, (union semun){.buf = &ds}) == 0);
+    e->fell = ds.sem_otime == 0; /* nobody has used it yet */
 }
 
 static bool
@@ -334,19 +515,19 @@ comes_before_it_is_set(bool naive)
 {
     struct host server = {.m = ipc_find("sem/values")};
     struct actor early;
-    struct hand *h;
+    struct early *e = shared(sizeof *e);
 
     if (naive)
         return finds_it_unset();
     MUST(endpoint_name(server.m, run_dir, server.where) == 0);
-    h = make_hand(&server, 0);
-    actor_start(&early, geteuid(), look_for_the_hall, h);
+    strcpy(e->where, server.where);
+    actor_start(&early, geteuid(), look_for_the_set, e);
     actor_wait(&early);
     actor_go(&early);
     serve(&server, "sem/values");
     actor_end(&early);
     host_stop(&server);
-    return h->fell;
+    return e->fell;
 }
 
 /* -- 116: a lock for reading ---------------------------------------------- */
@@ -401,11 +582,11 @@ locks_the_lock_file(bool naive)
 const struct attack lock_attacks[] = {
     {40, "shm/sysv", "says: the segment of A is mine", .without = "owner",
      .how = "who made the segment", .run = names_anothers_segment},
-    {44, "shm/sysv", "(a client is killed with it in hand)", .without = "undo",
-     .how = "SEM_UNDO gives it back", .alone = true,
-     .run = is_killed_with_the_board},
+    {44, "shm/sysv", "(clients are killed, 64 times)", .without = "undo",
+     .how = "SEM_UNDO tells the server", .alone = true,
+     .run = is_killed_in_every_slot},
     {45, "sem/values", "sets A's semaphore: \"server dead\"",
-     .without = "door,proper", .how = "mode 0600: EACCES",
+     .without = "mode,proper", .how = "mode 0600: EACCES",
      .run = sets_anothers_semaphore},
     {46, "sem/mailbox", "cuts a named semaphore short",
      .how = "privileged: own uid only",
@@ -421,11 +602,14 @@ const struct attack lock_attacks[] = {
      .how = "who made the segment", .run = claims_to_be_alice},
     {116, "socket/stream", "holds a read lock on the lock file",
      .how = "mode 0600: EACCES", .run = locks_the_lock_file},
-    {117, "sem/values", "takes the one that all take, for good",
-     .how = "those who are in go on",
-     .cannot = "a semaphore has no right that is called \"take it and give it "
-               "back\": who may wait on it may keep it, and so keep newcomers "
-               "out.  Those who have joined use sets of their own.",
-     .alone = true, .run = keeps_the_board},
+    {117, "sem/values", "takes the one that all may post",
+     .how = "who sleeps is woken by +1", .alone = true,
+     .run = keeps_what_all_may_post},
+    {162, "sem/values", "has his id be that of a larger set",
+     .without = "same,maximum", .how = "looked at; room for any",
+     .missing = need_next_id, .run = has_the_server_read_a_large_set},
+    {163, "shm/sysv", "has his id be that of A's set", .without = "same",
+     .how = "looked at before each use", .missing = need_next_id,
+     .run = has_the_server_take_from_her_set},
     {0},
 };

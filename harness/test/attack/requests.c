@@ -2,12 +2,13 @@
 #define _GNU_SOURCE /* SCM_CREDENTIALS, SOL_SOCKET */
 #include "test/attack/requests.h"
 
-#include "../../../sem/hall.h"
 #include "core/clock.h"
+#include "core/rendezvous.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* -- frames --------------------------------------------------------------- */
 
@@ -131,20 +132,18 @@ listed_id(const char *where, unsigned line)
 }
 
 int
-hall_say(const char *where, int door, int letter, uid_t uid, int64_t patience)
+register_ids(const char *where, int first, int second, uid_t uid)
 {
-    const struct knock k = {door, letter, uid};
-    struct sembuf read = {KNOCK, 0, 0};
-    int hall = hall_find(where), err;
+    const struct registration r = {.uid = uid,
+                                   .pid = (uint32_t)getpid(),
+                                   .id = {(uint32_t)first, (uint32_t)second}};
+    int err, fifo = registration_open(where);
 
-    if (hall < 0)
-        return hall;
-    err = hall_knock(hall, &k, deadline_in(patience));
-    if (err == 0)
-        err = set_wait(hall, &read, 1, deadline_in(patience));
-    if (err == 0)
-        err = hall_leave_board(hall);
-    return err == 0 ? hall : err;
+    if (fifo < 0)
+        return fifo;
+    err = registration_send(fifo, &r, NO_DEADLINE);
+    close(fifo);
+    return err;
 }
 
 /* -- beside a message ----------------------------------------------------- */

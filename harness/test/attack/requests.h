@@ -70,12 +70,10 @@ size_t make_whoami(const struct request *r, uint8_t to[REQUEST_SIZE]);
  * own, then come the clients' (msgq/sysv_list.h).  -1: there is none. */
 int listed_id(const char *where, unsigned line);
 
-/* Knocks in the hall of sem/values or shm/sysv: "these are a door and a letter,
- * and I am uid".  When this returns the server has read it; what it does with
- * it is done before it serves another request, of one who has joined before: a
- * newcomer would write over it.  The hall's id, or -errno. */
-int hall_say(const char *where, int door, int letter, uid_t uid,
-             int64_t patience);
+/* Registers at the server at this endpoint, as any client may (rendezvous.h):
+ * "these are mine, and I am uid".  The server has looked at it when a client who
+ * came after it is in.  0 or -errno. */
+int register_ids(const char *where, int first, int second, uid_t uid);
 
 /* -- beside a message ----------------------------------------------------- */
 
