@@ -1,3 +1,3 @@
 MECHANISMS += sem_values sem_mailbox
-SRC        += sem/values.c sem/box.c sem/boxes.c sem/mailbox.c
+SRC        += sem/values.c sem/mailbox.c sem/mailbox_join.c sem/mailbox_parts.c
 TESTS      += sem/test_sem.c sem/test_sets.c

@@ -3,10 +3,11 @@
  * the second kind.
  */
 #define _GNU_SOURCE /* sched_yield, O_CLOEXEC */
+#include "test/inject.h"
 #include "test/test.h"
 
-#include "box.h"
 #include "core/sets.h"
+#include "mailbox.h"
 
 #include "core/clock.h"
 
@@ -264,7 +265,7 @@ START_TEST(a_posix_semaphore_has_no_undo)
     child_start(&c, geteuid(), take_sem_and_stay, sem);
     child_wait(&c);
     child_kill(&c);
-    ck_assert_int_eq(bell_wait(sem, now_ns() + NS_PER_MS), -ETIMEDOUT);
+    ck_assert_int_eq(sem_wait_until(sem, now_ns() + NS_PER_MS), -ETIMEDOUT);
     sem_close(sem);
     sem_unlink(NAME);
 }
@@ -353,168 +354,166 @@ START_TEST(a_joined_client_needs_no_name_any_more)
 }
 END_TEST
 
-/* What a stranger does by hand; shared with the child that does it. */
-struct hand {
-    char where[ENDPOINT_SIZE];
-    uid_t claim;
-    bool welcome;
-};
+/* -- whom it is for -------------------------------------------------------- */
+
+/* Everything has the mode of what is for its owner alone. */
+START_TEST(all_objects_are_for_the_servers_own_user_only)
+{
+    char base[ENDPOINT_SIZE], path[ENDPOINT_SIZE + 32];
+    struct host server;
+    struct stat st;
+
+    server_start(&server, mailbox());
+    ck_assert_int_eq(endpoint_lookup(server.where, "name", base, sizeof base),
+                     0);
+    ck_assert(endpoint_is_fresh(server.where, base));
+    snprintf(path, sizeof path, "/dev/shm/sem.%s", base + 1);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0600);
+    ck_assert_int_eq(endpoint_file(server.where, ".join", path), 0);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0600);
+    server_stop(&server);
+}
+END_TEST
 
 static void
-ring(const struct hand *h)
+bob_is_refused(void *where)
 {
-    sem_t *knock = bell_open(h->where, "", "knock");
-    sem_t *bell = bell_open(h->where, "", "bell");
+    struct client c;
 
-    ck_assert(knock != SEM_FAILED && bell != SEM_FAILED);
-    sem_post(knock);
-    sem_post(bell);
-    sem_close(knock);
-    sem_close(bell);
+    ck_assert_int_eq(client_open(&c, mailbox(), where), -EACCES);
 }
 
-/* Bob's own letter, under a name that says it is somebody else's. */
-static void
-bob_claims(struct child *self, void *arg)
+START_TEST(a_stranger_is_refused_and_told_so)
 {
-    struct hand *h = arg;
-    char file[64], path[ENDPOINT_SIZE + 80];
-    sem_t *full, *back;
-    int fd;
+    struct host server;
 
-    snprintf(file, sizeof file, "%u.1.1", h->claim);
-    snprintf(path, sizeof path, "%s.d/%s", h->where, file);
-    full = bell_make(h->where, file, "full", 0600);
-    back = bell_make(h->where, file, "back", 0600);
-    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    ck_assert(full != SEM_FAILED && back != SEM_FAILED && fd != -1);
-    ck_assert_int_eq(life_lock(fd, CLIENT), 0);
-    ring(h);
+    server_start(&server, mailbox());
+    run_as(BOB, bob_is_refused, server.where);
+    server_stop(&server);
+}
+END_TEST
+
+/* What is no mailbox, under the name of one. */
+static void
+put_rubbish(const char *base, const char *rest)
+{
+    char path[ENDPOINT_SIZE + 64];
+
+    snprintf(path, sizeof path, "/dev/shm/%s%s", base + 1, rest);
+    close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+}
+
+START_TEST(rubbish_among_the_slots_costs_nobody_anything)
+{
+    char base[ENDPOINT_SIZE], path[ENDPOINT_SIZE + 64];
+    struct registration r = {.uid = geteuid(), .pid = 1};
+    struct host server;
+    struct client c;
+    char *before;
+    int fifo;
+
+    server_start(&server, mailbox());
+    ck_assert_int_eq(endpoint_lookup(server.where, "name", base, sizeof base),
+                     0);
+    before = strdup(objects_left());
+    client_start(&server, &c);
+    put_rubbish(base, ".1.1"); /* empty, not locked */
+    put_rubbish(base, ".no number");
+    snprintf(path, sizeof path, "/dev/shm/%s.1.3", base + 1);
+    ck_assert_int_eq(symlink("/dev/null", path), 0);
+    snprintf(path, sizeof path, "/dev/shm/%s.1.4", base + 1);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    fifo = registration_open(server.where);
+    ck_assert_int_ge(fifo, 0);
+    for (r.serial = 0; r.serial < 6; r.serial++)
+        ck_assert_int_eq(registration_send(fifo, &r, NO_DEADLINE), 0);
+    ck_assert_int_eq(write(fifo, "JOIN", 4), 4);
+    close(fifo);
+    server_catch_up(&server);
+    expect_echo(&c, 100);
+    client_close(&c);
+    for (int i = 1; i <= 4; i++) {
+        snprintf(path, sizeof path, "/dev/shm/%s.1.%d", base + 1, i);
+        unlink(path);
+    }
+    snprintf(path, sizeof path, "/dev/shm/%s.no number", base + 1);
+    unlink(path);
+    ck_assert_str_eq(objects_left(), before);
+    free(before);
+    server_stop(&server);
+}
+END_TEST
+
+/* -- deaths ---------------------------------------------------------------- */
+
+static void
+join_and_be_killed(struct child *self, void *arg)
+{
+    struct client c;
+
     child_step(self);
-    h->welcome = sem_trywait(back) == 0;
-    sem_close(full);
-    sem_close(back);
-    close(fd);
+    if (host_client(arg, &c) == 0)
+        client_close(&c);
 }
 
 static bool
-claim(const char *program)
+dies_in_call(struct host *server, unsigned nth)
 {
-    struct hand *h = shared(sizeof *h);
+    struct injection i = {.nth = nth, .kill = true};
+    struct child c;
+
+    child_start(&c, geteuid(), join_and_be_killed, server);
+    child_wait(&c);
+    inject_seize(c.pid);
+    child_go(&c);
+    ck_assert_int_ne(inject_watch(&i, c.pid, NULL, deadline_in(PATIENCE)), -1);
+    close(c.in);
+    close(c.out);
+    return i.number != -1;
+}
+
+START_TEST(what_a_client_leaves_that_is_killed_while_it_joins_the_next_removes)
+{
     struct host server;
-    struct client honest;
-    struct child b;
-
-    server_start_by(&server, mailbox(), program);
-    client_start(&server, &honest);
-    h->claim = ALICE;
-    strcpy(h->where, server.where);
-    child_start(&b, BOB, bob_claims, h);
-    child_wait(&b);
-    /* The knock was before these requests; the first of them the server may
-     * have found when it had just looked for a knock, but not the second. */
-    expect_echo(&honest, 1);
-    expect_echo(&honest, 1);
-    child_go(&b);
-    child_end(&b);
-    client_close(&honest);
-    server_stop(&server);
-    return h->welcome;
-}
-
-START_TEST(a_claimed_uid_must_be_the_letters_owners)
-{
-    ck_assert(claim("ipcd-naive"));
-    ck_assert(!claim("ipcd"));
-}
-END_TEST
-
-static void
-bob_puts_in_rubbish(void *arg)
-{
-    const struct hand *h = arg;
-    char path[ENDPOINT_SIZE + 80], target[ENDPOINT_SIZE + 80];
-
-    snprintf(target, sizeof target, "%s/precious", run_dir);
-    snprintf(path, sizeof path, "%s.d/%d.1.1", h->where, BOB);
-    ck_assert_int_eq(symlink(target, path), 0);
-    snprintf(path, sizeof path, "%s.d/%d.1.2", h->where, BOB);
-    ck_assert_int_eq(mkfifo(path, 0600), 0);
-    snprintf(path, sizeof path, "%s.d/%d.1.3", h->where, BOB);
-    close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)); /* no semaphores */
-    snprintf(path, sizeof path, "%s.d/no number", h->where);
-    close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
-    for (int i = 0; i < 100; i++)
-        ring(h);
-}
-
-START_TEST(rubbish_among_the_letters_costs_nobody_anything)
-{
-    char precious[ENDPOINT_SIZE + 80];
-    struct hand h = {.claim = 0};
-    struct host server;
-    struct client c;
-    struct stat st;
+    unsigned deaths = 0;
     char *before;
-    int fd;
 
-    snprintf(precious, sizeof precious, "%s/precious", run_dir);
-    fd = open(precious, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    ck_assert_int_eq(write(fd, "root's", 6), 6);
-    close(fd);
     server_start(&server, mailbox());
     before = strdup(objects_left());
-    client_start(&server, &c);
-    strcpy(h.where, server.where);
-    run_as(BOB, bob_puts_in_rubbish, &h);
-    for (int i = 0; i < 3; i++)
-        expect_echo(&c, 100);
-    ck_assert_str_eq(objects_left(), before); /* looked at, thrown away */
-    ck_assert_int_eq(stat(precious, &st), 0);
-    ck_assert_int_eq(st.st_size, 6);
-    client_close(&c);
-    server_stop(&server);
-    unlink(precious);
+    while (dies_in_call(&server, deaths + 1)) {
+        deaths++;
+        server_catch_up(&server);
+        ck_assert_str_eq(objects_left(), before);
+    }
+    ck_assert_uint_gt(deaths, 10); /* it has joined in the end */
     free(before);
+    server_stop(&server);
 }
 END_TEST
 
-/* Somebody has taken the bell's name before the server starts. */
+/* Neither the name of the semaphore nor anything else that strangers can write
+ * to is known before the server starts. */
 static void
 alice_squats(void *arg)
 {
-    mode_t mask = umask(0);
-    sem_t *sem = bell_make(arg, "", "bell", 0666);
+    const char *name = strrchr(arg, '/');
+    char path[ENDPOINT_SIZE + 32];
 
-    umask(mask);
-    ck_assert(sem != SEM_FAILED);
-    sem_close(sem);
+    snprintf(path, sizeof path, "/dev/shm/sem.ipclab-0123456789abcdef-%s",
+             name + 1);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "/dev/shm/ipclab-0123456789abcdef-%s.1.1",
+             name + 1);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
 }
 
-static void
-bob_creates(void *arg)
+START_TEST(what_strangers_put_into_dev_shm_keeps_no_server_from_starting)
 {
-    void *srv = calloc(1, mailbox()->server_size);
-
-    ck_assert_int_eq(mailbox()->create(srv, arg), -EPERM);
-    free(srv);
-}
-
-START_TEST(a_squatted_bell_is_replaced_by_root_and_refused_by_others)
-{
-    char dir[ENDPOINT_SIZE], name[ENDPOINT_SIZE];
+    char name[ENDPOINT_SIZE];
     struct host server;
     struct client c;
-
-    /* Bob has a run directory of his own. */
-    snprintf(dir, sizeof dir, "%.90s/bob", run_dir);
-    ck_assert_int_eq(mkdir(dir, 0700), 0);
-    ck_assert_int_eq(chown(dir, BOB, BOB), 0);
-    ck_assert_int_eq(endpoint_name(mailbox(), dir, name), 0);
-    run_as(ALICE, alice_squats, name);
-    run_as(BOB, bob_creates, name);
-    ck_assert_int_eq(bell_unlink(name, "", "bell"), 1);
-    ck_assert_int_eq(rmdir(dir), 0);
 
     ck_assert_int_eq(endpoint_name(mailbox(), run_dir, name), 0);
     run_as(ALICE, alice_squats, name);
@@ -522,7 +521,13 @@ START_TEST(a_squatted_bell_is_replaced_by_root_and_refused_by_others)
     client_start(&server, &c);
     expect_echo(&c, 1);
     client_close(&c);
+    server_kill(&server);
+    server_start(&server, mailbox());
     server_stop(&server);
+    ck_assert_int_eq(rmdir("/dev/shm/sem.ipclab-0123456789abcdef-sem-mailbox"),
+                     0);
+    ck_assert_int_eq(rmdir("/dev/shm/ipclab-0123456789abcdef-sem-mailbox.1.1"),
+                     0);
 }
 END_TEST
 
@@ -550,9 +555,13 @@ test_sem(void)
     add_test_if(tc, no_box, sem_open_takes_what_is_there_unless_told_otherwise);
     add_test_if(tc, no_box, an_unlinked_semaphore_goes_on_working);
     add_test_if(tc, no_box, a_joined_client_needs_no_name_any_more);
-    add_test_if(tc, no_attack, a_claimed_uid_must_be_the_letters_owners);
-    add_test_if(tc, no_attack, rubbish_among_the_letters_costs_nobody_anything);
+    add_test_if(tc, no_box, all_objects_are_for_the_servers_own_user_only);
+    add_test_if(tc, no_box, rubbish_among_the_slots_costs_nobody_anything);
+    add_test_if(
+        tc, no_box != NULL ? no_box : need_inject(),
+        what_a_client_leaves_that_is_killed_while_it_joins_the_next_removes);
+    add_test_if(tc, no_attack, a_stranger_is_refused_and_told_so);
     add_test_if(tc, no_attack,
-                a_squatted_bell_is_replaced_by_root_and_refused_by_others);
+                what_strangers_put_into_dev_shm_keeps_no_server_from_starting);
     return s;
 }

@@ -31,8 +31,6 @@ static const struct {
     {"msgq/sysv-private", RIGHT(IPC_OWNER), NULL},
     /* its reply queue: a file, of the file system mqueue */
     {"msgq/posix", RIGHT(DAC_OVERRIDE), "/dev/mqueue"},
-    /* its semaphores and its letter: files in /dev/shm */
-    {"sem/mailbox", RIGHT(DAC_OVERRIDE), NULL},
     /* its memory: a file in /dev/shm */
     {"shm/mutex", RIGHT(DAC_OVERRIDE), NULL},
     {"shm/reclock", RIGHT(DAC_OVERRIDE) | RIGHT(FOWNER), NULL}, /* likewise */
@@ -72,6 +70,7 @@ static const struct {
 } has_objects[] = {
     {"fifo/perclient", 1u << BROKER_OBJECT},
     {"mmap/file", 1u << BROKER_OBJECT},
+    {"sem/mailbox", 1u << BROKER_OBJECT},
     {"shm/futex", 1u << BROKER_OBJECT | 1u << BROKER_MEMORY},
     {"shm/spin", 1u << BROKER_OBJECT | 1u << BROKER_MEMORY},
 };

@@ -97,7 +97,8 @@ call_read_file(struct client *c, const char *path, int64_t patience)
 
     if (err != 0 || r.status != WIRE_OK)
         return err;
-    ck_assert_msg(path != secret, "%s: reads what it may not", subject->name);
+    ck_assert_msg(path != secret || geteuid() == 0, /* who may read it all */
+                  "%s: reads what it may not", subject->name);
     ck_assert_msg(value_is(&r.results[0], "text"), "%s: reads something else",
                   subject->name);
     return 0;

@@ -147,6 +147,9 @@ need_strangers(const struct ipc_mechanism *m)
     const rights all =
         rights_of_endpoint(m, &reads) | rights_of_broker(rights_to_ask(m));
 
+    if (m->caps & IPC_TRUSTING)
+        reason = "need a server that serves others: who trusts its peers "
+                 "serves its own user";
     for (int right = 0; reason == NULL && right <= CAP_LAST_CAP; right++)
         if (all >> right & 1)
             reason = without(right);
