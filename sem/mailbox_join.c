@@ -154,20 +154,14 @@ void
 mailbox_destroy(void *srv)
 {
     struct mailbox_server *s = srv;
-    int slot, err;
+    int slot;
 
     while ((slot = sessions_next(&s->sessions, -1)) != -1)
         mailbox_disconnect(s, (unsigned)slot);
     registrar_remove(&s->registrar, s->name);
     sem_close(s->doorbell);
-    err = remove_names(s->base);
-    if (err == 0)
+    if (remove_names(s->base) == 0)
         endpoint_unlink(s->name, "", &s->endpoint);
-    else
-        fprintf(stderr,
-                "%s: semaphore %s cannot be removed: %s; `ipcd --sweep` by its "
-                "owner does it\n",
-                s->name, s->base, strerror(-err));
 }
 
 /* -- server: who comes, who goes ------------------------------------------- */

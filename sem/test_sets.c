@@ -428,6 +428,32 @@ START_TEST(a_set_that_is_another_by_now_is_left_alone)
 }
 END_TEST
 
+static void
+give_it_to_root(void *arg)
+{
+    struct set *set = arg;
+
+    ck_assert_int_eq(set_make(set, CLIENT_SEMS), 0);
+    ck_assert_int_eq(set_give(set, 0, SET_MODE_KEPT), 0);
+}
+
+START_TEST(a_set_given_away_is_still_its_makers)
+{
+    struct set *set = shared(sizeof *set), found;
+    struct ipc_peer peer;
+    struct semid_ds ds;
+
+    run_as(BOB, give_it_to_root, set);
+    ck_assert_int_eq(semctl(set->id, 0, IPC_STAT, (union semun){.buf = &ds}),
+                     0);
+    ck_assert_uint_eq(ds.sem_perm.uid, 0);
+    ck_assert_int_eq(set_prove(&found, set->id, CLIENT_SEMS, 0, &peer), -EPERM);
+    ck_assert_int_eq(set_prove(&found, set->id, CLIENT_SEMS, BOB, &peer), 0);
+    ck_assert_uint_eq(peer.uid, BOB);
+    ck_assert_int_eq(set_remove(set), 0);
+}
+END_TEST
+
 /* -- deaths --------------------------------------------------------------- */
 
 static void
@@ -661,6 +687,7 @@ test_sets(void)
         if (i == 0) {
             add_test_if(tc, no,
                         a_set_that_has_just_been_made_is_not_swept_away);
+            add_test_if(tc, need_root(), a_set_given_away_is_still_its_makers);
             add_test_if(tc, no_attack, a_claimed_uid_must_be_the_creators);
             add_test_if(tc, no_attack,
                         a_server_touches_nobodys_objects_at_a_strangers_word);

@@ -123,15 +123,10 @@ set_server_destroy(void *srv)
     }
     registrar_remove(&s->registrar, s->name);
     /* The set first, for the file says which one it is: what we cannot remove
-     * can still be found. */
+     * sweep() still finds. */
     err = set_remove(&s->set);
     if (err == 0 || err == -EIDRM)
         endpoint_unlink(s->name, "", &s->endpoint);
-    else
-        fprintf(stderr,
-                "%s: semaphore set %d cannot be removed: %s; `ipcd --sweep` by "
-                "its owner does it\n",
-                s->name, s->set.id, strerror(-err));
 }
 
 int
