@@ -531,6 +531,56 @@ START_TEST(what_strangers_put_into_dev_shm_keeps_no_server_from_starting)
 }
 END_TEST
 
+/* -- the page -------------------------------------------------------------- */
+
+/* What stands between the fences of the last exercise. */
+static void
+copy_exercise(FILE *script)
+{
+    char path[PATH_MAX], line[400];
+    bool inside = false;
+    FILE *page;
+
+    snprintf(path, sizeof path, "%s/sem/README.md", source_dir());
+    page = fopen(path, "re");
+    ck_assert_ptr_nonnull(page);
+    while (fgets(line, sizeof line, page) != NULL)
+        if (strcmp(line, "   ```\n") == 0)
+            inside = !inside;
+        else if (inside)
+            fputs(line, script);
+    fclose(page);
+}
+
+/* As printed, but with this build and this run's directory; and who types is
+ * slower than the server's start. */
+START_TEST(the_exercise_kills_those_who_post)
+{
+    char program[PATH_MAX], path[PATH_MAX], command[5 * PATH_MAX];
+    FILE *script;
+
+    ck_assert_int_eq(program_path("ipcd", program, sizeof program), 0);
+    *strrchr(program, '/') = '\0';
+    snprintf(path, sizeof path, "%s/script", run_dir);
+    script = fopen(path, "we");
+    ck_assert_ptr_nonnull(script);
+    copy_exercise(script);
+    fputs("echo $? > /tmp/mine/status; kill $!; wait $!\n", script);
+    fclose(script);
+    snprintf(command, sizeof command,
+             "sed -i -e 's|/tmp/mine|%s/mine|g' -e 's|build/release|%s|' "
+             "-e 's|&$|\\& until test -e %s/mine/sem-mailbox; do :; done|' "
+             "%s; sh %s 2>/dev/null; ! grep -qx 0 %s/mine/status",
+             run_dir, program, run_dir, path, path, run_dir);
+    ck_assert_int_eq(system(command), 0);
+    snprintf(command, sizeof command,
+             "%s/ipcd --sweep --run-dir %s/mine 2>/dev/null && rm -rf %s/mine",
+             program, run_dir, run_dir);
+    ck_assert_int_eq(system(command), 0);
+    unlink(path);
+}
+END_TEST
+
 Suite *
 test_sem(void)
 {
@@ -560,6 +610,8 @@ test_sem(void)
     add_test_if(
         tc, no_box != NULL ? no_box : need_inject(),
         what_a_client_leaves_that_is_killed_while_it_joins_the_next_removes);
+    add_test_if(tc, no_box != NULL ? no_box : need_source(),
+                the_exercise_kills_those_who_post);
     add_test_if(tc, no_attack, a_stranger_is_refused_and_told_so);
     add_test_if(tc, no_attack,
                 what_strangers_put_into_dev_shm_keeps_no_server_from_starting);
