@@ -1,6 +1,8 @@
 /* by_hand.c - messages of all three variants, written by hand. */
 #include "by_hand.h"
 
+#include "core/rendezvous.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -124,12 +126,12 @@ make_reply(void *arg)
 }
 
 const char *
-queue_name(const char *where, const char *suffix)
+queue_name(const char *where)
 {
-    static char name[ENDPOINT_SIZE + 16];
+    static char name[ENDPOINT_SIZE];
 
-    ck_assert_int_eq(endpoint_flat(where, name), 0);
-    return strcat(name, suffix);
+    ck_assert_int_eq(endpoint_lookup(where, "queue", name, sizeof name), 0);
+    return name;
 }
 
 bool

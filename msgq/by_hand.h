@@ -56,8 +56,8 @@ void fill(void *arg);
 void take_all(void *arg);
 void make_reply(void *arg);
 
-/* The name of the POSIX request queue (""), or of another. */
-const char *queue_name(const char *where, const char *suffix);
+/* The name of the POSIX request queue. */
+const char *queue_name(const char *where);
 
 /* Is it asleep?  proc(5), stat, field 3. */
 bool is_asleep(pid_t pid);

@@ -1,8 +1,7 @@
 MECHANISMS += msgq_sysv_types msgq_sysv_private msgq_posix
-SRC        += msgq/sysv.c msgq/sysv_list.c msgq/sysv_types.c \
-              msgq/sysv_types_join.c msgq/sysv_private.c \
-              msgq/sysv_private_join.c msgq/posix.c msgq/posix_join.c \
-              msgq/posix_wait.c msgq/posix_plan.c
+SRC        += msgq/sysv.c msgq/sysv_queue.c msgq/sysv_types.c \
+              msgq/sysv_private.c msgq/posix.c msgq/posix_join.c \
+              msgq/posix_wait.c msgq/posix_plan.c msgq/posix_names.c
 TESTS      += $(addprefix msgq/test_msgq,.c _types.c _private.c _posix.c _ends.c)
 CHECK_SRC  += msgq/by_hand.c
 

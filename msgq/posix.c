@@ -2,69 +2,190 @@
  * posix.c - one well-known POSIX queue for requests, and a private one per
  * client for its replies.
  *
- *      client A  --\                                       server
- *                   >--  /ipclab-HASH-msgq-posix, 0622  ---->  reads them all
+ *      client A  --\                                  server
+ *                   >--  [ requests, 0622 ]  -------->  reads them all
  *      client B  --/
- *      client A  <---  .../PID.SERIAL of A, 0600  ---------  writes A's replies
- *      client B  <---  .../PID.SERIAL of B, 0600  ---------  writes B's replies
+ *      client A  <---  [ PID.SERIAL of A, 0600 ]  ----  writes A's replies
+ *      client B  <---  [ PID.SERIAL of B, 0600 ]  ----  writes B's replies
  *
  * The one idea: like a file, a POSIX queue has a name, an owner, a mode and,
  * on Linux, a descriptor.  So it can be waited for with poll(2); it can be
  * unlinked while in use, and then goes with its last user; and fstat(2) says
  * whose it is.
  *
- * Who asks, and is he still there?  posix_join.c.
+ * Who asks?  The kernel says who made a queue.  So a client registers: "my queue
+ * is PID.SERIAL".  The server looks who owns that queue and leaves a random nonce
+ * in it, and from then on believes the requests that carry the nonce
+ * (core/owner.h).
+ *
+ * The queue for requests is everybody's, and ten messages fill it.  But who
+ * waits in mq_send(3) gets in in its turn (posix_wait.c).
  */
+#define _GNU_SOURCE /* epoll_create1, clock_gettime */
 #include "posix.h"
 
 #include "core/activation.h"
 #include "core/clock.h"
 #include "core/wire.h"
-#include "posix_plan.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-static int msgq_sweep(const char *name); /* at the end */
+/* -- server: made, removed ------------------------------------------------- */
 
-/* -- server ---------------------------------------------------------------- */
+/* With a name that nobody knows before it, unless systemd has made it. */
+static int
+make_queue(struct server *s)
+{
+    int err = endpoint_flat(s->name, s->queue_name);
+
+    if (err == 0 && !activation_owns(s->queue_name))
+        err = endpoint_fresh(s->name, s->queue_name);
+    if (err != 0)
+        return err;
+    s->queue = posix_make_requests(s->queue_name, &s->plan);
+    if (s->queue < 0)
+        return s->queue;
+    return endpoint_publish(s->name, "queue", s->queue_name, &s->file);
+}
+
+/* Who has become another user may not be allowed to; then the file stays, too, by
+ * which sweep() finds the queue. */
+static void
+remove_queue(struct server *s)
+{
+    if (s->queue < 0)
+        return;
+    mq_close(s->queue);
+    if (activation_owns(s->queue_name) || mq_unlink(s->queue_name) == 0 ||
+        errno == ENOENT)
+        endpoint_unlink(s->name, "", &s->file);
+}
+
+static int
+watch(int both, int fd)
+{
+    struct epoll_event e = {.events = EPOLLIN};
+
+    return epoll_ctl(both, EPOLL_CTL_ADD, fd, &e) == -1 ? -errno : 0;
+}
+
+static int msgq_sweep(const char *name); /* at the end */
 
 static int
 msgq_create(void *srv, const char *name)
 {
     struct server *s = srv;
-    struct posix_plan p;
     int err = msgq_sweep(name);
 
-    if (err < 0)
-        return err;
-    err = posix_plan(&p);
+    if (err >= 0)
+        err = posix_plan(&s->plan);
     if (err != 0)
         return err;
     strcpy(s->name, name);
-    endpoint_flat(name, s->queue_name);
-    s->max_clients = p.clients;
-    s->size = p.size;
+    sessions_init(&s->sessions, s->plan.clients, NO_DEADLINE);
+    s->size = s->plan.size;
     s->buf = malloc(s->size);
     if (s->buf == NULL)
         return -ENOMEM;
-    s->life = life_make(name);
-    if (s->life < 0) {
-        err = s->life;
-        goto free_buffer;
-    }
-    s->queue = posix_make_requests(s->queue_name, &p);
-    if (s->queue >= 0)
+    s->both = epoll_create1(EPOLL_CLOEXEC);
+    err = s->both == -1 ? -errno : make_queue(s);
+    if (err == 0)
+        err = watch(s->both, s->queue);
+    if (err == 0)
+        err = registrar_make(&s->registrar, name); /* last: clients find all */
+    if (err != 0)
+        goto remove_queue;
+    err = watch(s->both, s->registrar.fd);
+    if (err == 0)
         return 0;
-    err = s->queue;
-    close(s->life);
-    life_sweep(name);
-free_buffer:
+    registrar_remove(&s->registrar, name);
+remove_queue:
+    if (s->both != -1)
+        remove_queue(s);
+    close(s->both);
     free(s->buf);
     return err;
+}
+
+static void
+disconnect_all(struct server *s)
+{
+    int slot;
+
+    while ((slot = sessions_next(&s->sessions, -1)) != -1)
+        posix_disconnect(s, slot);
+}
+
+static void
+msgq_destroy(void *srv)
+{
+    struct server *s = srv;
+
+    disconnect_all(s);
+    registrar_remove(&s->registrar, s->name);
+    remove_queue(s);
+    close(s->both);
+    free(s->buf);
+}
+
+/* Somebody has removed our queue (rm; systemd-logind, when its user has no session
+ * any more): nobody can reach us until there is another one. */
+static int
+check_queue(struct server *s)
+{
+    struct stat st;
+
+    if (fstat(s->queue, &st) == -1 || st.st_nlink != 0)
+        return 0;
+    disconnect_all(s);
+    remove_queue(s);
+    return make_queue(s) == 0 && watch(s->both, s->queue) == 0 ? 0 : -EIDRM;
+}
+
+/* -- server: next, reply --------------------------------------------------- */
+
+/* How often a server that has clients looks whether they live, ns; and after how
+ * many messages, if it gets no rest. */
+#define LOOK  (250 * NS_PER_MS)
+#define TURNS 256
+
+/* With no time limit mq_receive(3) itself waits: a system call less.  (Its own
+ * limit moves with the wall clock; here it only says when to look around.) */
+static ssize_t
+receive(struct server *s, unsigned *priority)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    t.tv_nsec += LOOK;
+    t.tv_sec += t.tv_nsec / NS_PER_SEC;
+    t.tv_nsec %= NS_PER_SEC;
+    return mq_timedreceive(s->queue, (char *)s->buf, s->size, priority, &t);
+}
+
+/* Waits for a message (1), or until it is time to look around (0); -errno. */
+static int
+wait_for_message(struct server *s, int64_t deadline)
+{
+    struct pollfd p[] = {{.fd = s->queue, .events = POLLIN},
+                         {.fd = s->registrar.fd, .events = POLLIN}};
+    int64_t look = NO_DEADLINE;
+    int err;
+
+    if (s->more)
+        look = 0;
+    else if (s->sessions.count > 0)
+        look = deadline_in(LOOK);
+    err = poll_until(p, 2, look < deadline ? look : deadline);
+    if (err == -ETIMEDOUT && look < deadline)
+        return 0;
+    return err != 0 ? err : p[0].revents != 0 && p[1].revents == 0;
 }
 
 /* 1 = a client's message, 0 = something else. */
@@ -72,26 +193,22 @@ static int
 take(struct server *s, size_t len, struct ipc_request *req)
 {
     const uint8_t *p = s->buf;
-    struct session *from;
-    struct queue_id id;
-    uint32_t kind;
+    int slot;
 
     /* Anybody may write here, so anything may stand here. */
     if (len < PREFIX)
         return 0;
-    id = (struct queue_id){get32(p + 4), get32(p + 8)};
-    kind = get32(p);
-    if (kind == JOIN && len == PREFIX + 4) {
-        posix_join(s, id, get32(p + PREFIX));
+    slot = posix_find(s, get32(p), get32(p + 4));
+    if (slot == -1 || !nonce_equal(p + 8, s->sessions.slot[slot].nonce))
+        return 0;
+    if (len == PREFIX) {
+        posix_disconnect(s, slot);
         return 0;
     }
-    from = posix_find(s, &id);
-    if (kind != MESSAGE || from == NULL || !nonce_equal(p + 12, from->nonce))
-        return 0;
-    req->peer = from->peer;
+    req->peer = s->sessions.slot[slot].peer;
     req->msg.len = len - PREFIX;
     memcpy(req->msg.buf, p + PREFIX, req->msg.len);
-    req->reply_to = (uint64_t)id.pid << 32 | id.serial;
+    req->reply_to = sessions_token(&s->sessions, (unsigned)slot);
     return 1;
 }
 
@@ -100,27 +217,32 @@ msgq_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 {
     struct server *s = srv;
     int64_t deadline = deadline_in(timeout_ns);
-    unsigned priority;
-    ssize_t n;
 
     /* Served in the order of arrival: one queue for all is fair by itself,
      * as long as nobody uses the priority to get in front. */
-    do {
-        if (++s->taken % 256 == 0) /* seldom enough to cost nothing */
-            posix_look_around(s);
-        /* With no time limit mq_receive(3) itself waits: a system call less.
-         * (Its own time limit would move with the wall clock.) */
-        if (timeout_ns >= 0) {
-            int err = wait_for(s->queue, POLLIN, deadline);
+    for (;;) {
+        bool look = s->more || ++s->taken % TURNS == 0;
+        unsigned priority;
+        ssize_t n = 0;
+        int got = 1, err;
 
-            if (err != 0)
-                return err;
-        }
-        n = mq_receive(s->queue, (char *)s->buf, s->size, &priority);
-        if (n == -1)
+        if (timeout_ns >= 0 || s->more || s->sessions.count == 0)
+            got = wait_for_message(s, deadline);
+        if (got < 0)
+            return got;
+        if (got == 1)
+            n = receive(s, &priority);
+        if (n == -1 && errno != ETIMEDOUT)
             return -errno;
-    } while (priority != 0 || take(s, (size_t)n, req) == 0);
-    return 0;
+        if (n > 0 && priority == 0 && take(s, (size_t)n, req) == 1)
+            return 0;
+        if (n > 0 && !look)
+            continue;
+        err = check_queue(s);
+        if (err != 0)
+            return err;
+        posix_look_around(s);
+    }
 }
 
 static int
@@ -128,43 +250,24 @@ msgq_reply(void *srv, const struct ipc_request *req,
            const struct ipc_message *msg)
 {
     struct server *s = srv;
-    struct queue_id id = {(uint32_t)(req->reply_to >> 32),
-                          (uint32_t)req->reply_to};
-    struct session *to = posix_find(s, &id);
+    int slot = sessions_slot(&s->sessions, req->reply_to);
 
-    if (to == NULL)
+    if (slot == -1)
         return -EPIPE;
-    if (msg == NULL) {
-        posix_drop(s, to);
-        return 0;
-    }
-    if (msg->fd != -1)
+    if (msg != NULL && msg->fd != -1)
         return -EOPNOTSUPP;
-    if (mq_send(to->queue, msg->buf, msg->len, 0) == 0)
+    if (msg != NULL &&
+        mq_send(s->clients[slot].queue, msg->buf, msg->len, 0) == 0)
         return 0;
     /* EAGAIN: it does not collect its replies. */
-    posix_drop(s, to);
-    return -EPIPE;
+    posix_disconnect(s, slot);
+    return msg == NULL ? 0 : -EPIPE;
 }
 
 static int
 msgq_pollfd(void *srv)
 {
-    return ((struct server *)srv)->queue;
-}
-
-static void
-msgq_destroy(void *srv)
-{
-    struct server *s = srv;
-
-    for (size_t i = 0; i < s->max_clients; i++)
-        if (s->sessions[i].queue != 0)
-            posix_drop(s, &s->sessions[i]);
-    mq_close(s->queue);
-    close(s->life);
-    msgq_sweep(s->name);
-    free(s->buf);
+    return ((struct server *)srv)->both;
 }
 
 /* -- client ---------------------------------------------------------------- */
@@ -173,29 +276,17 @@ static int
 msgq_open(void *cli, const char *where)
 {
     struct client_end *c = cli;
-    int err;
+    int err = posix_find_server(c, where);
 
-    c->life = life_watch(where);
-    /* Or our JOIN starts one; below 0, poll(2) does not look at it. */
-    if (c->life < 0 && !endpoint_activated(where))
-        return c->life;
-    err = posix_find_server(c, where);
     if (err != 0)
-        goto close_life;
+        return err;
     c->buf = malloc(c->size);
-    if (c->buf == NULL) {
-        err = -ENOMEM;
-        goto close_requests;
-    }
-    err = posix_announce(c, where);
+    err = c->buf == NULL ? -ENOMEM : posix_join(c);
     if (err == 0)
         return 0;
     free(c->buf);
-close_requests:
-    mq_close(c->requests);
-close_life:
-    if (c->life >= 0)
-        close(c->life);
+    mq_close(c->channel.requests);
+    close(c->channel.server);
     return err;
 }
 
@@ -208,18 +299,19 @@ msgq_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
         return -EMSGSIZE;
     if (msg->fd != -1)
         return -EOPNOTSUPP;
-    if (c->cut_off)
+    if (c->channel.cut_off)
         return -EPIPE;
-    posix_put_prefix(c->buf, MESSAGE, c);
     memcpy(c->buf + PREFIX, msg->buf, msg->len);
-    return posix_transmit(c, PREFIX + msg->len, deadline_in(timeout_ns));
+    return posix_send(&c->channel, c->buf, PREFIX + msg->len,
+                      deadline_in(timeout_ns));
 }
 
 static int
 msgq_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
-    ssize_t n = posix_receive(c, msg->buf, msg->cap, deadline_in(timeout_ns));
+    ssize_t n =
+        posix_receive(&c->channel, msg->buf, msg->cap, deadline_in(timeout_ns));
 
     msg->fd = -1;
     if (n < 0)
@@ -229,30 +321,48 @@ msgq_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
 }
 
 static void
+msgq_forget(void *cli)
+{
+    struct client_end *c = cli;
+
+    alarm_forget(&c->channel.alarm);
+    mq_close(c->channel.replies);
+    mq_close(c->channel.requests);
+    close(c->channel.server);
+    free(c->buf);
+}
+
+/* Our queue counts against our user's limit until the server closes it, too: so
+ * tell it.  If there is no room, it finds out. */
+static void
 msgq_close(void *cli)
 {
     struct client_end *c = cli;
 
-    mq_close(c->replies);
-    mq_close(c->requests);
-    free(c->buf);
-    close(c->life);
+    posix_send(&c->channel, c->buf, PREFIX, 0);
+    alarm_free(&c->channel.alarm);
+    msgq_forget(c);
 }
 
 /* -- sweep, limits --------------------------------------------------------- */
 
+/* Only a name that we could have made is removed because it stands in a file. */
 static int
 msgq_sweep(const char *name)
 {
     char queue_name[ENDPOINT_SIZE];
-    int life = life_sweep(name), err = endpoint_flat(name, queue_name);
+    int err = endpoint_lookup(name, "queue", queue_name, sizeof queue_name);
+    int removed = posix_sweep_dead(), join = registrar_sweep(name);
 
-    if (err != 0)
-        return err;
-    if (activation_owns(queue_name))
-        return life;
-    if (mq_unlink(queue_name) == -1)
-        return errno == ENOENT ? life : -errno;
+    if (err == -EPERM || join < 0)
+        return join < 0 ? join : err;
+    if (err == 0 && endpoint_is_fresh(name, queue_name))
+        removed |= mq_unlink(queue_name) == 0;
+    /* An activator's, unless it is there to remove it itself. */
+    if (endpoint_flat(name, queue_name) == 0 && !activation_owns(queue_name))
+        removed |= mq_unlink(queue_name) == 0;
+    if (unlink(name) == -1)
+        return errno == ENOENT ? removed || join : -errno;
     return 1;
 }
 
@@ -276,7 +386,7 @@ const struct ipc_mechanism msgq_posix = {
     .name = "msgq/posix",
     .summary = "POSIX queues, to be polled: requests, and replies per client",
     .proof = "owner of the reply queue, and the nonce only he can read there",
-    .wire = posix_wire,
+    .wire = POSIX_WIRE,
     .caps = IPC_BOUNDARIES | IPC_PIPELINED | IPC_POLLABLE | IPC_PERSISTS,
     .evidence = IPC_OWNER,
     .server_size = sizeof(struct server),
@@ -292,5 +402,6 @@ const struct ipc_mechanism msgq_posix = {
     .send = msgq_send,
     .recv = msgq_recv,
     .close = msgq_close,
+    .forget = msgq_forget,
     .sweep = msgq_sweep,
 };

@@ -1,92 +1,98 @@
 /*
- * posix.h - what the parts of msgq/posix share: posix.c, which carries requests
- * and replies; posix_join.c: who is a client; posix_wait.c: how one waits.
+ * posix.h - what the two halves of msgq/posix share: posix.c, which carries
+ * requests and replies, and posix_join.c: who is a client.
  */
 #ifndef MSGQ_POSIX_H
 #define MSGQ_POSIX_H
 
-#include "core/ipc.h"
-#include "core/owner.h"
-#include "core/rundir.h"
+#include "core/rendezvous.h"
+#include "core/sessions.h"
+#include "posix_names.h"
+#include "posix_plan.h"
+#include "posix_wait.h"
 
-#include <mqueue.h>
 #include <stdbool.h>
 
-/* The reply queue's name, but for what it begins with. */
-struct queue_id {
-    uint32_t pid, serial;
-};
-
-struct session {
-    mqd_t queue; /* the client's; 0: free */
-    struct queue_id id;
-    uint8_t nonce[NONCE_SIZE];
-    struct ipc_peer peer;
-};
-
-struct server {
-    char name[ENDPOINT_SIZE], queue_name[ENDPOINT_SIZE];
-    int life;    /* NAME.life */
-    mqd_t queue; /* the requests */
-    uint8_t *buf;
-    size_t size; /* of it, bytes */
-    unsigned max_clients, taken;
-    struct session sessions[IPC_MAX_CLIENTS];
-};
-
-struct client_end {
-    int life; /* of the server (rundir.h); below 0: it is to be started */
-    mqd_t requests, replies;
-    uint8_t *buf; /* size bytes */
-    size_t size;
-    bool cut_off;
-    struct queue_id id;
-    uint8_t nonce[NONCE_SIZE];
-};
-
-/* -- wire ------------------------------------------------------------------ */
-
-/* Requests, all with priority 0:
+/* Requests, all with priority 0 (an empty message only wakes the server):
  *
- *      0      4     8        12           28
- *      +------+-----+--------+------------+------------
- *      | kind | pid | serial |   nonce    | body
- *      +------+-----+--------+------------+------------
+ *      0     4        8            24
+ *      +-----+--------+------------+------------
+ *      | pid | serial |   nonce    | frame; none: the client leaves
+ *      +-----+--------+------------+------------
  */
-#define PREFIX  28
-#define JOIN    1
-#define MESSAGE 2
+#define PREFIX 24
 
-extern const char posix_wire[]; /* the same for the protocol page */
-
-void posix_put_prefix(uint8_t *p, uint32_t kind, const struct client_end *c);
+/* The same in words, for the protocol page. */
+#define POSIX_WIRE \
+    "The file `DIR/msgq-posix` has a line `queue NAME`: the name of the " \
+    "queue " \
+    "for requests.\n(If there is a file `DIR/msgq-posix.activator`, there " \
+    "need " \
+    "not be a server: send an\nempty message to the queue " \
+    "`/ipclab-HASH-msgq-posix`, and look again; HASH is the FNV-1a\nhash, 32 " \
+    "bits, 8 hex digits, of the path `DIR/msgq-posix`.) Make the queue\n" \
+    "`/ipclab-msgq-posix.PID.SERIAL` (decimal) with mode 0600; take a read " \
+    "lock on it\n(F_OFD_SETLK) and keep it: without it you count as gone. " \
+    "Then register.\n" \
+    "\n" REGISTRATION_WIRE "\n\n" \
+    "Then ring: send an empty message to the queue for requests, without " \
+    "waiting. The server\nanswers with the nonce, 16 bytes, in your queue, " \
+    "or with an empty message: it is full; no\nanswer means no. Then the " \
+    "name may be unlinked. Requests have priority 0 and this text:\n" \
+    "\n" \
+    "| offset | size | |\n" \
+    "|---|---|---|\n" \
+    "| 0 | 4 | PID |\n" \
+    "| 4 | 4 | SERIAL |\n" \
+    "| 8 | 16 | the nonce |\n" \
+    "| 24 | | a frame; nothing: you leave |\n" \
+    "\n" \
+    "Your queue carries frames from then on; an empty message means that you " \
+    "are cut off."
 
 /* -- server ---------------------------------------------------------------- */
 
-/* A JOIN has come. */
-void posix_join(struct server *s, struct queue_id id, uid_t claimed);
+struct server {
+    char name[ENDPOINT_SIZE], queue_name[ENDPOINT_SIZE];
+    mqd_t queue;                /* the requests */
+    struct registrar registrar; /* NAME.join */
+    struct object_id file;      /* NAME, where the queue's name stands */
+    int both;                   /* epoll(7): a message, or a newcomer */
+    uint8_t *buf;
+    size_t size; /* of it, bytes */
+    unsigned taken;
+    bool more; /* registered, than were looked at in one turn */
+    struct posix_plan plan;
+    struct sessions sessions;
+    struct client_of {
+        mqd_t queue;
+        uint32_t pid, serial;   /* its name */
+    } clients[IPC_MAX_CLIENTS]; /* by the session's slot */
+};
 
-/* The one whose queue is called so, or NULL. */
-struct session *posix_find(struct server *s, const struct queue_id *id);
+/* The client whose queue is called so: its slot, or -1. */
+int posix_find(const struct server *s, uint32_t pid, uint32_t serial);
 
-/* Drops whoever has died or left.  A free place, or NULL. */
-struct session *posix_look_around(struct server *s);
+/* Looks who has died and who has registered. */
+void posix_look_around(struct server *s);
 
 /* Tells the client, if it is still there, that it is one no more. */
-void posix_drop(struct server *s, struct session *session);
+void posix_disconnect(struct server *s, int slot);
 
 /* -- client ---------------------------------------------------------------- */
 
-/* Opens the request queue, if it is the server's; makes the reply queue and
- * joins.  -EAGAIN: the server is full. */
+struct client_end {
+    struct posix_channel channel;
+    uint8_t *buf; /* size bytes; begins with the prefix */
+    size_t size;
+};
+
+/* Finds the server, or has it started, and opens its queue: fills in the channel
+ * and the size.  -ENOENT, -ECONNREFUSED, -EPERM; -EACCES: it is not for us. */
 int posix_find_server(struct client_end *c, const char *where);
-int posix_announce(struct client_end *c, const char *where);
 
-/* Sends c->buf; signals do not interrupt it.  -EPIPE: the server is dead. */
-int posix_transmit(struct client_end *c, size_t len, int64_t deadline);
-
-/* The next message for us.  -EPIPE: the server is dead, or has cut us off. */
-ssize_t posix_receive(struct client_end *c, void *buf, size_t size,
-                      int64_t deadline);
+/* Makes the reply queue and joins; c->buf begins with the prefix then.  -EAGAIN:
+ * the server is full. */
+int posix_join(struct client_end *c);
 
 #endif

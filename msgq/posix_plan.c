@@ -4,6 +4,7 @@
 
 #include "core/activation.h"
 #include "core/ipc.h"
+#include "posix_names.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -98,7 +99,8 @@ posix_make_requests(const char *queue_name, const struct posix_plan *p)
                     &attr);
     /* Only root can open other users' 0600 queues, so only root invites them.
      * They write, and do not read what others write. */
-    if (queue != -1 && (geteuid() != 0 || fchmod(queue, 0622) == 0))
+    if (queue != -1 && posix_lock(queue) == 0 &&
+        (geteuid() != 0 || fchmod(queue, 0622) == 0))
         return queue;
     err = -errno;
     if (queue != -1) {
@@ -143,6 +145,9 @@ posix_unavailable(void)
     int err = posix_plan(&p);
 
     if (err == 0)
+        err = try_queues(&p);
+    /* Queues of the dead are counted, too, as long as their names are there. */
+    if ((err == -EMFILE || err == -ENOSPC) && posix_sweep_dead() == 1)
         err = try_queues(&p);
     switch (-err) {
     case 0:

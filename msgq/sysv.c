@@ -3,9 +3,9 @@
 #include "sysv.h"
 
 #include "core/clock.h"
-#include "core/owner.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,22 +24,18 @@ explain(int error)
 static bool
 is_dead(const struct sysv_wait *w)
 {
-    return w->life != -1 && life_check(w->life) != 0;
+    return w->server != -1 && registration_alive(w->server) != 0;
 }
 
-/* Before a wait: it is to be interrupted at the deadline; a client's before
- * that, to look whether there still is a server.  Without a deadline this costs
- * no system call.  *flags: if not to wait. */
+/* Before a wait: it is to be interrupted at the deadline, and before that, to
+ * look up.  *flags: if not to wait. */
 static int
 begin_wait(struct sysv_wait *w, int64_t deadline, int *flags)
 {
-    int64_t look;
+    int64_t look = deadline_in(w->look);
     int err;
 
     *flags = 0;
-    if (w->life == -1 && deadline == NO_DEADLINE)
-        return 0;
-    look = w->life == -1 ? NO_DEADLINE : now_ns() + LIFE_LOOK;
     err = alarm_arm(&w->alarm, look < deadline ? look : deadline);
     if (err != -ETIMEDOUT)
         return err;
@@ -51,29 +47,21 @@ ssize_t
 sysv_receive(struct sysv_wait *w, int queue, struct sysv_message *m,
              size_t size, long type, int64_t deadline)
 {
-    int flags, err;
+    int flags, err = begin_wait(w, deadline, &flags);
     ssize_t n;
 
-    for (;;) {
-        err = begin_wait(w, deadline, &flags);
-        if (err != 0)
-            return err;
-        n = msgrcv(queue, m, size, type, MSG_NOERROR | flags);
-        err = n == -1 ? errno : 0;
-        alarm_rest(&w->alarm);
-        if (err != EINTR && err != ENOMSG)
-            return n == -1 ? explain(err) : n;
-        if (is_dead(w)) { /* its last word may have come meanwhile */
-            n = msgrcv(queue, m, size, type, MSG_NOERROR | IPC_NOWAIT);
-            return n == -1 ? -EPIPE : n;
-        }
-        if (time_left(deadline) == 0)
-            return -ETIMEDOUT;
-        /* Another signal, or our own alarm?  When in doubt a client is asked
-         * to call again; a server's loop need not hear of it. */
-        if (w->life != -1 || !w->alarm.exists || w->alarm.fires > now_ns())
-            return -EINTR;
+    if (err != 0)
+        return err;
+    n = msgrcv(queue, m, size, type, MSG_NOERROR | flags);
+    err = n == -1 ? errno : 0;
+    alarm_rest(&w->alarm);
+    if (err != EINTR && err != ENOMSG)
+        return n == -1 ? explain(err) : n;
+    if (is_dead(w)) { /* its last word may have come meanwhile */
+        n = msgrcv(queue, m, size, type, MSG_NOERROR | IPC_NOWAIT);
+        return n == -1 ? -EPIPE : n;
     }
+    return time_left(deadline) == 0 ? -ETIMEDOUT : -EINTR;
 }
 
 int
@@ -111,85 +99,244 @@ sysv_say(int queue, long type, const void *text, size_t len)
     return msgsnd(queue, &m, len, IPC_NOWAIT) == -1 ? -errno : 0;
 }
 
-/* -- what every server and every client has -------------------------------- */
+/* -- server: made, removed ------------------------------------------------- */
+
+/* How often a server that has clients looks whether they live, ns; one that has
+ * none sleeps until somebody registers. */
+#define SERVER_LOOK (250 * NS_PER_MS)
 
 int
 sysv_sweep(const char *name)
 {
-    int life = life_sweep(name), list = list_sweep(name);
+    int join = registrar_sweep(name), queues = queue_sweep(name);
 
-    return list < 0 ? list : life || list;
+    if (join < 0 || queues < 0)
+        return join < 0 ? join : queues;
+    return join || queues;
 }
 
 int
-sysv_create(struct sysv_server *s, const char *name, int mode, size_t size)
+sysv_create(struct sysv_server *s, const char *name, int mode, size_t size,
+            unsigned clients, const struct sysv_variant *variant)
 {
     int err = sysv_sweep(name);
 
     if (err < 0)
         return err;
     strcpy(s->name, name);
+    s->variant = variant;
+    s->mode = mode;
     s->wait = (struct sysv_wait){
-        .life = -1, .alarm.restart = true, .alarm.lazy = true};
+        .look = SERVER_LOOK, .server = -1, .alarm.restart = true, .alarm.lazy = true};
+    sessions_init(&s->sessions, clients, NO_DEADLINE);
     s->size = size;
     s->buf = malloc(sizeof *s->buf + size);
     if (s->buf == NULL)
         return -ENOMEM;
-    s->life = life_make(name);
-    if (s->life < 0) {
-        err = s->life;
+    err = queue_make_requests(name, mode, &s->queue, &s->file);
+    if (err != 0)
         goto free_buffer;
-    }
-    s->queue = msgget(IPC_PRIVATE, mode);
-    if (s->queue == -1) {
-        err = -errno;
-        goto close_life;
-    }
-    s->list = list_make(name, s->queue);
-    if (s->list >= 0)
+    err = registrar_make(&s->registrar, name); /* last: now clients find all */
+    if (err == 0)
         return 0;
-    err = s->list;
-    msgctl(s->queue, IPC_RMID, NULL);
-close_life:
-    close(s->life);
-    life_sweep(name);
+    queue_remove(&s->queue);
+    endpoint_unlink(name, "", &s->file);
 free_buffer:
     free(s->buf);
     return err;
 }
 
-/* With the queues goes whoever waits in one: he wakes with EIDRM. */
-void
-sysv_destroy(struct sysv_server *s)
+static void
+disconnect_all(struct sysv_server *s)
 {
+    int slot;
+
+    while ((slot = sessions_next(&s->sessions, -1)) != -1)
+        s->variant->disconnect(s, (unsigned)slot);
+}
+
+void
+sysv_destroy(void *srv)
+{
+    struct sysv_server *s = srv;
+
     alarm_free(&s->wait.alarm);
-    close(s->list);
-    close(s->life);
-    sysv_sweep(s->name);
+    disconnect_all(s);
+    registrar_remove(&s->registrar, s->name);
+    queue_remove(&s->queue);
+    endpoint_unlink(s->name, "", &s->file);
     free(s->buf);
 }
 
+/* Somebody has removed our queue (ipcrm(1); systemd-logind, when its user has no
+ * session any more).  Nobody can reach us until there is another one. */
+static int
+make_anew(struct sysv_server *s)
+{
+    disconnect_all(s);
+    queue_remove(&s->queue); /* if we were mistaken */
+    return queue_make_requests(s->name, s->mode, &s->queue, &s->file) == 0
+               ? 0
+               : -EIDRM;
+}
+
+/* -- server: next ---------------------------------------------------------- */
+
+/* In so many messages one look at who comes and who has died.  Seldom enough to
+ * cost nothing, and often enough when the queue is full of what is nobody's. */
+#define TURNS 256
+
+static void
+reap(struct sysv_server *s)
+{
+    int slot;
+
+    while ((slot = sessions_reap(&s->sessions)) != -1)
+        if (s->variant->is_gone(s, (unsigned)slot))
+            s->variant->disconnect(s, (unsigned)slot);
+}
+
 int
-sysv_open(struct sysv_client *c, const char *where, size_t size)
+sysv_choose(struct sysv_server *s, uid_t uid)
+{
+    int slot = sessions_choose(&s->sessions, uid, now_ns());
+
+    if (slot >= 0)
+        return slot;
+    reap(s);
+    return sessions_choose(&s->sessions, uid, now_ns());
+}
+
+void
+sysv_look_around(struct sysv_server *s)
+{
+    struct registration r;
+
+    reap(s);
+    for (int i = 0; i < REGISTRATIONS_A_TURN; i++) {
+        s->more = registrar_next(&s->registrar, &r) == 1;
+        if (!s->more)
+            break;
+        s->variant->admit(s, &r);
+    }
+    if (s->variant->tidy != NULL)
+        s->variant->tidy(s);
+}
+
+/* With no clients: all that counts is who registers, and no message wakes us. */
+static int
+wait_for_newcomer(struct sysv_server *s, int64_t deadline)
+{
+    int err = registrar_pending(&s->registrar)
+                  ? 0
+                  : wait_for(s->registrar.fd, POLLIN, deadline);
+
+    if (err == 0 && object_sysv_same(OBJECT_QUEUE, &s->queue) != 0)
+        err = make_anew(s);
+    if (err == 0)
+        sysv_look_around(s);
+    return err;
+}
+
+/* Was that only our own alarm?  If in doubt, no: whoever calls us then looks
+ * whether it is to stop. */
+static bool
+is_time_to_look(const struct sysv_wait *w, int64_t deadline)
+{
+    return deadline != NO_DEADLINE && w->alarm.exists &&
+           w->alarm.fires <= now_ns();
+}
+
+/* 1 = a request; 0 = something else; -errno. */
+static int
+next_message(struct sysv_server *s, struct ipc_request *req, int64_t deadline)
+{
+    ssize_t n = sysv_receive(&s->wait, s->queue.id, s->buf, s->size,
+                             s->variant->types, s->more ? 0 : deadline);
+
+    if (n >= 0)
+        return s->variant->take(s, (size_t)n, req);
+    if (n == -EPIPE)
+        return make_anew(s);
+    if (n == -ETIMEDOUT && s->more)
+        return time_left(deadline) == 0 ? -ETIMEDOUT : 0;
+    if (n != -EINTR)
+        return (int)n;
+    sysv_look_around(s);
+    return is_time_to_look(&s->wait, deadline) ? 0 : -EINTR;
+}
+
+/* Served in the order of arrival: one queue for all is fair by itself. */
+int
+sysv_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
+{
+    int64_t deadline = deadline_in(timeout_ns);
+    struct sysv_server *s = srv;
+    int got = 0;
+
+    while (got == 0) {
+        if (s->variant->take_other != NULL &&
+            s->variant->take_other(s, req) == 1)
+            return 0;
+        if (s->sessions.count == 0 && !s->more) {
+            got = wait_for_newcomer(s, deadline);
+            continue;
+        }
+        if (s->more || ++s->taken % TURNS == 0)
+            sysv_look_around(s);
+        got = next_message(s, req, deadline);
+    }
+    return got < 0 ? got : 0;
+}
+
+/* -- client ---------------------------------------------------------------- */
+
+#define AGAIN (10 * NS_PER_MS) /* until one looks for the queue again */
+
+/* A server whose queue somebody has removed, and who has no clients, does not
+ * know yet.  So wake it; no queue has this id. */
+static int
+find_queue(struct sysv_client *c, const char *where)
+{
+    const struct registration nobody = {.uid = (uid_t)-1, .id = {UINT32_MAX}};
+    int64_t deadline = deadline_in(ipc_open_timeout);
+    struct pollfd server = {.fd = c->wait.server};
+    int err;
+
+    while ((c->requests = queue_find(where)) == -ENOENT) {
+        err = registration_send(c->wait.server, &nobody, deadline);
+        if (err == 0)
+            err = poll_until(&server, 1, deadline_in(AGAIN)); /* its end */
+        if (err == 0)
+            return -ECONNREFUSED;
+        if (err != -ETIMEDOUT && err != -EINTR)
+            return err;
+        if (time_left(deadline) == 0)
+            return -ENOENT;
+    }
+    return c->requests < 0 ? c->requests : 0;
+}
+
+int
+sysv_open(struct sysv_client *c, const char *where, size_t size, long bell)
 {
     int err;
 
-    c->wait.alarm.restart = true;
-    c->wait.life = life_watch(where);
-    if (c->wait.life < 0)
-        return c->wait.life;
-    c->requests = list_queue(where);
-    if (c->requests < 0) {
-        err = c->requests;
-        goto close_life;
-    }
+    c->wait = (struct sysv_wait){.look = LIFE_LOOK, .alarm.restart = true};
+    c->wait.server = registration_open(where);
+    if (c->wait.server < 0)
+        return c->wait.server;
+    c->bell = bell;
+    err = find_queue(c, where);
+    if (err != 0)
+        goto close_server;
     c->size = size;
     c->buf = malloc(sizeof *c->buf + size);
     if (c->buf != NULL)
         return 0;
     err = -ENOMEM;
-close_life:
-    close(c->wait.life);
+close_server:
+    close(c->wait.server);
     return err;
 }
 
@@ -205,7 +352,24 @@ sysv_close(struct sysv_client *c)
 {
     alarm_free(&c->wait.alarm);
     free(c->buf);
-    close(c->wait.life);
+    close(c->wait.server);
+}
+
+void
+sysv_ring(struct sysv_client *c)
+{
+    c->ringing = sysv_say(c->requests, c->bell, "", 0) == -EAGAIN;
+}
+
+int
+sysv_register(struct sysv_client *c, const struct registration *r,
+              int64_t deadline)
+{
+    int err = registration_send(c->wait.server, r, deadline);
+
+    if (err == 0)
+        sysv_ring(c);
+    return err;
 }
 
 ssize_t
@@ -216,6 +380,8 @@ sysv_answer(struct sysv_client *c, int queue, long type, int64_t deadline)
     if (c->cut_off)
         return -EPIPE;
     n = sysv_receive(&c->wait, queue, c->buf, c->size, type, deadline);
+    if (n == -EINTR && c->ringing)
+        sysv_ring(c);
     c->cut_off = n == 0;
     return n == 0 ? -EPIPE : n;
 }
@@ -235,6 +401,8 @@ sysv_unavailable(size_t max_msg)
 {
     int queue = msgget(IPC_PRIVATE, 0600);
 
+    if (queue == -1 && errno == ENOSPC && queue_sweep_dead() == 1)
+        queue = msgget(IPC_PRIVATE, 0600);
     if (queue != -1 && max_msg < LEAST) {
         msgctl(queue, IPC_RMID, NULL);
         return "queues are too small (sysctl kernel.msgmnb, kernel.msgmax)";

@@ -1,14 +1,14 @@
 /*
- * sysv.h - what the two System V variants share: how to wait for a queue, and
- * what every server and every client has.
+ * sysv.h - what the two System V variants share: how to wait for a queue, how a
+ * server waits for messages and for newcomers, and what every client has.
  */
 #ifndef MSGQ_SYSV_H
 #define MSGQ_SYSV_H
 
 #include "core/alarm.h"
-#include "core/ipc.h"
-#include "core/rundir.h"
-#include "sysv_list.h"
+#include "core/rendezvous.h"
+#include "core/sessions.h"
+#include "sysv_queue.h"
 
 #include <stdbool.h>
 #include <sys/msg.h>
@@ -22,10 +22,12 @@ struct sysv_message {
 /* -- waiting --------------------------------------------------------------- */
 
 /* msgsnd(2) and msgrcv(2) have no time limit, and will not tell that nobody is
- * left at the other end. */
+ * left at the other end.  So who waits looks up now and then. */
 struct sysv_wait {
     struct alarm alarm;
-    int life; /* a client's: of its server (rundir.h); a server's: -1 */
+    int64_t look; /* how often, ns */
+    int server; /* a client's: NAME.join, open in the server as long as it lives
+                 * (registration_alive); a server's: -1 */
 };
 
 /*
@@ -33,7 +35,8 @@ struct sysv_wait {
  * a message that is too long must not stay at the head of the queue for ever.
  * The length, or
  *   -EPIPE      the queue has been removed, or the server is dead
- *   -ETIMEDOUT, -EINTR
+ *   -ETIMEDOUT
+ *   -EINTR      also when it is time to look up
  */
 ssize_t sysv_receive(struct sysv_wait *w, int queue, struct sysv_message *m,
                      size_t size, long type, int64_t deadline);
@@ -42,41 +45,95 @@ ssize_t sysv_receive(struct sysv_wait *w, int queue, struct sysv_message *m,
 int sysv_send(struct sysv_wait *w, int queue, const struct sysv_message *m,
               size_t len, int64_t deadline);
 
-/* Server: says something short, or nothing (an empty message), and never waits:
- * who waits in a full queue waits for those who wait for him. */
+/* Says something short, or nothing (an empty message), and never waits: who
+ * waits in a full queue waits for those who wait for it.  0 or -errno. */
 int sysv_say(int queue, long type, const void *text, size_t len);
 
-/* -- what every server and every client has -------------------------------- */
+/* -- server ---------------------------------------------------------------- */
 
 struct sysv_server {
     char name[ENDPOINT_SIZE];
-    int life, list; /* NAME.life; NAME, the list of queues (sysv_list.h) */
-    int queue;      /* the requests */
+    const struct sysv_variant *variant;
+    struct registrar registrar; /* NAME.join */
+    struct object_sysv queue;   /* the requests */
+    struct object_id file;      /* NAME, where its id stands */
+    int mode;
+    struct sessions sessions;
     struct sysv_wait wait;
+    unsigned taken;
+    bool more;                /* registered, than were looked at in one turn */
     struct sysv_message *buf; /* size bytes of text */
     size_t size;
 };
 
-/* Sweeps, then makes the queue with this mode, and the list. */
-int sysv_create(struct sysv_server *s, const char *name, int mode, size_t size);
-void sysv_destroy(struct sysv_server *s);
+/* What one does and the other does not. */
+struct sysv_variant {
+    long types; /* of what is for the server: msgrcv(2) */
 
-/* Removes the list and every queue in it.  1 = removed something. */
+    /* Somebody has registered: takes it in, or not. */
+    void (*admit)(void *srv, const struct registration *r);
+
+    bool (*is_gone)(void *srv, unsigned slot);
+    void (*disconnect)(void *srv, unsigned slot);
+
+    /* A message, len bytes of buf: 1 = a client's, now in *req; 0 = something
+     * else. */
+    int (*take)(void *srv, size_t len, struct ipc_request *req);
+
+    /* NULL, or: a request that came another way?  1, 0. */
+    int (*take_other)(void *srv, struct ipc_request *req);
+
+    /* NULL, or looks after the queue, now and then. */
+    void (*tidy)(void *srv);
+};
+
+/* Sweeps, then makes the queue with this mode, and the endpoint.  The variant's
+ * own struct begins with this one. */
+int sysv_create(struct sysv_server *s, const char *name, int mode, size_t size,
+                unsigned clients, const struct sysv_variant *variant);
+
+/* next() of both. */
+int sysv_next(void *srv, struct ipc_request *req, int64_t timeout_ns);
+
+/* A slot for one more client of this user; those who have died make room. */
+int sysv_choose(struct sysv_server *s, uid_t uid);
+
+/* Looks for the dead and for newcomers, at once: somebody has rung. */
+void sysv_look_around(struct sysv_server *s);
+
+/* The clients first. */
+void sysv_destroy(void *srv);
+
+/* Removes the endpoint, its queue, and dead clients'.  1 = something, 0. */
 int sysv_sweep(const char *name);
+
+/* -- client ---------------------------------------------------------------- */
 
 struct sysv_client {
     int requests; /* the server's queue */
     struct sysv_wait wait;
     struct sysv_message *buf; /* size bytes of text */
     size_t size;
+    long bell;    /* the type of a message that only wakes the server */
+    bool ringing; /* the queue was too full for it */
     bool cut_off;
 };
 
-/* Finds the server's queue: one that the owner of the run directory made.
- *   -ENOENT, -ECONNREFUSED, -EPERM */
-int sysv_open(struct sysv_client *c, const char *where, size_t size);
+/* Finds the server and its queue.
+ *   -ENOENT, -ECONNREFUSED, -EPERM; -EACCES: it is not for this user */
+int sysv_open(struct sysv_client *c, const char *where, size_t size, long bell);
 void sysv_close(struct sysv_client *c);
 void sysv_forget(struct sysv_client *c); /* ipc.h, forget() */
+void sysv_forget(struct sysv_client *c); /* ipc.h, forget() */
+
+/* Registers, and rings. */
+int sysv_register(struct sysv_client *c, const struct registration *r,
+                  int64_t deadline);
+
+/* An empty message to the server, which may be asleep in its queue and look at
+ * nothing else.  If there is no room for it, the server is awake, and at the
+ * latest sysv_answer() rings again. */
+void sysv_ring(struct sysv_client *c);
 
 /* sysv_receive() into c->buf.  An empty message is the server's last word:
  * -EPIPE. */

@@ -17,94 +17,301 @@
  *    has no room for the answers, and everybody waits for everybody.  So the
  *    room is divided beforehand: a client never has more than one message in
  *    the queue, and no message is larger than its share (msgq_limits()).
+ *    Who does not keep to that fills it; the server throws out what is nobody's,
+ *    but there is no keeping ahead of those who put it in.
  *  - The kernel does not say who sent a message, only who sent the last one:
  *    msg_lspid.  By the time we look it may be another one.  Evidence K1.
+ *  - It does not say either that somebody has died.  All there is to go by is a
+ *    pid: the one that the client claims to have.
  */
-#define _GNU_SOURCE /* struct msginfo */
-#include "sysv_types.h"
+#define _GNU_SOURCE /* struct msginfo, getrandom */
+#include "sysv.h"
 
 #include "core/clock.h"
+#include "core/defence.h"
 #include "core/wire.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
-static int msgq_limits(struct ipc_limits *l); /* at the end */
+/* Requests are messages of this type.  An empty one only wakes the server; the
+ * text of the others is
+ *
+ *      0      8      12
+ *      +------+------+------------
+ *      | type | kind | frame          type: where the answer goes
+ *      +------+------+------------
+ */
+#define REQUESTS 1
+#define PREFIX   12
+#define RECEIPT  1 /* bytes of the answer to a registration or a notice */
+enum { MESSAGE = 2, LEAVE };
+
+static const char wire[] =
+    "The file `DIR/msgq-sysv-types` has a line `queue ID ...`: the id of the "
+    "queue. Choose a\nrandom message type TYPE above 1, and register, its "
+    "lower half as the first id, its upper\nhalf as the second.\n"
+    "\n" REGISTRATION_WIRE "\n\n"
+    "Then ring: send an empty message of type 1, without waiting. Requests "
+    "are messages of\ntype 1 with this text:\n"
+    "\n"
+    "| offset | size | |\n"
+    "|---|---|---|\n"
+    "| 0 | 8 | TYPE |\n"
+    "| 8 | 4 | 2 message, 3 leave |\n"
+    "| 12 | | message: a frame; leave: nothing |\n"
+    "\n"
+    "Answers have the type TYPE: to a registration or a notice one byte, to a "
+    "request a frame;\nan empty one means that you are not, or no longer, "
+    "a client. Take the answer out before\nyou send again: the queue's "
+    "room is divided among all.";
+
+static void
+put_prefix(struct sysv_message *m, uint32_t kind, long type)
+{
+    m->type = REQUESTS;
+    put64(m->text, (uint64_t)type);
+    put32(m->text + 8, kind);
+}
 
 /* -- server ---------------------------------------------------------------- */
+
+struct server {
+    struct sysv_server base;
+    struct client_of {
+        long type;      /* of the answers */
+        pid_t claimed;  /* the client's, it says */
+        bool dismissed; /* not served any more, but its answers are its own */
+    } clients[IPC_MAX_CLIENTS]; /* by the session's slot */
+};
+
+static int
+find(const struct server *s, long type)
+{
+    for (unsigned i = 0; i < s->base.sessions.top; i++)
+        if (sessions_is_in(&s->base.sessions, i) && s->clients[i].type == type)
+            return (int)i;
+    return -1;
+}
+
+/* What the client did not collect takes up room of the others. */
+static void
+disconnect(void *srv, unsigned slot)
+{
+    struct server *s = srv;
+
+    while (msgrcv(s->base.queue.id, s->base.buf, s->base.size,
+                  s->clients[slot].type, IPC_NOWAIT | MSG_NOERROR) != -1)
+        continue;
+    sessions_leave(&s->base.sessions, slot);
+}
+
+/* Nobody tells us that a client has died; but no process has its pid. */
+static bool
+is_gone(void *srv, unsigned slot)
+{
+    pid_t pid = ((struct server *)srv)->base.sessions.slot[slot].peer.pid;
+
+    return pid > 0 && kill(pid, 0) == -1 && errno == ESRCH;
+}
+
+/* The one who wrote this request, or -1. */
+static int
+author(const struct server *s, size_t len)
+{
+    const uint8_t *p = s->base.buf->text;
+
+    if (len < PREFIX || get64(p) > LONG_MAX || get64(p) <= REQUESTS)
+        return -1;
+    return find(s, (long)get64(p));
+}
+
+/*
+ * Takes all out of the queue once, and puts back what is somebody's: of each
+ * client one request and one answer.  Anybody may put in what nobody will ever
+ * take, and then there is no room for anything else.
+ */
+static void
+clear_up(struct server *s)
+{
+    bool seen[2][IPC_MAX_CLIENTS] = {0};
+    struct msqid_ds ds;
+
+    if (DEFENCE("clear", msgctl(s->base.queue.id, IPC_STAT, &ds) == -1, true))
+        return;
+    for (; ds.msg_qnum > 0; ds.msg_qnum--) {
+        struct sysv_message *m = s->base.buf;
+        ssize_t n = msgrcv(s->base.queue.id, m, s->base.size, 0,
+                           IPC_NOWAIT | MSG_NOERROR);
+        bool request = n != -1 && m->type == REQUESTS;
+        int slot = request ? author(s, (size_t)n) : find(s, m->type);
+
+        if (n == -1)
+            return;
+        if (slot == -1 || seen[request][slot])
+            continue;
+        seen[request][slot] = true;
+        msgsnd(s->base.queue.id, m, (size_t)n, IPC_NOWAIT);
+    }
+}
+
+/* More than there would be if everybody kept to the rules? */
+static void
+tidy(void *srv)
+{
+    struct server *s = srv;
+    struct msqid_ds ds;
+
+    if (msgctl(s->base.queue.id, IPC_STAT, &ds) == 0 &&
+        ds.msg_qnum > 2 * s->base.sessions.count)
+        clear_up(s);
+}
+
+/* If the queue is full, nobody hears it. */
+static void
+say(struct server *s, long type, size_t len)
+{
+    if (sysv_say(s->base.queue.id, type, "", len) == -EAGAIN) {
+        clear_up(s);
+        (void)sysv_say(s->base.queue.id, type, "", len);
+    }
+}
+
+/* The effective ids of a process, as they are now.  Not the owner of its
+ * directory: that is root, as soon as a process may not be traced: proc(5). */
+static void
+look_up(struct ipc_peer *peer, pid_t pid)
+{
+    char path[32], line[256];
+    unsigned uid, gid;
+    FILE *status;
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    status = fopen(path, "re");
+    if (status == NULL)
+        return;
+    while (fgets(line, sizeof line, status) != NULL)
+        if (sscanf(line, "Uid: %*u %u", &uid) == 1)
+            peer->uid = uid;
+        else if (sscanf(line, "Gid: %*u %u", &gid) == 1)
+            peer->gid = gid;
+    fclose(status);
+    peer->pid = pid;
+}
+
+/*
+ * Who sent the message that we have just taken?  If the queue's last sender is
+ * the one who this client says it is, we suppose that.  It is a guess: another
+ * may have sent since, this one may have been sent by another, and the pid may
+ * be somebody else's by now.  Made once, it stands: to make it again for every
+ * message would cost a system call each, and it would be as bad a guess.
+ */
+static void
+infer(struct server *s, int slot)
+{
+    struct ipc_peer *peer = &s->base.sessions.slot[slot].peer;
+    struct msqid_ds ds;
+
+    if (peer->pid == -1 && msgctl(s->base.queue.id, IPC_STAT, &ds) == 0 &&
+        ds.msg_lspid == s->clients[slot].claimed)
+        look_up(peer, s->clients[slot].claimed);
+}
+
+/* Nobody knows yet whose this one is, so nobody is refused for having many. */
+static void
+admit(void *srv, const struct registration *r)
+{
+    uint64_t type = (uint64_t)r->id[1] << 32 | r->id[0];
+    struct ipc_peer peer = IPC_PEER_UNKNOWN;
+    struct server *s = srv;
+    int slot;
+
+    /* One that has joined already is left alone. */
+    if (type <= REQUESTS || type > LONG_MAX || find(s, (long)type) != -1)
+        return;
+    slot = sysv_choose(&s->base, geteuid());
+    if (slot < 0) {
+        say(s, (long)type, 0);
+        return;
+    }
+    peer.evidence = IPC_INFERRED;
+    sessions_take(&s->base.sessions, (unsigned)slot, &peer, now_ns());
+    sessions_admit(&s->base.sessions, (unsigned)slot);
+    s->clients[slot] =
+        (struct client_of){.type = (long)type, .claimed = (pid_t)r->pid};
+    infer(s, slot); /* it has just rung */
+    say(s, (long)type, RECEIPT);
+}
+
+static int
+take_request(struct server *s, int slot, size_t len, struct ipc_request *req)
+{
+    if (s->clients[slot].dismissed) {
+        say(s, s->clients[slot].type, 0);
+        return 0;
+    }
+    infer(s, slot);
+    req->peer = s->base.sessions.slot[slot].peer;
+    req->msg.len = len - PREFIX;
+    memcpy(req->msg.buf, s->base.buf->text + PREFIX, req->msg.len);
+    req->reply_to = sessions_token(&s->base.sessions, (unsigned)slot);
+    if (!wire_wants_reply(&req->msg))
+        say(s, s->clients[slot].type, RECEIPT);
+    return 1;
+}
+
+/* Anybody may write here, so anything may stand here. */
+static int
+take(void *srv, size_t len, struct ipc_request *req)
+{
+    struct server *s = srv;
+    const uint8_t *p = s->base.buf->text;
+    int slot = author(s, len);
+
+    if (slot != -1 && get32(p + 8) == LEAVE)
+        disconnect(s, (unsigned)slot);
+    else if (len == 0)
+        sysv_look_around(&s->base);
+    else if (slot != -1 && get32(p + 8) == MESSAGE)
+        return take_request(s, slot, len, req);
+    return 0;
+}
+
+static const struct sysv_variant variant = {
+    .types = REQUESTS,
+    .admit = admit,
+    .is_gone = is_gone,
+    .disconnect = disconnect,
+    .take = take,
+    .tidy = tidy,
+};
+
+static int msgq_limits(struct ipc_limits *l); /* at the end */
 
 static int
 msgq_create(void *srv, const char *name)
 {
-    struct server *s = srv;
     struct ipc_limits l;
     int err = msgq_limits(&l);
 
     if (err != 0)
         return err;
-    s->max_clients = l.max_clients;
     /* Everybody reads and writes, or only our own user. */
-    return sysv_create(&s->base, name, geteuid() == 0 ? 0666 : 0600,
-                       PREFIX + l.max_msg);
-}
-
-/* 1 = a client's message, 0 = something else. */
-static int
-take(struct server *s, size_t len, struct ipc_request *req)
-{
-    const uint8_t *p = s->base.buf->text;
-    struct session *from;
-    uint32_t kind;
-    long type;
-
-    /* Anybody may write here, so anything may stand here. */
-    if (len < PREFIX || get64(p) > LONG_MAX || get64(p) <= REQUESTS)
-        return 0;
-    type = (long)get64(p);
-    kind = get32(p + 8);
-    if (kind == JOIN && len == PREFIX + 4) {
-        types_join(s, type, (pid_t)get32(p + PREFIX));
-        return 0;
-    }
-    from = types_find(s, type);
-    if (kind == LEAVE && from != NULL)
-        types_drop(s, from);
-    if (kind != MESSAGE)
-        return 0;
-    if (from == NULL || from->dismissed) {
-        types_say(s, type, 0);
-        return 0;
-    }
-    types_infer(s, from);
-    req->peer = from->peer;
-    req->msg.len = len - PREFIX;
-    memcpy(req->msg.buf, p + PREFIX, req->msg.len);
-    req->reply_to =
-        (uint64_t)from->generation << 32 | (uint64_t)(from - s->sessions);
-    if (!wire_wants_reply(&req->msg))
-        types_say(s, type, RECEIPT);
-    return 1;
+    return sysv_create(srv, name, geteuid() == 0 ? 0666 : 0600,
+                       PREFIX + l.max_msg, l.max_clients, &variant);
 }
 
 static int
-msgq_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
+put_answer(struct server *s, long type, const struct ipc_message *msg)
 {
-    struct server *s = srv;
-    int64_t deadline = deadline_in(timeout_ns);
-    ssize_t n;
-
-    /* Served in the order of arrival: one queue for all is fair by itself. */
-    do {
-        if (++s->taken % 256 == 0) /* seldom enough to cost nothing */
-            types_look_around(s);
-        n = sysv_receive(&s->base.wait, s->base.queue, s->base.buf,
-                         s->base.size, REQUESTS, deadline);
-        if (n < 0)
-            return (int)n;
-    } while (take(s, (size_t)n, req) == 0);
-    return 0;
+    s->base.buf->type = type;
+    memcpy(s->base.buf->text, msg->buf, msg->len);
+    return msgsnd(s->base.queue.id, s->base.buf, msg->len, IPC_NOWAIT);
 }
 
 static int
@@ -112,37 +319,84 @@ msgq_reply(void *srv, const struct ipc_request *req,
            const struct ipc_message *msg)
 {
     struct server *s = srv;
-    struct session *to = &s->sessions[(uint32_t)req->reply_to];
-    long type = to->type;
+    int slot = sessions_slot(&s->base.sessions, req->reply_to);
+    struct client_of *to = &s->clients[slot == -1 ? 0 : slot];
 
-    if (type == 0 || to->generation != req->reply_to >> 32)
+    if (slot == -1)
         return -EPIPE;
     if (msg == NULL) {
         to->dismissed = true;
-        types_say(s, to->type, 0);
+        say(s, to->type, 0);
         return 0;
     }
     if (msg->fd != -1)
         return -EOPNOTSUPP;
     if (msg->len > s->base.size - PREFIX)
         return -EMSGSIZE;
-    s->base.buf->type = to->type;
-    memcpy(s->base.buf->text, msg->buf, msg->len);
-    if (msgsnd(s->base.queue, s->base.buf, msg->len, IPC_NOWAIT) == 0)
+    if (put_answer(s, to->type, msg) == 0)
         return 0;
-    /* EAGAIN: somebody has more in the queue than he should. */
-    types_drop(s, to);
-    types_say(s, type, 0);
+    /* EAGAIN: somebody has more in the queue than it should. */
+    clear_up(s);
+    if (put_answer(s, to->type, msg) == 0)
+        return 0;
+    disconnect(s, (unsigned)slot);
+    say(s, to->type, 0);
     return -EPIPE;
 }
 
-static void
-msgq_destroy(void *srv)
+/* -- client ---------------------------------------------------------------- */
+
+struct client_end {
+    struct sysv_client base;
+    long type; /* ours */
+    enum { NONE, DUE, UNWANTED } reply;
+};
+
+/* A type that is nobody else's: not the pid, which two clients of one process
+ * share, and two processes in two pid namespaces. */
+static int
+choose_type(long *type)
 {
-    sysv_destroy(&((struct server *)srv)->base);
+    do
+        if (getrandom(type, sizeof *type, 0) != sizeof *type)
+            return -errno;
+    while ((*type &= LONG_MAX) <= REQUESTS);
+    return 0;
 }
 
-/* -- client ---------------------------------------------------------------- */
+/* If there is no room for it, is_gone() will find out. */
+static void
+leave(struct client_end *c)
+{
+    put_prefix(c->base.buf, LEAVE, c->type);
+    sysv_send(&c->base.wait, c->base.requests, c->base.buf, PREFIX, 0);
+}
+
+static int
+join(struct client_end *c)
+{
+    struct registration r = {.uid = geteuid(), .pid = (uint32_t)getpid()};
+    int64_t deadline = deadline_in(ipc_open_timeout);
+    int err = choose_type(&c->type);
+    ssize_t n;
+
+    if (err != 0)
+        return err;
+    r.id[0] = (uint32_t)c->type;
+    r.id[1] = (uint32_t)((uint64_t)c->type >> 32);
+    err = sysv_register(&c->base, &r, deadline);
+    if (err != 0)
+        return err;
+    do
+        n = sysv_answer(&c->base, c->base.requests, c->type, deadline);
+    while (n == -EINTR);
+    if (n >= 0)
+        return 0;
+    if (c->base.cut_off)
+        return -EAGAIN;
+    leave(c); /* we may yet be taken in */
+    return (int)n;
+}
 
 static int
 msgq_open(void *cli, const char *where)
@@ -152,10 +406,10 @@ msgq_open(void *cli, const char *where)
     int err = msgq_limits(&l);
 
     if (err == 0)
-        err = sysv_open(&c->base, where, PREFIX + l.max_msg);
+        err = sysv_open(&c->base, where, PREFIX + l.max_msg, REQUESTS);
     if (err != 0)
         return err;
-    err = types_announce(c);
+    err = join(c);
     if (err != 0)
         sysv_close(&c->base);
     return err;
@@ -185,7 +439,7 @@ msgq_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     }
     if (c->base.cut_off)
         return -EPIPE;
-    types_put_prefix(c->base.buf, MESSAGE, c->type);
+    put_prefix(c->base.buf, MESSAGE, c->type);
     memcpy(c->base.buf->text + PREFIX, msg->buf, msg->len);
     err = sysv_send(&c->base.wait, c->base.requests, c->base.buf,
                     PREFIX + msg->len, deadline);
@@ -221,7 +475,7 @@ msgq_close(void *cli)
 {
     struct client_end *c = cli;
 
-    types_leave(c);
+    leave(c);
     sysv_close(&c->base);
 }
 
@@ -274,7 +528,7 @@ const struct ipc_mechanism msgq_sysv_types = {
     .name = "msgq/sysv-types",
     .summary = "one System V queue for all, the type says whose a message is",
     .proof = "the queue's last sender, if it is who the client says it is",
-    .wire = types_wire,
+    .wire = wire,
     .caps = IPC_BOUNDARIES | IPC_PERSISTS,
     .evidence = IPC_INFERRED,
     .server_size = sizeof(struct server),
@@ -282,9 +536,9 @@ const struct ipc_mechanism msgq_sysv_types = {
     .unavailable = msgq_unavailable,
     .limits = msgq_limits,
     .create = msgq_create,
-    .next = msgq_next,
+    .next = sysv_next,
     .reply = msgq_reply,
-    .destroy = msgq_destroy,
+    .destroy = sysv_destroy,
     .open = msgq_open,
     .send = msgq_send,
     .recv = msgq_recv,

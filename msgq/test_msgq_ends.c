@@ -18,7 +18,7 @@
 
 Suite *test_msgq_ends(void);
 
-/* -- the list of System V queues ------------------------------------------ */
+/* -- the file that says which queue is the server's ------------------------ */
 
 static void
 rewrite(const char *where, int queue)
@@ -26,7 +26,7 @@ rewrite(const char *where, int queue)
     FILE *list = fopen(where, "we");
 
     ck_assert_ptr_nonnull(list);
-    fprintf(list, "%10d %20d %10d\n", queue, 1, 0);
+    fprintf(list, "queue %d 1 0\n", queue);
     fclose(list);
 }
 
@@ -58,25 +58,31 @@ START_TEST(a_client_asks_no_queue_that_somebody_else_made)
     remove_queue(h->reply);
     rewrite(s.where, h->reply);
     ck_assert_int_eq(host_client(&s, &c), -ENOENT);
-    remove_queue(h->queue); /* the list does not lead to it any more: */
-    host_stop(&s);          /* so the server ends, and not in peace */
+    server_stop(&s);
 }
 END_TEST
 
 /* -- the server dies ------------------------------------------------------ */
 
-/* Nothing more goes into the request queue. */
+/* Nothing more goes into the request queue, nor where a client of sysv-private
+ * puts its requests then: into its own. */
 static void
 fill_requests(void)
 {
     mqd_t queue;
 
     if (subject != ipc_find("msgq/posix")) {
-        fill(make_hand(subject, server.where));
+        struct hand *h = make_hand(subject, server.where);
+        const int own = listed_id(server.where, 1);
+
+        fill(h);
+        h->queue = own;
+        if (own != -1)
+            fill(h);
         return;
     }
-    queue = mq_open(queue_name(server.where, ""),
-                    O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    queue =
+        mq_open(queue_name(server.where), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
     ck_assert_int_ne(queue, -1);
     while (mq_send(queue, "", 0, 0) == 0)
         continue;

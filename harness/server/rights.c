@@ -26,11 +26,8 @@ static const struct {
     {"msgq/sysv-types", 0, "/proc"},
     /* and takes it off the directory, or would meet it there again */
     {"mmap/lockfile", RIGHT(DAC_OVERRIDE) | RIGHT(FOWNER), NULL},
-    /* our own queue, which now is another user's and only for writing to, and
-     * its reply queue; msgq/sysv-types has only the one queue, for everybody */
-    {"msgq/sysv-private", RIGHT(IPC_OWNER), NULL},
-    /* its reply queue: a file, of the file system mqueue */
-    {"msgq/posix", RIGHT(DAC_OVERRIDE), "/dev/mqueue"},
+    /* our own queue and its reply queue: files, of the file system mqueue */
+    {"msgq/posix", 0, "/dev/mqueue"},
     /* its memory: a file in /dev/shm */
     {"shm/mutex", RIGHT(DAC_OVERRIDE), NULL},
     {"shm/reclock", RIGHT(DAC_OVERRIDE) | RIGHT(FOWNER), NULL}, /* likewise */
@@ -70,6 +67,7 @@ static const struct {
 } has_objects[] = {
     {"fifo/perclient", 1u << BROKER_OBJECT},
     {"mmap/file", 1u << BROKER_OBJECT},
+    {"msgq/posix", 1u << BROKER_OBJECT},
     {"sem/mailbox", 1u << BROKER_OBJECT},
     {"shm/futex", 1u << BROKER_OBJECT | 1u << BROKER_MEMORY},
     {"shm/spin", 1u << BROKER_OBJECT | 1u << BROKER_MEMORY},

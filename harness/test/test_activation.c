@@ -61,7 +61,7 @@ make_queue(const struct activated *a, long more)
     mqd_t queue;
 
     ck_assert_int_eq(a->m->limits(&limits), 0);
-    attr.mq_msgsize = (long)limits.max_msg + 28 + more; /* its prefix */
+    attr.mq_msgsize = (long)limits.max_msg + 24 + more; /* its prefix */
     endpoint_flat(a->where, queue_name);
     queue = mq_open(queue_name, flags, 0600, &attr);
     ck_assert_int_ne(queue, (mqd_t)-1);

@@ -13,7 +13,8 @@
 
 static struct mq_attr small = {.mq_maxmsg = 4, .mq_msgsize = 8192};
 
-/* The name of the request queue, and whether it fell. */
+/* A request queue: one by a name that anybody can work out, as long as there is no
+ * server, or its own; and whether it fell. */
 struct target {
     char queue[ENDPOINT_SIZE];
     bool fell;
@@ -26,8 +27,15 @@ make_target(void)
     char where[ENDPOINT_SIZE];
 
     MUST(endpoint_name(ipc_find("msgq/posix"), run_dir, where) == 0);
-    strcpy(t->queue, queue_name(where));
+    MUST(endpoint_flat(where, t->queue) == 0);
     return t;
+}
+
+static void
+serve_target(struct host *server, struct target *t)
+{
+    serve(server, "msgq/posix");
+    strcpy(t->queue, queue_name(server->where));
 }
 
 /* -- 30: a queue before the server ---------------------------------------- */
@@ -88,7 +96,7 @@ has_a_queue_in_its_place(bool naive)
     struct actor bob;
 
     (void)naive;
-    serve(&server, "msgq/posix");
+    serve_target(&server, t);
     MUST(mq_unlink(t->queue) == 0);
     actor_start(&bob, BOB, bob_is_first, t);
     actor_wait(&bob);
@@ -156,7 +164,7 @@ overtakes(bool naive)
 
     if (naive)
         return notify_says(t);
-    serve(&server, "msgq/posix");
+    serve_target(&server, t);
     pause_server(&server);
     as_user(BOB, bob_is_in_a_hurry, t);
     resume_server(&server);
@@ -209,7 +217,7 @@ fills_the_queue(bool naive)
     struct actor a;
     bool stuck = false;
 
-    serve(&server, "msgq/posix");
+    serve_target(&server, t);
     MUST(host_client(&server, &c) == 0);
     pause_server(&server);
     as_user(BOB, bob_fills, t);
@@ -245,7 +253,7 @@ talks_to_a_ghost(bool naive)
     mqd_t old;
     int err;
 
-    serve(&server, "msgq/posix");
+    serve_target(&server, t);
     MUST(host_client(&server, &c) == 0);
     old = mq_open(t->queue, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
     MUST(old != -1);
@@ -331,7 +339,7 @@ leaves_no_queue_for_others(bool naive)
 #define M .mechanism = "msgq/posix"
 
 const struct attack mqueue_attacks[] = {
-    {30, M, "has a queue before the server", .how = "removed; O_EXCL",
+    {30, M, "has a queue before the server", .how = "a random name; O_EXCL",
      .run = has_a_queue_before},
     {31, M, "overtakes A's message by priority",
      .how = "mq_notify(3) is not asked", .run = overtakes},

@@ -157,7 +157,8 @@ floods(bool naive)
     struct host server;
     bool served;
 
-    serve(&server, naive ? "msgq/sysv-types" : "msgq/sysv-private");
+    (void)naive;
+    serve(&server, "msgq/sysv-types");
     pause_server(&server);
     as_user(BOB, bob_floods, server.where);
     resume_server(&server);
@@ -234,7 +235,7 @@ struct heir {
     bool fell;
 };
 
-/* The server is dead; in its list stands a queue of A's, which is gone. */
+/* The server is dead; in its file stands its queue, which root has removed. */
 static void
 bob_has_the_id(struct actor *self, void *arg)
 {
@@ -264,21 +265,18 @@ need_next_id(void)
 }
 
 static bool
-inherits_her_id(bool naive)
+inherits_the_id(bool naive)
 {
     struct heir *h = shared(sizeof *h);
     struct host server;
-    struct client c;
     struct actor bob;
 
     (void)naive;
     serve(&server, "msgq/sysv-private");
-    MUST(host_client(&server, &c) == 0);
-    h->id = listed_id(server.where, 1);
-    MUST(h->id != -1);
+    h->id = queue_of(server.where);
     kill_server(&server);
     host_stop(&server);
-    client_close(&c); /* with her queue */
+    MUST(msgctl(h->id, IPC_RMID, NULL) == 0);
     choose_next_id(h->id);
     actor_start(&bob, BOB, bob_has_the_id, h);
     actor_wait(&bob);
@@ -288,11 +286,80 @@ inherits_her_id(bool naive)
     return h->fell;
 }
 
+/* -- 157: the next one with the id of a reply queue ------------------------ */
+
+/* Ready to have it: whoever serves may write here. */
+static void
+bob_takes_the_id(void *arg)
+{
+    const struct heir *h = arg;
+    struct msqid_ds ds;
+
+    MUST(make_queue() == h->id);
+    MUST(msgctl(h->id, IPC_STAT, &ds) == 0);
+    ds.msg_perm.uid = 0;
+    MUST(msgctl(h->id, IPC_SET, &ds) == 0);
+}
+
+/* A has asked and gone away, and the server has not answered yet. */
+static bool
+gets_her_reply(bool naive)
+{
+    struct api_value name = {.at = SECRET, .len = strlen(SECRET)};
+    struct heir *h = shared(sizeof *h);
+    struct host server;
+    struct client c;
+    ssize_t n;
+
+    (void)naive;
+    serve(&server, "msgq/sysv-private");
+    MUST(host_client(&server, &c) == 0);
+    h->id = listed_id(server.where, 1);
+    pause_server(&server);
+    MUST(client_send(&c, api_by_name("hello"), &name, NULL, PATIENCE) == 0);
+    client_close(&c); /* with her queue */
+    choose_next_id(h->id);
+    as_user(BOB, bob_takes_the_id, h);
+    resume_server(&server);
+    be_served(&server);
+    n = get(h->id); /* we may, as he may */
+    host_stop(&server);
+    return n > 0 &&
+           memmem(message.text, (size_t)n, SECRET, strlen(SECRET)) != NULL;
+}
+
+/* -- 158, 159: a queue that stays full -------------------------------------- */
+
+/* A has joined, and the queue is full for as long as she waits. */
+static bool
+keeps_it_full(bool naive)
+{
+    struct api_value nothing = {.at = "", .len = 0};
+    struct host server;
+    struct client c;
+    struct reply r;
+    bool served;
+
+    (void)naive;
+    serve(&server, this_attack->mechanism);
+    MUST(host_client(&server, &c) == 0);
+    pause_server(&server);
+    as_user(BOB, bob_floods, server.where);
+    served = client_send(&c, api_by_name("echo"), &nothing, NULL,
+                         PATIENCE / 10) == 0;
+    resume_server(&server);
+    served = served && client_recv(&c, &r, PATIENCE) == 0;
+    client_close(&c);
+    host_stop(&server);
+    return !served;
+}
+
 /* -- 22: evidence --------------------------------------------------------- */
 
 /* msgq/sysv-types: "the last sender was A", and this message is Bob's. */
 struct guess {
     int queue;
+    char where[ENDPOINT_SIZE];
     char path[PATH_MAX];
     bool fell;
 };
@@ -314,10 +381,10 @@ static void
 alice_joins(struct actor *self, void *arg)
 {
     struct guess *g = arg;
-    uint8_t pid[4], frame[WIRE_HEADER];
+    uint8_t frame[WIRE_HEADER];
 
-    put32(pid, (uint32_t)getpid());
-    send_for_her(g->queue, JOIN, pid, sizeof pid);
+    MUST(register_as(g->where, HER_TYPE, ALICE, getpid()) == 0);
+    MUST(put(g->queue, 1, "", 0) == 0); /* rings */
     MUST(msgrcv(g->queue, &message, sizeof message.text, HER_TYPE, 0) == 1);
     actor_step(self); /* Bob asks; the server is stopped */
     make_frame(frame, API_hello);
@@ -362,6 +429,7 @@ asks_before_her(bool naive)
     MUST(chown(g->path, ALICE, ALICE) == 0);
     serve(&server, "msgq/sysv-types");
     g->queue = listed_id(server.where, 0);
+    strcpy(g->where, server.where);
     actor_start(&alice, ALICE, alice_joins, g);
     actor_wait(&alice);
     pause_server(&server);
@@ -380,6 +448,13 @@ asks_before_her(bool naive)
 
 #define M .mechanism = "msgq/sysv-private"
 
+static const char one_room[] =
+    "the room of a queue (kernel.msgmnb) is counted for all its users "
+    "together, "
+    "and here requests and answers have no other. The server throws out what "
+    "is "
+    "nobody's, but those who put it in may be faster.";
+
 const struct attack sysv_attacks[] = {
     {22, "msgq/sysv-types", "asks, then A does: \"A sent it\"",
      .without = "evidence", .how = "K1: no files for that",
@@ -388,12 +463,21 @@ const struct attack sysv_attacks[] = {
      .run = takes_anothers_reply},
     {25, M, "has a queue with the server's key", .how = "IPC_PRIVATE, no key",
      .run = has_a_queue_with_the_key},
-    {26, M, "fills the queue with empty messages",
-     .how = "server takes every type", .alone = true, .run = floods},
+    {26, "msgq/sysv-types", "fills the queue with empty messages",
+     .without = "clear", .how = "nobody's is thrown out", .alone = true,
+     .run = floods},
     {27, M, "asks, and removes his reply queue", .how = "EINVAL is expected",
      .alone = true, .run = removes_his_queue},
-    {28, M, "has the id of A's dead queue; a sweep", .without = "same",
+    {28, M, "has the id of a dead queue; a sweep", .without = "same",
      .how = "maker and time, too", .missing = need_next_id,
-     .run = inherits_her_id},
+     .run = inherits_the_id},
+    {157, M, "has the id of A's queue; a reply", .without = "same",
+     .how = "looked at each time", .missing = need_next_id,
+     .run = gets_her_reply},
+    {158, M, "keeps the queue full; A asks", .without = "detour",
+     .how = "A's own queue has room", .alone = true, .run = keeps_it_full},
+    {159, "msgq/sysv-types", "keeps the queue full; A asks",
+     .how = "a client's wait has an end", .cannot = one_room, .alone = true,
+     .run = keeps_it_full},
     {0},
 };

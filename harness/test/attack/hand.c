@@ -2,6 +2,9 @@
 #define _GNU_SOURCE /* F_OFD_SETLK */
 #include "test/attack/hand.h"
 
+#include "../../../msgq/posix_names.h"
+#include "core/rendezvous.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>
@@ -71,7 +74,7 @@ sysv_make(struct hand *h)
     return queue;
 }
 
-/* The kind is the message's type. */
+/* The kind is the message's type: 1 is the bell. */
 static bool
 sysv_put(const struct hand *h, long kind, const uint8_t *bytes, size_t len)
 {
@@ -111,7 +114,7 @@ queue_name(const char *where)
 {
     static char name[ENDPOINT_SIZE];
 
-    MUST(endpoint_flat(where, name) == 0);
+    MUST(endpoint_lookup(where, "queue", name, sizeof name) == 0);
     return name;
 }
 
@@ -170,20 +173,17 @@ posix_is_closed(const struct hand *h)
  * room bytes; -1: nothing.  is_closed(): to us, who may not read it. */
 static const struct channel {
     const char *mechanism;
-    bool flat;          /* a name and no path: mq_overview(7) */
-    const char *suffix; /* of the replies' name */
+    const char *suffix; /* of the replies' path; NULL: a name */
     int (*make)(struct hand *h);
     bool (*put)(const struct hand *h, long kind, const uint8_t *bytes,
                 size_t len);
     ssize_t (*take)(int replies, uint8_t *to, size_t room);
     bool (*is_closed)(const struct hand *h);
 } channels[] = {
-    {"fifo/perclient", false, ".d/4711.1", fifo_make, fifo_put, fifo_take,
+    {"fifo/perclient", ".d/4711.1", fifo_make, fifo_put, fifo_take,
      fifo_is_closed},
-    {"msgq/sysv-private", false, "", sysv_make, sysv_put, sysv_take,
-     sysv_is_closed},
-    {"msgq/posix", true, ".4711.1", posix_make, posix_put, posix_take,
-     posix_is_closed},
+    {"msgq/sysv-private", "", sysv_make, sysv_put, sysv_take, sysv_is_closed},
+    {"msgq/posix", NULL, posix_make, posix_put, posix_take, posix_is_closed},
 };
 
 static const struct channel *
@@ -205,9 +205,11 @@ make_hand(const char *mechanism, uid_t claim)
     h->request.replies = REPLIES(4711, 1);
     h->claim = claim;
     MUST(endpoint_name(ipc_find(mechanism), run_dir, h->where) == 0);
-    snprintf(h->path, sizeof h->path, "%s%s",
-             channel_of(h)->flat ? queue_name(h->where) : h->where,
-             channel_of(h)->suffix);
+    if (channel_of(h)->suffix != NULL)
+        snprintf(h->path, sizeof h->path, "%s%s", h->where,
+                 channel_of(h)->suffix);
+    else
+        posix_reply_name(4711, 1, h->path);
     return h;
 }
 
@@ -222,9 +224,13 @@ void
 say_join(const struct hand *h)
 {
     uint8_t bytes[REQUEST_SIZE];
-    size_t len = make_join(&h->request, h->claim, bytes);
 
-    MUST(channel_of(h)->put(h, JOIN, bytes, len));
+    if (channel_of(h)->make == fifo_make) {
+        MUST(fifo_put(h, JOIN, bytes, make_join(&h->request, h->claim, bytes)));
+        return;
+    }
+    MUST(register_as(h->where, h->request.replies, h->claim, 0) == 0);
+    MUST(channel_of(h)->put(h, JOIN, bytes, 0)); /* the bell */
 }
 
 void

@@ -2,10 +2,12 @@
 #define _GNU_SOURCE /* SCM_CREDENTIALS, SOL_SOCKET */
 #include "test/attack/requests.h"
 
+#include "../../../msgq/sysv_queue.h"
 #include "core/clock.h"
 #include "core/rendezvous.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -61,7 +63,7 @@ static const struct format {
     uint8_t len, kind, replies, nonce, size;
 } formats[] = {
     {"fifo/perclient", "FIFO", 4, 6, 8, 16, 32},
-    {"msgq/posix", "", NOWHERE, 0, 4, 12, 28},
+    {"msgq/posix", "", NOWHERE, NOWHERE, 0, 8, 24},
     {"msgq/sysv-private", "", NOWHERE, NOWHERE, 0, 4, 20},
     {"msgq/sysv-types", "", NOWHERE, 8, 0, NOWHERE, 12},
 };
@@ -116,19 +118,50 @@ make_whoami(const struct request *r, uint8_t to[REQUEST_SIZE])
 
 /* -- System V's ids ------------------------------------------------------- */
 
-int
-listed_id(const char *where, unsigned line)
+/* proc(5), /proc/sysvipc/msg: the key, the id ... */
+static int
+marked_id(void)
 {
-    FILE *list = fopen(where, "re");
-    int id = -1;
+    FILE *in = fopen("/proc/sysvipc/msg", "re");
+    int key, id, found = -1;
 
-    if (list == NULL)
+    if (in == NULL || fscanf(in, "%*[^\n]") == EOF)
         return -1;
-    for (unsigned i = 0; i <= line; i++)
-        if (fscanf(list, "%d %*d %*u", &id) != 1)
-            id = -1;
-    fclose(list);
-    return id;
+    while (found == -1 && fscanf(in, "%d %d %*[^\n]", &key, &id) == 2)
+        if (((unsigned)key & 0xffff0000u) == QUEUE_MARK)
+            found = id;
+    fclose(in);
+    return found;
+}
+
+int
+listed_id(const char *where, unsigned client)
+{
+    char line[64];
+
+    if (client != 0)
+        return marked_id();
+    if (endpoint_lookup(where, "queue", line, sizeof line) != 0)
+        return -1;
+    return atoi(line);
+}
+
+/* PID.SERIAL of a POSIX queue, or id or type of a System V one. */
+int
+register_as(const char *where, uint64_t replies, uid_t uid, pid_t pid)
+{
+    const struct registration r = {
+        .uid = uid,
+        .pid = pid != 0 ? (uint32_t)pid : (uint32_t)replies,
+        .serial = (uint32_t)(replies >> 32),
+        .id = {(uint32_t)replies, (uint32_t)(replies >> 32)}};
+    int err, fd = registration_open(where);
+
+    if (fd < 0)
+        return fd;
+    err = registration_send(fd, &r, NO_DEADLINE);
+    close(fd);
+    return err;
 }
 
 int

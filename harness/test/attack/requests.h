@@ -8,9 +8,11 @@
  *
  *                          0        4        8        12        28   32
  *      fifo/perclient      | FIFO   | len,kind | replies  | nonce    | frame
- *      msgq/posix          | kind   | replies  |  nonce   | frame
- *      msgq/sysv-private   | replies | nonce   | frame            kind: mtype
+ *      msgq/posix          | replies  |  nonce   | frame
+ *      msgq/sysv-private   | replies | nonce   | frame
  *      msgq/sysv-types     | replies | kind    | frame
+ *
+ * In those of msgq one joins by a registration (core/rendezvous.h).
  */
 #ifndef REQUESTS_H
 #define REQUESTS_H
@@ -57,7 +59,7 @@ struct request {
 size_t make_request(const struct request *r, enum request_kind kind,
                     const void *body, size_t len, uint8_t *to);
 
-/* "Those replies are for me, and I am ..." a uid; in sysv-types, a pid. */
+/* "Those replies are for me, and I am ..."  Not of msgq. */
 size_t make_join(const struct request *r, uint32_t who,
                  uint8_t to[REQUEST_SIZE]);
 
@@ -66,9 +68,13 @@ size_t make_whoami(const struct request *r, uint8_t to[REQUEST_SIZE]);
 
 /* -- System V's ids ------------------------------------------------------- */
 
-/* The first number in this line of the list that the server keeps: 0 is its
- * own, then come the clients' (msgq/sysv_list.h).  -1: there is none. */
-int listed_id(const char *where, unsigned line);
+/* 0: the server's queue; 1: a client's, the first there is (msgq/sysv_queue.h).
+ * -1: there is none. */
+int listed_id(const char *where, unsigned client);
+
+/* "Those replies are for me, I am uid, and my process is pid", in one of msgq: the
+ * replies as in struct request.  0 or -errno. */
+int register_as(const char *where, uint64_t replies, uid_t uid, pid_t pid);
 
 /* Registers at the server at this endpoint, as any client may (rendezvous.h):
  * "these are mine, and I am uid".  The server has looked at it when a client who
