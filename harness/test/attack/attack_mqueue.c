@@ -87,6 +87,19 @@ has_a_queue_before(bool naive)
 
 /* -- 105: a queue in place of the server's -------------------------------- */
 
+/* If she trusts it, she joins the server, and asks that queue. */
+static void
+alice_asks(void *where)
+{
+    struct api_value name = {.at = SECRET, .len = strlen(SECRET)};
+    struct client c;
+
+    if (client_open(&c, ipc_find("msgq/posix"), where) != 0)
+        return;
+    MUST(client_send(&c, api_by_name("hello"), &name, NULL, PATIENCE) == 0);
+    client_close(&c);
+}
+
 /* The server is there, but its queue is not: root has made a mistake. */
 static bool
 has_a_queue_in_its_place(bool naive)
@@ -100,7 +113,7 @@ has_a_queue_in_its_place(bool naive)
     MUST(mq_unlink(t->queue) == 0);
     actor_start(&bob, BOB, bob_is_first, t);
     actor_wait(&bob);
-    as_user(ALICE, asks_in_vain, server.where);
+    as_user(ALICE, alice_asks, server.where);
     actor_go(&bob);
     actor_end(&bob);
     host_stop(&server);
