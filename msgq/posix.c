@@ -169,9 +169,10 @@ receive(struct server *s, unsigned *priority)
     return mq_timedreceive(s->queue, (char *)s->buf, s->size, priority, &t);
 }
 
-/* Waits for a message (1), or until it is time to look around (0); -errno. */
+/* Waits for a message (1), or until it is time to look around (0); -errno.
+ * *around: it is, also if there is a message. */
 static int
-wait_for_message(struct server *s, int64_t deadline)
+wait_for_message(struct server *s, int64_t deadline, bool *around)
 {
     struct pollfd p[] = {{.fd = s->queue, .events = POLLIN},
                          {.fd = s->registrar.fd, .events = POLLIN}};
@@ -185,7 +186,8 @@ wait_for_message(struct server *s, int64_t deadline)
     err = poll_until(p, 2, look < deadline ? look : deadline);
     if (err == -ETIMEDOUT && look < deadline)
         return 0;
-    return err != 0 ? err : p[0].revents != 0 && p[1].revents == 0;
+    *around = *around || p[1].revents != 0;
+    return err != 0 ? err : p[0].revents != 0;
 }
 
 /* 1 = a client's message, 0 = something else. */
@@ -227,7 +229,7 @@ msgq_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
         int got = 1, err;
 
         if (timeout_ns >= 0 || s->more || s->sessions.count == 0)
-            got = wait_for_message(s, deadline);
+            got = wait_for_message(s, deadline, &look);
         if (got < 0)
             return got;
         if (got == 1)

@@ -101,10 +101,6 @@ sysv_say(int queue, long type, const void *text, size_t len)
 
 /* -- server: made, removed ------------------------------------------------- */
 
-/* How often a server that has clients looks whether they live, ns; one that has
- * none sleeps until somebody registers. */
-#define SERVER_LOOK (250 * NS_PER_MS)
-
 int
 sysv_sweep(const char *name)
 {
@@ -127,8 +123,12 @@ sysv_create(struct sysv_server *s, const char *name, int mode, size_t size,
     s->variant = variant;
     s->mode = mode;
     s->wait = (struct sysv_wait){
-        .look = SERVER_LOOK, .server = -1, .alarm.restart = true, .alarm.lazy = true};
-    sessions_init(&s->sessions, clients, NO_DEADLINE);
+        .look = SERVER_LOOK,
+        .server = -1,
+        .alarm.restart = true,
+        .alarm.lazy = true,
+    };
+    sessions_init(&s->sessions, clients, variant->evict_after);
     s->size = size;
     s->buf = malloc(sizeof *s->buf + size);
     if (s->buf == NULL)
@@ -201,10 +201,13 @@ sysv_choose(struct sysv_server *s, uid_t uid)
 {
     int slot = sessions_choose(&s->sessions, uid, now_ns());
 
-    if (slot >= 0)
-        return slot;
-    reap(s);
-    return sessions_choose(&s->sessions, uid, now_ns());
+    if (slot < 0) {
+        reap(s);
+        slot = sessions_choose(&s->sessions, uid, now_ns());
+    }
+    if (slot >= 0 && s->sessions.slot[slot].state != SESSION_FREE)
+        s->variant->disconnect(s, (unsigned)slot); /* silent for long */
+    return slot;
 }
 
 void
@@ -247,6 +250,23 @@ is_time_to_look(const struct sysv_wait *w, int64_t deadline)
            w->alarm.fires <= now_ns();
 }
 
+/*
+ * The queue is full of what is nobody's, and whoever fills it may be faster than
+ * we can empty it.  All we would do is work for it, and have no processor when
+ * somebody registers or takes another way.  So rest until then, for a moment.
+ */
+#define REST (2 * NS_PER_MS)
+
+static void
+rest(struct sysv_server *s)
+{
+    s->useless = 0;
+    if (s->variant->flooded == NULL)
+        return; /* there is no other way */
+    wait_for(s->registrar.fd, POLLIN, deadline_in(REST));
+    s->variant->flooded(s);
+}
+
 /* 1 = a request; 0 = something else; -errno. */
 static int
 next_message(struct sysv_server *s, struct ipc_request *req, int64_t deadline)
@@ -254,8 +274,12 @@ next_message(struct sysv_server *s, struct ipc_request *req, int64_t deadline)
     ssize_t n = sysv_receive(&s->wait, s->queue.id, s->buf, s->size,
                              s->variant->types, s->more ? 0 : deadline);
 
-    if (n >= 0)
-        return s->variant->take(s, (size_t)n, req);
+    if (n >= 0) {
+        int got = s->variant->take(s, (size_t)n, req);
+
+        s->useless = got == 1 ? 0 : s->useless + 1;
+        return got;
+    }
     if (n == -EPIPE)
         return make_anew(s);
     if (n == -ETIMEDOUT && s->more)
@@ -280,6 +304,11 @@ sysv_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
             return 0;
         if (s->sessions.count == 0 && !s->more) {
             got = wait_for_newcomer(s, deadline);
+            continue;
+        }
+        if (s->useless >= TURNS) {
+            rest(s);
+            sysv_look_around(s);
             continue;
         }
         if (s->more || ++s->taken % TURNS == 0)

@@ -60,7 +60,7 @@ struct sysv_server {
     int mode;
     struct sessions sessions;
     struct sysv_wait wait;
-    unsigned taken;
+    unsigned taken, useless;  /* messages; the last ones that were nobody's */
     bool more;                /* registered, than were looked at in one turn */
     struct sysv_message *buf; /* size bytes of text */
     size_t size;
@@ -68,7 +68,8 @@ struct sysv_server {
 
 /* What one does and the other does not. */
 struct sysv_variant {
-    long types; /* of what is for the server: msgrcv(2) */
+    long types;          /* of what is for the server: msgrcv(2) */
+    int64_t evict_after; /* sessions_init() */
 
     /* Somebody has registered: takes it in, or not. */
     void (*admit)(void *srv, const struct registration *r);
@@ -83,6 +84,10 @@ struct sysv_variant {
     /* NULL, or: a request that came another way?  1, 0. */
     int (*take_other)(void *srv, struct ipc_request *req);
 
+    /* NULL, or: the queue is full of what is nobody's; the next take_other() is to
+     * look for requests behind all that. */
+    void (*flooded)(void *srv);
+
     /* NULL, or looks after the queue, now and then. */
     void (*tidy)(void *srv);
 };
@@ -94,6 +99,10 @@ int sysv_create(struct sysv_server *s, const char *name, int mode, size_t size,
 
 /* next() of both. */
 int sysv_next(void *srv, struct ipc_request *req, int64_t timeout_ns);
+
+/* How often a server that has clients looks around, ns (wait.look); one that has
+ * none sleeps until somebody registers. */
+#define SERVER_LOOK INT64_C(250000000)
 
 /* A slot for one more client of this user; those who have died make room. */
 int sysv_choose(struct sysv_server *s, uid_t uid);

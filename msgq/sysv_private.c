@@ -39,7 +39,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Requests, and the text of a MESSAGE or DETOUR:
+/* Requests, and the text:
  *
  *      0       4            20
  *      +-------+------------+------------
@@ -47,7 +47,7 @@
  *      +-------+------------+------------
  */
 #define PREFIX 20
-enum { BELL = 1, MESSAGE, DETOUR }; /* types */
+enum { BELL = 1, REPLY, DETOUR }; /* types */
 
 static const char wire[] =
     "The file `DIR/msgq-sysv-private` has a line `queue ID ...`: the id of the "
@@ -61,8 +61,9 @@ static const char wire[] =
     "Then ring: send an empty message of type 1 (bell) to the queue for "
     "requests, without\nwaiting. The server answers with the nonce, 16 bytes, "
     "in your queue, or with an empty\nmessage: it is full; no answer means "
-    "no. All that it sends has type 2. Requests have\ntype 2, too, and this "
-    "text:\n"
+    "no. All that it sends has type 2. Requests have\nthis text, and a type "
+    "that only you and the server know: the first 4 bytes of the nonce,\nof "
+    "which the uppermost two bits are set to 01:\n"
     "\n"
     "| offset | size | |\n"
     "|---|---|---|\n"
@@ -84,6 +85,7 @@ struct server {
             dismissed; /* not served any more, but it has not removed its queue */
     } clients[IPC_MAX_CLIENTS]; /* by the session's slot */
     unsigned detours; /* clients whose queues are still to be looked at */
+    bool behind;      /* their requests in the queue for all, too */
     int last;         /* the one that was looked at last */
 };
 
@@ -133,7 +135,7 @@ leave_nonce(struct server *s, unsigned slot, const struct object_sysv *queue,
     uint8_t nonce[NONCE_SIZE];
 
     if (nonce_make(nonce) != 0 ||
-        sysv_say(queue->id, MESSAGE, nonce, NONCE_SIZE) != 0 ||
+        sysv_say(queue->id, REPLY, nonce, NONCE_SIZE) != 0 ||
         object_sysv_same(OBJECT_QUEUE, queue) != 0)
         return -EIDRM;
     sessions_take(&s->base.sessions, slot, peer, now_ns());
@@ -163,7 +165,7 @@ admit(void *srv, const struct registration *r)
         return;
     slot = sysv_choose(&s->base, peer.uid);
     if (slot < 0)
-        sysv_say(queue.id, MESSAGE, "", 0);
+        sysv_say(queue.id, REPLY, "", 0);
     else
         leave_nonce(s, (unsigned)slot, &queue, &peer);
 }
@@ -193,30 +195,60 @@ take(void *srv, size_t len, struct ipc_request *req)
     return 1;
 }
 
-/* From the clients' own queues, in turn, until none of them has any more. */
+/* Requests are of a type that only their author knows: so they can be asked for
+ * by it, whatever else is in the queue, and how much. */
+static long
+type_of(const uint8_t nonce[NONCE_SIZE])
+{
+    return (long)((get32(nonce) & 0x3fffffff) | 0x40000000);
+}
+
+static void
+flooded(void *srv)
+{
+    struct server *s = srv;
+
+    s->detours = s->base.sessions.count;
+    s->behind = true;
+}
+
+/* A request of this client that took another way, or waits behind what is
+ * nobody's; -1. */
+static ssize_t
+receive_from(struct server *s, unsigned slot)
+{
+    const struct object_sysv *own = &s->clients[slot].queue;
+    const long type = type_of(s->base.sessions.slot[slot].nonce);
+    ssize_t n = -1;
+
+    if (s->behind)
+        n = msgrcv(s->base.queue.id, s->base.buf, s->base.size, type,
+                   MSG_NOERROR | IPC_NOWAIT);
+    if (n == -1 && object_sysv_same(OBJECT_QUEUE, own) == 0)
+        n = msgrcv(own->id, s->base.buf, s->base.size, DETOUR,
+                   MSG_NOERROR | IPC_NOWAIT);
+    return n;
+}
+
+/* From the clients, in turn, until none of them has any more. */
 static int
 take_detour(void *srv, struct ipc_request *req)
 {
     struct server *s = srv;
 
     while (s->detours > 0) {
-        const struct object_sysv *queue;
         ssize_t n = -1;
 
         s->detours--;
         s->last = sessions_next(&s->base.sessions, s->last);
-        if (s->last == -1)
-            break;
-        queue = &s->clients[s->last].queue;
-        if (object_sysv_same(OBJECT_QUEUE, queue) == 0)
-            n = msgrcv(queue->id, s->base.buf, s->base.size, DETOUR,
-                       MSG_NOERROR | IPC_NOWAIT);
+        if (s->last != -1)
+            n = receive_from(s, (unsigned)s->last);
         if (n != -1 && take(s, (size_t)n, req) == 1) {
             s->detours = s->base.sessions.count;
             return 1;
         }
     }
-    s->detours = 0;
+    s->behind = false;
     return 0;
 }
 
@@ -227,6 +259,8 @@ static const struct sysv_variant variant = {
     .disconnect = disconnect,
     .take = take,
     .take_other = take_detour,
+    .flooded = flooded,
+    .evict_after = NO_DEADLINE,
 };
 
 static int msgq_limits(struct ipc_limits *l); /* at the end */
@@ -261,7 +295,7 @@ msgq_reply(void *srv, const struct ipc_request *req,
         return -EOPNOTSUPP;
     if (msg != NULL && msg->len > s->base.size - PREFIX)
         return -EMSGSIZE;
-    s->base.buf->type = MESSAGE;
+    s->base.buf->type = REPLY;
     if (msg != NULL)
         memcpy(s->base.buf->text, msg->buf, msg->len);
     to->dismissed = msg == NULL;
@@ -282,8 +316,8 @@ struct client_end {
     uint8_t nonce[NONCE_SIZE];
 };
 
-/* The lowest type up to MESSAGE: not what we have put there ourselves. */
-#define FOR_US (-MESSAGE)
+/* The lowest type up to REPLY: not what we have put there ourselves. */
+#define FOR_US (-REPLY)
 
 /* "My queue is ..."; and waits for the nonce in it. */
 static int
@@ -347,7 +381,7 @@ send_anyhow(struct client_end *c, size_t len, int64_t deadline)
 
         if (deadline < soon)
             soon = deadline;
-        b->buf->type = MESSAGE;
+        b->buf->type = type_of(c->nonce);
         if (!b->ringing) /* or it would overtake what is in our own */
             err = sysv_send(&b->wait, b->requests, b->buf, len, soon);
         if (err != -ETIMEDOUT)
@@ -377,7 +411,7 @@ msgq_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
         return -EOPNOTSUPP;
     if (c->base.cut_off)
         return -EPIPE;
-    m->type = MESSAGE;
+    m->type = type_of(c->nonce);
     put32(m->text, (uint32_t)c->replies);
     memcpy(m->text + 4, c->nonce, NONCE_SIZE);
     memcpy(m->text + PREFIX, msg->buf, msg->len);

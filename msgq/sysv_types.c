@@ -160,15 +160,19 @@ clear_up(struct server *s)
     }
 }
 
+#define LOOK_AGAIN (10 * NS_PER_MS) /* ns; nobody can wake us if it is full */
+
 /* More than there would be if everybody kept to the rules? */
 static void
 tidy(void *srv)
 {
     struct server *s = srv;
     struct msqid_ds ds;
+    bool crowded = msgctl(s->base.queue.id, IPC_STAT, &ds) == 0 &&
+                   ds.msg_qnum > 2 * s->base.sessions.count;
 
-    if (msgctl(s->base.queue.id, IPC_STAT, &ds) == 0 &&
-        ds.msg_qnum > 2 * s->base.sessions.count)
+    s->base.wait.look = crowded ? LOOK_AGAIN : SERVER_LOOK;
+    if (crowded)
         clear_up(s);
 }
 
@@ -220,6 +224,8 @@ infer(struct server *s, int slot)
     if (peer->pid == -1 && msgctl(s->base.queue.id, IPC_STAT, &ds) == 0 &&
         ds.msg_lspid == s->clients[slot].claimed)
         look_up(peer, s->clients[slot].claimed);
+    s->base.sessions.slot[slot].heard =
+        peer->pid != -1 ? NO_DEADLINE : now_ns();
 }
 
 /* Nobody knows yet whose this one is, so nobody is refused for having many. */
@@ -282,6 +288,10 @@ take(void *srv, size_t len, struct ipc_request *req)
     return 0;
 }
 
+/* How long a client may be silent whose pid is not known, so that nobody can see
+ * whether it lives, when its slot is wanted by another one; ns. */
+#define STRANGER_LASTS (5 * NS_PER_SEC)
+
 static const struct sysv_variant variant = {
     .types = REQUESTS,
     .admit = admit,
@@ -289,6 +299,7 @@ static const struct sysv_variant variant = {
     .disconnect = disconnect,
     .take = take,
     .tidy = tidy,
+    .evict_after = STRANGER_LASTS,
 };
 
 static int msgq_limits(struct ipc_limits *l); /* at the end */
