@@ -2,7 +2,8 @@ MECHANISMS += msgq_sysv_types msgq_sysv_private msgq_posix
 SRC        += msgq/sysv.c msgq/sysv_queue.c msgq/sysv_types.c \
               msgq/sysv_private.c msgq/posix.c msgq/posix_join.c \
               msgq/posix_wait.c msgq/posix_plan.c msgq/posix_names.c
-TESTS      += $(addprefix msgq/test_msgq,.c _types.c _private.c _posix.c _ends.c)
+TESTS      += $(addprefix msgq/test_msgq,.c _types.c _private.c _posix.c _ends.c \
+                                          _left.c)
 CHECK_SRC  += msgq/by_hand.c
 
 # MPI, where there is a compiler for it.  Its programs are apart (ipcd-mpi), so

@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 Suite *test_msgq_ends(void);
@@ -58,6 +59,28 @@ START_TEST(a_client_asks_no_queue_that_somebody_else_made)
     remove_queue(h->reply);
     rewrite(s.where, h->reply);
     ck_assert_int_eq(host_client(&s, &c), -ENOENT);
+    server_stop(&s);
+}
+END_TEST
+
+static void
+comes_in_vain(void *host)
+{
+    struct client c;
+
+    ck_assert_int_eq(host_client(host, &c), -EACCES);
+}
+
+/* As a server makes it that is not root's. */
+START_TEST(who_may_not_come_in_is_told_so)
+{
+    char path[ENDPOINT_SIZE];
+    struct host s;
+
+    server_start(&s, ipc_find(all[_i]));
+    ck_assert_int_eq(endpoint_file(s.where, ".join", path), 0);
+    ck_assert_int_eq(chmod(path, 0600), 0);
+    run_as(BOB, comes_in_vain, &s);
     server_stop(&s);
 }
 END_TEST
@@ -158,6 +181,8 @@ test_msgq_ends(void)
                          who_waits_to_send_is_told_when_the_server_dies, i);
         add_loop_test_if(tc, reason,
                          who_waits_for_ever_is_told_when_the_server_dies, i);
+        add_loop_test_if(tc, reason != NULL ? reason : need_root(),
+                         who_may_not_come_in_is_told_so, i);
         if (i == 2) /* not System V */
             break;
         add_loop_test_if(tc, reason,
