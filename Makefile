@@ -25,6 +25,7 @@ endif
 PKG_CONFIG ?= $(CROSS)pkg-config
 PREFIX ?= /usr/local
 SPACE  := $() $()
+quoted = '$(subst ','\'',$1)'# one word for the shell, whatever is in it
 O      := build/$V$(subst $(SPACE),,$(patsubst %,-%,$(patsubst -%,%, \
           $(filter-out gcc,$(CC_WORDS)))))
 
@@ -48,9 +49,17 @@ ifeq ($(CLANG),)
 WARN += -Wcast-align=strict -Wduplicated-cond -Wduplicated-branches -Wlogical-op
 endif
 CFLAGS   ?= -g
+# What distributions have besides; a sanitizer has its own.  First, so that the
+# user's flags win.
+HARDENED_release = $(shell CC=$(call quoted,$(CC)) harness/hardened.sh \
+                   $(FLAGS_release) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))
+HARDENED      := $(HARDENED_$V)
+HARDENED_LINK := $(filter -pie -Wl%,$(HARDENED))
+HARDENED      := $(filter-out $(HARDENED_LINK),$(HARDENED))
 ALL_CPPFLAGS = -Iharness -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -MMD -MP $(PACKAGE_CFLAGS) $(CPPFLAGS)
 ALL_CFLAGS = -std=c17 -pthread $(FLAGS_$V) -fno-omit-frame-pointer $(WARN) \
              $(CFLAGS)
+COMPILE     = $(strip $(CC) $(HARDENED)) $(ALL_CPPFLAGS) $(ALL_CFLAGS)
 # Asked only when needed: before `make deps` has run there may be nobody to ask.
 PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := \
                  $$(shell $$(PKG_CONFIG) --cflags $$(PACKAGES)))$(PACKAGE_CFLAGS)
@@ -58,8 +67,9 @@ LIBS        = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -pthread -lrt -lm \
               $(wildcard /usr/lib/libargp.a) # musl keeps argp apart
 CHECK_LIBS  = $(shell $(PKG_CONFIG) --libs check)
 PACKAGES   := jansson libcap libseccomp
-LINK        = $(CC) $(ALL_CFLAGS) $(LDFLAGS)
-HOW        := $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) # before any target's
+LINK        = $(strip $(CC) $(HARDENED) $(HARDENED_LINK)) $(ALL_CFLAGS) $(LDFLAGS)
+HOW        := $(CC) $(HARDENED) $(CPPFLAGS) $(ALL_CFLAGS) \
+              $(HARDENED_LINK) $(LDFLAGS) # before any target's
 
 LIB   := $O/libipclab.a
 BIN   := $(patsubst %.c,$O/%,$(notdir $(PROGRAMS)))
@@ -70,7 +80,6 @@ OBJ   := $(patsubst %.c,$O/%.o,$(SRC) $(TESTS) $(CHECK_SRC) \
 DEPS  := $(filter deps,$(MAKECMDGOALS))
 # Without Check there are no tests, and everything else.
 HAS_CHECK := $(or $(DEPS),$(shell $(PKG_CONFIG) --exists check 2>/dev/null && echo yes))
-quoted = '$(subst ','\'',$1)'# one word for the shell, whatever is in it
 vpath %.c $(sort $(dir $(PROGRAMS)))
 
 .PHONY: all programs no-check need need-check deps check unit bench report \
@@ -108,15 +117,15 @@ $O/ipcd-naive: $O/naive/ipcd
 	@ln -sf naive/ipcd $@
 $O/naive/%.o: %.c $O/how | need
 	@mkdir -p $(@D)
-	@$(CC) $(ALL_CPPFLAGS) -DIPC_NAIVE $(ALL_CFLAGS) -c -o $@ $<
+	@$(COMPILE) -DIPC_NAIVE -c -o $@ $<
 
 $(LIB): $(SRC:%.c=$O/%.o) $O/registry.o
 	@rm -f $@ && $(AR) rcs $@ $^
 $O/%.o: %.c $O/how | need
 	@mkdir -p $(@D)
-	@$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	@$(COMPILE) -c -o $@ $<
 $O/%.o: $O/%.c $O/how | need
-	@$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	@$(COMPILE) -c -o $@ $<
 # How it was compiled: with other flags than last time, everything is again.
 $O/how: always
 	@mkdir -p $(@D)

@@ -118,6 +118,57 @@ START_TEST(the_usual_variables_are_honoured)
 }
 END_TEST
 
+/* Each flag that a compiler knows without a warning; what the user says comes
+ * later.  (What they do is tested in test_hardened.c.) */
+START_TEST(a_release_is_hardened_as_distributions_harden)
+{
+    static const char *const wanted[] = {
+        "-fstack-protector-strong",
+        "-fstack-clash-protection",
+        "-D_FORTIFY_SOURCE=3",
+        "-fPIE",
+        "-pie",
+        "-Wl,-z,relro",
+        "-Wl,-z,now",
+        "-Wl,-z,noexecstack",
+#if defined __x86_64__ || defined __i386__
+        "-fcf-protection",
+#elif defined __aarch64__
+        "-mbranch-protection=standard",
+#endif
+    };
+
+    ck_assert_int_eq(shell("make -n O=%s/none programs", run_dir), 0);
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        expect_said(wanted[i]);
+    ck_assert_int_eq(shell("make -n O=%s/none V=asan programs", run_dir), 0);
+    expect_unsaid("-fstack-protector");
+    expect_unsaid("_FORTIFY_SOURCE");
+    ck_assert_int_eq(shell("make -n O=%s/none CPPFLAGS=-D_FORTIFY_SOURCE=2 "
+                           "CFLAGS=-fno-stack-protector programs",
+                           run_dir),
+                     0);
+    expect_said("-D_FORTIFY_SOURCE=2");
+    expect_unsaid("-D_FORTIFY_SOURCE=3");
+    expect_unsaid(" -fno-stack-protector -fstack-protector-strong");
+}
+END_TEST
+
+/* It knows nothing of the kind, and warns of everything. */
+START_TEST(a_compiler_is_asked_what_it_knows)
+{
+    write_script("cc-old", "case $* in *-f*|*-z*|*FORTIFY*) exit 1 ;; esac\n"
+                           "echo warning: old");
+    ck_assert_int_eq(
+        shell("make -n O=%s/none CC=%s/cc-old programs", run_dir, run_dir), 0);
+    expect_said("-pie");
+    expect_unsaid("-fstack-protector");
+    expect_unsaid("_FORTIFY_SOURCE");
+    expect_unsaid("-Wl,-z");
+    remove_script("cc-old");
+}
+END_TEST
+
 START_TEST(warnings_are_errors_only_when_asked_for)
 {
     ck_assert_int_eq(shell("make -n O=%s/none programs", run_dir), 0);
@@ -254,6 +305,8 @@ test_make(void)
     add_test_if(tc, reason,
                 an_unknown_way_to_build_is_an_error_that_lists_the_known);
     add_test_if(tc, reason, the_usual_variables_are_honoured);
+    add_test_if(tc, reason, a_release_is_hardened_as_distributions_harden);
+    add_test_if(tc, reason, a_compiler_is_asked_what_it_knows);
     add_test_if(tc, reason, warnings_are_errors_only_when_asked_for);
     add_test_if(tc, reason, each_compiler_has_a_directory_of_its_own);
     add_test_if(tc, reason, a_cross_compiler_brings_its_ar_and_pkg_config);
