@@ -111,6 +111,17 @@ get_slot(const struct hand *h, struct slot_head *head, uint8_t body[512])
         body[n] = (uint8_t)v[18 + n];
 }
 
+/* For the server to use, as a client's are. */
+static void
+give(const struct hand *h, int id)
+{
+    uid_t server;
+
+    ck_assert_int_eq(endpoint_server(h->where, &server), 0);
+    ck_assert_int_eq(set_give(&(struct set){.id = id}, server, SET_MODE_KEPT),
+                     0);
+}
+
 static void
 make_slot(struct hand *h)
 {
@@ -120,6 +131,7 @@ make_slot(struct hand *h)
     h->slot = semget(IPC_PRIVATE, value_count(), 0600);
     ck_assert_int_ne(h->slot, -1);
     put_slot(h, &head, NULL);
+    give(h, h->slot);
 }
 
 static void
@@ -127,6 +139,7 @@ make_client_set(struct hand *h)
 {
     h->set = semget(IPC_PRIVATE, CLIENT_SEMS, 0600);
     ck_assert_int_ne(h->set, -1);
+    give(h, h->set);
 }
 
 static void
@@ -532,13 +545,13 @@ START_TEST(a_server_that_is_asked_nothing_does_not_wake_up)
     struct client c;
 
     server_start(&server, variant(_i));
-    expect_sleep(server.pid, SYS_ppoll, 2); /* until somebody comes */
+    expect_sleep(server.server, SYS_ppoll, 2); /* until somebody comes */
     client_start(&server, &c);
     expect_echo(&c, 10);
-    expect_sleep(server.pid, SYS_semtimedop, 3); /* until somebody rings */
+    expect_sleep(server.server, SYS_semtimedop, 3); /* until somebody rings */
     expect_echo(&c, 10);
     client_close(&c);
-    expect_sleep(server.pid, SYS_ppoll, 2);
+    expect_sleep(server.server, SYS_ppoll, 2);
     server_stop(&server);
 }
 END_TEST

@@ -108,6 +108,15 @@ disconnect(struct set_server *s, unsigned slot)
     sessions_leave(&s->sessions, slot);
 }
 
+/* From the kernel; by their ids, for a confined server may not ask for keys. */
+static void
+remove_objects(const struct set_session *c)
+{
+    if (c->slot.set.sems != 0)
+        set_remove(&c->slot.set);
+    set_remove(&c->set);
+}
+
 void
 set_server_destroy(void *srv)
 {
@@ -115,11 +124,11 @@ set_server_destroy(void *srv)
     int slot, err;
 
     while ((slot = sessions_next(&s->sessions, -1)) != -1) {
-        struct set set = s->clients[slot].set;
+        const struct set_session c = s->clients[slot];
 
         disconnect(s, (unsigned)slot);
-        if (semctl(set.id, SET_DEAD, GETVAL) > 0)
-            set_remove_both(&set);
+        if (semctl(c.set.id, SET_DEAD, GETVAL) > 0)
+            remove_objects(&c);
     }
     registrar_remove(&s->registrar, s->name);
     /* The set first, for the file says which one it is: what we cannot remove
@@ -167,7 +176,7 @@ reap(struct set_server *s)
         if (set_same(&c->set) == 0 && semctl(c->set.id, SET_DEAD, GETVAL) == 0)
             continue;
         s->kind->drop(&c->slot);
-        set_remove_both(&c->set);
+        remove_objects(c);
         sessions_leave(&s->sessions, (unsigned)slot);
     }
 }
@@ -228,15 +237,16 @@ admit(struct set_server *s, const struct registration *r)
     if (is_known(s, (int)r->id[0]) ||
         set_prove(&new.set, (int)r->id[0], CLIENT_SEMS, r->uid, &peer) != 0)
         return;
-    if (semctl(new.set.id, SET_DEAD, GETVAL) > 0) {
-        set_remove_both(&new.set); /* it was killed while it joined */
-        return;
-    }
     /* Who changed this one last: the client, making its will. */
     pid = semctl(new.set.id, SET_DEAD, GETPID);
     peer.pid = pid > 0 ? pid : -1;
     if (s->kind->take(&new.slot, r->uid, &slot_peer) != 0)
         return;
+    if (semctl(new.set.id, SET_DEAD, GETVAL) > 0) { /* killed while it joined */
+        remove_objects(&new);
+        s->kind->drop(&new.slot);
+        return;
+    }
     if (!wants_to_join(s, &new) ||
         answer(s, &new, sessions_choose(&s->sessions, peer.uid, now_ns()),
                &peer) != 0)

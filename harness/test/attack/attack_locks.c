@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -200,6 +202,14 @@ set_of_size(unsigned sems)
     return -1;
 }
 
+/* Until it sleeps: else it might look between two of our steps. */
+static void
+wait_until_it_sleeps(const struct host *server)
+{
+    while (!is_stuck(server->server, SYS_semtimedop))
+        sched_yield();
+}
+
 struct heir {
     struct host *server;
     unsigned sems;
@@ -216,6 +226,7 @@ bob_removes_his_set(struct actor *self, void *arg)
     MUST(client_open(&c, h->server->m, h->server->where) == 0);
     h->set = set_of_size(CLIENT_SEMS);
     h->id = set_of_size(h->sems);
+    actor_step(self); /* all rings have been heard */
     MUST(semctl(h->id, 0, IPC_RMID) == 0);
     actor_step(self); /* it is another's by now */
     if (h->id != h->set) {
@@ -252,6 +263,9 @@ has_the_server_read_a_large_set(bool naive)
     *h = (struct heir){.server = &server, .sems = 18 + 1088};
     actor_start(&bob, BOB, bob_removes_his_set, h);
     actor_wait(&bob);
+    wait_until_it_sleeps(&server);
+    actor_go(&bob);
+    actor_wait(&bob);
     choose_next_id(h->id);
     as_user(BOB, bob_has_a_large_one, h);
     actor_go(&bob);
@@ -286,6 +300,9 @@ has_the_server_take_from_her_set(bool naive)
     serve(&server, "shm/sysv");
     *h = (struct heir){.server = &server, .sems = CLIENT_SEMS};
     actor_start(&bob, BOB, bob_removes_his_set, h);
+    actor_wait(&bob);
+    wait_until_it_sleeps(&server);
+    actor_go(&bob);
     actor_wait(&bob);
     choose_next_id(h->id);
     actor_start(&alice, ALICE, alice_has_the_id, h);
