@@ -48,10 +48,15 @@ make_queue(struct server *s)
         err = endpoint_fresh(s->name, s->queue_name);
     if (err != 0)
         return err;
-    s->queue = posix_make_requests(s->queue_name, &s->plan);
+    s->queue = posix_make_requests(s->queue_name, &s->plan, s->everybody);
     if (s->queue < 0)
         return s->queue;
-    return endpoint_publish(s->name, "queue", s->queue_name, &s->file);
+    if (s->held >= 0)
+        return endpoint_rewrite(s->held, "queue", s->queue_name);
+    err = endpoint_publish(s->name, "queue", s->queue_name, &s->file);
+    if (err == 0)
+        s->held = endpoint_hold(s->name);
+    return err != 0 ? err : s->held < 0 ? s->held : 0;
 }
 
 /* Who has become another user may not be allowed to; then the file stays, too, by
@@ -62,6 +67,7 @@ remove_queue(struct server *s)
     if (s->queue < 0)
         return;
     mq_close(s->queue);
+    close(s->held);
     if (activation_owns(s->queue_name) || mq_unlink(s->queue_name) == 0 ||
         errno == ENOENT)
         endpoint_unlink(s->name, "", &s->file);
@@ -88,6 +94,9 @@ msgq_create(void *srv, const char *name)
     if (err != 0)
         return err;
     strcpy(s->name, name);
+    s->held = -1;
+    /* Only root can open other users' 0600 queues, so only root invites them. */
+    s->everybody = geteuid() == 0;
     sessions_init(&s->sessions, s->plan.clients, NO_DEADLINE);
     s->size = s->plan.size;
     s->buf = malloc(s->size);
@@ -144,7 +153,7 @@ check_queue(struct server *s)
     if (fstat(s->queue, &st) == -1 || st.st_nlink != 0)
         return 0;
     disconnect_all(s);
-    remove_queue(s);
+    mq_close(s->queue);
     return make_queue(s) == 0 && watch(s->both, s->queue) == 0 ? 0 : -EIDRM;
 }
 

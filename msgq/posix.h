@@ -56,6 +56,8 @@ struct server {
     char name[ENDPOINT_SIZE], queue_name[ENDPOINT_SIZE];
     mqd_t queue;                /* the requests */
     struct registrar registrar; /* NAME.join */
+    bool everybody;             /* may write there */
+    int held;                   /* endpoint_hold() */
     struct object_id file;      /* NAME, where the queue's name stands */
     int both;                   /* epoll(7): a message, or a newcomer */
     uint8_t *buf;

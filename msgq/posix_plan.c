@@ -84,25 +84,28 @@ take_over(const char *queue_name, const struct posix_plan *p)
 }
 
 int
-posix_make_requests(const char *queue_name, const struct posix_plan *p)
+posix_make_requests(const char *queue_name, const struct posix_plan *p,
+                    bool everybody)
 {
     struct mq_attr attr = {.mq_maxmsg = p->requests,
                            .mq_msgsize = (long)p->size};
     mqd_t queue = take_over(queue_name, p);
+    mode_t before;
     int err;
 
     if (queue != -ENOENT)
         return queue;
-    /* O_EXCL: whatever is there is not ours, and mq_open(3) would be content
-     * with it. */
-    queue = mq_open(queue_name, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600,
-                    &attr);
-    /* Only root can open other users' 0600 queues, so only root invites them.
-     * They write, and do not read what others write. */
-    if (queue != -1 && posix_lock(queue) == 0 &&
-        (geteuid() != 0 || fchmod(queue, 0622) == 0))
+    /* They write, and do not read what others write.  O_EXCL: whatever is there
+     * is not ours, and mq_open(3) would be content with it. */
+    before = umask(0);
+    queue = mq_open(queue_name, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+                    everybody ? 0622 : 0600, &attr);
+    err = queue == -1 ? -errno : 0;
+    umask(before);
+    if (err == 0)
+        err = posix_lock(queue);
+    if (err == 0)
         return queue;
-    err = -errno;
     if (queue != -1) {
         mq_close(queue);
         mq_unlink(queue_name);

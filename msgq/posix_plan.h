@@ -15,6 +15,7 @@
 #ifndef MSGQ_POSIX_PLAN_H
 #define MSGQ_POSIX_PLAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct posix_plan {
@@ -26,10 +27,11 @@ struct posix_plan {
 /* -EMFILE: this user may not have enough, as mq_open(3) would say. */
 int posix_plan(struct posix_plan *p);
 
-/* Makes the request queue, or takes over what an activator has made; clients of
- * all users may write there if we are root.  A descriptor, or -errno;
+/* Makes the request queue, or takes over what an activator has made; everybody
+ * may write there, or our own user.  A descriptor, or -errno;
  * -EMSGSIZE: the activator's is of another size. */
-int posix_make_requests(const char *queue_name, const struct posix_plan *p);
+int posix_make_requests(const char *queue_name, const struct posix_plan *p,
+                        bool everybody);
 
 /* Why there can be no such queue here, or NULL. */
 const char *posix_unavailable(void);

@@ -133,6 +133,7 @@ sysv_create(struct sysv_server *s, const char *name, int mode, size_t size,
     s->buf = malloc(sizeof *s->buf + size);
     if (s->buf == NULL)
         return -ENOMEM;
+    s->file.held = -1;
     err = queue_make_requests(name, mode, &s->queue, &s->file);
     if (err != 0)
         goto free_buffer;
@@ -140,7 +141,8 @@ sysv_create(struct sysv_server *s, const char *name, int mode, size_t size,
     if (err == 0)
         return 0;
     queue_remove(&s->queue);
-    endpoint_unlink(name, "", &s->file);
+    endpoint_unlink(name, "", &s->file.id);
+    close(s->file.held);
 free_buffer:
     free(s->buf);
     return err;
@@ -164,7 +166,8 @@ sysv_destroy(void *srv)
     disconnect_all(s);
     registrar_remove(&s->registrar, s->name);
     queue_remove(&s->queue);
-    endpoint_unlink(s->name, "", &s->file);
+    endpoint_unlink(s->name, "", &s->file.id);
+    close(s->file.held);
     free(s->buf);
 }
 
@@ -226,6 +229,16 @@ sysv_look_around(struct sysv_server *s)
         s->variant->tidy(s);
 }
 
+static bool
+is_removed(const struct object_sysv *queue)
+{
+    struct msqid_ds ds;
+
+    if (msgctl(queue->id, IPC_STAT, &ds) == -1)
+        return errno == EIDRM || errno == EINVAL;
+    return object_sysv_same(OBJECT_QUEUE, queue) != 0;
+}
+
 /* With no clients: all that counts is who registers, and no message wakes us. */
 static int
 wait_for_newcomer(struct sysv_server *s, int64_t deadline)
@@ -234,7 +247,7 @@ wait_for_newcomer(struct sysv_server *s, int64_t deadline)
                   ? 0
                   : wait_for(s->registrar.fd, POLLIN, deadline);
 
-    if (err == 0 && object_sysv_same(OBJECT_QUEUE, &s->queue) != 0)
+    if (err == 0 && is_removed(&s->queue))
         err = make_anew(s);
     if (err == 0)
         sysv_look_around(s);

@@ -56,7 +56,7 @@ struct sysv_server {
     const struct sysv_variant *variant;
     struct registrar registrar; /* NAME.join */
     struct object_sysv queue;   /* the requests */
-    struct object_id file;      /* NAME, where its id stands */
+    struct queue_file file;     /* NAME, where its id stands */
     int mode;
     struct sessions sessions;
     struct sysv_wait wait;

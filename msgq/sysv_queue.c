@@ -32,9 +32,26 @@ give(int id, uid_t server)
 
 #define LINE 64 /* bytes: three numbers of 10, 20 and 10 digits */
 
+static int
+write_file(const char *name, const char *line, struct queue_file *file)
+{
+    int err;
+
+    if (file->held >= 0)
+        return endpoint_rewrite(file->held, "queue", line);
+    err = endpoint_publish(name, "queue", line, &file->id);
+    if (err != 0)
+        return err;
+    file->held = endpoint_hold(name);
+    if (file->held >= 0)
+        return 0;
+    endpoint_unlink(name, "", &file->id);
+    return file->held;
+}
+
 int
 queue_make_requests(const char *name, int mode, struct object_sysv *queue,
-                    struct object_id *file)
+                    struct queue_file *file)
 {
     char line[LINE];
     uid_t user;
@@ -50,9 +67,9 @@ queue_make_requests(const char *name, int mode, struct object_sysv *queue,
     if (err == 0)
         err = object_sysv_look(OBJECT_QUEUE, id, queue, NULL);
     if (err == 0) {
-        snprintf(line, sizeof line, "%d %" PRId64 " %ju", id, queue->created,
-                 (uintmax_t)queue->creator);
-        err = endpoint_publish(name, "queue", line, file);
+        snprintf(line, sizeof line, "%-10d %-20" PRId64 " %-10ju", id,
+                 queue->created, (uintmax_t)queue->creator);
+        err = write_file(name, line, file);
     }
     if (err != 0)
         msgctl(id, IPC_RMID, NULL);

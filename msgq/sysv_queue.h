@@ -30,10 +30,16 @@
 
 /* -- server ---------------------------------------------------------------- */
 
-/* Makes the queue for requests, and writes the endpoint file; *file is what was
- * made.  0 or -errno; then there is neither. */
+/* The endpoint file, as its server has it. */
+struct queue_file {
+    struct object_id id;
+    int held; /* endpoint_hold(); -1: it is to be made */
+};
+
+/* Makes the queue for requests, and writes the endpoint file, or writes it anew.
+ * 0 or -errno; then there is no queue, and no file was made. */
 int queue_make_requests(const char *name, int mode, struct object_sysv *queue,
-                        struct object_id *file);
+                        struct queue_file *file);
 
 /* Removes it, if it is still that one.  Whoever waits in it wakes with EIDRM. */
 void queue_remove(const struct object_sysv *queue);

@@ -91,6 +91,25 @@ endpoint_publish(const char *name, const char *key, const char *value,
     return err;
 }
 
+int
+endpoint_hold(const char *name)
+{
+    int fd = open(name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+
+    return fd == -1 ? -errno : fd;
+}
+
+int
+endpoint_rewrite(int held, const char *key, const char *value)
+{
+    char line[ENDPOINT_SIZE + 32];
+    int n = snprintf(line, sizeof line, "%s %s\n", key, value);
+
+    if (n < 0 || (size_t)n >= sizeof line)
+        return -ENAMETOOLONG;
+    return pwrite(held, line, (size_t)n, 0) == n ? 0 : -EIO;
+}
+
 /* The rest of the line that begins with the key. */
 static int
 find_line(const char *text, const char *key, char *value, size_t size)

@@ -58,6 +58,14 @@ int endpoint_publish(const char *name, const char *key, const char *value,
                      struct object_id *id);
 
 /*
+ * Opens what was published, for a server that will give its user up and cannot
+ * make files here then: a descriptor, to be closed by it.  And writes another
+ * value there, of the same length, with one write(2).  0 or -errno.
+ */
+int endpoint_hold(const char *name);
+int endpoint_rewrite(int held, const char *key, const char *value);
+
+/*
  * Client, and sweep(): what stands behind the key.
  *   -ENOENT  no such file, or no such line: no server
  *   -EPERM   it is not the run directory's owner's, or no plain file

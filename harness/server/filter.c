@@ -68,9 +68,9 @@ static const char *const of_endpoint[] = {
     "epoll_pwait2", "epoll_ctl", "timer_create", "timer_settime",
     "timer_delete", "eventfd2", "accept", "accept4", "shutdown",
     /* System V; POSIX queues */
-    "msgrcv", "msgsnd", "msgctl", "semop", "semtimedop", "semctl", "shmat",
-    "shmdt", "shmctl", "mq_timedsend", "mq_timedreceive", "mq_getsetattr",
-    "mq_unlink"};
+    "msgget", "msgrcv", "msgsnd", "msgctl", "semop", "semtimedop", "semctl",
+    "shmat", "shmdt", "shmctl", "mq_timedsend", "mq_timedreceive",
+    "mq_getsetattr", "mq_unlink"};
 
 /* Where these have ids of 16 bits, 65536 becomes root and add_refused() would
  * not see it.  Only the later form is called there. */
