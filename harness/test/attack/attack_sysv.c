@@ -448,12 +448,11 @@ asks_before_her(bool naive)
 
 #define M .mechanism = "msgq/sysv-private"
 
-static const char one_room[] =
-    "the room of a queue (kernel.msgmnb) is counted for all its users "
-    "together, "
-    "and here requests and answers have no other. The server throws out what "
-    "is "
-    "nobody's, but those who put it in may be faster.";
+static const char one_room[] = "the room of a queue (kernel.msgmnb) is counted "
+                               "for all its users, and here "
+                               "requests and answers have no other. The server "
+                               "throws out what is nobody's, "
+                               "but those who put it in may be faster.";
 
 const struct attack sysv_attacks[] = {
     {22, "msgq/sysv-types", "asks, then A does: \"A sent it\"",
