@@ -1,4 +1,5 @@
 /* by_hand.c - messages of all three variants, written by hand. */
+#define _GNU_SOURCE /* PIPE_BUF, in rendezvous.h */
 #include "by_hand.h"
 
 #include "core/rendezvous.h"
