@@ -195,26 +195,32 @@ be_traced(void)
     ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 }
 
+enum trial { KILLED, SURVIVES, NOT_TRIED };
+
 /* In a child, which gives up what we shall give up in a moment, for it should be
  * killed; and an endpoint that is confined has no children. */
-static bool
-would_survive(const struct confinement *c, rights kept, void (*f)(void))
+static enum trial
+try_out(const struct confinement *c, rights kept, void (*f)(void))
 {
     const char *doing;
     int status;
     pid_t pid = fork();
 
     if (pid == -1)
-        return true; /* not tried is not passed */
+        return NOT_TRIED;
     if (pid == 0) {
-        if (give_up(c, kept, &doing) == 0)
-            f();
+        if (give_up(c, kept, &doing) != 0)
+            _exit(EXIT_FAILURE);
+        f();
         _exit(EXIT_SUCCESS);
     }
     while (waitpid(pid, &status, 0) == -1)
         if (errno != EINTR)
-            return true;
-    return !WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS;
+            return NOT_TRIED;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE)
+        return NOT_TRIED;
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS ? KILLED
+                                                             : SURVIVES;
 }
 
 static int
@@ -250,6 +256,7 @@ int
 confine(const struct confinement *c, char why[CONFINE_WHY])
 {
     const rights kept = geteuid() == 0 ? c->kept : 0;
+    enum trial runs, traced;
     FILE *status;
     int err;
 
@@ -266,9 +273,11 @@ confine(const struct confinement *c, char why[CONFINE_WHY])
     }
     if (c->kind == CONFINED_ENDPOINT)
         paths_prepare(c->reads);
-    if (would_survive(c, kept, run_a_program))
+    runs = try_out(c, kept, run_a_program);
+    if (runs == SURVIVES)
         return could_still("run a program", why);
-    if (would_survive(c, kept, be_traced))
+    traced = try_out(c, kept, be_traced);
+    if (traced == SURVIVES)
         return could_still("be traced", why);
     status = fopen("/proc/self/status", "re");
     if (status == NULL) {
@@ -276,7 +285,11 @@ confine(const struct confinement *c, char why[CONFINE_WHY])
         return -errno;
     }
     owner = geteuid();
-    err = give_up_and_check(c, kept, status, why);
+    err = give_up_and_check(c, kept, status, why); /* or why it cannot be */
     fclose(status);
+    if (err == 0 && (runs == NOT_TRIED || traced == NOT_TRIED)) {
+        snprintf(why, CONFINE_WHY, "whether it holds could not be tried out");
+        err = -EAGAIN;
+    }
     return err;
 }

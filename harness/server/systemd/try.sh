@@ -51,6 +51,9 @@ ask NAME= socket/stream open_file /etc/os-release
 systemctl restart ipcd.service # the endpoints stay
 ask uid=1000 msgq/posix whoami
 kill -9 $(systemctl show -p MainPID --value ipcd.service)
+while [ "$(systemctl show -p NRestarts --value ipcd.service)" = 0 ]; do
+    : # the supervisor's children end, and then there is another one
+done
 ask uid=1000 fifo/perclient whoami
 systemctl stop ipcd.service ipcd-stream.socket ipcd-seqpacket.socket \
     ipcd-fifo.socket ipcd-msgq.socket
