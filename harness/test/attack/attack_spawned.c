@@ -7,8 +7,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -370,22 +372,33 @@ leave_it_alone(void)
 {
 }
 
+/* A line of almost a page: so most of them are on two pages, and between two
+ * pages write(2) looks whether it is to die. */
+#define TEXT  950
+#define CALLS 12
+
+/* It writes one line after the other; it dies among them, each time a little
+ * later.  Its real uid is hers, so she may. */
 static void
 alice_kills_it(void *arg)
 {
     struct started *s = arg;
-    struct api_value text = {.at = "0123456789", .len = 10};
+    char line[TEXT];
+    const struct api_value text = {.at = line, .len = sizeof line};
     uint8_t frame[REQUEST_ROOM], reply[4096];
-    const size_t n = make_call(frame, "append_log", &text);
+    size_t n;
 
-    /* Each time a little later: after so many rounds of nothing. */
-    for (int i = 0; i < 40; i++) {
+    memset(line, 1, sizeof line); /* in the log each has four bytes */
+    n = make_call(frame, "append_log", &text);
+    for (int i = 0; i < 60; i++) {
         start(s, leave_it_alone);
-        MUST(ask(s, "hello", &text, reply) > 0);
-        MUST(n > 0 && write(s->to, frame, n) > 0);
-        for (volatile int wait = 0; wait < i * 2000; wait++)
+        MUST(ask(s, "append_log", &text, reply) > 0);
+        for (int k = 0; k < CALLS; k++)
+            MUST(write(s->to, frame, n) == (ssize_t)n);
+        MUST(read(s->from, reply, 1) == 1); /* it is at it */
+        for (volatile int wait = 0; wait < i * 1000; wait++)
             continue;
-        MUST(kill(s->pid, SIGKILL) == 0); /* her real uid: she may */
+        MUST(kill(s->pid, SIGKILL) == 0);
         end(s);
     }
 }
@@ -402,6 +415,25 @@ has_half_a_line(const char *path)
     return n > 0 && text[n - 1] != '\n';
 }
 
+/* Is one of its lines not whole?  Who still writes has it locked. */
+static bool
+has_a_torn_line(const char *path)
+{
+    FILE *log = fopen(path, "re");
+    size_t size = 0;
+    char *line = NULL;
+    ssize_t n, lines = 0;
+    bool torn = false;
+
+    MUST(log != NULL && flock(fileno(log), LOCK_EX) == 0);
+    for (; (n = getline(&line, &size, log)) > 0; lines++)
+        torn = torn || n < 4 * TEXT || strcmp(line + n - 2, "\"\n") != 0;
+    MUST(lines >= 60); /* or it has written nothing, and that proves nothing */
+    free(line);
+    fclose(log);
+    return torn;
+}
+
 static bool
 kills_it_while_it_writes(bool naive)
 {
@@ -416,13 +448,12 @@ kills_it_while_it_writes(bool naive)
         actor_kill(&textbook);
         return has_half_a_line(path);
     }
-    /* There it keeps its log when it is root's. */
-    MUST(mount("run", "/run", "tmpfs", 0, "mode=0755") == 0);
+    /* There it keeps its log, in what only root can make. */
     MUST(mount("log", "/var/log", "tmpfs", 0, "mode=0755") == 0);
+    MUST(mkdir("/var/log/ipclab", 0700) == 0);
     serve_set_user_id(&server, "pipe/coprocess");
     as_user(ALICE, alice_kills_it, make_started(&server));
-    return has_half_a_line("/run/ipclab/append.log") ||
-           has_half_a_line("/var/log/ipclab/log");
+    return has_a_torn_line("/var/log/ipclab/log");
 }
 
 /* -- the table ------------------------------------------------------------ */
@@ -444,7 +475,7 @@ const struct attack spawned_attacks[] = {
     {128, M, "the same, with a hard limit", .without = "limits",
      .how = "CAP_SYS_RESOURCE", .missing = need_resources,
      .run = leaves_no_room_for_good},
-    {7, M, "kills it while it writes its log", .how = "one line, one write(2)",
-     .run = kills_it_while_it_writes},
+    {7, M, "kills it while it writes its log",
+     .how = "a child that is not hers writes", .run = kills_it_while_it_writes},
     {0},
 };
