@@ -296,9 +296,36 @@ signal_of(int status)
     return status >> 16 != 0 || number == (SIGTRAP | 0x80) ? 0 : number;
 }
 
+/* Those whom a daemon has forked, and who have not ended. */
+struct workers {
+    pid_t pid[16];
+    size_t count;
+};
+
+static void
+note_fork(struct workers *w, pid_t parent, int status)
+{
+    const int event = status >> 16;
+    unsigned long pid;
+
+    if ((event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK) &&
+        w->count < sizeof w->pid / sizeof *w->pid &&
+        ptrace(PTRACE_GETEVENTMSG, parent, NULL, &pid) != -1)
+        w->pid[w->count++] = (pid_t)pid;
+}
+
+static void
+note_end(struct workers *w, pid_t pid)
+{
+    for (size_t i = 0; i < w->count; i++)
+        if (w->pid[i] == pid)
+            w->pid[i] = w->pid[--w->count];
+}
+
 int
 inject_watch(struct injection *i, pid_t child, pid_t *gone, int64_t deadline)
 {
+    struct workers workers = {.count = 0};
     int status, ended = 0;
     bool over = false;
 
@@ -306,20 +333,24 @@ inject_watch(struct injection *i, pid_t child, pid_t *gone, int64_t deadline)
     i->number = -1;
     i->returning = 0;
     /* Nobody may be left in a call that was taken from him: it would return
-     * what a call that does not exist returns. */
-    while (!over || i->returning != 0) {
+     * what a call that does not exist returns.  And a daemon waits for its
+     * worker, who has not ended for it before it has for us. */
+    while (!over || i->returning != 0 ||
+           (gone != NULL && *gone != 0 && workers.count > 0)) {
         pid_t pid = waitpid(-1, &status, __WALL);
 
         if (pid == -1 && (errno != EINTR || now_ns() > deadline))
-            return -1;
+            return over ? ended : -1;
         if (pid == -1)
             continue;
         if (WIFSTOPPED(status)) {
             if (WSTOPSIG(status) == (SIGTRAP | 0x80))
                 system_call(i, pid);
+            note_fork(&workers, pid, status);
             ptrace(PTRACE_SYSCALL, pid, NULL, signal_of(status));
             continue;
         }
+        note_end(&workers, pid);
         if (pid == i->returning)
             i->returning = 0;
         if (gone != NULL && pid == *gone)
