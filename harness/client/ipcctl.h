@@ -1,7 +1,8 @@
 /*
  * ipcctl.h - the parts of ipcctl: its command line (ipcctl.c), the call and
  * what is printed of it (ipcctl_call.c), the methods and their description
- * (ipcctl_describe.c).
+ * (ipcctl_describe.c), what a server has done and who has what of it
+ * (ipcctl_stats.c).
  */
 #ifndef IPCCTL_H
 #define IPCCTL_H
@@ -51,6 +52,12 @@ int print_reply(const struct api_method *method, const struct reply *r);
  * client_call()'s error, or the exit status. */
 int describe_own(void);
 int describe_theirs(struct client *c, const struct api_method *method);
+
+/* -- ipcctl_stats.c -------------------------------------------------------- */
+
+/* What has been done, and who has what of what is counted: several calls, as
+ * describe_theirs(). */
+int stats_of(struct client *c, const struct api_method *method);
 
 /* -- ipcctl_trace.c -------------------------------------------------------- */
 

@@ -205,8 +205,7 @@ static int
 talk(const struct api_method *method, const struct api_value *args,
      const char *where)
 {
-    bool all = method->number == API_describe && options.word_count == 1 &&
-               !(options.m->caps & IPC_ONEWAY);
+    const bool answers = !(options.m->caps & IPC_ONEWAY);
     struct client c;
     struct reply r;
     int err;
@@ -219,8 +218,11 @@ talk(const struct api_method *method, const struct api_value *args,
     c.watch = options.trace ? trace_frame : NULL;
     if (interrupted) {
         err = -EINTR;
-    } else if (all) {
+    } else if (answers && method->number == API_describe &&
+               options.word_count == 1) {
         err = describe_theirs(&c, method);
+    } else if (answers && method->number == API_stats) {
+        err = stats_of(&c, method);
     } else {
         err = client_call(&c, method, args, &r, options.timeout_ns);
         if (err == 0 && (options.m->caps & IPC_ONEWAY))

@@ -216,6 +216,49 @@ quota_used_in_all(enum quota_kind kind, int64_t now)
     return used;
 }
 
+/* The i-th of all lines of the table, used or not. */
+#define USERS (QUOTA_USERS + 2)
+static struct user *
+user_at(size_t i)
+{
+    return i < QUOTA_USERS ? &users[i] : i == QUOTA_USERS ? &root : &the_owner;
+}
+
+static uid_t
+uid_at(size_t i)
+{
+    return i < QUOTA_USERS    ? users[i].uid
+           : i == QUOTA_USERS ? 0
+           : owner_known      ? owner
+                              : geteuid();
+}
+
+size_t
+quota_line(uid_t whose, size_t index, struct quota_line *line, int64_t now)
+{
+    size_t count = 0;
+
+    pthread_mutex_lock(&lock);
+    for (size_t k = 0; k < QUOTA_KINDS; k++)
+        for (size_t i = 0; i < USERS; i++) {
+            struct user *u = user_at(i);
+            const uid_t uid = uid_at(i);
+
+            refill(u, now);
+            if (u->used[k] == 0 || (whose != QUOTA_EVERYBODY && whose != uid) ||
+                count++ != index)
+                continue;
+            *line = (struct quota_line){.kind = (enum quota_kind)k,
+                                        .uid = uid,
+                                        .used = u->used[k],
+                                        .quota = quota_is_privileged(uid)
+                                                     ? quota_kinds[k].in_all
+                                                     : quota_kinds[k].per_user};
+        }
+    pthread_mutex_unlock(&lock);
+    return count;
+}
+
 void
 quota_reset(void)
 {

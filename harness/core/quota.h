@@ -93,6 +93,19 @@ void quota_give(uid_t uid, enum quota_kind kind, uint64_t n);
 uint64_t quota_used(uid_t uid, enum quota_kind kind, int64_t now);
 uint64_t quota_used_in_all(enum quota_kind kind, int64_t now);
 
+/* A line of the table: what a user has of one kind. */
+struct quota_line {
+    enum quota_kind kind;
+    uid_t uid;
+    uint64_t used, quota; /* root and the owner may have all there is */
+};
+
+/* Of all users who have something at the moment, or of one, the index-th line,
+ * by kind; returns how many there are.  Beyond them *line is left alone. */
+#define QUOTA_EVERYBODY ((uid_t)-2)
+size_t quota_line(uid_t whose, size_t index, struct quota_line *line,
+                  int64_t now);
+
 /* Forgets everything; for tests, and after fork(2). */
 void quota_reset(void);
 

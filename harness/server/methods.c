@@ -123,6 +123,32 @@ do_quota(struct call *c)
     return WIRE_OK;
 }
 
+/* How much others do is not everybody's business. */
+static uid_t
+whose_usage(const struct ipc_peer *p)
+{
+    return p->evidence >= IPC_OWNER && quota_is_privileged(p->uid)
+               ? QUOTA_EVERYBODY
+               : p->uid;
+}
+
+uint32_t
+do_usage(struct call *c)
+{
+    const uid_t whose = whose_usage(&c->peer);
+    const uint32_t index = c->args[0].u32;
+    struct quota_line line = {.uid = (uid_t)-1};
+    size_t count = quota_line(whose, index, &line, now_ns());
+
+    c->results[0].u32 = (uint32_t)count;
+    c->results[1].i64 = line.uid == (uid_t)-1 ? -1 : (int64_t)line.uid;
+    c->results[2] =
+        method_text(index < count ? quota_kinds[line.kind].name : "");
+    c->results[3].u64 = line.used;
+    c->results[4].u64 = line.quota;
+    return WIRE_OK;
+}
+
 uint32_t
 do_limits(struct call *c)
 {

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE /* strcasestr */
 #include "test/test.h"
 
+#include "core/quota.h"
 #include "core/rundir.h"
 
 #include <errno.h>
@@ -133,6 +134,28 @@ START_TEST(ipcctl_describes_with_and_without_a_server)
     server_stop(&server);
     IPCCTL("describe", "--page");
     EXPECT(0, "# The protocol");
+}
+END_TEST
+
+START_TEST(ipcctl_stats_lists_every_kind_for_every_user)
+{
+    struct host server;
+    char line[64];
+
+    server_start(&server, ipc_find("socket/stream"));
+    IPCCTL("-m", "socket/stream", "counter_add", "key", "3");
+    IPCCTL("-m", "socket/stream", "stats");
+    EXPECT(0, "requests=1\n");
+    for (size_t k = 0; k < QUOTA_KINDS; k++) {
+        snprintf(line, sizeof line, "%-12s      you ", quota_kinds[k].name);
+        EXPECT(0, line);
+        snprintf(line, sizeof line, "%-12s      all ", quota_kinds[k].name);
+        EXPECT(0, line);
+    }
+    snprintf(line, sizeof line, "counters     %8ju          1 of ",
+             (uintmax_t)geteuid());
+    EXPECT(0, line);
+    server_stop(&server);
 }
 END_TEST
 
@@ -514,6 +537,7 @@ test_ctl(void)
     tcase_add_test(tc, ipcctl_calls_and_prints);
     tcase_add_test(tc, ipcctl_whoami_says_what_the_server_thinks);
     tcase_add_test(tc, ipcctl_describes_with_and_without_a_server);
+    tcase_add_test(tc, ipcctl_stats_lists_every_kind_for_every_user);
     tcase_add_test(tc, ipcctl_reads_a_file);
     tcase_add_test(tc, what_the_server_refuses_is_1);
     tcase_add_test(tc, whom_one_cannot_talk_to_is_2);

@@ -199,6 +199,7 @@ ask(struct client *c, const struct api_method *method)
     case API_describe:
     case API_sleep:
     case API_quota:
+    case API_usage:
         expect_call(c, method->name, &number, WIRE_OK, &r);
         break;
     case API_counter_add:

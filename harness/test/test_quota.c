@@ -376,6 +376,52 @@ START_TEST(the_server_says_who_has_what)
 }
 END_TEST
 
+/* The line of this user's counters; -1: no such line is told. */
+static int64_t
+counters_told(struct client *c, uid_t uid)
+{
+    struct api_value index = {.u32 = 0};
+    int64_t told = -1;
+    struct reply r;
+
+    do {
+        expect_call(c, "usage", &index, WIRE_OK, &r);
+        if (index.u32 < r.results[0].u32 && r.results[1].i64 == (int64_t)uid &&
+            value_is(&r.results[2], "counters"))
+            told = (int64_t)r.results[3].u64;
+    } while (++index.u32 < r.results[0].u32);
+    return told;
+}
+
+static void
+count_and_ask(void *arg)
+{
+    struct api_value add[] = {string_value("k"), {.i64 = 1}};
+    const uid_t *others = arg;
+    struct client c;
+    struct reply r;
+
+    client_start(&server, &c);
+    expect_call(&c, "counter_add", add, WIRE_OK, &r);
+    add[0] = string_value("l");
+    expect_call(&c, "counter_add", add, WIRE_OK, &r);
+    ck_assert_int_eq(counters_told(&c, geteuid()), 2);
+    ck_assert_int_eq(counters_told(&c, *others), geteuid() == 0 ? 2 : -1);
+    client_close(&c);
+}
+
+START_TEST(root_sees_what_all_have_and_others_what_is_theirs)
+{
+    uid_t alice = ALICE, bob = BOB;
+
+    server_start(&server, ipc_find("socket/stream"));
+    run_as(ALICE, count_and_ask, &bob);
+    run_as(BOB, count_and_ask, &alice);
+    count_and_ask(&bob);
+    server_stop(&server);
+}
+END_TEST
+
 /* -- the suite ------------------------------------------------------------- */
 
 Suite *
@@ -397,5 +443,7 @@ test_quota(void)
     add_test_if(tc, need_root(), one_user_does_not_fill_the_log);
     add_test_if(tc, need_mounts(), one_user_does_not_fill_the_audit);
     add_test_if(tc, NULL, the_server_says_who_has_what);
+    add_test_if(tc, need_root(),
+                root_sees_what_all_have_and_others_what_is_theirs);
     return s;
 }
