@@ -192,6 +192,8 @@ reply_fifo_nonce(int fd, uint8_t nonce[NONCE_SIZE], int64_t deadline)
     n = read(fd, nonce, NONCE_SIZE);
     if (n == -1)
         return -errno;
+    if (n == 0) /* it came, and closed it: it has all the clients it can take */
+        return -EAGAIN;
     /* O_NONBLOCK was for the open(2) only.  It belongs to this open file
      * description; the server's end is another one and stays as it is. */
     if (n != NONCE_SIZE || fcntl(fd, F_SETFL, 0) == -1)

@@ -135,7 +135,8 @@ admit(struct server *s, int fd, const struct reply_fifo *id,
 }
 
 /* A JOIN: opens the reply FIFO, if it is whose the record says.  If not: not a
- * word, and a client who meant it times out in open(). */
+ * word, and a client who meant it times out in open().  One for whom there is no
+ * slot reads an end of file where the nonce should be. */
 static void
 join_client(struct server *s, const struct record *r)
 {
@@ -147,10 +148,10 @@ join_client(struct server *s, const struct record *r)
     reap(s);
     client_dir_tidy(&s->dir);
     /* One that has joined already is left alone: this may be a third party, and
-     * the owner has its nonce.  And no FIFO is opened for a user who would not
-     * get in. */
+     * the owner has its nonce.  And no FIFO is opened for a user who is kept
+     * out. */
     if (find(s, &r->id) != -1 ||
-        sessions_choose(&s->sessions, claimed, now_ns()) < 0)
+        sessions_barred(&s->sessions, claimed, now_ns()))
         return;
     reply_fifo_name(&r->id, name);
     fd = object_open(OBJECT_AT, s->dir.fd, name, O_WRONLY, claimed);

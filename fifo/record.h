@@ -38,8 +38,9 @@
     "| 32 | | join: your effective uid, 4 bytes; message: a frame |\n" \
     "\n" \
     "First a join. The server answers with the nonce, 16 bytes, in the reply " \
-    "FIFO; no\nanswer means no. Then the name may be unlinked. From then on " \
-    "the reply FIFO carries\nframes, one after the other, and its end of " \
+    "FIFO; an\nend of file instead means that it has all the clients it can " \
+    "take, no answer means\nno. Then the name may be unlinked. From then on " \
+    "the reply FIFO carries frames, one\nafter the other, and its end of " \
     "file means that the server has gone."
 
 #define RECORD_PREFIX 32

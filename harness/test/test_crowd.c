@@ -139,23 +139,16 @@ START_TEST(who_floods_the_server_does_not_starve_the_others)
 }
 END_TEST
 
-/* Refused by open(), or where nothing can be said that early, by being cut off
- * at once. */
+/* A full server says so: whom it tells nothing gives up after a while
+ * (ETIMEDOUT) and does not know that it may try again. */
 static bool
 is_refused(struct client *c)
 {
     int err = host_client(&server, c);
-    struct reply r;
 
-    if (err == 0) {
-        err = client_call(c, api_by_name("whoami"), NULL, &r, PATIENCE);
-        if (err == 0)
-            return false;
-        client_close(c);
-    }
-    ck_assert_msg(err == -EAGAIN || err == -ETIMEDOUT || err == -EPIPE,
-                  "%s: one client too many: %s", subject->name, strerror(-err));
-    return true;
+    ck_assert_msg(err == 0 || err == -EAGAIN, "%s: one client too many: %s",
+                  subject->name, strerror(-err));
+    return err != 0;
 }
 
 START_TEST(one_client_too_many_is_refused_and_hurts_nobody)
