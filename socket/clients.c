@@ -43,6 +43,7 @@ clients_init(struct clients *s, const char *name, int listener,
     s->listener = listener;
     s->identify = identify;
     s->timer_set = NO_DEADLINE;
+    sessions_init(&s->sessions, IPC_MAX_CLIENTS, SESSIONS_IDLE);
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
     s->spare = eventfd(0, EFD_CLOEXEC);
     s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -86,7 +87,7 @@ clients_heard(struct clients *s, struct connection *c, enum awaited awaited)
 {
     int64_t now = now_ns();
 
-    s->seats.seat[c - s->connections].since = now;
+    s->sessions.slot[c - s->connections].heard = now;
     wait_patiently(s, c, awaited, now);
 }
 
@@ -102,8 +103,8 @@ clients_expire(struct clients *s, int64_t now)
 {
     int64_t next = NO_DEADLINE;
 
-    for (struct connection *c = s->connections; c < s->connections + s->used;
-         c++) {
+    for (unsigned slot = 0; slot < s->sessions.top; slot++) {
+        struct connection *c = &s->connections[slot];
         int64_t until = patience_ends(&c->patience);
 
         if (c->fd != 0 && until <= now && !came_in_time(c))
@@ -125,39 +126,35 @@ clients_drop(struct clients *s, struct connection *c)
     close(c->fd);
     frames_free(&c->in);
     unsent_free(&c->out);
-    *c = (struct connection){.generation = c->generation + 1};
-    seats_leave(&s->seats, (size_t)(c - s->connections));
+    sessions_leave(&s->sessions, (unsigned)(c - s->connections));
+    *c = (struct connection){.fd = 0};
 }
 
-/* Finds a seat for a socket whose peer is known, and welcomes him. */
+/* Finds a slot for a socket whose peer is known, and welcomes him. */
 static int
 add_client(struct clients *s, const struct connection *new)
 {
     int64_t now = now_ns();
-    int seat = seats_choose(&s->seats, new->peer.uid, now), err;
-    uint32_t generation;
+    int slot = sessions_choose(&s->sessions, new->peer.uid, now), err;
     struct connection *c;
 
-    if (seat < 0)
-        return seat;
-    c = &s->connections[seat];
+    if (slot < 0)
+        return slot;
+    c = &s->connections[slot];
     if (c->fd != 0)
         clients_drop(s, c);
-    generation = c->generation;
     *c = *new;
-    c->generation = generation;
     c->peer.address = c->address;
     unsent_init(&c->out, c->peer.uid);
     err = watch_client(s, EPOLL_CTL_ADD, c, EPOLLIN);
     if (err == 0)
         err = welcome_say(c->fd);
     if (err != 0) {
-        *c = (struct connection){.generation = generation};
+        *c = (struct connection){.fd = 0};
         return err;
     }
-    seats_take(&s->seats, (size_t)seat, c->peer.uid, now);
-    if (s->used <= (size_t)seat)
-        s->used = (size_t)seat + 1;
+    sessions_take(&s->sessions, (unsigned)slot, &c->peer, now);
+    sessions_admit(&s->sessions, (unsigned)slot);
     return 0;
 }
 
@@ -239,15 +236,15 @@ clients_wait(struct clients *s, int64_t deadline, struct connection **readable)
 uint64_t
 clients_token(const struct clients *s, const struct connection *c)
 {
-    return (uint64_t)c->generation << 32 | (uint64_t)(c - s->connections);
+    return sessions_token(&s->sessions, (unsigned)(c - s->connections));
 }
 
 struct connection *
 clients_find(struct clients *s, uint64_t token)
 {
-    struct connection *c = &s->connections[(uint32_t)token % IPC_MAX_CLIENTS];
+    int slot = sessions_slot(&s->sessions, token);
 
-    return c->fd != 0 && c->generation == token >> 32 ? c : NULL;
+    return slot == -1 ? NULL : &s->connections[slot];
 }
 
 /* Keeps a reply, or the rest of one, and waits for room instead of for
@@ -273,10 +270,9 @@ take_descriptor(struct clients *s, struct connection *c)
 
     if (err == 0)
         return 0;
-    for (struct connection *i = s->connections; i < s->connections + s->used;
-         i++)
-        if (i->fd != 0)
-            unsent_settle(&i->out, i->fd);
+    for (unsigned i = 0; i < s->sessions.top; i++)
+        if (s->connections[i].fd != 0)
+            unsent_settle(&s->connections[i].out, s->connections[i].fd);
     return unsent_take_descriptor(&c->out);
 }
 
@@ -336,10 +332,10 @@ void
 clients_destroy(void *srv)
 {
     struct clients *s = srv;
+    int slot;
 
-    for (size_t i = 0; i < s->used; i++)
-        if (s->connections[i].fd != 0)
-            clients_drop(s, &s->connections[i]);
+    while ((slot = sessions_next(&s->sessions, -1)) != -1)
+        clients_drop(s, &s->connections[slot]);
     close(s->timer);
     close(s->spare);
     close(s->epoll);

@@ -18,6 +18,7 @@
 #define CLIENTS_H
 
 #include "core/frames.h"
+#include "core/sessions.h"
 #include "local.h"
 #include "seats.h"
 #include "unsent.h"
@@ -31,7 +32,6 @@ struct connection {
     uint32_t inode;             /* TCP: the client's socket (tcp.c) */
     struct frames in;           /* a stream's */
     struct unsent out;          /* replies that the socket had no room for */
-    uint32_t generation;        /* how many have left this slot */
     struct patience patience;   /* for half a request, or with a slow reader */
 };
 
@@ -45,10 +45,9 @@ struct clients {
     int timer;         /* a timerfd: readable when somebody's time is up */
     int64_t timer_set; /* to when */
     identify_function *identify;
-    struct connection connections[IPC_MAX_CLIENTS];
-    struct seats seats; /* theirs, by the same index */
-    size_t used;        /* those from here on never were */
-    size_t last;        /* index of the connection served last */
+    struct sessions sessions;
+    struct connection connections[IPC_MAX_CLIENTS]; /* by the session's slot */
+    int last; /* slot of the connection served last */
     struct epoll_event ready[IPC_MAX_CLIENTS];
     int ready_count, ready_next; /* those not yet looked at */
 };

@@ -138,7 +138,7 @@ take_datagram(struct server *s, struct ipc_request *req)
     req->msg.fd = -1;
     req->peer = local_peer(&beside.who, IPC_STAMPED);
     req->peer.address = member->address;
-    req->reply_to = member->name;
+    req->reply_to = members_token(&s->members, member);
     return 1;
 }
 

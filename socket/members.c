@@ -13,14 +13,14 @@
 #include <unistd.h>
 
 /* epoll's ids: of their socket, of the one they join by; others: a member's
- * name. */
-#define REQUESTS 0
-#define JOINS    UINT64_MAX
+ * slot. */
+#define REQUESTS UINT64_MAX
+#define JOINS    (UINT64_MAX - 1)
 
 static int
-watch(struct members *m, int fd, uint64_t name)
+watch(struct members *m, int fd, uint64_t id)
 {
-    struct epoll_event e = {.events = EPOLLIN, .data.u64 = name};
+    struct epoll_event e = {.events = EPOLLIN, .data.u64 = id};
 
     return epoll_ctl(m->epoll, EPOLL_CTL_ADD, fd, &e) == -1 ? -errno : 0;
 }
@@ -40,6 +40,7 @@ members_init(struct members *m, int socket, int joins)
     int err;
 
     m->joins = joins;
+    sessions_init(&m->sessions, IPC_MAX_CLIENTS, SESSIONS_IDLE);
     m->spare = eventfd(0, EFD_CLOEXEC);
     m->epoll = epoll_create1(EPOLL_CLOEXEC);
     err =
@@ -54,9 +55,10 @@ members_init(struct members *m, int socket, int joins)
 void
 members_free(struct members *m)
 {
-    for (size_t i = 0; i < IPC_MAX_CLIENTS; i++)
-        if (m->member[i].fd != 0)
-            members_drop(m, &m->member[i]);
+    int slot;
+
+    while ((slot = sessions_next(&m->sessions, -1)) != -1)
+        members_drop(m, &m->member[slot]);
     close(m->joins);
     close(m->spare);
     close(m->epoll);
@@ -76,30 +78,30 @@ tell_name(int fd, uint64_t name)
 }
 
 static int
-add(struct members *m, const struct member *new)
+add(struct members *m, const struct member *new, const struct ipc_peer *peer)
 {
     int64_t now = now_ns();
-    int seat = seats_choose(&m->seats, new->uid, now), err;
+    int slot = sessions_choose(&m->sessions, peer->uid, now), err;
     struct member *to;
 
-    if (seat < 0)
-        return seat;
-    to = &m->member[seat];
+    if (slot < 0)
+        return slot;
+    to = &m->member[slot];
     if (to->fd != 0)
         members_drop(m, to);
     /* Readable: the client is gone, or it writes where it has only to read. */
-    err = watch(m, new->fd, ++m->joined);
+    err = watch(m, new->fd, (uint64_t)slot);
     if (err != 0)
         return err;
-    err = tell_name(new->fd, m->joined);
+    err = tell_name(new->fd, sessions_token(&m->sessions, (unsigned)slot));
     if (err != 0) {
         unwatch(m, new->fd);
         return err;
     }
     *to = *new;
-    to->name = m->joined;
     unsent_init(&to->out, to->uid);
-    seats_take(&m->seats, (size_t)seat, to->uid, now);
+    sessions_take(&m->sessions, (unsigned)slot, peer, now);
+    sessions_admit(&m->sessions, (unsigned)slot);
     return 0;
 }
 
@@ -118,23 +120,28 @@ let_join(struct members *m)
         return;
     }
     new.uid = peer.uid;
-    if (add(m, &new) != 0)
+    if (add(m, &new, &peer) != 0)
         close(new.fd);
 }
 
-struct member *
-members_find(struct members *m, uint64_t name)
+uint64_t
+members_token(const struct members *m, const struct member *of)
 {
-    for (struct member *i = m->member; i < m->member + IPC_MAX_CLIENTS; i++)
-        if (i->fd != 0 && i->name == name)
-            return i;
-    return NULL;
+    return sessions_token(&m->sessions, (unsigned)(of - m->member));
+}
+
+struct member *
+members_find(struct members *m, uint64_t token)
+{
+    int slot = sessions_slot(&m->sessions, token);
+
+    return slot == -1 ? NULL : &m->member[slot];
 }
 
 void
 members_heard(struct members *m, const struct member *of)
 {
-    m->seats.seat[of - m->member].since = now_ns();
+    m->sessions.slot[of - m->member].heard = now_ns();
 }
 
 void
@@ -143,7 +150,7 @@ members_drop(struct members *m, struct member *gone)
     unwatch(m, gone->fd);
     close(gone->fd); /* the client reads an end of file */
     unsent_free(&gone->out);
-    seats_leave(&m->seats, (size_t)(gone - m->member));
+    sessions_leave(&m->sessions, (unsigned)(gone - m->member));
     *gone = (struct member){.fd = 0};
 }
 
@@ -152,9 +159,9 @@ members_take_descriptor(struct members *m, struct member *to)
 {
     if (unsent_take_descriptor(&to->out) == 0)
         return 0;
-    for (struct member *i = m->member; i < m->member + IPC_MAX_CLIENTS; i++)
-        if (i->fd != 0)
-            unsent_settle(&i->out, i->fd);
+    for (unsigned i = 0; i < m->sessions.top; i++)
+        if (m->member[i].fd != 0)
+            unsent_settle(&m->member[i].out, m->member[i].fd);
     return unsent_take_descriptor(&to->out);
 }
 
@@ -178,8 +185,8 @@ members_wait(struct members *m, int64_t deadline)
             let_join(m);
             continue;
         }
-        gone = members_find(m, e.data.u64);
-        if (gone != NULL)
+        gone = &m->member[e.data.u64];
+        if (gone->fd != 0)
             members_drop(m, gone);
     }
 }

@@ -9,26 +9,25 @@
 #ifndef MEMBERS_H
 #define MEMBERS_H
 
+#include "core/sessions.h"
 #include "local.h"
-#include "seats.h"
 #include "unsent.h"
 
-#define MEMBER_NAME 8 /* bytes of it */
+/* A session's name, in its datagrams: the token of its slot, big-endian. */
+#define MEMBER_NAME 8 /* bytes */
 
 struct member {
     int fd;            /* the client's reply channel, our end; 0: free */
-    uint64_t name;     /* of the session, in its datagrams; never 0 */
-    uid_t uid;         /* who may use it */
+    uid_t uid;         /* who may use the session */
     struct unsent out; /* descriptors on their way; no replies are kept */
     char address[ADDRESS_SIZE];
 };
 
 struct members {
     int epoll, joins;
-    int spare;       /* a descriptor to give up when there are no more */
-    uint64_t joined; /* how many there have been */
-    struct seats seats;
-    struct member member[IPC_MAX_CLIENTS]; /* by the same index */
+    int spare; /* a descriptor to give up when there are no more */
+    struct sessions sessions;
+    struct member member[IPC_MAX_CLIENTS]; /* by the session's slot */
 };
 
 /* Requests come to this socket; it remains the caller's.  Who would like to
@@ -36,7 +35,9 @@ struct members {
 int members_init(struct members *m, int socket, int joins);
 void members_free(struct members *m);
 
-struct member *members_find(struct members *m, uint64_t name);
+/* The token of a member's session; and whose it is: NULL if it has left. */
+uint64_t members_token(const struct members *m, const struct member *of);
+struct member *members_find(struct members *m, uint64_t token);
 void members_heard(struct members *m, const struct member *of);
 
 /* May one more descriptor go to it?  0, -EAGAIN. */

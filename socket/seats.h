@@ -15,28 +15,6 @@
 
 #include <stdbool.h>
 
-/* -- seats: at most IPC_MAX_CLIENTS, at most half for one user ------------ */
-
-/* How long a client has been silent, ns, whose seat is given to the next one
- * who finds none.  As long as there are others it may sit for ever. */
-#define IDLE_TIME (30 * NS_PER_SEC)
-
-struct seats {
-    struct {
-        bool taken;
-        uid_t uid;
-        int64_t since; /* last heard of, CLOCK_MONOTONIC; NO_DEADLINE: busy */
-    } seat[IPC_MAX_CLIENTS];
-};
-
-/* The seat for one more client of this user (core/share.h; clients that nobody
- * can name share one share).  If it is taken, whoever sits there has been idle
- * too long and is to be dropped first.  -EAGAIN: none. */
-int seats_choose(const struct seats *s, uid_t uid, int64_t now);
-
-void seats_take(struct seats *s, size_t seat, uid_t uid, int64_t now);
-void seats_leave(struct seats *s, size_t seat);
-
 /* -- patience: how long we wait for what has begun ------------------------- */
 
 enum awaited {

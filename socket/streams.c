@@ -132,12 +132,15 @@ streams_close(void *end)
 static bool
 take_request(struct clients *s, struct ipc_request *req)
 {
-    for (size_t i = 1; i <= s->used; i++) {
-        size_t index = (s->last + i) % s->used;
-        struct connection *c = &s->connections[index];
+    int slot = s->last;
+
+    for (unsigned n = s->sessions.count; n > 0; n--) {
+        struct connection *c;
         int got;
 
-        if (c->fd == 0 || c->out.first != NULL || c->in.start == c->in.end)
+        slot = sessions_next(&s->sessions, slot);
+        c = &s->connections[slot];
+        if (c->out.first != NULL || c->in.start == c->in.end)
             continue;
         got = frames_take(&c->in, &req->msg);
         if (got < 0) /* where the next frame begins nobody knows */
@@ -149,7 +152,7 @@ take_request(struct clients *s, struct ipc_request *req)
             clients_heard(s, c, awaited_by(&c->in));
         req->peer = c->peer;
         req->reply_to = clients_token(s, c);
-        s->last = index;
+        s->last = slot;
         return true;
     }
     return false;

@@ -1,5 +1,5 @@
 /*
- * test_socket_limits.c - what one client can take from the others: seats and
+ * test_socket_limits.c - what one client can take from the others: slots and
  * time (descriptors: `ipcattack 55 56 57 110`).  Nobody waits here for a time
  * limit: the clock is a parameter, or the limit is.
  *
@@ -11,7 +11,6 @@
 #include "clients.h"
 
 #include "core/clock.h"
-#include "core/share.h"
 #include "test/attack/driven.h"
 
 #include <errno.h>
@@ -21,55 +20,13 @@
 Suite *test_socket_limits(void);
 
 #define CAROL 10003
-#define HALF  SHARE(IPC_MAX_CLIENTS)
 
-/* -- seats ---------------------------------------------------------------- */
+/* What the first user gets, and the second: half of what is left each time
+ * (core/quota.h). */
+#define HALF    (IPC_MAX_CLIENTS / 2)
+#define QUARTER (IPC_MAX_CLIENTS / 4)
 
-static int
-take_all(struct seats *s, uid_t uid, int64_t now)
-{
-    int n = 0, seat;
-
-    while ((seat = seats_choose(s, uid, now)) >= 0) {
-        seats_take(s, (size_t)seat, uid, now);
-        n++;
-    }
-    ck_assert_int_eq(seat, -EAGAIN);
-    return n;
-}
-
-START_TEST(one_user_gets_half_of_the_seats)
-{
-    struct seats s = {0};
-
-    ck_assert_int_eq(take_all(&s, BOB, 1), HALF);
-    ck_assert_int_eq(take_all(&s, CAROL, 1), IPC_MAX_CLIENTS - HALF);
-    /* The control: whoever is not counted takes them all. */
-    s = (struct seats){0};
-    ck_assert_int_eq(take_all(&s, 0, 1), IPC_MAX_CLIENTS);
-    ck_assert_int_eq(take_all(&s, CAROL, 1), 0);
-    s = (struct seats){0};
-    ck_assert_int_eq(take_all(&s, geteuid(), 1), IPC_MAX_CLIENTS);
-}
-END_TEST
-
-START_TEST(an_idle_seat_is_given_away_when_there_is_no_other)
-{
-    struct seats s = {0};
-
-    take_all(&s, BOB, 1);
-    s.seat[7].since = s.seat[8].since = 0;
-    /* There are free ones for others; for BOB there are not. */
-    ck_assert(!s.seat[seats_choose(&s, CAROL, IDLE_TIME)].taken);
-    ck_assert_int_eq(seats_choose(&s, BOB, IDLE_TIME - 1), -EAGAIN);
-    ck_assert_int_eq(seats_choose(&s, BOB, IDLE_TIME), 7);
-    s.seat[7].since = NO_DEADLINE; /* busy, for however long */
-    ck_assert_int_eq(seats_choose(&s, BOB, IDLE_TIME), 8);
-    take_all(&s, CAROL, 2);
-    ck_assert_int_eq(seats_choose(&s, 0, IDLE_TIME), 8);
-    ck_assert_int_eq(seats_choose(&s, CAROL, IDLE_TIME), -EAGAIN);
-}
-END_TEST
+/* -- slots ---------------------------------------------------------------- */
 
 static const char *const daemons[] = {"socket/stream",   "socket/threads",
                                       "socket/abstract", "socket/seqpacket",
@@ -78,18 +35,29 @@ static const char *const daemons[] = {"socket/stream",   "socket/threads",
 
 /* Takes what it can get and holds it. */
 static void
-sit_idle(struct child *self, void *arg)
+hold(struct child *self, const struct host *server, int expected)
 {
-    const struct host *server = arg;
     struct client c[HALF + 1];
     int n = 0;
 
     while (n <= HALF && client_open(&c[n], server->m, server->where) == 0)
         n++;
-    ck_assert_int_eq(n, HALF);
+    ck_assert_int_eq(n, expected);
     child_step(self);
     while (n > 0)
         client_close(&c[--n]);
+}
+
+static void
+hold_half(struct child *self, void *server)
+{
+    hold(self, server, HALF);
+}
+
+static void
+hold_a_quarter(struct child *self, void *server)
+{
+    hold(self, server, QUARTER);
 }
 
 static void
@@ -112,21 +80,26 @@ be_refused(void *arg)
     ck_assert_int_eq(client_open(&c, server->m, server->where), -EAGAIN);
 }
 
-START_TEST(who_takes_all_he_can_get_leaves_room_for_others)
+START_TEST(two_users_who_take_all_they_can_get_leave_room_for_others)
 {
     struct client c[IPC_MAX_CLIENTS];
     struct host server;
-    struct child bob;
+    struct child bob, carol;
     int n = 0;
 
     server_start(&server, ipc_find(daemons[_i]));
-    child_start(&bob, BOB, sit_idle, &server);
+    child_start(&bob, BOB, hold_half, &server);
     child_wait(&bob);
+    child_start(&carol, CAROL, hold_a_quarter, &server);
+    child_wait(&carol);
     run_as(ALICE, be_served, &server);
+    be_served(&server);
+    child_go(&carol);
+    child_end(&carol);
     child_go(&bob);
     child_end(&bob);
-    /* The control: root is not held to his share.  (The server may hear the
-     * next knock before it sees that the last one's seat is empty.) */
+    /* The control: root is not held to its quota.  (The server may hear the
+     * next one before it sees that the last one's slot is free.) */
     while (n < IPC_MAX_CLIENTS) {
         int err = host_client(&server, &c[n]);
 
@@ -321,11 +294,10 @@ test_socket_limits(void)
     Suite *s = suite_create("socket_limits");
     TCase *tc = test_case(s, "socket");
 
-    tcase_add_test(tc, one_user_gets_half_of_the_seats);
-    tcase_add_test(tc, an_idle_seat_is_given_away_when_there_is_no_other);
     for (int i = 0; i < (int)DAEMONS; i++)
-        add_loop_test_if(tc, need_root(),
-                         who_takes_all_he_can_get_leaves_room_for_others, i);
+        add_loop_test_if(
+            tc, need_root(),
+            two_users_who_take_all_they_can_get_leave_room_for_others, i);
     for (int i = 0; i < (int)DAEMONS; i++)
         if (!(ipc_find(daemons[i])->caps & IPC_BOUNDARIES))
             add_loop_test_if(tc, need_mechanism(ipc_find(daemons[i])),

@@ -76,11 +76,11 @@ await_one(int queued, int64_t deadline)
 static int
 take_first(struct workers *w, struct ipc_request *req)
 {
-    struct session *c;
+    struct worker *c;
     int got;
 
     pthread_mutex_lock(&w->lock);
-    c = &w->sessions[w->queue[w->first]];
+    c = &w->worker[w->queue[w->first]];
     w->first = (w->first + 1) % IPC_MAX_CLIENTS;
     w->count--;
     got = frames_take(&c->end.in, &req->msg);
@@ -88,7 +88,7 @@ take_first(struct workers *w, struct ipc_request *req)
         c->cut_off = true;
     c->stage = got == 1 && !wire_wants_reply(&req->msg) ? READING : TAKEN;
     req->peer = c->peer;
-    req->reply_to = c->token;
+    req->reply_to = sessions_token(&w->sessions, (unsigned)(c - w->worker));
     /* There will be no reply() to wake the client's thread. */
     if (c->stage == READING || c->cut_off)
         pthread_cond_signal(&c->change);
@@ -114,12 +114,11 @@ threads_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 /* May one more descriptor go to this user?  If not at once, perhaps some have
  * arrived. */
 static int
-take_descriptor(struct workers *w, struct session *c)
+take_descriptor(struct workers *w, struct worker *c)
 {
     if (unsent_take_descriptor(&c->out) == 0)
         return 0;
-    for (struct session *i = w->sessions; i < w->sessions + IPC_MAX_CLIENTS;
-         i++)
+    for (struct worker *i = w->worker; i < w->worker + IPC_MAX_CLIENTS; i++)
         if (i->started && !i->ended && i->stage != ANSWERED)
             unsent_settle(&i->out, i->end.fd);
     return unsent_take_descriptor(&c->out);
@@ -127,7 +126,7 @@ take_descriptor(struct workers *w, struct session *c)
 
 /* Leaves a copy of the answer to the client's thread. */
 static int
-hand_over(struct session *c, const struct ipc_message *msg)
+hand_over(struct worker *c, const struct ipc_message *msg)
 {
     if (msg->fd != -1)
         c->answer.fd = fcntl(msg->fd, F_DUPFD_CLOEXEC, 0);
@@ -141,28 +140,33 @@ hand_over(struct session *c, const struct ipc_message *msg)
     return 0;
 }
 
+/* Whatever takes time is done by the client's thread. */
+static int
+answer(struct workers *w, struct worker *c, const struct ipc_message *msg)
+{
+    if (msg != NULL && msg->fd != -1 && take_descriptor(w, c) != 0)
+        return -EAGAIN;
+    if (msg != NULL)
+        return hand_over(c, msg);
+    c->cut_off = true;
+    if (c->stage == READING) /* and may wait for more: no more comes */
+        shutdown(c->end.fd, SHUT_RD);
+    return 0;
+}
+
 static int
 threads_reply(void *srv, const struct ipc_request *req,
               const struct ipc_message *msg)
 {
     struct workers *w = &((struct server *)srv)->workers;
-    struct session *c = &w->sessions[req->reply_to % IPC_MAX_CLIENTS];
-    int err = 0;
+    int slot, err;
 
     pthread_mutex_lock(&w->lock);
-    if (c->ended || c->token != req->reply_to) {
-        err = -EPIPE;
-    } else if (msg != NULL && msg->fd != -1 && take_descriptor(w, c) != 0) {
-        err = -EAGAIN;
-    } else if (msg != NULL) {
-        err = hand_over(c, msg);
-    } else {
-        c->cut_off = true;
-        if (c->stage == READING) /* and may wait for more: no more comes */
-            shutdown(c->end.fd, SHUT_RD);
-    }
+    slot = sessions_slot(&w->sessions, req->reply_to);
+    err = slot == -1 ? -EPIPE : answer(w, &w->worker[slot], msg);
     pthread_mutex_unlock(&w->lock);
-    pthread_cond_signal(&c->change); /* it need not wait for the lock */
+    if (slot != -1) /* it need not wait for the lock */
+        pthread_cond_signal(&w->worker[slot].change);
     return err;
 }
 

@@ -45,16 +45,16 @@ gather(struct stream_end *end)
  * be none, until it is taken.  A client has one message in the queue at a time:
  * so it is fair, and cannot overflow.  -EPIPE: the client is to go. */
 static int
-have_it_served(struct session *c)
+have_it_served(struct worker *c)
 {
     struct workers *w = c->workers;
-    size_t index = (size_t)(c - w->sessions);
+    unsigned slot = (unsigned)(c - w->worker);
     int err;
 
     pthread_mutex_lock(&w->lock);
     c->stage = QUEUED;
-    w->seats.seat[index].since = NO_DEADLINE;
-    w->queue[(w->first + w->count++) % IPC_MAX_CLIENTS] = index;
+    w->sessions.slot[slot].heard = NO_DEADLINE;
+    w->queue[(w->first + w->count++) % IPC_MAX_CLIENTS] = slot;
     pthread_mutex_unlock(&w->lock);
     /* Uncounted, it would lie there until the next one is counted.  Outside the
      * lock, since it wakes one who wants that at once. */
@@ -64,7 +64,7 @@ have_it_served(struct session *c)
     while (!w->stopping &&
            (c->stage == QUEUED || (c->stage == TAKEN && !c->cut_off)))
         pthread_cond_wait(&c->change, &w->lock);
-    w->seats.seat[index].since = now_ns();
+    w->sessions.slot[slot].heard = now_ns();
     /* An answer that is there goes out, whatever else ends. */
     err = c->stage != ANSWERED && (w->stopping || c->cut_off) ? -EPIPE : 0;
     pthread_mutex_unlock(&w->lock);
@@ -74,7 +74,7 @@ have_it_served(struct session *c)
 /* Sends the answer, if there is one.  It may take a while: it is only the
  * client's own time. */
 static int
-send_answer(struct session *c)
+send_answer(struct worker *c)
 {
     struct patience patience = {.awaited = NOTHING};
     int err = 0;
@@ -100,7 +100,7 @@ send_answer(struct session *c)
 static void *
 serve_client(void *arg)
 {
-    struct session *c = arg;
+    struct worker *c = arg;
     struct workers *w = c->workers;
     void *buf = malloc(IPC_MAX_MSG);
     int err = buf != NULL ? welcome_say(c->end.fd) : -ENOMEM;
@@ -116,7 +116,7 @@ serve_client(void *arg)
     pthread_mutex_lock(&w->lock);
     c->ended = true;
     unsent_free(&c->out);
-    seats_leave(&w->seats, (size_t)(c - w->sessions));
+    sessions_leave(&w->sessions, (unsigned)(c - w->worker));
     pthread_mutex_unlock(&w->lock);
     streams_close(&c->end);
     if (c->answer.fd != -1)
@@ -127,13 +127,13 @@ serve_client(void *arg)
 
 /* -- the accepting thread -------------------------------------------------- */
 
-/* Waits for the thread that last had this seat: its stack stays until then.
+/* Waits for the thread that last had this slot: its stack stays until then.
  * Whoever still has it is made to leave: he hears no more requests, until the
  * deadline he may send the answer that he has, and then not even that.  Only
  * the accepting thread, and then only workers_stop(), starts and joins others,
  * so this needs no lock. */
 static void
-vacate(struct session *c, int64_t deadline)
+vacate(struct worker *c, int64_t deadline)
 {
     const struct timespec until = ns_to_timespec(deadline);
 
@@ -155,24 +155,23 @@ vacate(struct session *c, int64_t deadline)
 }
 
 static int
-start_session(struct workers *w, int fd)
+start_worker(struct workers *w, int fd)
 {
     struct ipc_peer peer;
     char address[ADDRESS_SIZE];
-    struct session *c;
-    int seat, err = local_identify(fd, &peer, address);
+    struct worker *c;
+    int slot, err = local_identify(fd, &peer, address);
 
     if (err != 0)
         return err;
     pthread_mutex_lock(&w->lock);
-    seat = seats_choose(&w->seats, peer.uid, now_ns());
+    slot = sessions_choose(&w->sessions, peer.uid, now_ns());
     pthread_mutex_unlock(&w->lock);
-    if (seat < 0)
-        return seat;
-    c = &w->sessions[seat];
+    if (slot < 0)
+        return slot;
+    c = &w->worker[slot];
     vacate(c, 0); /* idle: it has no answer to send */
     pthread_mutex_lock(&w->lock);
-    c->token = w->accepted++ * IPC_MAX_CLIENTS + (uint64_t)seat;
     c->answer = (struct ipc_message){.fd = -1};
     c->stage = READING;
     unsent_init(&c->out, peer.uid);
@@ -183,8 +182,10 @@ start_session(struct workers *w, int fd)
     err = -pthread_create(&c->thread, NULL, serve_client, c);
     c->started = err == 0;
     c->ended = err != 0;
-    if (err == 0)
-        seats_take(&w->seats, (size_t)seat, peer.uid, now_ns());
+    if (err == 0) {
+        sessions_take(&w->sessions, (unsigned)slot, &peer, now_ns());
+        sessions_admit(&w->sessions, (unsigned)slot);
+    }
     pthread_mutex_unlock(&w->lock);
     return err;
 }
@@ -200,7 +201,7 @@ accept_clients(void *arg)
 
         wait_for(w->listener, POLLIN, NO_DEADLINE);
         fd = welcome_accept(w->listener, &w->spare);
-        if (fd != -1 && start_session(w, fd) != 0)
+        if (fd != -1 && start_worker(w, fd) != 0)
             close(fd);
         pthread_mutex_lock(&w->lock);
         stopping = w->stopping;
@@ -233,7 +234,7 @@ static void
 close_all(struct workers *w)
 {
     for (size_t i = 0; i < IPC_MAX_CLIENTS; i++)
-        pthread_cond_destroy(&w->sessions[i].change);
+        pthread_cond_destroy(&w->worker[i].change);
     pthread_mutex_destroy(&w->lock);
     close(w->listener);
     close(w->spare);
@@ -247,12 +248,13 @@ workers_init(struct workers *w, int listener)
     int err;
 
     w->listener = listener;
+    sessions_init(&w->sessions, IPC_MAX_CLIENTS, SESSIONS_IDLE);
     pthread_mutex_init(&w->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     for (size_t i = 0; i < IPC_MAX_CLIENTS; i++) {
-        w->sessions[i].workers = w;
-        pthread_cond_init(&w->sessions[i].change, &monotonic);
+        w->worker[i].workers = w;
+        pthread_cond_init(&w->worker[i].change, &monotonic);
     }
     pthread_condattr_destroy(&monotonic);
     w->queued = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
@@ -276,6 +278,6 @@ workers_stop(struct workers *w)
     if (w->accepting)
         pthread_join(w->acceptor, NULL);
     for (size_t i = 0; i < IPC_MAX_CLIENTS; i++)
-        vacate(&w->sessions[i], deadline);
+        vacate(&w->worker[i], deadline);
     close_all(w);
 }

@@ -13,7 +13,7 @@
 #ifndef WORKERS_H
 #define WORKERS_H
 
-#include "seats.h"
+#include "core/sessions.h"
 #include "streams.h"
 #include "unsent.h"
 
@@ -28,13 +28,12 @@ enum stage {
     ANSWERED, /* by reply(); the answer is to be sent */
 };
 
-struct session {
+struct worker {
     struct workers *workers;
     pthread_t thread;
     bool started; /* and not yet joined */
     pthread_cond_t change;
-    uint64_t token; /* index, and a number that no other session has had */
-    bool ended;     /* or is about to: hands off end */
+    bool ended;            /* or is about to: hands off end */
     struct stream_end end; /* end.in is next()'s while QUEUED */
     struct ipc_peer peer;
     char address[ADDRESS_SIZE]; /* peer.address */
@@ -51,11 +50,10 @@ struct workers {
     bool accepting; /* it has been started */
     pthread_mutex_t lock;
     bool stopping;
-    size_t queue[IPC_MAX_CLIENTS]; /* indexes of sessions, a ring */
+    unsigned queue[IPC_MAX_CLIENTS]; /* slots, a ring */
     size_t first, count;
-    uint64_t accepted; /* how many sessions there have been */
-    struct seats seats;
-    struct session sessions[IPC_MAX_CLIENTS];
+    struct sessions sessions;
+    struct worker worker[IPC_MAX_CLIENTS]; /* by the session's slot */
 };
 
 /* Takes the listener over: if it fails, it is closed. */
