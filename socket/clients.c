@@ -74,12 +74,12 @@ set_timer(struct clients *s, int64_t until)
 /* Sets it earlier, never later: while requests come and are whole in time it
  * fires once in a while for nothing, instead of being set for each. */
 static void
-wait_patiently(struct clients *s, struct connection *c, enum awaited awaited,
-               int64_t now)
+wait_at_most(struct clients *s, struct connection *c, enum awaited awaited,
+             int64_t now)
 {
-    patience_for(&c->patience, awaited, now);
-    if (patience_ends(&c->patience) < s->timer_set)
-        set_timer(s, patience_ends(&c->patience));
+    timeout_for(&c->timeout, awaited, now);
+    if (timeout_ends(&c->timeout) < s->timer_set)
+        set_timer(s, timeout_ends(&c->timeout));
 }
 
 void
@@ -88,14 +88,14 @@ clients_heard(struct clients *s, struct connection *c, enum awaited awaited)
     int64_t now = now_ns();
 
     s->sessions.slot[c - s->connections].heard = now;
-    wait_patiently(s, c, awaited, now);
+    wait_at_most(s, c, awaited, now);
 }
 
 /* If the rest is here, and we have not looked yet, we were the slow one. */
 static bool
 came_in_time(const struct connection *c)
 {
-    return c->patience.awaited != READER && wait_for(c->fd, POLLIN, 0) == 0;
+    return c->timeout.awaited != READER && wait_for(c->fd, POLLIN, 0) == 0;
 }
 
 void
@@ -105,7 +105,7 @@ clients_expire(struct clients *s, int64_t now)
 
     for (unsigned slot = 0; slot < s->sessions.top; slot++) {
         struct connection *c = &s->connections[slot];
-        int64_t until = patience_ends(&c->patience);
+        int64_t until = timeout_ends(&c->timeout);
 
         if (c->fd != 0 && until <= now && !came_in_time(c))
             clients_drop(s, c);
@@ -257,7 +257,7 @@ keep(struct clients *s, struct connection *c, const struct ipc_message *msg,
 
     if (err != 0)
         return err;
-    wait_patiently(s, c, READER, now_ns());
+    wait_at_most(s, c, READER, now_ns());
     return watch_client(s, EPOLL_CTL_MOD, c, EPOLLOUT);
 }
 

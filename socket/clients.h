@@ -9,7 +9,7 @@
  * What a client does is its own business only: one that does not collect its
  * reply is not read from until it has, one that goes frees its place, one too
  * many is turned away, one that does not finish what it began is cut off
- * (seats.h).
+ * (timeouts.h).
  *
  * struct clients is the whole server of stream.c, seqpacket.c and others: their
  * tables point to these functions.
@@ -20,7 +20,7 @@
 #include "core/frames.h"
 #include "core/sessions.h"
 #include "local.h"
-#include "seats.h"
+#include "timeouts.h"
 #include "unsent.h"
 
 #include <sys/epoll.h>
@@ -32,7 +32,7 @@ struct connection {
     uint32_t inode;             /* TCP: the client's socket (tcp.c) */
     struct frames in;           /* a stream's */
     struct unsent out;          /* replies that the socket had no room for */
-    struct patience patience;   /* for half a request, or with a slow reader */
+    struct timeout timeout;     /* for half a request, or with a slow reader */
 };
 
 /* Fills in who that is, peer and address; not 0: he is turned away. */

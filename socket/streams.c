@@ -147,7 +147,7 @@ take_request(struct clients *s, struct ipc_request *req)
             clients_drop(s, c);
         if (got != 1)
             continue;
-        c->patience.awaited = NOTHING;
+        c->timeout.awaited = NOTHING;
         if (awaited_by(&c->in) != NOTHING) /* the next one has begun */
             clients_heard(s, c, awaited_by(&c->in));
         req->peer = c->peer;

@@ -145,7 +145,7 @@ START_TEST(who_does_not_finish_what_he_began_is_cut_off)
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         half = knock_at(d.m, d.where);
         ck_assert_int_eq(drive_until_heard(&d, half), 1);
-        patience_limits[REST_OF_HEADER] = patience_limits[REST_OF_BODY] = 1;
+        timeout_limits[REST_OF_HEADER] = timeout_limits[REST_OF_BODY] = 1;
         ck_assert_int_eq(send(half, frame, parts[i], 0), (ssize_t)parts[i]);
         ck_assert_int_eq(drive_until_heard(&d, half), 0);
         close(half);
@@ -201,9 +201,9 @@ drive_until_read(struct guest *g, size_t n)
 
 /* He has so many seconds, from some moment after `before` on: until when? */
 static int64_t
-expect_patience(const struct guest *g, int64_t before, int64_t seconds)
+expect_timeout(const struct guest *g, int64_t before, int64_t seconds)
 {
-    int64_t until = patience_ends(&g->c->patience);
+    int64_t until = timeout_ends(&g->c->timeout);
 
     ck_assert_int_ge(until, before + seconds * NS_PER_SEC);
     ck_assert_int_le(until, now_ns() + seconds * NS_PER_SEC);
@@ -230,15 +230,15 @@ START_TEST(a_byte_now_and_then_buys_no_time)
     raw_frame(frame, API_whoami, 1, "body", 4);
     guest_sends(&g, frame, 10);
     drive_until_read(&g, 10);
-    until = expect_patience(&g, before, 2);
+    until = expect_timeout(&g, before, 2);
     guest_sends(&g, frame + 10, 1);
     drive_until_read(&g, 11);
-    ck_assert_int_eq(patience_ends(&g.c->patience), until);
+    ck_assert_int_eq(timeout_ends(&g.c->timeout), until);
     /* Only the rest of the header does, once. */
     before = now_ns();
     guest_sends(&g, frame + 11, WIRE_HEADER - 11);
     drive_until_read(&g, WIRE_HEADER);
-    expect_cut_off_at(&g, expect_patience(&g, before, 5));
+    expect_cut_off_at(&g, expect_timeout(&g, before, 5));
     ck_assert_int_eq(recv(g.fd, frame, 1, 0), 0);
     guest_end(&g);
 }
@@ -254,7 +254,7 @@ START_TEST(what_came_while_the_server_was_busy_came_in_time)
     guest_sends(&g, frame, 10);
     drive_until_read(&g, 10);
     guest_sends(&g, frame + 10, sizeof frame - 10);
-    clients_expire(g.clients, patience_ends(&g.c->patience)); /* hours late */
+    clients_expire(g.clients, timeout_ends(&g.c->timeout)); /* hours late */
     ck_assert_int_eq(drive(&g.d, PATIENCE), 0);
     guest_end(&g);
 }
@@ -277,7 +277,7 @@ START_TEST(who_does_not_collect_a_reply_is_cut_off)
     ck_assert_int_ne(g.c->fd, 0);
     ck_assert_int_eq(g.d.m->reply(g.d.srv, &g.d.req, &reply), 0);
     ck_assert_ptr_nonnull(g.c->out.first);
-    until = expect_patience(&g, before, 10);
+    until = expect_timeout(&g, before, 10);
     ck_assert_int_gt(recv(g.fd, much, 100, 0), 0); /* a little is not all */
     ck_assert_int_eq(drive(&g.d, 0), -ETIMEDOUT);
     expect_cut_off_at(&g, until);

@@ -249,7 +249,7 @@ find_server(struct client_end *c, int64_t deadline)
 static int
 udp_open(void *cli, const char *where)
 {
-    const struct timeval patience = {.tv_usec = ASK_AFTER / 1000};
+    const struct timeval silence = {.tv_usec = ASK_AFTER / 1000};
     struct client_end *c = cli;
     struct sockaddr_in server;
     int err = inet_find(where, &server);
@@ -262,8 +262,8 @@ udp_open(void *cli, const char *where)
     /* No packet goes out.  But from now on only what comes from there is let
      * in, and only a connected socket is told of ECONNREFUSED: udp(7). */
     if (connect(c->fd, (struct sockaddr *)&server, sizeof server) == -1 ||
-        setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
-                   sizeof patience) == -1)
+        setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof silence) ==
+            -1)
         err = -errno;
     if (err == 0)
         err = find_server(c, deadline_in(ipc_open_timeout));

@@ -24,13 +24,13 @@
 static int
 gather(struct stream_end *end)
 {
-    struct patience patience = {.awaited = NOTHING};
+    struct timeout timeout = {.awaited = NOTHING};
     int err = 0;
 
     while (err == 0 &&
            (end->in.start == end->in.end || awaited_by(&end->in) != NOTHING)) {
-        patience_for(&patience, awaited_by(&end->in), now_ns());
-        err = wait_for(end->fd, POLLIN, patience_ends(&patience));
+        timeout_for(&timeout, awaited_by(&end->in), now_ns());
+        err = wait_for(end->fd, POLLIN, timeout_ends(&timeout));
         if (err == 0)
             err = stream_read(end->fd, &end->in, SIZE_MAX, &end->gift);
         if (err == -EAGAIN)
@@ -76,13 +76,13 @@ have_it_served(struct worker *c)
 static int
 send_answer(struct worker *c)
 {
-    struct patience patience = {.awaited = NOTHING};
+    struct timeout timeout = {.awaited = NOTHING};
     int err = 0;
 
     if (c->answer.len > 0) {
-        patience_for(&patience, READER, now_ns());
+        timeout_for(&timeout, READER, now_ns());
         err = streams_send(&c->end, &c->answer,
-                           time_left(patience_ends(&patience)));
+                           time_left(timeout_ends(&timeout)));
     }
     if (c->answer.fd != -1)
         close(c->answer.fd);

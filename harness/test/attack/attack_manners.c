@@ -5,7 +5,7 @@
 #include "test/attack/driven.h"
 
 #include "../../../socket/local.h"
-#include "../../../socket/seats.h"
+#include "../../../socket/timeouts.h"
 #include "../../../socket/welcome.h"
 
 #include <errno.h>
@@ -43,7 +43,7 @@ sends_half_a_header(bool naive)
     int status;
 
     (void)naive;
-    patience_limits[REST_OF_HEADER] = 0;
+    timeout_limits[REST_OF_HEADER] = 0;
     MUST(drive_begin(&d, "socket/stream", run_dir) == 0);
     actor_start(&bob, BOB, half_a_header, d.where);
     while (!actor_is_there(&bob))
@@ -299,7 +299,7 @@ asks_in_her_session(bool naive)
 #define M .mechanism = "socket/stream"
 
 const struct attack manners_attacks[] = {
-    {58, M, "sends half a header, byte by byte", .without = "patience",
+    {58, M, "sends half a header, byte by byte", .without = "timeout",
      .how = "cut off after 2 s", .alone = true, .run = sends_half_a_header},
     {59, M, "takes every seat; A comes", .without = "share",
      .how = "half of them for a user", .run = takes_every_seat},

@@ -1,21 +1,18 @@
 /*
- * seats.h - what a client may have of a server: one of its seats, and some of
- * its patience.
+ * timeouts.h - how long a server waits for what a client has begun.
  *
- * Whatever a stranger can take for nothing has to have an end, or he takes all
- * of it and the server is there for nobody: 64 connections that say nothing,
- * half a message on each, replies that nobody collects.  All of it is decided
- * here, about numbers only, so that a test can say what time it is.
+ * Whatever a stranger can take for nothing has to have an end, or it takes all
+ * of it and the server is there for nobody: half a message on each connection,
+ * replies that nobody collects.  (How many connections: core/sessions.h.)  It is
+ * decided here, about numbers only, so that a test can say what time it is.
  */
-#ifndef SEATS_H
-#define SEATS_H
+#ifndef TIMEOUTS_H
+#define TIMEOUTS_H
 
 #include "core/frames.h"
 #include "core/ipc.h"
 
 #include <stdbool.h>
-
-/* -- patience: how long we wait for what has begun ------------------------- */
 
 enum awaited {
     NOTHING,        /* a request may come, or not: for ever */
@@ -25,17 +22,17 @@ enum awaited {
 };
 
 /* Counted from the beginning: a byte now and then does not buy more time. */
-struct patience {
+struct timeout {
     enum awaited awaited;
     int64_t until; /* deadline (core/clock.h), unless NOTHING */
 };
 
 /* How long, ns.  Variable only for tests, which have none. */
-extern int64_t patience_limits[];
+extern int64_t timeout_limits[];
 
 /* This is what we wait for from now on; if we did already, since then. */
-void patience_for(struct patience *p, enum awaited awaited, int64_t now);
-int64_t patience_ends(const struct patience *p);
+void timeout_for(struct timeout *t, enum awaited awaited, int64_t now);
+int64_t timeout_ends(const struct timeout *t);
 
 /* What these bytes still lack. */
 enum awaited awaited_by(const struct frames *in);

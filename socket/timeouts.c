@@ -1,32 +1,30 @@
-/* seats.c - what a client may have of a server. */
+/* timeouts.c - how long a server waits for what a client has begun. */
 #define _GNU_SOURCE /* clock_gettime */
-#include "seats.h"
+#include "timeouts.h"
 
 #include "core/clock.h"
 #include "core/defence.h"
 #include "core/wire.h"
 
-/* -- patience ------------------------------------------------------------- */
-
-int64_t patience_limits[] = {
+int64_t timeout_limits[] = {
     [REST_OF_HEADER] = 2 * NS_PER_SEC,
     [REST_OF_BODY] = 5 * NS_PER_SEC,
     [READER] = 10 * NS_PER_SEC,
 };
 
 void
-patience_for(struct patience *p, enum awaited awaited, int64_t now)
+timeout_for(struct timeout *t, enum awaited awaited, int64_t now)
 {
-    if (p->awaited == awaited)
+    if (t->awaited == awaited)
         return;
-    p->awaited = awaited;
-    p->until = DEFENCE("patience", now + patience_limits[awaited], NO_DEADLINE);
+    t->awaited = awaited;
+    t->until = DEFENCE("timeout", now + timeout_limits[awaited], NO_DEADLINE);
 }
 
 int64_t
-patience_ends(const struct patience *p)
+timeout_ends(const struct timeout *t)
 {
-    return p->awaited == NOTHING ? NO_DEADLINE : p->until;
+    return t->awaited == NOTHING ? NO_DEADLINE : t->until;
 }
 
 enum awaited
