@@ -3,7 +3,7 @@
 #include "by_hand.h"
 
 #include "core/clock.h"
-#include "welcome.h"
+#include "handshake.h"
 
 #include <errno.h>
 #include <string.h>
@@ -25,12 +25,12 @@ connect_to(const char *where, int type)
     ck_assert_int_ne(fd, -1);
     ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, len), 0);
     if (type != SOCK_DGRAM)
-        ck_assert_int_eq(welcome_wait(fd, deadline_in(PATIENCE)), 0);
+        ck_assert_int_eq(handshake_wait(fd, deadline_in(PATIENCE)), 0);
     return fd;
 }
 
 int
-knock_at(const struct ipc_mechanism *m, const char *where)
+connect_only(const struct ipc_mechanism *m, const char *where)
 {
     const bool tcp = strcmp(m->name, "socket/tcp") == 0;
     const bool abstract = strcmp(m->name, "socket/abstract") == 0;

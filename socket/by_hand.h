@@ -15,12 +15,12 @@
 /* -1, and this errno. */
 void expect_error(ssize_t result, int error);
 
-/* Connected to one of our servers; AF_UNIX, with a path.  Welcomed, if its kind
+/* Connected to one of our servers; AF_UNIX, with a path.  Taken, if its kind
  * has connections. */
 int connect_to(const char *where, int type);
 
-/* The same for any, by its mechanism; not yet welcomed. */
-int knock_at(const struct ipc_mechanism *m, const char *where);
+/* The same for any, by its mechanism; the handshake is to come. */
+int connect_only(const struct ipc_mechanism *m, const char *where);
 
 /* Bound there; with connections, it listens. */
 int bind_to(const struct sockaddr_un *address, socklen_t len, int type);

@@ -4,7 +4,7 @@
 
 #include "ancillary.h"
 #include "core/clock.h"
-#include "welcome.h"
+#include "handshake.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -130,7 +130,7 @@ clients_drop(struct clients *s, struct connection *c)
     *c = (struct connection){.fd = 0};
 }
 
-/* Finds a slot for a socket whose peer is known, and welcomes him. */
+/* Finds a slot for a socket whose peer is known, and ends the handshake. */
 static int
 add_client(struct clients *s, const struct connection *new)
 {
@@ -148,7 +148,7 @@ add_client(struct clients *s, const struct connection *new)
     unsent_init(&c->out, c->peer.uid);
     err = watch_client(s, EPOLL_CTL_ADD, c, EPOLLIN);
     if (err == 0)
-        err = welcome_say(c->fd);
+        err = handshake_say(c->fd);
     if (err != 0) {
         *c = (struct connection){.fd = 0};
         return err;
@@ -158,11 +158,11 @@ add_client(struct clients *s, const struct connection *new)
     return 0;
 }
 
-/* Whoever is not taken reads an end of file where the welcome should be. */
+/* Whoever is not taken reads an end of file where the handshake should be. */
 static void
 accept_client(struct clients *s)
 {
-    struct connection new = {.fd = welcome_accept(s->listener, &s->spare)};
+    struct connection new = {.fd = handshake_accept(s->listener, &s->spare)};
 
     if (new.fd != -1 && (s->identify(&new) != 0 || add_client(s, &new) != 0))
         close(new.fd);

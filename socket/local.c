@@ -6,7 +6,7 @@
 
 #include "core/activation.h"
 #include "core/clock.h"
-#include "welcome.h"
+#include "handshake.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -229,7 +229,7 @@ local_join(int type, const struct sockaddr_un *address, socklen_t len,
     if (err == 0)
         err = check_server(fd, where);
     if (err == 0)
-        err = welcome_wait(fd, deadline);
+        err = handshake_wait(fd, deadline);
     if (err == 0)
         return fd;
     close(fd);

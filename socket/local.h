@@ -46,7 +46,7 @@ int local_identify(int socket, struct ipc_peer *peer,
 
 /*
  * Joins a server that listens at this address: connects, checks that it
- * belongs to the owner of the endpoint `where`, and waits for its welcome.
+ * belongs to the owner of the endpoint `where`, and waits for its handshake.
  * Takes at most ipc_open_timeout.  Returns the socket, or the errors of open()
  * in ipc.h.
  */

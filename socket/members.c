@@ -5,7 +5,7 @@
 #include "ancillary.h"
 #include "core/clock.h"
 #include "core/wire.h"
-#include "welcome.h"
+#include "handshake.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -69,12 +69,12 @@ static int
 tell_name(int fd, uint64_t name)
 {
     uint8_t bytes[MEMBER_NAME];
-    struct iovec welcome = {.iov_base = bytes, .iov_len = sizeof bytes};
+    struct iovec data = {.iov_base = bytes, .iov_len = sizeof bytes};
 
-    if (welcome_say(fd) != 0)
+    if (handshake_say(fd) != 0)
         return -EPIPE;
     put64(bytes, name);
-    return ancillary_send(fd, &welcome, 1, -1) == MEMBER_NAME ? 0 : -EPIPE;
+    return ancillary_send(fd, &data, 1, -1) == MEMBER_NAME ? 0 : -EPIPE;
 }
 
 static int
@@ -105,11 +105,11 @@ add(struct members *m, const struct member *new, const struct ipc_peer *peer)
     return 0;
 }
 
-/* Whoever is not taken reads an end of file where the welcome should be. */
+/* Whoever is not taken reads an end of file where the handshake should be. */
 static void
 let_join(struct members *m)
 {
-    struct member new = {.fd = welcome_accept(m->joins, &m->spare)};
+    struct member new = {.fd = handshake_accept(m->joins, &m->spare)};
     struct ipc_peer peer;
 
     if (new.fd == -1)

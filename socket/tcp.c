@@ -17,9 +17,9 @@
  */
 #define _GNU_SOURCE /* SOCK_CLOEXEC, struct ucred */
 #include "core/clock.h"
+#include "handshake.h"
 #include "inet.h"
 #include "streams.h"
-#include "welcome.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -205,9 +205,9 @@ tcp_open(void *cli, const char *where)
     if (err == 0 &&
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == -1)
         err = -errno;
-    /* The welcome first: before accept(2) the server's end is nobody's. */
+    /* The handshake first: before accept(2) the server's end is nobody's. */
     if (err == 0)
-        err = welcome_wait(fd, deadline);
+        err = handshake_wait(fd, deadline);
     if (err == 0)
         err = inet_check_server(IPPROTO_TCP, fd, where);
     if (err == 0 && fcntl(fd, F_SETFL, 0) == -1) /* O_NONBLOCK has served */
@@ -241,7 +241,7 @@ const struct ipc_mechanism socket_tcp = {
         "Read one byte, `+`: the server has taken you; an\nend of file instead "
         "means that it has all the clients it can take. Then write\nrequests "
         "and read replies: frames one after the other. On one machine check "
-        "with\nsock_diag(7), after the welcome, that the server's end of the "
+        "with\nsock_diag(7), after that byte, that the server's end of the "
         "connection belongs\nto the owner of DIR: anybody may have taken a "
         "dead server's port.",
     .caps = IPC_PIPELINED | IPC_POLLABLE | IPC_PERSISTS | IPC_REMOTE,

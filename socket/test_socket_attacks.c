@@ -10,8 +10,8 @@
 #include "by_hand.h"
 
 #include "core/clock.h"
+#include "handshake.h"
 #include "test/attack/requests.h"
-#include "welcome.h"
 
 #include <errno.h>
 #include <string.h>
@@ -47,7 +47,7 @@ bind_a_strange_name(void *where)
     ck_assert_int_eq(
         bind(fd, (struct sockaddr *)&mine, sizeof mine.sun_family + 8), 0);
     ck_assert_int_eq(connect(fd, (struct sockaddr *)&server, len), 0);
-    ck_assert_int_eq(welcome_wait(fd, deadline_in(PATIENCE)), 0);
+    ck_assert_int_eq(handshake_wait(fd, deadline_in(PATIENCE)), 0);
     raw_frame(frame, API_whoami, 1, NULL, 0);
     ck_assert_int_eq(write(fd, frame, WIRE_HEADER), WIRE_HEADER);
     ck_assert_int_gt(read(fd, frame, sizeof frame), WIRE_HEADER);

@@ -140,10 +140,10 @@ START_TEST(who_does_not_finish_what_he_began_is_cut_off)
 
     ck_assert_int_eq(drive_begin(&d, daemons[_i], run_dir), 0);
     raw_frame(frame, API_whoami, 1, "body", 4);
-    silent = knock_at(d.m, d.where);
-    ck_assert_int_eq(drive_until_heard(&d, silent), 1); /* welcome */
+    silent = connect_only(d.m, d.where);
+    ck_assert_int_eq(drive_until_heard(&d, silent), 1); /* handshake */
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        half = knock_at(d.m, d.where);
+        half = connect_only(d.m, d.where);
         ck_assert_int_eq(drive_until_heard(&d, half), 1);
         timeout_limits[REST_OF_HEADER] = timeout_limits[REST_OF_BODY] = 1;
         ck_assert_int_eq(send(half, frame, parts[i], 0), (ssize_t)parts[i]);
@@ -160,7 +160,7 @@ START_TEST(who_does_not_finish_what_he_began_is_cut_off)
 END_TEST
 
 /* The only client of a socket/stream that is driven. */
-struct guest {
+struct single {
     struct driven d;
     struct clients *clients;
     const struct connection *c; /* what the server knows of him */
@@ -168,32 +168,32 @@ struct guest {
 };
 
 static void
-guest_begin(struct guest *g)
+single_begin(struct single *g)
 {
     ck_assert_int_eq(drive_begin(&g->d, "socket/stream", run_dir), 0);
     g->clients = g->d.srv;
-    g->fd = knock_at(g->d.m, g->d.where);
-    ck_assert_int_eq(drive_until_heard(&g->d, g->fd), 1); /* welcome */
+    g->fd = connect_only(g->d.m, g->d.where);
+    ck_assert_int_eq(drive_until_heard(&g->d, g->fd), 1); /* handshake */
     for (g->c = g->clients->connections; g->c->fd == 0;)
         g->c++;
 }
 
 static void
-guest_end(struct guest *g)
+single_end(struct single *g)
 {
     close(g->fd);
     drive_end(&g->d);
 }
 
 static void
-guest_sends(struct guest *g, const uint8_t *bytes, size_t n)
+single_sends(struct single *g, const uint8_t *bytes, size_t n)
 {
     ck_assert_int_eq(send(g->fd, bytes, n, 0), (ssize_t)n);
 }
 
 /* Has the server read until this many bytes of a request are there. */
 static void
-drive_until_read(struct guest *g, size_t n)
+drive_until_read(struct single *g, size_t n)
 {
     while (g->c->in.end - g->c->in.start < n)
         ck_assert_int_eq(drive(&g->d, 0), -ETIMEDOUT);
@@ -201,7 +201,7 @@ drive_until_read(struct guest *g, size_t n)
 
 /* He has so many seconds, from some moment after `before` on: until when? */
 static int64_t
-expect_timeout(const struct guest *g, int64_t before, int64_t seconds)
+expect_timeout(const struct single *g, int64_t before, int64_t seconds)
 {
     int64_t until = timeout_ends(&g->c->timeout);
 
@@ -212,7 +212,7 @@ expect_timeout(const struct guest *g, int64_t before, int64_t seconds)
 
 /* Then, and no sooner. */
 static void
-expect_cut_off_at(struct guest *g, int64_t until)
+expect_cut_off_at(struct single *g, int64_t until)
 {
     clients_expire(g->clients, until - 1);
     ck_assert_int_ne(g->c->fd, 0);
@@ -224,39 +224,39 @@ START_TEST(a_byte_now_and_then_buys_no_time)
 {
     uint8_t frame[WIRE_HEADER + 4];
     int64_t before = now_ns(), until;
-    struct guest g;
+    struct single g;
 
-    guest_begin(&g);
+    single_begin(&g);
     raw_frame(frame, API_whoami, 1, "body", 4);
-    guest_sends(&g, frame, 10);
+    single_sends(&g, frame, 10);
     drive_until_read(&g, 10);
     until = expect_timeout(&g, before, 2);
-    guest_sends(&g, frame + 10, 1);
+    single_sends(&g, frame + 10, 1);
     drive_until_read(&g, 11);
     ck_assert_int_eq(timeout_ends(&g.c->timeout), until);
     /* Only the rest of the header does, once. */
     before = now_ns();
-    guest_sends(&g, frame + 11, WIRE_HEADER - 11);
+    single_sends(&g, frame + 11, WIRE_HEADER - 11);
     drive_until_read(&g, WIRE_HEADER);
     expect_cut_off_at(&g, expect_timeout(&g, before, 5));
     ck_assert_int_eq(recv(g.fd, frame, 1, 0), 0);
-    guest_end(&g);
+    single_end(&g);
 }
 END_TEST
 
 START_TEST(what_came_while_the_server_was_busy_came_in_time)
 {
     uint8_t frame[WIRE_HEADER];
-    struct guest g;
+    struct single g;
 
-    guest_begin(&g);
+    single_begin(&g);
     raw_frame(frame, API_whoami, 1, NULL, 0);
-    guest_sends(&g, frame, 10);
+    single_sends(&g, frame, 10);
     drive_until_read(&g, 10);
-    guest_sends(&g, frame + 10, sizeof frame - 10);
+    single_sends(&g, frame + 10, sizeof frame - 10);
     clients_expire(g.clients, timeout_ends(&g.c->timeout)); /* hours late */
     ck_assert_int_eq(drive(&g.d, PATIENCE), 0);
-    guest_end(&g);
+    single_end(&g);
 }
 END_TEST
 
@@ -265,11 +265,11 @@ START_TEST(who_does_not_collect_a_reply_is_cut_off)
     uint8_t frame[WIRE_HEADER], *much = calloc(1, IPC_MAX_MSG);
     struct ipc_message reply = {.buf = much, .len = IPC_MAX_MSG, .fd = -1};
     int64_t before = now_ns(), until;
-    struct guest g;
+    struct single g;
 
-    guest_begin(&g);
+    single_begin(&g);
     raw_frame(frame, API_whoami, 1, NULL, 0);
-    guest_sends(&g, frame, sizeof frame);
+    single_sends(&g, frame, sizeof frame);
     ck_assert_int_eq(drive(&g.d, PATIENCE), 0);
     ck_assert_ptr_eq(g.c, clients_find(g.clients, g.d.req.reply_to));
     /* The control: he is only silent. */
@@ -281,7 +281,7 @@ START_TEST(who_does_not_collect_a_reply_is_cut_off)
     ck_assert_int_gt(recv(g.fd, much, 100, 0), 0); /* a little is not all */
     ck_assert_int_eq(drive(&g.d, 0), -ETIMEDOUT);
     expect_cut_off_at(&g, until);
-    guest_end(&g);
+    single_end(&g);
     free(much);
 }
 END_TEST

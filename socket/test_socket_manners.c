@@ -5,8 +5,8 @@
 #define _GNU_SOURCE /* SOCK_CLOEXEC */
 #include "test/test.h"
 
+#include "handshake.h"
 #include "local.h"
-#include "welcome.h"
 
 #include "core/clock.h"
 

@@ -180,7 +180,7 @@ struct squatter {
     int type;
 };
 
-/* Speaks the protocol as far as the welcome. */
+/* Speaks the protocol as far as the handshake. */
 static void
 take_the_port(struct child *self, void *arg)
 {

@@ -4,7 +4,7 @@
 
 #include "ancillary.h"
 #include "core/clock.h"
-#include "welcome.h"
+#include "handshake.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -103,7 +103,7 @@ serve_client(void *arg)
     struct worker *c = arg;
     struct workers *w = c->workers;
     void *buf = malloc(IPC_MAX_MSG);
-    int err = buf != NULL ? welcome_say(c->end.fd) : -ENOMEM;
+    int err = buf != NULL ? handshake_say(c->end.fd) : -ENOMEM;
 
     c->answer.buf = buf;
     while (err == 0) {
@@ -200,7 +200,7 @@ accept_clients(void *arg)
         int fd;
 
         wait_for(w->listener, POLLIN, NO_DEADLINE);
-        fd = welcome_accept(w->listener, &w->spare);
+        fd = handshake_accept(w->listener, &w->spare);
         if (fd != -1 && start_worker(w, fd) != 0)
             close(fd);
         pthread_mutex_lock(&w->lock);

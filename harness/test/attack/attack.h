@@ -93,10 +93,10 @@ int report(const struct result *results, size_t n, const char *parent);
 /* AF_UNIX: bound to this path, which all may connect to. */
 int bind_local(const char *path, int type);
 
-/* Connected; and welcomed by the server, its byte '+'. */
+/* Connected; and taken by the server, its byte '+'. */
 int connect_local(const char *path, int type);
 void connect_at(int fd, const char *path);
-void wait_for_welcome(int fd);
+void wait_for_handshake(int fd);
 int connect_and_enter(const char *path, int type); /* both */
 
 /* AF_INET: 127.0.0.1, and no port, which means any; the address in a server's
@@ -108,7 +108,7 @@ struct sockaddr_in address_in(const char *where);
 int make_bound(int type, int reuse, const struct sockaddr_in *at);
 struct sockaddr_in address_of(int fd);
 
-/* A false server's part: it welcomes one client, and does that say anything?
+/* A false server's part: it takes one client, and does that say anything?
  * And the client's, who says the SECRET if he trusts it. */
 bool is_told_something(int listener);
 void tell_a_secret(void *where);

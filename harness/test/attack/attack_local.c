@@ -257,7 +257,7 @@ has_roots_pid(bool naive)
         take_pid(pid);
         uid = uid_of(who.pid);
     } else {
-        wait_for_welcome(fd);
+        wait_for_handshake(fd);
         take_pid(pid);
         MUST(send(fd, frame, make_frame(frame, API_whoami), MSG_NOSIGNAL) ==
              WIRE_HEADER);

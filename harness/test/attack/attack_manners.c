@@ -1,12 +1,12 @@
-/* attack_manners.c - AF_UNIX sockets: who takes more than his share: of seats,
- * of patience, of descriptors. */
+/* attack_manners.c - AF_UNIX sockets: who takes more than its part: of slots,
+ * of time, of descriptors. */
 #define _GNU_SOURCE /* accept4, setrlimit */
 #include "test/attack/attack.h"
 #include "test/attack/driven.h"
 
+#include "../../../socket/handshake.h"
 #include "../../../socket/local.h"
 #include "../../../socket/timeouts.h"
-#include "../../../socket/welcome.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* -- 58, 59: seats -------------------------------------------------------- */
+/* -- 58, 59: time, slots -------------------------------------------------- */
 
 static void
 half_a_header(struct actor *self, void *arg)
@@ -58,19 +58,19 @@ sends_half_a_header(bool naive)
 }
 
 static void
-bob_takes_seats(struct actor *self, void *arg)
+bob_takes_slots(struct actor *self, void *arg)
 {
-    char welcome;
+    char byte;
 
     for (int i = 0; i < IPC_MAX_CLIENTS; i++) {
         int fd = connect_local(arg, SOCK_STREAM);
 
-        (void)!recv(fd, &welcome, 1, 0); /* or he is shown the door */
+        (void)!recv(fd, &byte, 1, 0); /* or it is turned away */
     }
     actor_step(self);
 }
 
-struct guest {
+struct newcomer {
     struct host *server;
     bool served;
 };
@@ -78,22 +78,22 @@ struct guest {
 static void
 alice_wants_in(void *arg)
 {
-    struct guest *g = arg;
+    struct newcomer *g = arg;
 
     g->served = is_served(g->server);
 }
 
 static bool
-takes_every_seat(bool naive)
+takes_every_slot(bool naive)
 {
-    struct guest *g = shared(sizeof *g);
+    struct newcomer *g = shared(sizeof *g);
     struct host server;
     struct actor bob;
 
     (void)naive;
     serve(&server, "socket/stream");
     g->server = &server;
-    actor_start(&bob, BOB, bob_takes_seats, server.where);
+    actor_start(&bob, BOB, bob_takes_slots, server.where);
     actor_wait(&bob);
     as_user(ALICE, alice_wants_in, g);
     actor_kill(&bob);
@@ -231,7 +231,7 @@ fills_the_table(bool naive)
         if (naive)
             taken = accept4(p.fd, NULL, NULL, SOCK_CLOEXEC);
         else
-            taken = welcome_accept(p.fd, &spare);
+            taken = handshake_accept(p.fd, &spare);
         MUST(taken == -1 && (!naive || errno == EMFILE));
     }
     MUST(naive || (spare != -1 && recv(client, path, 1, 0) == 0)); /* told */
@@ -301,8 +301,8 @@ asks_in_her_session(bool naive)
 const struct attack manners_attacks[] = {
     {58, M, "sends half a header, byte by byte", .without = "timeout",
      .how = "cut off after 2 s", .alone = true, .run = sends_half_a_header},
-    {59, M, "takes every seat; A comes", .without = "share",
-     .how = "half of them for a user", .run = takes_every_seat},
+    {59, M, "takes every slot; A comes", .without = "share",
+     .how = "half of them for a user", .run = takes_every_slot},
     {60, "socket/seqpacket", "sends a record of no bytes",
      .how = "an error, not the end", .alone = true,
      .run = sends_an_empty_record},

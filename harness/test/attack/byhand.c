@@ -48,7 +48,7 @@ connect_local(const char *path, int type)
 }
 
 void
-wait_for_welcome(int fd)
+wait_for_handshake(int fd)
 {
     char byte;
 
@@ -60,7 +60,7 @@ connect_and_enter(const char *path, int type)
 {
     int fd = connect_local(path, type);
 
-    wait_for_welcome(fd);
+    wait_for_handshake(fd);
     return fd;
 }
 

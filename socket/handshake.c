@@ -1,6 +1,6 @@
-/* welcome.c - a server takes a client, or turns it away. */
+/* handshake.c - a server takes a client, or turns it away. */
 #define _GNU_SOURCE /* accept4 */
-#include "welcome.h"
+#include "handshake.h"
 
 #include "ancillary.h"
 #include "core/clock.h"
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 int
-welcome_accept(int listener, int *spare)
+handshake_accept(int listener, int *spare)
 {
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 
@@ -31,16 +31,16 @@ welcome_accept(int listener, int *spare)
 }
 
 int
-welcome_say(int socket)
+handshake_say(int socket)
 {
-    const char byte = WELCOME;
+    const char byte = HANDSHAKE_TAKEN;
 
     return send(socket, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1 ? 0
                                                                     : -EPIPE;
 }
 
 int
-welcome_wait(int socket, int64_t deadline)
+handshake_wait(int socket, int64_t deadline)
 {
     char byte;
     ssize_t n;
@@ -56,5 +56,5 @@ welcome_wait(int socket, int64_t deadline)
         return -EAGAIN;
     if (n == -1)
         return -errno;
-    return byte == WELCOME ? 0 : -EPERM;
+    return byte == HANDSHAKE_TAKEN ? 0 : -EPERM;
 }
