@@ -62,7 +62,7 @@ pair_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
     err = streams_recv(&s->end, &req->msg, timeout_ns);
     if (err == -EBADMSG) /* nonsense from the only peer: the end */
         err = -EPIPE;
-    if (err == 0 && s->end.gift != -1) /* a descriptor nobody announced */
+    if (err == 0 && s->end.passed != -1) /* a descriptor nobody announced */
         err = -EPIPE;
     req->peer = s->peer;
     req->reply_to = 0;

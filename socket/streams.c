@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 static int
-read_some(int fd, struct frames *in, size_t at_most, int *gift, bool wait)
+read_some(int fd, struct frames *in, size_t at_most, int *passed, bool wait)
 {
     size_t room;
     void *to = frames_space(in, &room);
@@ -29,12 +29,12 @@ read_some(int fd, struct frames *in, size_t at_most, int *gift, bool wait)
         return (int)n;
     if (beside.refused)
         return -EPIPE;
-    if (beside.fd != -1 && *gift != -1) { /* one at a time */
+    if (beside.fd != -1 && *passed != -1) { /* one at a time */
         ancillary_discard(beside.fd);
         return -EPIPE;
     }
     if (beside.fd != -1)
-        *gift = beside.fd;
+        *passed = beside.fd;
     if (n == 0) /* the other side has closed */
         return -EPIPE;
     frames_add(in, (size_t)n);
@@ -42,9 +42,9 @@ read_some(int fd, struct frames *in, size_t at_most, int *gift, bool wait)
 }
 
 int
-stream_read(int fd, struct frames *in, size_t at_most, int *gift)
+stream_read(int fd, struct frames *in, size_t at_most, int *passed)
 {
-    return read_some(fd, in, at_most, gift, false);
+    return read_some(fd, in, at_most, passed, false);
 }
 
 /* -- client --------------------------------------------------------------- */
@@ -52,7 +52,7 @@ stream_read(int fd, struct frames *in, size_t at_most, int *gift)
 void
 stream_end_init(struct stream_end *e, int fd)
 {
-    *e = (struct stream_end){.fd = fd, .gift = -1};
+    *e = (struct stream_end){.fd = fd, .passed = -1};
     frames_init(&e->in);
 }
 
@@ -101,16 +101,16 @@ streams_recv(void *end, struct ipc_message *msg, int64_t timeout_ns)
         err = waits ? 0 : wait_for(e->fd, POLLIN, deadline);
         if (err == 0)
             err = read_some(e->fd, &e->in,
-                            e->gift == -1 ? SIZE_MAX : frames_missing(&e->in),
-                            &e->gift, waits);
+                            e->passed == -1 ? SIZE_MAX : frames_missing(&e->in),
+                            &e->passed, waits);
         if (err != 0 && err != -EAGAIN)
             return err;
     }
     if (got < 0)
         return got;
     if (wire_decode_header(msg->buf, &h) == 0 && h.nfds == 1) {
-        msg->fd = e->gift;
-        e->gift = -1;
+        msg->fd = e->passed;
+        e->passed = -1;
     }
     return 0;
 }
@@ -120,8 +120,8 @@ streams_close(void *end)
 {
     struct stream_end *e = end;
     close(e->fd);
-    if (e->gift != -1)
-        ancillary_discard(e->gift);
+    if (e->passed != -1)
+        ancillary_discard(e->passed);
     frames_free(&e->in);
 }
 
@@ -166,15 +166,15 @@ streams_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 
     while (!take_request(s, req)) {
         struct connection *c;
-        int gift = -1, err = clients_wait(s, deadline, &c);
+        int passed = -1, err = clients_wait(s, deadline, &c);
 
         if (err != 0)
             return err;
         if (c == NULL)
             continue;
-        err = stream_read(c->fd, &c->in, SIZE_MAX, &gift);
-        if (gift != -1) { /* no request comes with a descriptor */
-            ancillary_discard(gift);
+        err = stream_read(c->fd, &c->in, SIZE_MAX, &passed);
+        if (passed != -1) { /* no request comes with a descriptor */
+            ancillary_discard(passed);
             err = -EPIPE;
         }
         if (err == 0)

@@ -18,7 +18,7 @@
 
 struct stream_end {
     int fd;
-    int gift; /* a descriptor that came, for a message not yet taken; or -1 */
+    int passed; /* a descriptor that came, for a message not yet taken; or -1 */
     struct frames in;
     bool broken; /* a message was left half written */
     bool waits;  /* recvmsg(2) is to wait, where there is no deadline: one
@@ -37,9 +37,9 @@ int streams_recv(void *end, struct ipc_message *msg, int64_t timeout_ns);
 void streams_close(void *end);
 
 /* One recvmsg(2) that does not wait, into the frames, of at_most bytes.  A
- * descriptor that came goes to *gift; if it cannot, or nobody is there any
+ * descriptor that came goes to *passed; if it cannot, or nobody is there any
  * more: -EPIPE. */
-int stream_read(int fd, struct frames *in, size_t at_most, int *gift);
+int stream_read(int fd, struct frames *in, size_t at_most, int *passed);
 
 /* -- server --------------------------------------------------------------- */
 

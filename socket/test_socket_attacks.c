@@ -66,7 +66,7 @@ START_TEST(a_strange_address_is_told_in_letters)
 }
 END_TEST
 
-/* -- gifts ---------------------------------------------------------------- */
+/* -- descriptors ---------------------------------------------------------------- */
 
 START_TEST(more_descriptors_than_the_server_wants_leave_none_with_it)
 {
@@ -76,7 +76,7 @@ START_TEST(more_descriptors_than_the_server_wants_leave_none_with_it)
     } kind[] = {{"socket/stream", SOCK_STREAM},
                 {"socket/threads", SOCK_STREAM},
                 {"socket/seqpacket", SOCK_SEQPACKET}};
-    int gifts[32] = {0}; /* our standard input, so many times */
+    int fds[32] = {0}; /* our standard input, so many times */
     struct host server;
     struct client honest;
     int before;
@@ -88,7 +88,7 @@ START_TEST(more_descriptors_than_the_server_wants_leave_none_with_it)
     for (size_t n = 1; n <= 32; n++) {
         int fd = connect_to(server.where, kind[_i].type);
 
-        ssize_t sent = send_beside(fd, SCM_RIGHTS, gifts, n * sizeof *gifts);
+        ssize_t sent = send_beside(fd, SCM_RIGHTS, fds, n * sizeof *fds);
 
         if (sent == -1) /* since Linux 6.16: SO_PASSRIGHTS */
             ck_assert_int_eq(errno, EPERM);

@@ -74,7 +74,7 @@ END_TEST
 /* -- the channel ---------------------------------------------------------- */
 
 static void
-send_gifts(void *where)
+pass_descriptors(void *where)
 {
     uint8_t zeros[8 + WIRE_HEADER] = {0};
     struct iovec data = {.iov_base = zeros, .iov_len = sizeof zeros};
@@ -99,7 +99,7 @@ START_TEST(a_descriptor_beside_a_datagram_stays_nowhere)
     client_start(&server, &honest);
     expect_echo(&honest, 100);
     before = open_descriptors(server.server);
-    run_as(geteuid(), send_gifts, server.where);
+    run_as(geteuid(), pass_descriptors, server.where);
     expect_echo(&honest, 100); /* those before it in the queue were seen to */
     ck_assert_int_eq(open_descriptors(server.server), before);
     client_close(&honest);

@@ -32,10 +32,10 @@ gather(struct stream_end *end)
         timeout_for(&timeout, awaited_by(&end->in), now_ns());
         err = wait_for(end->fd, POLLIN, timeout_ends(&timeout));
         if (err == 0)
-            err = stream_read(end->fd, &end->in, SIZE_MAX, &end->gift);
+            err = stream_read(end->fd, &end->in, SIZE_MAX, &end->passed);
         if (err == -EAGAIN)
             err = 0;
-        if (end->gift != -1) /* no request comes with a descriptor */
+        if (end->passed != -1) /* no request comes with a descriptor */
             err = -EPIPE;
     }
     return err;

@@ -289,7 +289,7 @@ take(struct service *s, const struct ipc_request *req)
     int err = wire_decode(req->msg.buf, req->msg.len, req->msg.fd != -1, &h);
 
     if (err == 0 && (h.kind == WIRE_REPLY || req->msg.fd != -1))
-        err = -EBADMSG; /* our own reply come back, or an unwanted gift */
+        err = -EBADMSG; /* our own reply come back, or an unwanted descriptor */
     if (req->msg.fd != -1)
         close(req->msg.fd);
     if (err != 0)

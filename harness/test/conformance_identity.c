@@ -206,7 +206,7 @@ END_TEST
 START_TEST(a_gift_that_nobody_asked_for_is_refused)
 {
     uint8_t frame[WIRE_HEADER];
-    struct client giver;
+    struct client passer;
     int before, err;
 
     begin(_i);
@@ -221,16 +221,16 @@ START_TEST(a_gift_that_nobody_asked_for_is_refused)
     expect_echo(&client, 100);
     before = open_descriptors(server_pid(&server));
     for (unsigned announced = 0; announced <= 1; announced++) {
-        client_start(&server, &giver);
+        client_start(&server, &passer);
         put16(frame + 24, (uint16_t)announced);
-        err = raw_send(&giver, frame, sizeof frame, 0);
+        err = raw_send(&passer, frame, sizeof frame, 0);
         if (err == 0) { /* a kernel, or a socket, that lets it in */
-            expect_cut_off(&giver);
+            expect_cut_off(&passer);
         } else { /* SO_PASSRIGHTS: nothing was sent */
             ck_assert_int_eq(err, -EPERM);
-            expect_echo(&giver, 100);
+            expect_echo(&passer, 100);
         }
-        client_close(&giver);
+        client_close(&passer);
     }
     while (open_descriptors(server_pid(&server)) > before)
         expect_echo(&client, 100);

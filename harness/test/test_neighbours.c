@@ -137,7 +137,7 @@ END_TEST
 
 /* -- everybody at once ----------------------------------------------------- */
 
-enum manners { HALF_A_FRAME, RUBBISH, GIFTS, NEVER_READS, NEVER_STOPS, ALL };
+enum manners { HALF_A_FRAME, RUBBISH, DESCRIPTORS, NEVER_READS, NEVER_STOPS, ALL };
 
 static void
 misbehave(struct child *self, void *arg)
@@ -159,7 +159,7 @@ misbehave(struct child *self, void *arg)
         memset(frame, 'x', sizeof frame);
         raw_send(&c, frame, sizeof frame, -1);
         break;
-    case GIFTS:
+    case DESCRIPTORS:
         for (int i = 0; i < 50 && err == 0; i++)
             err = raw_send(&c, frame, WIRE_HEADER, 0);
         break;

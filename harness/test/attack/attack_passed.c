@@ -1,5 +1,5 @@
-/* attack_gifts.c - AF_UNIX sockets: what travels beside a message, what happens
- * to it on the way, and descriptors that a server gives away. */
+/* attack_passed.c - AF_UNIX sockets: what travels beside a message, what happens
+ * to it on the way, and descriptors that a server passes away. */
 #define _GNU_SOURCE /* vmsplice, splice, memmem */
 #include "test/attack/attack.h"
 #include "test/attack/silent.h"
@@ -29,13 +29,13 @@
 /* A request with n descriptors beside it, all the same one.  false: the kernel
  * does not let it in there (SO_PASSRIGHTS). */
 static bool
-send_gifts(int socket, int gift, size_t n)
+pass(int socket, int fd, size_t n)
 {
-    int gifts[MOST];
+    int fds[MOST];
 
     for (size_t i = 0; i < n; i++)
-        gifts[i] = gift;
-    if (send_beside(socket, SCM_RIGHTS, gifts, n * sizeof gift) == WIRE_HEADER)
+        fds[i] = fd;
+    if (send_beside(socket, SCM_RIGHTS, fds, n * sizeof fd) == WIRE_HEADER)
         return true;
     MUST(errno == EPERM);
     return false;
@@ -43,22 +43,22 @@ send_gifts(int socket, int gift, size_t n)
 
 /* -- 55, 56: descriptors -------------------------------------------------- */
 
-struct giver {
+struct passer {
     char where[ENDPOINT_SIZE];
-    size_t gifts, times;
+    size_t count, times;
 };
 
 static void
-bob_gives(void *arg)
+bob_passes(void *arg)
 {
-    const struct giver *g = arg;
+    const struct passer *g = arg;
     int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
     char byte;
 
     for (size_t i = 0; i < g->times; i++) {
         int fd = connect_and_enter(g->where, SOCK_STREAM);
 
-        while (send_gifts(fd, nothing, g->gifts) && recv(fd, &byte, 1, 0) == 1)
+        while (pass(fd, nothing, g->count) && recv(fd, &byte, 1, 0) == 1)
             continue; /* until he is cut off */
         close(fd);
     }
@@ -66,7 +66,7 @@ bob_gives(void *arg)
 
 /* The textbook's receiver: "there is room for one". */
 static bool
-keeps_what_it_gets(size_t gifts)
+keeps_what_it_gets(size_t count)
 {
     union {
         struct cmsghdr header;
@@ -82,7 +82,7 @@ keeps_what_it_gets(size_t gifts)
 
     MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
     before = open_descriptors(getpid());
-    MUST(send_gifts(pair[0], 0, gifts));
+    MUST(pass(pair[0], 0, count));
     MUST(recvmsg(pair[1], &m, MSG_CMSG_CLOEXEC) == WIRE_HEADER);
     memcpy(&one, CMSG_DATA(&control.header), sizeof one);
     close(one);
@@ -90,9 +90,9 @@ keeps_what_it_gets(size_t gifts)
 }
 
 static bool
-gives(size_t gifts, size_t times)
+passes(size_t count, size_t times)
 {
-    struct giver *g = shared(sizeof *g);
+    struct passer *g = shared(sizeof *g);
     struct host server;
     struct client honest;
     int before, after;
@@ -102,9 +102,9 @@ gives(size_t gifts, size_t times)
     MUST(whoami(&honest) == (int64_t)geteuid());
     before = open_descriptors(server.server);
     strcpy(g->where, server.where);
-    g->gifts = gifts;
+    g->count = count;
     g->times = times;
-    as_user(BOB, bob_gives, g);
+    as_user(BOB, bob_passes, g);
     MUST(whoami(&honest) == (int64_t)geteuid());
     after = open_descriptors(server.server);
     client_close(&honest);
@@ -113,20 +113,20 @@ gives(size_t gifts, size_t times)
 }
 
 static bool
-gives_three(bool naive)
+passes_three(bool naive)
 {
-    return naive ? keeps_what_it_gets(3) : gives(3, 10);
+    return naive ? keeps_what_it_gets(3) : passes(3, 10);
 }
 
 /* And who does not look for descriptors at all gets none; but who makes room
  * for all and uses one has the others for ever. */
 static bool
-gives_all_there_can_be(bool naive)
+passes_all_there_can_be(bool naive)
 {
     struct rlimit many = {1000, 1000};
 
     if (!naive)
-        return gives(MOST, 50);
+        return passes(MOST, 50);
     MUST(setrlimit(RLIMIT_NOFILE, &many) == 0);
     for (int i = 0; i < 50; i++)
         MUST(keeps_what_it_gets(MOST));
@@ -164,11 +164,11 @@ make_lingering(void)
 static void
 bob_lingers(struct actor *self, void *arg)
 {
-    int fd = connect_and_enter(arg, SOCK_STREAM), gift = make_lingering();
+    int fd = connect_and_enter(arg, SOCK_STREAM), passed = make_lingering();
 
     actor_step(self); /* the server is stopped */
-    if (send_gifts(fd, gift, 2))
-        close(gift); /* so that the server's close(2) is the last one */
+    if (pass(fd, passed, 2))
+        close(passed); /* so that the server's close(2) is the last one */
     actor_step(self);
 }
 
@@ -207,7 +207,7 @@ is_kept_waiting(struct actor *a, pid_t pid)
 }
 
 static bool
-gives_what_is_hard_to_close(bool naive)
+passes_what_is_hard_to_close(bool naive)
 {
     struct host server;
     struct actor bob, honest;
@@ -239,7 +239,7 @@ struct silence {
 };
 
 static void
-bob_gives_silence(struct actor *self, void *arg)
+bob_passes_silence(struct actor *self, void *arg)
 {
     const struct silence *s = arg;
     char path[PATH_MAX + 8];
@@ -250,7 +250,7 @@ bob_gives_silence(struct actor *self, void *arg)
     snprintf(path, sizeof path, "%s/file", s->dir);
     file = open(path, O_RDONLY | O_CLOEXEC);
     MUST(file != -1);
-    send_gifts(fd, file, 1);
+    pass(fd, file, 1);
     actor_step(self);
     actor_step(self); /* his own close(2) would wait as well */
 }
@@ -258,7 +258,7 @@ bob_gives_silence(struct actor *self, void *arg)
 /* Root mounts it for him, as fusermount3(1) does.  It goes with its server, and
  * then whoever waits for it is free. */
 static bool
-gives_what_never_closes(const char *mechanism, int type)
+passes_what_never_closes(const char *mechanism, int type)
 {
     struct silence *s = shared(sizeof *s);
     struct actor bob, honest;
@@ -273,7 +273,7 @@ gives_what_never_closes(const char *mechanism, int type)
     s->type = type;
     file_system = silent_start(s->dir, BOB);
     MUST(file_system > 0);
-    actor_start(&bob, BOB, bob_gives_silence, s);
+    actor_start(&bob, BOB, bob_passes_silence, s);
     actor_wait(&bob);
     actor_start(&honest, geteuid(), ask, &server);
     stuck = is_kept_waiting(&honest, server.server);
@@ -284,24 +284,24 @@ gives_what_never_closes(const char *mechanism, int type)
 }
 
 static bool
-gives_what_never_closes_to_stream(bool naive)
+passes_what_never_closes_to_stream(bool naive)
 {
     (void)naive;
-    return gives_what_never_closes("socket/stream", SOCK_STREAM);
+    return passes_what_never_closes("socket/stream", SOCK_STREAM);
 }
 
 static bool
-gives_what_never_closes_to_seqpacket(bool naive)
+passes_what_never_closes_to_seqpacket(bool naive)
 {
     (void)naive;
-    return gives_what_never_closes("socket/seqpacket", SOCK_SEQPACKET);
+    return passes_what_never_closes("socket/seqpacket", SOCK_SEQPACKET);
 }
 
 static bool
-gives_what_never_closes_to_dgram(bool naive)
+passes_what_never_closes_to_dgram(bool naive)
 {
     (void)naive;
-    return gives_what_never_closes("socket/dgram", SOCK_DGRAM);
+    return passes_what_never_closes("socket/dgram", SOCK_DGRAM);
 }
 
 /* -- 64: a message that changes after it was sent ------------------------- */
@@ -353,10 +353,10 @@ read_and_look(int socket, uint8_t *page)
     static uint8_t buf[4096];
     struct ipc_message msg = {.buf = buf, .cap = sizeof buf};
     struct frames in;
-    int gift = -1, got;
+    int passed = -1, got;
 
     frames_init(&in);
-    MUST(stream_read(socket, &in, SIZE_MAX, &gift) == 0);
+    MUST(stream_read(socket, &in, SIZE_MAX, &passed) == 0);
     lengthen(page);
     got = frames_take(&in, &msg);
     frames_free(&in);
@@ -465,24 +465,24 @@ passrights_missing(void)
 
 #define M .mechanism = "socket/stream"
 
-const struct attack gift_attacks[] = {
+const struct attack passed_attacks[] = {
     {55, M, "sends three descriptors for one", .how = "all but one are closed",
-     .alone = true, .run = gives_three},
+     .alone = true, .run = passes_three},
     {56, M, "sends 253 descriptors, 50 times",
      .how = "room for all, and closed", .alone = true,
-     .run = gives_all_there_can_be},
+     .run = passes_all_there_can_be},
     {57, M, "sends a socket that lingers", .how = "SO_LINGER is taken off",
-     .alone = true, .run = gives_what_is_hard_to_close},
+     .alone = true, .run = passes_what_is_hard_to_close},
     {150, M, "sends a file that never closes", .without = "passrights",
      .how = "SO_PASSRIGHTS: EPERM", .missing = passrights_missing,
-     .run = gives_what_never_closes_to_stream},
+     .run = passes_what_never_closes_to_stream},
     {150, "socket/seqpacket", "sends a file that never closes",
      .without = "passrights", .how = "SO_PASSRIGHTS: EPERM",
      .missing = passrights_missing,
-     .run = gives_what_never_closes_to_seqpacket},
+     .run = passes_what_never_closes_to_seqpacket},
     {150, "socket/dgram", "sends a file that never closes",
      .without = "passrights", .how = "SO_PASSRIGHTS: EPERM",
-     .missing = passrights_missing, .run = gives_what_never_closes_to_dgram},
+     .missing = passrights_missing, .run = passes_what_never_closes_to_dgram},
     {64, M, "changes a message after it was sent",
      .how = "read once, no MSG_PEEK", .alone = true,
      .run = changes_it_on_the_way},
