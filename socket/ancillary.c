@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -55,14 +56,29 @@ ancillary_send(int socket, struct iovec *data, size_t pieces, int fd)
 #define SO_PASSRIGHTS 83
 #endif
 
+static atomic_bool descriptors_come;
+
+/* Without "passrights" a new kernel is used as if it were an old one. */
 int
 ancillary_refuse_descriptors(int socket)
 {
-    const int off = DEFENCE("passrights", 0, 1);
+    const int off = 0;
+    int err = -ENOPROTOOPT;
 
-    return setsockopt(socket, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off) == -1
-               ? -errno
-               : 0;
+    if (DEFENCE("passrights", true, false))
+        err = setsockopt(socket, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off) ==
+                      -1
+                  ? -errno
+                  : 0;
+    if (err != 0)
+        atomic_store(&descriptors_come, true);
+    return err;
+}
+
+bool
+ancillary_descriptors_come(void)
+{
+    return atomic_load_explicit(&descriptors_come, memory_order_relaxed);
 }
 
 void
@@ -98,6 +114,46 @@ take_descriptors(struct cmsghdr *h, struct ancillary *a)
  * closes for us, and in our time (ancillary_discard()). */
 #define MAX_DESCRIPTORS 253
 
+static void
+take_ids(const struct cmsghdr *h, struct ancillary *a)
+{
+    memcpy(&a->who, CMSG_DATA(h), sizeof a->who);
+    a->stamped = true;
+}
+
+/* There is room for the sender's ids, if they come, and for nothing else:
+ * MSG_CTRUNC says that there was something else. */
+bool
+ancillary_look(int socket, struct msghdr *msg, struct ancillary *a)
+{
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(struct ucred))];
+    } control;
+    struct msghdr m = *msg;
+    ssize_t n;
+
+    if (DEFENCE("drain", !ancillary_descriptors_come(), true))
+        return false;
+    m.msg_control = a != NULL ? &control : NULL;
+    m.msg_controllen = a != NULL ? sizeof control : 0;
+    n = recvmsg(socket, &m, MSG_PEEK | MSG_DONTWAIT);
+    if (n > 0 && msg->msg_iovlen == 1)
+        msg->msg_iov->iov_len = (size_t)n;
+    if (n == -1)
+        return false;
+    if ((m.msg_flags & MSG_CTRUNC) == 0)
+        return false;
+    if (a != NULL) {
+        struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+
+        *a = (struct ancillary){.fd = -1, .who = {.uid = (uid_t)-1}};
+        if (h != NULL && h->cmsg_type == SCM_CREDENTIALS)
+            take_ids(h, a);
+    }
+    return true;
+}
+
 static ssize_t
 receive(int socket, struct msghdr *msg, struct ancillary *a, int flags)
 {
@@ -123,10 +179,8 @@ receive(int socket, struct msghdr *msg, struct ancillary *a, int flags)
             continue;
         if (h->cmsg_type == SCM_RIGHTS)
             take_descriptors(h, a);
-        if (h->cmsg_type == SCM_CREDENTIALS) {
-            memcpy(&a->who, CMSG_DATA(h), sizeof a->who);
-            a->stamped = true;
-        }
+        if (h->cmsg_type == SCM_CREDENTIALS)
+            take_ids(h, a);
     }
     if (msg->msg_flags & MSG_CTRUNC) { /* our table of descriptors is full */
         if (a->fd != -1)

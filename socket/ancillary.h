@@ -37,9 +37,22 @@ ssize_t ancillary_await(int socket, struct msghdr *msg, struct ancillary *a);
  * connections that it accepts: EPERM, to him.  One that has come must be closed,
  * and its sender decides how long that takes: a file of his own file system
  * (FUSE) for ever, and no signal helps; 1 GiB of memory half a second.
- *   -ENOPROTOOPT  a kernel before Linux 6.16: they come, and are discarded
+ *   -ENOPROTOOPT  a kernel before Linux 6.16: they come (drain.h)
  */
 int ancillary_refuse_descriptors(int socket);
+
+/* Has the kernel not been able to promise that? */
+bool ancillary_descriptors_come(void);
+
+/*
+ * Looks at what is to be received next (MSG_PEEK), where descriptors may come:
+ * is there one beside it?  Then it should not be received here.  Where none can
+ * come no call is made, and the answer is no.
+ *   a  NULL; or, if the socket has SO_PASSCRED, who sent it, if the answer is yes
+ * If it is no, what msg has room for is cut to what has been looked at, if it is
+ * one piece: a stream goes on, and its next bytes have not been seen.
+ */
+bool ancillary_look(int socket, struct msghdr *msg, struct ancillary *a);
 
 /* Closes a descriptor that a stranger sent. */
 void ancillary_discard(int fd);

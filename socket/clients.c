@@ -4,6 +4,7 @@
 
 #include "ancillary.h"
 #include "core/clock.h"
+#include "drain.h"
 #include "handshake.h"
 
 #include <errno.h>
@@ -123,7 +124,7 @@ clients_drop(struct clients *s, struct connection *c)
     /* close(2) would take it out of epoll's set only if nobody else has the
      * same open file: a child that another thread forks has, for a moment. */
     epoll_ctl(s->epoll, EPOLL_CTL_DEL, c->fd, NULL);
-    close(c->fd);
+    drain_close(c->fd, c->peer.uid);
     frames_free(&c->in);
     unsent_free(&c->out);
     sessions_leave(&s->sessions, (unsigned)(c - s->connections));
@@ -138,8 +139,8 @@ add_client(struct clients *s, const struct connection *new)
     int slot = sessions_choose(&s->sessions, new->peer.uid, now), err;
     struct connection *c;
 
-    if (slot < 0)
-        return slot;
+    if (slot < 0 || drain_is_full(new->peer.uid))
+        return -EAGAIN;
     c = &s->connections[slot];
     if (c->fd != 0)
         clients_drop(s, c);
@@ -165,7 +166,7 @@ accept_client(struct clients *s)
     struct connection new = {.fd = handshake_accept(s->listener, &s->spare)};
 
     if (new.fd != -1 && (s->identify(&new) != 0 || add_client(s, &new) != 0))
-        close(new.fd);
+        drain_close(new.fd, (uid_t)-1);
 }
 
 /* -- waiting -------------------------------------------------------------- */

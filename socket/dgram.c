@@ -28,6 +28,7 @@
 #include "core/clock.h"
 #include "core/defence.h"
 #include "core/wire.h"
+#include "drain.h"
 #include "local.h"
 #include "members.h"
 
@@ -103,26 +104,45 @@ dgram_create(void *srv, const char *name)
     return err;
 }
 
+/* Whose session this datagram of n bytes names; NULL: nobody's.  The name is no
+ * secret, but only its owner may use it. */
+static struct member *
+sender(struct server *s, const uint8_t prefix[PREFIX], size_t n,
+       const struct ancillary *beside)
+{
+    struct member *member =
+        n < PREFIX ? NULL : members_find(&s->members, get64(prefix));
+
+    if (member != NULL &&
+        DEFENCE("session", !beside->stamped || beside->who.uid != member->uid,
+                false))
+        return NULL;
+    return member;
+}
+
 /* One datagram.  1: *req is a request. */
 static int
 take_datagram(struct server *s, struct ipc_request *req)
 {
-    uint8_t prefix[PREFIX];
+    uint8_t prefix[PREFIX] = {0};
     struct iovec data[] = {{.iov_base = prefix, .iov_len = PREFIX},
                            {.iov_base = req->msg.buf, .iov_len = req->msg.cap}};
     struct msghdr m = {.msg_iov = data, .msg_iovlen = 2};
     struct member *member;
     struct ancillary beside;
-    ssize_t n = ancillary_receive(s->socket, &m, &beside);
+    ssize_t n;
 
+    if (ancillary_look(s->socket, &m, &beside)) {
+        drain_datagram(s->socket, beside.who.uid);
+        member = sender(s, prefix, PREFIX, &beside);
+        if (member != NULL)
+            members_drop(&s->members, member);
+        return 0;
+    }
+    n = ancillary_receive(s->socket, &m, &beside);
     if (n < 0)
         return 0;
-    member = n < PREFIX ? NULL : members_find(&s->members, get64(prefix));
-    /* A session's name is no secret, but only its owner may use it. */
-    if (member != NULL &&
-        DEFENCE("session", !beside.stamped || beside.who.uid != member->uid,
-                false))
-        member = NULL;
+    member = sender(s, prefix, (size_t)n, &beside);
     /* No request comes with a descriptor. */
     if (beside.fd != -1 || beside.refused || (m.msg_flags & MSG_TRUNC) != 0) {
         if (beside.fd != -1)

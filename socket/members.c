@@ -5,6 +5,7 @@
 #include "ancillary.h"
 #include "core/clock.h"
 #include "core/wire.h"
+#include "drain.h"
 #include "handshake.h"
 
 #include <errno.h>
@@ -84,8 +85,8 @@ add(struct members *m, const struct member *new, const struct ipc_peer *peer)
     int slot = sessions_choose(&m->sessions, peer->uid, now), err;
     struct member *to;
 
-    if (slot < 0)
-        return slot;
+    if (slot < 0 || drain_is_full(peer->uid))
+        return -EAGAIN;
     to = &m->member[slot];
     if (to->fd != 0)
         members_drop(m, to);
@@ -116,12 +117,12 @@ let_join(struct members *m)
         return;
     if (local_identify(new.fd, &peer, new.address) != 0 ||
         peer.uid == (uid_t)-1 || record_widen(new.fd) != 0) {
-        close(new.fd);
+        drain_close(new.fd, (uid_t)-1);
         return;
     }
     new.uid = peer.uid;
     if (add(m, &new, &peer) != 0)
-        close(new.fd);
+        drain_close(new.fd, peer.uid);
 }
 
 uint64_t
@@ -148,7 +149,7 @@ void
 members_drop(struct members *m, struct member *gone)
 {
     unwatch(m, gone->fd);
-    close(gone->fd); /* the client reads an end of file */
+    drain_close(gone->fd, gone->uid); /* the client reads an end of file */
     unsent_free(&gone->out);
     sessions_leave(&m->sessions, (unsigned)(gone - m->member));
     *gone = (struct member){.fd = 0};

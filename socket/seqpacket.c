@@ -53,8 +53,13 @@ take_record(struct clients *s, struct connection *c, struct ipc_request *req)
     struct iovec data = {.iov_base = req->msg.buf, .iov_len = req->msg.cap};
     struct msghdr m = {.msg_iov = &data, .msg_iovlen = 1};
     struct ancillary beside;
-    ssize_t n = ancillary_receive(c->fd, &m, &beside);
+    ssize_t n;
 
+    if (ancillary_look(c->fd, &m, &beside)) {
+        clients_drop(s, c);
+        return 0;
+    }
+    n = ancillary_receive(c->fd, &m, &beside);
     if (n == -EAGAIN || n == -EINTR)
         return 0;
     /* No bytes may be the end, or an empty record; but the end has no sender.

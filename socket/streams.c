@@ -10,8 +10,13 @@
 #include <poll.h>
 #include <unistd.h>
 
+/* How: by the server, where nothing may be beside the bytes; or by the client,
+ * which waits for them, or does not. */
+enum reading { WANTS_NO_DESCRIPTOR, POLLS, WAITS };
+
 static int
-read_some(int fd, struct frames *in, size_t at_most, int *passed, bool wait)
+read_some(int fd, struct frames *in, size_t at_most, int *passed,
+          enum reading how)
 {
     size_t room;
     void *to = frames_space(in, &room);
@@ -23,8 +28,10 @@ read_some(int fd, struct frames *in, size_t at_most, int *passed, bool wait)
 
     if (to == NULL)
         return -ENOMEM;
-    n = wait ? ancillary_await(fd, &msg, &beside)
-             : ancillary_receive(fd, &msg, &beside);
+    if (how == WANTS_NO_DESCRIPTOR && ancillary_look(fd, &msg, NULL))
+        return -EPIPE;
+    n = how == WAITS ? ancillary_await(fd, &msg, &beside)
+                     : ancillary_receive(fd, &msg, &beside);
     if (n < 0)
         return (int)n;
     if (beside.refused)
@@ -42,9 +49,15 @@ read_some(int fd, struct frames *in, size_t at_most, int *passed, bool wait)
 }
 
 int
-stream_read(int fd, struct frames *in, size_t at_most, int *passed)
+stream_read(int fd, struct frames *in)
 {
-    return read_some(fd, in, at_most, passed, false);
+    int passed = -1, err;
+
+    err = read_some(fd, in, SIZE_MAX, &passed, WANTS_NO_DESCRIPTOR);
+    if (passed == -1)
+        return err;
+    ancillary_discard(passed);
+    return -EPIPE;
 }
 
 /* -- client --------------------------------------------------------------- */
@@ -102,7 +115,7 @@ streams_recv(void *end, struct ipc_message *msg, int64_t timeout_ns)
         if (err == 0)
             err = read_some(e->fd, &e->in,
                             e->passed == -1 ? SIZE_MAX : frames_missing(&e->in),
-                            &e->passed, waits);
+                            &e->passed, waits ? WAITS : POLLS);
         if (err != 0 && err != -EAGAIN)
             return err;
     }
@@ -166,17 +179,13 @@ streams_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 
     while (!take_request(s, req)) {
         struct connection *c;
-        int passed = -1, err = clients_wait(s, deadline, &c);
+        int err = clients_wait(s, deadline, &c);
 
         if (err != 0)
             return err;
         if (c == NULL)
             continue;
-        err = stream_read(c->fd, &c->in, SIZE_MAX, &passed);
-        if (passed != -1) { /* no request comes with a descriptor */
-            ancillary_discard(passed);
-            err = -EPIPE;
-        }
+        err = stream_read(c->fd, &c->in);
         if (err == 0)
             clients_heard(s, c, awaited_by(&c->in));
         else if (err != -EAGAIN && err != -EINTR)

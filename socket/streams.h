@@ -36,12 +36,11 @@ int streams_send(void *end, const struct ipc_message *msg, int64_t timeout_ns);
 int streams_recv(void *end, struct ipc_message *msg, int64_t timeout_ns);
 void streams_close(void *end);
 
-/* One recvmsg(2) that does not wait, into the frames, of at_most bytes.  A
- * descriptor that came goes to *passed; if it cannot, or nobody is there any
- * more: -EPIPE. */
-int stream_read(int fd, struct frames *in, size_t at_most, int *passed);
-
 /* -- server --------------------------------------------------------------- */
+
+/* One recvmsg(2) that does not wait, into the frames.  No request comes with a
+ * descriptor: with one, or if nobody is there any more, -EPIPE. */
+int stream_read(int fd, struct frames *in);
 
 /* next() of ipc.h, for a struct clients. */
 int streams_next(void *srv, struct ipc_request *req, int64_t timeout_ns);

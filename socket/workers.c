@@ -4,6 +4,7 @@
 
 #include "ancillary.h"
 #include "core/clock.h"
+#include "drain.h"
 #include "handshake.h"
 
 #include <errno.h>
@@ -32,11 +33,9 @@ gather(struct stream_end *end)
         timeout_for(&timeout, awaited_by(&end->in), now_ns());
         err = wait_for(end->fd, POLLIN, timeout_ends(&timeout));
         if (err == 0)
-            err = stream_read(end->fd, &end->in, SIZE_MAX, &end->passed);
+            err = stream_read(end->fd, &end->in);
         if (err == -EAGAIN)
             err = 0;
-        if (end->passed != -1) /* no request comes with a descriptor */
-            err = -EPIPE;
     }
     return err;
 }
@@ -118,7 +117,8 @@ serve_client(void *arg)
     unsent_free(&c->out);
     sessions_leave(&w->sessions, (unsigned)(c - w->worker));
     pthread_mutex_unlock(&w->lock);
-    streams_close(&c->end);
+    drain_close(c->end.fd, c->peer.uid);
+    frames_free(&c->end.in);
     if (c->answer.fd != -1)
         close(c->answer.fd);
     free(buf);
@@ -167,8 +167,8 @@ start_worker(struct workers *w, int fd)
     pthread_mutex_lock(&w->lock);
     slot = sessions_choose(&w->sessions, peer.uid, now_ns());
     pthread_mutex_unlock(&w->lock);
-    if (slot < 0)
-        return slot;
+    if (slot < 0 || drain_is_full(peer.uid))
+        return -EAGAIN;
     c = &w->worker[slot];
     vacate(c, 0); /* idle: it has no answer to send */
     pthread_mutex_lock(&w->lock);
@@ -202,7 +202,7 @@ accept_clients(void *arg)
         wait_for(w->listener, POLLIN, NO_DEADLINE);
         fd = handshake_accept(w->listener, &w->spare);
         if (fd != -1 && start_worker(w, fd) != 0)
-            close(fd);
+            drain_close(fd, (uid_t)-1);
         pthread_mutex_lock(&w->lock);
         stopping = w->stopping;
         pthread_mutex_unlock(&w->lock);

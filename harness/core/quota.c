@@ -19,6 +19,7 @@ const struct quota_kind_limits quota_kinds[QUOTA_KINDS] = {
     [QUOTA_REMEMBERED] = {"remembered", "request ids", 256, 16384, 0},
     [QUOTA_SLOW] = {"slow", "requests", 16, 64, 0},
     [QUOTA_MEMORY] = {"memory", "bytes", 8 << 20, 64 << 20, 0},
+    [QUOTA_CLOSING] = {"closing", "threads", 8, 64, 0},
     /* 1 MiB at once, then 16 KiB a second. */
     [QUOTA_LOG] = {"log", "bytes", 1 << 20, 16 << 20, 16 << 10},
     [QUOTA_AUDIT] = {"audit", "bytes", 1 << 20, 16 << 20, 16 << 10},

@@ -57,6 +57,7 @@ enum quota_kind {
     QUOTA_REMEMBERED, /* ids of requests that are carried out once */
     QUOTA_SLOW,       /* requests under way that take long */
     QUOTA_MEMORY,     /* of replies that are not taken */
+    QUOTA_CLOSING,    /* descriptors that take long to close */
     QUOTA_LOG,        /* what append_log writes */
     QUOTA_AUDIT,
     QUOTA_KINDS,

@@ -193,6 +193,9 @@ void become_user(uid_t uid);
 
 /* -- servers and clients (servers.c) -------------------------------------- */
 
+/* A server of this program; NULL: as the next one. */
+void serve_by(struct host *h, const char *mechanism, const char *program);
+
 /* A server of this build (in a naive run: of the naive one) in run_dir. */
 void serve(struct host *h, const char *mechanism);
 

@@ -258,7 +258,7 @@ bob_passes_silence(struct actor *self, void *arg)
 /* Root mounts it for him, as fusermount3(1) does.  It goes with its server, and
  * then whoever waits for it is free. */
 static bool
-passes_what_never_closes(const char *mechanism, int type)
+passes_to(const char *mechanism, int type, const char *ipcd)
 {
     struct silence *s = shared(sizeof *s);
     struct actor bob, honest;
@@ -268,7 +268,7 @@ passes_what_never_closes(const char *mechanism, int type)
 
     snprintf(s->dir, sizeof s->dir, "%s/silent", stage_dir);
     MUST(mkdir(s->dir, 0755) == 0);
-    serve(&server, mechanism);
+    serve_by(&server, mechanism, ipcd);
     strcpy(s->where, server.where);
     s->type = type;
     file_system = silent_start(s->dir, BOB);
@@ -287,21 +287,55 @@ static bool
 passes_what_never_closes_to_stream(bool naive)
 {
     (void)naive;
-    return passes_what_never_closes("socket/stream", SOCK_STREAM);
+    return passes_to("socket/stream", SOCK_STREAM, NULL);
 }
 
 static bool
 passes_what_never_closes_to_seqpacket(bool naive)
 {
     (void)naive;
-    return passes_what_never_closes("socket/seqpacket", SOCK_SEQPACKET);
+    return passes_to("socket/seqpacket", SOCK_SEQPACKET, NULL);
 }
 
 static bool
 passes_what_never_closes_to_dgram(bool naive)
 {
     (void)naive;
-    return passes_what_never_closes("socket/dgram", SOCK_DGRAM);
+    return passes_to("socket/dgram", SOCK_DGRAM, NULL);
+}
+
+/* -- 200: the same, where the kernel does not keep it out (before 6.16) ----- */
+
+/* The defended run has a naive server, too, but only "passrights" is left out
+ * of it, as if the kernel were an old one. */
+static bool
+passes_to_old(const char *mechanism, int type, bool naive)
+{
+    char program[PATH_MAX];
+
+    MUST(program_path(naive ? "ipcd" : "naive/ipcd", program, sizeof program) ==
+         0);
+    if (!naive)
+        MUST(setenv("IPCLAB_WITHOUT", "passrights", 1) == 0);
+    return passes_to(mechanism, type, program);
+}
+
+static bool
+passes_to_old_stream(bool naive)
+{
+    return passes_to_old("socket/stream", SOCK_STREAM, naive);
+}
+
+static bool
+passes_to_old_seqpacket(bool naive)
+{
+    return passes_to_old("socket/seqpacket", SOCK_SEQPACKET, naive);
+}
+
+static bool
+passes_to_old_dgram(bool naive)
+{
+    return passes_to_old("socket/dgram", SOCK_DGRAM, naive);
 }
 
 /* -- 64: a message that changes after it was sent ------------------------- */
@@ -353,10 +387,10 @@ read_and_look(int socket, uint8_t *page)
     static uint8_t buf[4096];
     struct ipc_message msg = {.buf = buf, .cap = sizeof buf};
     struct frames in;
-    int passed = -1, got;
+    int got;
 
     frames_init(&in);
-    MUST(stream_read(socket, &in, SIZE_MAX, &passed) == 0);
+    MUST(stream_read(socket, &in) == 0);
     lengthen(page);
     got = frames_take(&in, &msg);
     frames_free(&in);
@@ -473,16 +507,25 @@ const struct attack passed_attacks[] = {
      .run = passes_all_there_can_be},
     {57, M, "sends a socket that lingers", .how = "SO_LINGER is taken off",
      .alone = true, .run = passes_what_is_hard_to_close},
-    {150, M, "sends a file that never closes", .without = "passrights",
+    {150, M, "sends a file that never closes", .without = "passrights,drain",
      .how = "SO_PASSRIGHTS: EPERM", .missing = passrights_missing,
      .run = passes_what_never_closes_to_stream},
     {150, "socket/seqpacket", "sends a file that never closes",
-     .without = "passrights", .how = "SO_PASSRIGHTS: EPERM",
+     .without = "passrights,drain", .how = "SO_PASSRIGHTS: EPERM",
      .missing = passrights_missing,
      .run = passes_what_never_closes_to_seqpacket},
     {150, "socket/dgram", "sends a file that never closes",
-     .without = "passrights", .how = "SO_PASSRIGHTS: EPERM",
+     .without = "passrights,drain", .how = "SO_PASSRIGHTS: EPERM",
      .missing = passrights_missing, .run = passes_what_never_closes_to_dgram},
+    {200, M, "the same, before Linux 6.16", .without = "passrights,drain",
+     .how = "a thread that only closes", .missing = silent_missing,
+     .run = passes_to_old_stream},
+    {200, "socket/seqpacket", "the same, before Linux 6.16",
+     .without = "passrights,drain", .how = "a thread that only closes",
+     .missing = silent_missing, .run = passes_to_old_seqpacket},
+    {200, "socket/dgram", "the same, before Linux 6.16",
+     .without = "passrights,drain", .how = "a thread that only receives",
+     .missing = silent_missing, .run = passes_to_old_dgram},
     {64, M, "changes a message after it was sent",
      .how = "read once, no MSG_PEEK", .alone = true,
      .run = changes_it_on_the_way},

@@ -34,7 +34,7 @@ server_failed(const struct ipc_mechanism *m)
     _exit(EXIT_MISSING);
 }
 
-static void
+void
 serve_by(struct host *h, const char *mechanism, const char *program)
 {
     /* As root: what refuses is to be the defence, not what root gave up. */
