@@ -137,9 +137,9 @@ passes_all_there_can_be(bool naive)
 
 /* A TCP socket full of what nobody takes, that is to wait for it: SO_LINGER. */
 static int
-make_lingering(void)
+make_lingering(int seconds)
 {
-    const struct linger ten = {.l_onoff = 1, .l_linger = 10};
+    const struct linger linger = {.l_onoff = 1, .l_linger = seconds};
     struct sockaddr_in at = {.sin_family = AF_INET,
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof at;
@@ -155,7 +155,7 @@ make_lingering(void)
     MUST(poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1) == 1);
     while (write(fd, bytes, sizeof bytes) > 0)
         continue;
-    MUST(setsockopt(fd, SOL_SOCKET, SO_LINGER, &ten, sizeof ten) == 0);
+    MUST(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) == 0);
     MUST(fcntl(fd, F_SETFL, 0) == 0); /* close(2) is to wait */
     return fd;
 }
@@ -164,7 +164,7 @@ make_lingering(void)
 static void
 bob_lingers(struct actor *self, void *arg)
 {
-    int fd = connect_and_enter(arg, SOCK_STREAM), passed = make_lingering();
+    int fd = connect_and_enter(arg, SOCK_STREAM), passed = make_lingering(10);
 
     actor_step(self); /* the server is stopped */
     if (pass(fd, passed, 2))
@@ -184,7 +184,7 @@ ask(struct actor *self, void *arg)
 static void
 textbook_closes(struct actor *self, void *arg)
 {
-    int fd = make_lingering();
+    int fd = make_lingering(10);
 
     (void)arg;
     actor_step(self);
@@ -231,6 +231,20 @@ passes_what_is_hard_to_close(bool naive)
     return stuck;
 }
 
+/* A server that thinks its kernel is older than 6.16.  In the defended run it is
+ * a naive server, too, but only "passrights" is left out of it. */
+static void
+serve_old(struct host *h, const char *mechanism, bool naive)
+{
+    char program[PATH_MAX];
+
+    MUST(program_path(naive ? "ipcd" : "naive/ipcd", program, sizeof program) ==
+         0);
+    if (!naive)
+        MUST(setenv("IPCLAB_WITHOUT", "passrights", 1) == 0);
+    serve_by(h, mechanism, program);
+}
+
 /* -- 150: a descriptor whose closing never ends ---------------------------- */
 
 struct silence {
@@ -256,9 +270,9 @@ bob_passes_silence(struct actor *self, void *arg)
 }
 
 /* Root mounts it for him, as fusermount3(1) does.  It goes with its server, and
- * then whoever waits for it is free. */
+ * then whoever waits for it is free.  old: NULL, or serve_old()'s naive. */
 static bool
-passes_to(const char *mechanism, int type, const char *ipcd)
+passes_to(const char *mechanism, int type, const bool *old)
 {
     struct silence *s = shared(sizeof *s);
     struct actor bob, honest;
@@ -268,7 +282,10 @@ passes_to(const char *mechanism, int type, const char *ipcd)
 
     snprintf(s->dir, sizeof s->dir, "%s/silent", stage_dir);
     MUST(mkdir(s->dir, 0755) == 0);
-    serve_by(&server, mechanism, ipcd);
+    if (old != NULL)
+        serve_old(&server, mechanism, *old);
+    else
+        serve(&server, mechanism);
     strcpy(s->where, server.where);
     s->type = type;
     file_system = silent_start(s->dir, BOB);
@@ -306,18 +323,10 @@ passes_what_never_closes_to_dgram(bool naive)
 
 /* -- 200: the same, where the kernel does not keep it out (before 6.16) ----- */
 
-/* The defended run has a naive server, too, but only "passrights" is left out
- * of it, as if the kernel were an old one. */
 static bool
 passes_to_old(const char *mechanism, int type, bool naive)
 {
-    char program[PATH_MAX];
-
-    MUST(program_path(naive ? "ipcd" : "naive/ipcd", program, sizeof program) ==
-         0);
-    if (!naive)
-        MUST(setenv("IPCLAB_WITHOUT", "passrights", 1) == 0);
-    return passes_to(mechanism, type, program);
+    return passes_to(mechanism, type, &naive);
 }
 
 static bool
@@ -336,6 +345,71 @@ static bool
 passes_to_old_dgram(bool naive)
 {
     return passes_to_old("socket/dgram", SOCK_DGRAM, naive);
+}
+
+/* -- 201: a descriptor in a message that nobody reads ----------------------- */
+
+struct unread {
+    char where[ENDPOINT_SIZE];
+    int seconds;
+};
+
+/* After the first record he is cut off, and the second goes with him. */
+static void
+bob_leaves_it_unread(struct actor *self, void *arg)
+{
+    const struct unread *u = arg;
+    int fd = connect_and_enter(u->where, SOCK_SEQPACKET);
+    int passed = make_lingering(u->seconds);
+
+    actor_step(self); /* the server is stopped */
+    MUST(send(fd, "rubbish", 7, MSG_NOSIGNAL) == 7);
+    if (pass(fd, passed, 1))
+        close(passed);
+    actor_step(self);
+}
+
+/* Is this actor's next step kept back until nobody in pid is in close(2) any
+ * more?  There may be somebody who serves nobody. */
+static bool
+is_served_after(struct actor *a, pid_t pid)
+{
+    bool was_stuck = false, there, stuck;
+
+    actor_wait(a);
+    actor_go(a);
+    do {
+        there = actor_is_there(a);
+        stuck = is_stuck(pid, SYS_close);
+        was_stuck = was_stuck || stuck;
+    } while (!there);
+    actor_kill(a);
+    return was_stuck && !stuck;
+}
+
+/* The control ends, when the second is over. */
+static bool
+passes_what_is_not_read(bool naive)
+{
+    struct unread *u = shared(sizeof *u);
+    struct host server;
+    struct actor bob, honest;
+    bool after;
+
+    serve_old(&server, "socket/seqpacket", naive);
+    strcpy(u->where, server.where);
+    u->seconds = naive ? 1 : 10;
+    actor_start(&bob, BOB, bob_leaves_it_unread, u);
+    actor_wait(&bob);
+    pause_server(&server);
+    actor_go(&bob);
+    actor_wait(&bob);
+    actor_start(&honest, geteuid(), ask, &server);
+    resume_server(&server);
+    after = is_served_after(&honest, server.pid);
+    actor_kill(&bob);
+    host_stop(&server);
+    return after;
 }
 
 /* -- 64: a message that changes after it was sent ------------------------- */
@@ -526,6 +600,9 @@ const struct attack passed_attacks[] = {
     {200, "socket/dgram", "the same, before Linux 6.16",
      .without = "passrights,drain", .how = "a thread that only receives",
      .missing = silent_missing, .run = passes_to_old_dgram},
+    {201, "socket/seqpacket", "leaves a socket that lingers unread",
+     .without = "passrights,drain", .how = "a thread that only closes",
+     .run = passes_what_is_not_read},
     {64, M, "changes a message after it was sent",
      .how = "read once, no MSG_PEEK", .alone = true,
      .run = changes_it_on_the_way},
