@@ -63,9 +63,12 @@ expect_refusal(const char *program, int in)
     close(page);
 }
 
+/* The kernel still takes signals for a process that has ended and that nobody has
+ * waited for; only its pidfd tells.  Afterwards it is ESRCH. */
 START_TEST(a_server_whose_client_is_dead_signals_nobody)
 {
     pid_t pid = fork();
+    siginfo_t info;
     int dead;
 
     m = ipc_registry[_i];
@@ -73,10 +76,13 @@ START_TEST(a_server_whose_client_is_dead_signals_nobody)
         _exit(0);
     ck_assert_int_ne(pid, -1);
     dead = pidfd_of(pid);
-    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    ck_assert_int_eq(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
     block(SIGUSR1, SIGRTMIN + 3, SIGRTMIN);
     server_start(&server, m);
+    ck_assert_int_eq(kill(pid, 0), 0);
     /* Its parent, to judge by getppid(2), is this test. */
+    expect_refusal(server.program, dead);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
     expect_refusal(server.program, dead);
     ck_assert_int_eq(take(NULL), -1);
     close(dead);

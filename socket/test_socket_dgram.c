@@ -101,7 +101,7 @@ START_TEST(a_descriptor_beside_a_datagram_stays_nowhere)
     before = open_descriptors(server.server);
     run_as(geteuid(), pass_descriptors, server.where);
     expect_echo(&honest, 100); /* those before it in the queue were seen to */
-    ck_assert_int_eq(open_descriptors(server.server), before);
+    ck_assert_int_le(open_descriptors(server.server), before);
     client_close(&honest);
     server_stop(&server);
 }

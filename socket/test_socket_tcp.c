@@ -157,6 +157,68 @@ START_TEST(tcp_looks_up_who_is_at_the_other_end)
 }
 END_TEST
 
+/* What a client does after its first request, before the server reads it. */
+static void
+stay(int fd)
+{
+    (void)fd;
+}
+
+static void
+hang_up(int fd)
+{
+    close(fd);
+}
+
+static void
+say_no_more(int fd)
+{
+    shutdown(fd, SHUT_WR);
+}
+
+static void
+reset(int fd)
+{
+    const struct linger now = {.l_onoff = 1};
+
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    close(fd);
+}
+
+static const struct {
+    void (*then)(int fd);
+    bool is_known;
+} parting[] = {
+    {stay, true}, {hang_up, false}, {say_no_more, false}, {reset, false}};
+
+/* One look before the first byte is read is not enough: when it is, somebody
+ * else may have the client's port. */
+START_TEST(who_has_gone_when_its_request_is_read_is_nobody)
+{
+    uint8_t frame[WIRE_HEADER];
+    struct driven d;
+    char byte;
+    int fd;
+
+    ck_assert_int_eq(drive_begin(&d, "socket/tcp", run_dir), 0);
+    raw_frame(frame, API_whoami, 1, NULL, 0);
+    fd = connect_only(d.m, d.where);
+    do
+        ck_assert_int_eq(drive(&d, 0), -ETIMEDOUT);
+    while (recv(fd, &byte, 1, MSG_DONTWAIT) != 1);
+    ck_assert_int_eq(send(fd, frame, sizeof frame, 0), sizeof frame);
+    parting[_i].then(fd);
+    ck_assert_int_eq(drive(&d, PATIENCE), 0);
+    ck_assert_uint_eq(d.req.peer.uid,
+                      parting[_i].is_known ? geteuid() : (uid_t)-1);
+    ck_assert_int_eq(d.req.peer.evidence,
+                     parting[_i].is_known ? IPC_INFERRED : IPC_CLAIMED);
+    if (parting[_i].then == stay || parting[_i].then == say_no_more)
+        close(fd);
+    drive_end(&d);
+}
+END_TEST
+
 START_TEST(so_peercred_of_a_tcp_socket_knows_nobody)
 {
     struct sockaddr_in at;
@@ -320,6 +382,9 @@ test_socket_tcp(void)
     add_test_if(tc, no_net, a_connect_that_does_not_wait_ends_in_poll);
     add_test_if(tc, no_net, so_peercred_of_a_tcp_socket_knows_nobody);
     add_test_if(tc, no_root, tcp_looks_up_who_is_at_the_other_end);
+    for (int i = 0; i < (int)(sizeof parting / sizeof *parting); i++)
+        add_loop_test_if(tc, no_net,
+                         who_has_gone_when_its_request_is_read_is_nobody, i);
     add_test_if(tc, no_net != NULL ? no_net : need_right(CAP_SYS_ADMIN),
                 a_port_alone_does_not_name_a_connection);
     add_test_if(tc, no_root, a_dead_servers_port_in_strange_hands_is_refused);

@@ -178,6 +178,30 @@ START_TEST(one_port_can_be_bound_in_two_network_namespaces)
 }
 END_TEST
 
+/* To itself; it makes no packet if the loopback is down: ENETUNREACH. */
+static int
+reaches_itself(struct lab *l)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof a;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    char byte = 'x';
+
+    (void)l;
+    if (bind(fd, (struct sockaddr *)&a, len) == -1 ||
+        getsockname(fd, (struct sockaddr *)&a, &len) == -1 ||
+        sendto(fd, &byte, 1, 0, (struct sockaddr *)&a, len) != 1)
+        return 1;
+    return recv(fd, &byte, 1, 0) == 1 ? 0 : 1;
+}
+
+START_TEST(the_loopback_inside_works)
+{
+    run_inside(CLONE_NEWNET, _i, reaches_itself);
+}
+END_TEST
+
 static int
 writes_to_dev_shm(struct lab *l)
 {
@@ -315,6 +339,7 @@ test_ns(void)
     add_both(tc, reason, queues_made_inside_are_invisible_outside);
     add_both(tc, reason, a_key_taken_outside_is_free_inside);
     add_both(tc, reason, one_port_can_be_bound_in_two_network_namespaces);
+    add_both(tc, reason, the_loopback_inside_works);
     add_both(tc, reason, what_is_mounted_inside_is_not_seen_outside);
     add_both(tc, reason, a_user_is_root_inside_and_nobody_special_outside);
     add_both(tc, reason,
