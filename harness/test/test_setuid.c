@@ -89,7 +89,7 @@ static void
 leave_signals(void)
 {
     const struct timespec soon = {.tv_nsec = 1};
-    struct itimerval timer = {.it_value.tv_usec = 1};
+    const struct itimerval often = {{.tv_usec = 1000}, {.tv_usec = 1000}};
     sigset_t all;
     timer_t posix;
 
@@ -98,7 +98,10 @@ leave_signals(void)
     signal(SIGCHLD, SIG_IGN);
     timer_create(CLOCK_MONOTONIC, NULL, &posix);
     timer_settime(posix, 0, &(struct itimerspec){.it_value = soon}, NULL);
-    setitimer(ITIMER_VIRTUAL, &timer, NULL);
+    /* Their signals end a process that does nothing about them. */
+    setitimer(ITIMER_REAL, &often, NULL);
+    setitimer(ITIMER_VIRTUAL, &often, NULL);
+    setitimer(ITIMER_PROF, &often, NULL);
     raise(SIGUSR1); /* blocked, pending: it would be the first thing to come */
 }
 
@@ -126,6 +129,17 @@ leave_no_room(void)
     }
 }
 
+/* A core file would hold the server's secrets. */
+static void
+leave_room_for_a_core(void)
+{
+    struct rlimit r;
+
+    getrlimit(RLIMIT_CORE, &r);
+    r.rlim_cur = r.rlim_max;
+    ck_assert_int_eq(setrlimit(RLIMIT_CORE, &r), 0);
+}
+
 static void
 leave_little(void)
 {
@@ -136,6 +150,7 @@ leave_little(void)
     leave_no_time();
     leave_signals();
     leave_no_room();
+    leave_room_for_a_core();
 }
 
 /* -- and what it has ------------------------------------------------------- */
@@ -180,21 +195,55 @@ expect_all_cpus(pid_t pid)
     expect_line(pid, "status", cpus);
 }
 
+static void
+ask_who_i_am(int in, int out)
+{
+    uint8_t frame[WIRE_HEADER], reply[4096];
+
+    raw_frame(frame, API_whoami, 1, NULL, 0);
+    ck_assert_int_eq(write(in, frame, sizeof frame), sizeof frame);
+    ck_assert_int_gt(read(out, reply, sizeof reply), WIRE_HEADER);
+}
+
+/* Ticks that it has spent in user mode: proc_pid_stat(5), utime. */
+static unsigned long
+user_time(pid_t pid)
+{
+    unsigned long ticks;
+    const char *rest = strrchr(proc_text(pid, "stat"), ')');
+
+    ck_assert_ptr_nonnull(rest);
+    ck_assert_int_eq(sscanf(rest,
+                            ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu",
+                            &ticks),
+                     1);
+    return ticks;
+}
+
+/* Has it work until a timer of the time that it spends would have fired. */
+static void
+outlive_its_timers(pid_t pid, int in, int out)
+{
+    unsigned long before = user_time(pid);
+
+    while (user_time(pid) < before + 3)
+        ask_who_i_am(in, out);
+}
+
 START_TEST(a_set_user_id_server_has_its_full_share_of_the_machine)
 {
-    uint8_t frame[WIRE_HEADER];
     struct host server;
     int in, out;
     pid_t pid;
 
     server_start_for(&server, ipc_find("pipe/coprocess"), ALICE);
     pid = start_set_user_id(server.program, leave_little, &in, &out);
-    raw_frame(frame, API_whoami, 1, NULL, 0);
-    ck_assert_int_eq(write(in, frame, sizeof frame), sizeof frame);
-    ck_assert_int_eq(read(out, frame, sizeof frame), sizeof frame);
+    ask_who_i_am(in, out);
+    outlive_its_timers(pid, in, out);
 
     expect_line(pid, "oom_score_adj", "0\n");
     expect_limits(pid);
+    expect_line(pid, "limits", "\nMax core file size        0   ");
     expect_line(pid, "status", "\nSigBlk:\t0000000000000000\n");
     ck_assert_int_eq(sched_getscheduler(pid), SCHED_OTHER);
     ck_assert_int_eq(getpriority(PRIO_PROCESS, (id_t)pid), 0);
