@@ -6,6 +6,7 @@
 #define _GNU_SOURCE /* pipe2, setresuid, sched_setaffinity, MNT_DETACH */
 #include "test/confined.h"
 
+#include "server/confine.h"
 #include "test/files.h"
 #include "test/here.h"
 
@@ -253,6 +254,35 @@ START_TEST(a_set_user_id_server_has_its_full_share_of_the_machine)
 }
 END_TEST
 
+/* Nothing that we know of asks for it unless by secure_getenv(3); a library may.
+ * So it is looked at where it is made. */
+static void
+look_at_the_environment(struct child *self, void *arg)
+{
+    const char *path;
+
+    (void)arg;
+    child_step(self);
+    setenv("IPCLAB_LISTEN", "0.0.0.0:1", 1);
+    setenv("PATH", "/tmp/hers", 1);
+    if (confine_inherited() != 0)
+        _exit(2);
+    path = getenv("PATH");
+    _exit(environ[0] == NULL || environ[1] != NULL || path == NULL ||
+          strcmp(path, "/usr/bin:/bin") != 0);
+}
+
+START_TEST(of_the_environment_nothing_is_left_but_a_path_of_ours)
+{
+    struct child c;
+
+    child_start(&c, geteuid(), look_at_the_environment, NULL);
+    child_wait(&c);
+    child_go(&c);
+    child_end(&c);
+}
+END_TEST
+
 /* -- without its rights ---------------------------------------------------- */
 
 static void
@@ -297,6 +327,8 @@ test_setuid(void)
     Suite *s = suite_create("setuid");
     TCase *tc = test_case(s, "setuid");
 
+    add_test_if(tc, NULL,
+                of_the_environment_nothing_is_left_but_a_path_of_ours);
     add_test_if(tc,
                 need_set_user_id() != NULL ? need_set_user_id()
                                            : need_right(CAP_SYS_NICE),
