@@ -6,8 +6,8 @@
 #define _GNU_SOURCE /* F_OFD_SETLK, mkostemp */
 #include "test/test.h"
 
-#include "baton.h"
 #include "core/clock.h"
+#include "core/handoff.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -384,16 +384,16 @@ START_TEST(who_may_only_read_can_keep_the_writers_out)
 END_TEST
 
 /* Two that have a byte each and want the other one's as well. */
-struct embrace {
+struct deadlock {
     char path[PATH_MAX];
     int set, wait; /* the commands of the old locks, or of the new */
     int told;      /* how many were told EDEADLK */
 };
 
 static void
-hug(struct child *self, void *arg)
+hold_one_want_both(struct child *self, void *arg)
 {
-    struct embrace *e = arg;
+    struct deadlock *e = arg;
     int fd = open_again(e->path, O_RDWR);
     int err = lock(fd, e->set, F_WRLCK, 1);
 
@@ -407,19 +407,19 @@ hug(struct child *self, void *arg)
 
 /* How many of the two were told. */
 static int
-embrace(int set, int wait)
+deadlock(int set, int wait)
 {
-    struct embrace *e =
+    struct deadlock *e =
         (void *)map(-1, sizeof *e, READ_WRITE, MAP_SHARED | MAP_ANONYMOUS);
     struct alarm alarm = {.exists = false};
     int64_t deadline;
     struct child c;
     int fd, err, told;
 
-    *e = (struct embrace){.set = set, .wait = wait};
+    *e = (struct deadlock){.set = set, .wait = wait};
     fd = make_file(e->path, page);
     ck_assert_int_eq(lock(fd, set, F_WRLCK, 0), 0);
-    child_start(&c, geteuid(), hug, e);
+    child_start(&c, geteuid(), hold_one_want_both, e);
     child_wait(&c);
     child_go(&c);
     /* Nobody but this alarm would end it, if nobody is told. */
@@ -441,31 +441,31 @@ embrace(int set, int wait)
 
 START_TEST(of_two_in_a_deadlock_one_is_told_but_only_by_the_old_locks)
 {
-    ck_assert_int_eq(embrace(F_SETLK, F_SETLKW), 1);
-    ck_assert_int_eq(embrace(F_OFD_SETLK, F_OFD_SETLKW), 0);
+    ck_assert_int_eq(deadlock(F_SETLK, F_SETLKW), 1);
+    ck_assert_int_eq(deadlock(F_OFD_SETLK, F_OFD_SETLKW), 0);
 }
 END_TEST
 
-/* -- the baton ------------------------------------------------------------ */
+/* -- the hand-off --------------------------------------------------------- */
 
 #define TURNS 10000
 
 /* Whose turn it is adds 1 to what stands in the file; without taking turns the
  * two would lose some. */
 static void
-take_turns(struct baton *b, uint64_t first, struct alarm *a)
+take_turns(struct handoff *b, uint64_t first, struct alarm *a)
 {
     for (uint64_t turn = first; turn < TURNS; turn += 2) {
         uint64_t n;
 
         if (b->turn != turn)
-            ck_assert_int_eq(baton_wait(b, a, deadline_in(PATIENCE)), 0);
+            ck_assert_int_eq(handoff_wait(b, a, deadline_in(PATIENCE)), 0);
         ck_assert_uint_eq(b->turn, turn);
         ck_assert_int_eq(pread(b->fd, &n, sizeof n, 0), sizeof n);
         ck_assert_uint_eq(n, turn);
         n++;
         ck_assert_int_eq(pwrite(b->fd, &n, sizeof n, 0), sizeof n);
-        ck_assert_int_eq(baton_pass(b), 0);
+        ck_assert_int_eq(handoff_pass(b), 0);
     }
 }
 
@@ -473,9 +473,9 @@ static void
 second(struct child *self, void *path)
 {
     struct alarm a = {.exists = false};
-    struct baton b;
+    struct handoff b;
 
-    ck_assert_int_eq(baton_second(&b, open_again(path, O_RDWR)), 0);
+    ck_assert_int_eq(handoff_second(&b, open_again(path, O_RDWR)), 0);
     child_step(self);
     take_turns(&b, 1, &a);
     alarm_free(&a);
@@ -486,15 +486,15 @@ START_TEST(ten_thousand_turns_and_none_is_lost)
 {
     struct alarm a = {.exists = false};
     char path[PATH_MAX];
-    struct baton b, third;
+    struct handoff b, third;
     struct child c;
     int other;
 
-    ck_assert_int_eq(baton_first(&b, make_file(path, page)), 0);
+    ck_assert_int_eq(handoff_first(&b, make_file(path, page)), 0);
     child_start(&c, geteuid(), second, path);
     child_wait(&c);
     other = open_again(path, O_RDWR); /* two are company */
-    ck_assert_int_eq(baton_second(&third, other), -EAGAIN);
+    ck_assert_int_eq(handoff_second(&third, other), -EAGAIN);
     close(other);
     child_go(&c);
     take_turns(&b, 0, &a);
@@ -509,19 +509,19 @@ START_TEST(the_dead_let_go_of_their_bytes)
 {
     struct alarm a = {.exists = false};
     char path[PATH_MAX];
-    struct baton b;
+    struct handoff b;
     struct child c;
     uint64_t n;
 
-    ck_assert_int_eq(baton_first(&b, make_file(path, page)), 0);
+    ck_assert_int_eq(handoff_first(&b, make_file(path, page)), 0);
     child_start(&c, geteuid(), second, path);
     child_wait(&c);
-    ck_assert_int_eq(baton_watch(&b, &a, deadline_in(NS_PER_MS)), -ETIMEDOUT);
+    ck_assert_int_eq(handoff_watch(&b, &a, deadline_in(NS_PER_MS)), -ETIMEDOUT);
     child_kill(&c);
-    ck_assert_int_eq(baton_watch(&b, &a, deadline_in(PATIENCE)), 0);
+    ck_assert_int_eq(handoff_watch(&b, &a, deadline_in(PATIENCE)), 0);
     /* The turn can be got; but nobody has had it. */
-    ck_assert_int_eq(baton_pass(&b), 0);
-    ck_assert_int_eq(baton_wait(&b, &a, deadline_in(PATIENCE)), 0);
+    ck_assert_int_eq(handoff_pass(&b), 0);
+    ck_assert_int_eq(handoff_wait(&b, &a, deadline_in(PATIENCE)), 0);
     ck_assert_int_eq(pread(b.fd, &n, sizeof n, 0), sizeof n);
     ck_assert_uint_eq(n, 0);
     alarm_free(&a);

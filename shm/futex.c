@@ -27,7 +27,6 @@
 #include "park.h"
 #include "pause.h"
 #include "rings.h"
-#include "store.h"
 
 #include <errno.h>
 #include <linux/time_types.h>
@@ -263,7 +262,7 @@ const struct ipc_mechanism shm_futex = {
     .evidence = IPC_OWNER,
     .server_size = sizeof(struct rings_server),
     .client_size = sizeof(struct rings_client),
-    .unavailable = meet_shm_unavailable,
+    .unavailable = shm_unavailable,
     .limits = rings_limits,
     .create = futex_create,
     .next = rings_next,

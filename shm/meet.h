@@ -25,10 +25,10 @@
 #ifndef SHM_MEET_H
 #define SHM_MEET_H
 
+#include "core/guard.h"
 #include "core/ipc.h"
 #include "core/owner.h"
 #include "core/rundir.h"
-#include "guard.h"
 #include "store.h"
 
 #include <stdalign.h>

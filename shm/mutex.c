@@ -20,6 +20,7 @@
  * the server write anywhere.  So this variant is IPC_TRUSTING.
  */
 #include "core/clock.h"
+#include "core/memory.h"
 #include "core/wire.h"
 #include "monitor.h"
 
@@ -302,7 +303,7 @@ const struct ipc_mechanism shm_mutex = {
     .evidence = IPC_OWNER,
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
-    .unavailable = meet_shm_unavailable,
+    .unavailable = shm_unavailable,
     .limits = mutex_limits,
     .create = mutex_create,
     .next = mutex_next,

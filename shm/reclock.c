@@ -1,11 +1,8 @@
 /*
- * reclock.c - POSIX shared memory for each client, and record locks.
+ * reclock.c - shared memory for each client, and record locks.
  *
- *      NAME.life                     the server's; who opens it sees whether
- *                                    it lives
- *      /ipclab-HASH-shm-reclock.PID.SERIAL
- *                                    a client's memory, until the server has
- *                                    it open
+ *      NAME.join       a FIFO: clients register there
+ *      a memfd         a client's memory, sealed, without a name
  *
  *      client                       the memory                     server
  *      copies a request   ---->  [ request | reply ]
@@ -19,103 +16,74 @@
  * The one idea: memory can be shared, but not be waited for; so it is always
  * taught with something that can, a semaphore or a record lock (APUE 15.9).
  * With the lock the kernel tells one more thing, that no semaphore tells: the
- * other one is dead (baton.h).  What shm_open(3) returns is a descriptor of a
- * file, so fcntl(2) locks it as any other; mmap/lockfile.c is this file with
- * pread and pwrite in place of memory.
+ * other one is dead (core/handoff.h).  What memfd_create(2) returns, as
+ * shm_open(3), is a descriptor of a file, so fcntl(2) locks it as any other;
+ * mmap/lockfile.c is this file with pread and pwrite in place of memory.
  *
  * No load or store here is atomic, and none has to be: nobody looks before the
- * lock is his, and taking a lock is a barrier.  But that is what an honest peer
- * does.  So the server copies once and looks at the copy; and since the owner
- * of a file may make it shorter under our feet, there is the guard.
+ * lock is its own, and taking a lock is a barrier.  But that is what an honest
+ * peer does.  So the server copies once and looks at the copy.  And the memory is
+ * sealed: its owner can neither make it shorter under our feet, nor make us wait.
  */
-#define _GNU_SOURCE /* MAP_POPULATE */
-#include "../mmap/sheet.h"
+#include "core/turnfile.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 
-/* -- wire: the sheet is memory --------------------------------------------- */
-
-static int
-reclock_hold(struct sheet *s, size_t size)
-{
-    /* With all its pages, so that nobody waits for them in a conversation. */
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_POPULATE, s->fd, 0);
-
-    if (memory == MAP_FAILED)
-        return -errno;
-    *s->map = (struct guarded){.memory = memory, .size = size};
-    return 0;
-}
+/* -- wire: the bytes are memory ---------------------------------------------- */
 
 static int
-reclock_put(const struct sheet *s, off_t at, const struct sheet_note *note,
-            const void *message)
+reclock_put(const struct turnfile *f, off_t at,
+            const struct turnfile_note *note, const void *message)
 {
-    uint8_t *to = (uint8_t *)s->map->memory + at;
+    uint8_t *to = (uint8_t *)f->map->memory + at;
 
     memcpy(to, note, sizeof *note);
     if (note->len > 0)
         memcpy(to + sizeof *note, message, note->len);
-    return s->map->bitten ? -EBADMSG : 0;
+    return f->map->bitten ? -EBADMSG : 0;
 }
 
 static int
-reclock_get(const struct sheet *s, off_t at, struct sheet_note *note,
+reclock_get(const struct turnfile *f, off_t at, struct turnfile_note *note,
             void *message, size_t cap)
 {
-    const uint8_t *from = (const uint8_t *)s->map->memory + at;
+    const uint8_t *from = (const uint8_t *)f->map->memory + at;
 
     /* volatile: a compiler may read memory twice that is not said to change,
      * and check one length and use another. */
-    *note = *(const volatile struct sheet_note *)(const void *)from;
+    *note = *(const volatile struct turnfile_note *)(const void *)from;
     if (note->len > cap)
         return -EBADMSG;
     if (message != NULL)
         memcpy(message, from + sizeof *note, note->len);
     /* Bitten while we copied: half of the message may be zeros. */
-    return s->map->bitten ? -EBADMSG : 0;
+    return f->map->bitten ? -EBADMSG : 0;
 }
 
-static const struct sheet_kind reclock = {
-    .store = &meet_shm,
+static const struct turnfile_kind reclock = {
+    .memory = &sealed_memory,
     .max = 65536 + 64, /* bytes: 64 KiB and what frames it */
-    .hold = reclock_hold,
+    .mapped = true,
     .put = reclock_put,
     .get = reclock_get,
 };
 
-/* -- server, client, sweep ------------------------------------------------- */
+/* -- server, client -------------------------------------------------------- */
 
 static int
 reclock_create(void *srv, const char *name)
 {
-    return sheet_create(srv, name, &reclock);
+    return turnfile_create(srv, name, &reclock);
 }
 
 static int
 reclock_open(void *cli, const char *where)
 {
-    return sheet_open(cli, where, &reclock);
-}
-
-static int
-reclock_sweep(const char *name)
-{
-    return sheet_sweep(name, &reclock);
+    return turnfile_open(cli, where, &reclock);
 }
 
 /* -- limits, table --------------------------------------------------------- */
-
-static const char *
-reclock_unavailable(void)
-{
-    const char *reason = baton_unavailable();
-
-    return reason != NULL ? reason : meet_shm_unavailable();
-}
 
 static int
 reclock_limits(struct ipc_limits *l)
@@ -128,28 +96,29 @@ reclock_limits(struct ipc_limits *l)
 
 const struct ipc_mechanism shm_reclock = {
     .name = "shm/reclock",
-    .summary = "POSIX shared memory per client, synchronised by record locks",
+    .summary = "shared memory per client, synchronised by record locks",
     .proof = "owner of the memory the request lies in, and the nonce in it",
-    .wire = SHEET_WIRE("`DIR/shm-reclock.life`",
-                       "a shared memory object "
-                       "`/ipclab-HASH-shm-reclock.PID.SERIAL`, 143360 bytes "
-                       "long\n(HASH: 8 hexadecimal digits, FNV-1a of "
-                       "`DIR/shm-reclock`),",
-                       "73728"),
+    .wire = TURNFILE_WIRE("Make a memfd (memfd_create(2)), mode 0600, 143360 "
+                          "bytes long, with the seals\nF_SEAL_SHRINK and "
+                          "F_SEAL_GROW.",
+                          "73728") "\n\nHere DIR/NAME is `DIR/shm-reclock`, "
+                                   "and the first id is the number of the "
+                                   "descriptor;\nthe server opens "
+                                   "/proc/PID/fd/NUMBER, see shm/futex.",
     .caps = IPC_BOUNDARIES | IPC_PERSISTS,
     .evidence = IPC_OWNER,
-    .server_size = sizeof(struct sheet_server),
-    .client_size = sizeof(struct sheet_client),
-    .unavailable = reclock_unavailable,
+    .server_size = sizeof(struct turnfile_server),
+    .client_size = sizeof(struct turnfile_client),
+    .unavailable = handoff_unavailable,
     .limits = reclock_limits,
     .create = reclock_create,
-    .next = sheet_next,
-    .reply = sheet_reply,
-    .destroy = sheet_destroy,
+    .next = turnfile_next,
+    .reply = turnfile_reply,
+    .destroy = turnfile_destroy,
     .open = reclock_open,
-    .send = sheet_send,
-    .recv = sheet_recv,
-    .close = sheet_close,
-    .forget = sheet_forget,
-    .sweep = reclock_sweep,
+    .send = turnfile_send,
+    .recv = turnfile_recv,
+    .close = turnfile_close,
+    .forget = turnfile_forget,
+    .sweep = turnfile_sweep,
 };

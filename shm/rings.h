@@ -23,9 +23,10 @@
 #define SHM_RINGS_H
 
 #include "core/clock.h"
-#include "core/rendezvous.h"
+#include "core/guard.h"
+#include "core/memory.h"
 #include "core/sessions.h"
-#include "guard.h"
+#include "core/stall.h"
 #include "ring.h"
 
 #include <assert.h>
@@ -138,24 +139,17 @@ struct rings_waiting;
 
 /* Where the memory is that the two share. */
 struct rings_memory {
-    /* server: makes the board, of zeros, for all to read, and leaves its
-     * descriptor in s->board_fd; whatever else clients need before they can
-     * register; and removes it.  sweep() removes what is left of a dead one. */
+    const struct client_memory *places;
+
+    /* server: makes the board, of zeros, mode 0600, in s->page, and whatever else
+     * clients need before they can register; and removes it.  sweep() removes
+     * what is left of a dead one. */
     int (*make_board)(struct rings_server *s);
     void (*remove_board)(struct rings_server *s);
     int (*sweep)(const char *name);
 
-    /* client: a descriptor of the board, for reading, of whoever's it may be;
-     * and one of a new place, of zeros, mode 0600.  In path the name that is to
-     * be unlinked when the server has opened it; "": none.  Into *r goes by what
-     * the server finds it. */
+    /* client: a descriptor of the board, for reading. */
     int (*open_board)(const char *where);
-    int (*make_place)(const char *where, struct registration *r,
-                      char path[PATH_MAX]);
-
-    /* server: opens the place, and says whose it is. */
-    int (*open_place)(struct rings_server *s, const struct registration *r);
-    int (*check_place)(int fd, uid_t claimed, struct ipc_peer *peer);
 };
 
 extern const struct rings_memory rings_shm;   /* shared memory */
@@ -167,10 +161,9 @@ struct rings_server {
     const struct rings_waiting *waiting;
     struct sessions sessions;
     struct registrar registrar;
-    struct client_dir dir; /* rings_files: NAME.d */
-    char board_name[ENDPOINT_SIZE];
-    struct object_id board_id, endpoint_id;
-    int board_fd;
+    struct client_dir dir;   /* rings_files: NAME.d */
+    struct shared_page page; /* the board; rings_files: it has no other name */
+    struct stall stall;
     struct rings_board *board;
     struct guarded places[IPC_MAX_CLIENTS]; /* by the session's slot */
     struct rings_slot {

@@ -3,7 +3,7 @@
  * memory yet come to share some, and see whether the other still lives
  * (rings.h).
  */
-#define _GNU_SOURCE /* F_OFD_SETLK, MAP_POPULATE, RUSAGE_THREAD, getrandom */
+#define _GNU_SOURCE /* F_OFD_SETLK */
 #include "rings.h"
 
 #include "core/defence.h"
@@ -14,20 +14,8 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* Maps it with all its pages there, so that nobody pays for the first touch in
- * the middle of a conversation. */
-static void *
-map(int fd, size_t size, int prot)
-{
-    void *memory = mmap(NULL, size, prot, MAP_SHARED | MAP_POPULATE, fd, 0);
-
-    return memory == MAP_FAILED ? NULL : memory;
-}
 
 /* Does its maker still have it open?  The kernel lets go of the lock however it
  * dies. */
@@ -41,24 +29,20 @@ is_held(int fd)
 
 /* -- server: made, removed ------------------------------------------------- */
 
+/* Only root can open other users' objects, so only root invites them. */
 static int
 map_board(struct rings_server *s)
 {
-    int err = object_id_of(s->board_fd, &s->board_id);
-
-    if (err == 0)
-        err = -posix_fallocate(s->board_fd, 0, sizeof *s->board);
-    if (err != 0)
-        return err;
-    s->board = map(s->board_fd, sizeof *s->board, PROT_READ | PROT_WRITE);
+    s->board = memory_map(s->page.fd, sizeof *s->board, PROT_READ | PROT_WRITE);
     if (s->board == NULL)
         return -errno;
-    /* Only root can open other users' objects, so only root invites them. */
-    if (geteuid() == 0 && fchmod(s->board_fd, 0644) == -1) {
-        err = -errno;
+    if (geteuid() == 0 && fchmod(s->page.fd, 0644) == -1) {
+        int err = -errno;
+
         munmap(s->board, sizeof *s->board);
+        return err;
     }
-    return err;
+    return 0;
 }
 
 /* The register comes last: now clients find all. */
@@ -68,7 +52,7 @@ open_register(struct rings_server *s)
     int err = 0;
 
     if (s->memory == &rings_shm)
-        err = endpoint_publish(s->name, "name", s->board_name, &s->endpoint_id);
+        err = shared_page_publish(&s->page, s->name);
     if (err == 0)
         err = registrar_make(&s->registrar, s->name);
     return err;
@@ -100,7 +84,6 @@ rings_create(void *srv, const char *name, const struct rings_memory *memory,
     munmap(s->board, sizeof *s->board);
 remove_board:
     memory->remove_board(s);
-    close(s->board_fd);
     return err;
 }
 
@@ -116,26 +99,10 @@ rings_destroy(void *srv)
     registrar_remove(&s->registrar, s->name);
     munmap(s->board, sizeof *s->board);
     s->memory->remove_board(s);
-    close(s->board_fd);
     guard_watch(NULL, 0);
 }
 
 /* -- server: who comes ----------------------------------------------------- */
-
-/* A client's own file can make us wait, while its owner has the kernel do
- * something to it that takes long (a gigabyte of it punched out: 1.5 s); whose
- * files do so is kept out for a while, ns.  Long enough to be no busy machine's
- * fault, on which we wait too, but for the processor. */
-#define TOO_LONG (500 * NS_PER_MS)
-
-/* How often this thread has gone to sleep by itself, as for a lock. */
-static long
-sleeps(void)
-{
-    struct rusage usage;
-
-    return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nvcsw : 0;
-}
 
 /* Is this a place that a living client has prepared for us? */
 static bool
@@ -170,7 +137,7 @@ take_in(struct rings_server *s, unsigned slot, int fd,
 
     if (err != 0)
         return err;
-    head = map(fd, sizeof(struct rings_place), PROT_READ | PROT_WRITE);
+    head = memory_map(fd, sizeof(struct rings_place), PROT_READ | PROT_WRITE);
     if (head == NULL)
         return -errno;
     sessions_take(&s->sessions, slot, peer, now_ns());
@@ -213,30 +180,35 @@ find_slot(struct rings_server *s, uid_t uid)
 static void
 admit(struct rings_server *s, const struct registration *r)
 {
+    const struct client_memory *places = s->memory->places;
     const uint32_t full = RINGS_FULL;
-    int64_t start = now_ns();
-    long before = sleeps();
-    int fd = s->memory->open_place(s, r), slot;
     struct object_id id = {0};
     struct ipc_peer peer;
-    ssize_t told;
+    int fd, slot;
 
+    /* Nothing is opened for a user who would not get in. */
+    if (sessions_barred(&s->sessions, r->uid, now_ns()))
+        return;
+    stall_look(&s->stall);
+    stall_begin(&s->stall);
+    fd = places->open(&s->dir, r);
     if (fd < 0)
         return;
-    if (s->memory->check_place(fd, r->uid, &peer) != 0 || !is_ready(fd, r) ||
-        object_id_of(fd, &id) != 0 || is_known(s, &id))
-        goto close_place;
-    slot = find_slot(s, peer.uid);
-    if (slot >= 0 && take_in(s, (unsigned)slot, fd, &id, &peer) == 0) {
-        if (now_ns() - start > TOO_LONG && sleeps() != before &&
-            s->memory == &rings_files)
-            sessions_bar(&s->sessions, peer.uid, now_ns());
+    if (places->check(fd, sizeof(struct rings_place), r->uid, &peer) != 0 ||
+        !is_ready(fd, r) || object_id_of(fd, &id) != 0 || is_known(s, &id)) {
+        close(fd);
         return;
     }
-    told = pwrite(fd, &full, sizeof full, offsetof(struct rings_head, verdict));
-    (void)told; /* if not, it will give up by itself */
-close_place:
+    slot = find_slot(s, peer.uid);
+    if (slot >= 0 && take_in(s, (unsigned)slot, fd, &id, &peer) == 0) {
+        if (stall_end(&s->stall, &s->sessions, peer.uid))
+            rings_disconnect(s, (unsigned)slot);
+        return;
+    }
+    /* If that fails it will give up by itself. */
+    places->write(fd, offsetof(struct rings_head, verdict), &full, sizeof full);
     close(fd);
+    stall_end(&s->stall, &s->sessions, peer.uid);
 }
 
 void
@@ -318,23 +290,13 @@ static int
 open_board(struct rings_client *c, const char *where,
            const struct rings_memory *memory)
 {
-    int err = 0, fd = memory->open_board(where);
-    struct stat st;
+    int fd = memory->open_board(where);
 
     if (fd < 0)
         return fd;
-    if (fstat(fd, &st) == -1)
-        err = -errno;
-    else if (!S_ISREG(st.st_mode) || st.st_size != sizeof *c->board)
-        err = -EPERM;
-    else
-        err = endpoint_trusted(where, st.st_uid);
-    if (err == 0) {
-        c->board = map(fd, sizeof *c->board, PROT_READ);
-        err = c->board == NULL ? -errno : 0;
-    }
+    c->board = memory_map(fd, sizeof *c->board, PROT_READ);
     close(fd);
-    return err;
+    return c->board == NULL ? -errno : 0;
 }
 
 /* Makes the place, all but its registration. */
@@ -344,17 +306,16 @@ make_place(struct rings_client *c, const char *where,
            char path[PATH_MAX])
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    int err = 0;
+    int err = registration_begin(r, r->uid);
 
-    r->pid = (uint32_t)getpid();
-    if (getrandom(&r->serial, sizeof r->serial, 0) != sizeof r->serial)
-        return -errno;
-    c->place_fd = memory->make_place(where, r, path);
+    if (err != 0)
+        return err;
+    c->place_fd = memory->places->make(where, sizeof *c->place, r, path);
     if (c->place_fd < 0)
         return c->place_fd;
     if (fcntl(c->place_fd, F_OFD_SETLK, &lock) == -1 ||
-        (c->place = map(c->place_fd, sizeof *c->place,
-                        PROT_READ | PROT_WRITE)) == NULL) {
+        (c->place = memory_map(c->place_fd, sizeof *c->place,
+                               PROT_READ | PROT_WRITE)) == NULL) {
         err = -errno;
         if (path[0] != '\0')
             unlink(path);

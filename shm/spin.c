@@ -18,7 +18,6 @@
 #include "held.h"
 #include "pause.h"
 #include "rings.h"
-#include "store.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -149,7 +148,7 @@ const struct ipc_mechanism shm_spin = {
     .evidence = IPC_OWNER,
     .server_size = sizeof(struct rings_server),
     .client_size = sizeof(struct rings_client),
-    .unavailable = meet_shm_unavailable,
+    .unavailable = shm_unavailable,
     .limits = rings_limits,
     .create = spin_create,
     .next = rings_next,

@@ -36,25 +36,6 @@ shm_names(const char *endpoint, struct meet_names *n)
 const struct meet_store meet_shm = {
     .names = shm_names, .open = shm_open, .unlink = shm_unlink};
 
-const char *
-meet_shm_unavailable(void)
-{
-    static char reason[128];
-    char name[32];
-    int fd;
-
-    snprintf(name, sizeof name, "/ipclab-try-%d", (int)getpid());
-    fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd == -1) {
-        snprintf(reason, sizeof reason, "shm_open: %s; is " SHM_DIR " mounted?",
-                 strerror(errno));
-        return reason;
-    }
-    close(fd);
-    shm_unlink(name);
-    return NULL;
-}
-
 /* -- files, beside the endpoint ------------------------------------------- */
 
 static int

@@ -30,7 +30,6 @@ struct meet_store {
 
 extern const struct meet_store meet_shm;   /* shm_open(3) */
 extern const struct meet_store meet_files; /* open(2), in the run directory */
-const char *meet_shm_unavailable(void);
 
 /* Makes an object that was not there, mode 0600, of zeros, and maps it.  It is
  * locked as long as *fd is open: see store_held().  -EPERM: there is one. */

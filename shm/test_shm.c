@@ -6,6 +6,7 @@
 #define _GNU_SOURCE /* F_OFD_SETLK, O_CLOEXEC, mount */
 #include "test/test.h"
 
+#include "core/guard.h"
 #include "meet.h"
 #include "park.h"
 #include "rings.h"
@@ -444,37 +445,6 @@ START_TEST(each_server_has_a_board_of_another_name_and_a_sweep_finds_it)
     ck_assert_int_eq(shm_open(second, O_RDONLY, 0), -1);
 }
 END_TEST
-
-/* Does one of its threads wait in ppoll(2), for ever?  /proc/PID/task/TID/syscall
- * has the number of the call and what was given to it, hexadecimal. */
-static bool
-waits_without_a_timer(pid_t pid)
-{
-    char path[PATH_MAX];
-    struct dirent *task;
-    bool found = false;
-    DIR *tasks;
-
-    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
-    tasks = opendir(path);
-    ck_assert_ptr_nonnull(tasks);
-    while (!found && (task = readdir(tasks)) != NULL) {
-        unsigned long number = 0, fds, n, timeout;
-        FILE *in;
-
-        snprintf(path, sizeof path, "/proc/%d/task/%.20s/syscall", (int)pid,
-                 task->d_name);
-        in = task->d_name[0] != '.' ? fopen(path, "re") : NULL;
-        if (in == NULL)
-            continue;
-        found =
-            fscanf(in, "%lu %lx %lx %lx", &number, &fds, &n, &timeout) == 4 &&
-            number == SYS_ppoll && timeout == 0;
-        fclose(in);
-    }
-    closedir(tasks);
-    return found;
-}
 
 START_TEST(a_server_without_clients_has_no_timer)
 {

@@ -1,10 +1,11 @@
 /* alarm.c - a time limit for system calls that have none. */
-#define _GNU_SOURCE /* gettid, SIGEV_THREAD_ID */
+#define _GNU_SOURCE /* gettid, SIGEV_THREAD_ID, F_SETOWN_EX */
 #include "alarm.h"
 
 #include "clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #define TICK (5 * NS_PER_MS)
@@ -111,6 +112,89 @@ alarm_uses(int number)
     return used;
 }
 
+/* -- the doorbell ---------------------------------------------------------- */
+
+static _Thread_local struct alarm *listener;
+static unsigned listeners;
+static struct sigaction sigio_before;
+
+/* It may have come just before the wait: then the timer, from now on, does what
+ * this signal came too early for. */
+static void
+ring(int signal_number)
+{
+    static const struct itimerspec at_once = {.it_value.tv_nsec = 1,
+                                              .it_interval.tv_nsec = TICK};
+    struct alarm *a = listener;
+    int err = errno;
+
+    (void)signal_number;
+    if (a == NULL)
+        return;
+    a->rang = 1;
+    if (a->waiting) {
+        timer_settime(a->timer, 0, &at_once, NULL);
+        a->fires = 0;
+    }
+    errno = err;
+}
+
+static void
+take_sigio(bool take)
+{
+    const struct sigaction ours = {.sa_handler = ring};
+    sigset_t sigio;
+
+    sigemptyset(&sigio);
+    sigaddset(&sigio, SIGIO);
+    pthread_mutex_lock(&lock);
+    if (take && listeners++ == 0)
+        sigaction(SIGIO, &ours, &sigio_before);
+    if (!take && --listeners == 0) {
+        signal(SIGIO, SIG_IGN); /* and forget what is pending */
+        sigaction(SIGIO, &sigio_before, NULL);
+    }
+    pthread_mutex_unlock(&lock);
+    if (take)
+        pthread_sigmask(SIG_UNBLOCK, &sigio, NULL);
+}
+
+/* To this thread, which waits; a process would have any of its threads ring. */
+static void
+set_doorbell(struct alarm *a, bool on)
+{
+    const struct f_owner_ex us = {.type = F_OWNER_TID, .pid = gettid()};
+    int flags = fcntl(a->doorbell, F_GETFL);
+
+    if (on) {
+        listener = a;
+        take_sigio(true);
+        fcntl(a->doorbell, F_SETOWN_EX, &us);
+    }
+    fcntl(a->doorbell, F_SETFL, on ? flags | O_ASYNC : flags & ~O_ASYNC);
+    if (!on) {
+        take_sigio(false);
+        listener = NULL;
+    }
+}
+
+void
+alarm_listen(struct alarm *a, int fd)
+{
+    a->listens = true;
+    a->doorbell = fd;
+}
+
+bool
+alarm_rang(struct alarm *a)
+{
+    bool rang = a->rang;
+
+    if (rang)
+        a->rang = 0;
+    return rang;
+}
+
 /* -- the timer ------------------------------------------------------------- */
 
 static int
@@ -132,6 +216,10 @@ make_timer(struct alarm *a)
     a->exists = true;
     a->thread = pthread_self();
     a->fires = NO_DEADLINE;
+    if (a->listens) {
+        set_doorbell(a, true);
+        a->rang = 1; /* whatever came before */
+    }
     return 0;
 }
 
@@ -169,6 +257,10 @@ alarm_arm(struct alarm *a, int64_t deadline)
     if (is_new || !a->lazy)
         a->was_blocked = set_mask(a, SIG_UNBLOCK);
     a->waiting = 1; /* before a look at the timer: now it stays as it is */
+    if (a->rang) {
+        alarm_rest(a);
+        return -EINTR;
+    }
     if (a->fires > now && a->fires <= deadline)
         return 0; /* it will come, and then we are asked again */
     t.it_value = ns_to_timespec(deadline);
@@ -214,5 +306,10 @@ alarm_forget(struct alarm *a)
 {
     if (a->exists)
         give_number_back(a->restart);
-    *a = (struct alarm){.restart = a->restart, .lazy = a->lazy};
+    if (a->exists && a->listens)
+        set_doorbell(a, false);
+    *a = (struct alarm){.restart = a->restart,
+                        .lazy = a->lazy,
+                        .listens = a->listens,
+                        .doorbell = a->doorbell};
 }

@@ -44,6 +44,10 @@ struct alarm {
                    * msgrcv(2) and semop(2), but not a read(2): signal(7) */
     bool lazy;    /* see above */
 
+    bool listens; /* see alarm_listen() */
+    int doorbell;
+    volatile sig_atomic_t rang;
+
     bool exists;
     bool was_blocked; /* the number, in the thread, before alarm_arm() */
     timer_t timer;
@@ -58,6 +62,19 @@ struct alarm {
  * (RLIMIT_SIGPENDING), or every real-time number is in use; -ENOMEM.
  * A struct alarm of zeros is ready for use. */
 int alarm_arm(struct alarm *a, int64_t deadline);
+
+/*
+ * A server only: from now on its waits also end with -EINTR when somebody writes
+ * into fd, a FIFO that is open for reading alone (O_ASYNC, fcntl(2); open for
+ * writing, too, our own read(2) would ring).  A lock cannot be waited for together
+ * with a descriptor otherwise.  The signal is SIGIO, one at a time
+ * however much is written, and it is the process's until alarm_free().  One such
+ * alarm a thread, and only waits that have a deadline.
+ */
+void alarm_listen(struct alarm *a, int fd);
+
+/* Has it become readable since we last asked? */
+bool alarm_rang(struct alarm *a);
 
 /* The wait is over.  Keeps errno. */
 void alarm_rest(struct alarm *a);

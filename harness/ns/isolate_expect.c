@@ -63,7 +63,7 @@ static const struct needs {
     {"shm/spin", FILES | CLAIM | PROC, NO_PID, UID_OBJECT},
     {"shm/mutex", FILES | CLAIM, NO_PID, UID_OBJECT},
     {"shm/sysv", BESIDE | SETS | CLAIM, PID_SEMAPHORE, UID_OBJECT},
-    {"shm/reclock", FILES | CLAIM, NO_PID, UID_OBJECT},
+    {"shm/reclock", FILES | CLAIM | PROC, NO_PID, UID_OBJECT},
     {"signals/rt", SIGNALS, PID_PARENT, UID_PROCESS},
     {"signals/bits", SIGNALS, PID_PARENT, UID_PROCESS},
     {"signals/doorbell", SIGNALS, PID_PARENT, UID_PROCESS},

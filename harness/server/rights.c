@@ -24,13 +24,10 @@ static const struct {
 } for_mechanism[] = {
     /* whose pid that is, which the queue tells: its status */
     {"msgq/sysv-types", 0, "/proc"},
-    /* and takes it off the directory, or would meet it there again */
-    {"mmap/lockfile", RIGHT(DAC_OVERRIDE) | RIGHT(FOWNER), NULL},
     /* our own queue and its reply queue: files, of the file system mqueue */
     {"msgq/posix", 0, "/dev/mqueue"},
     /* its memory: a file in /dev/shm */
     {"shm/mutex", RIGHT(DAC_OVERRIDE), NULL},
-    {"shm/reclock", RIGHT(DAC_OVERRIDE) | RIGHT(FOWNER), NULL}, /* likewise */
 };
 
 /* What an endpoint asks the broker for, and what the broker needs for that.
@@ -67,9 +64,11 @@ static const struct {
 } has_objects[] = {
     {"fifo/perclient", 1u << BROKER_OBJECT},
     {"mmap/file", 1u << BROKER_OBJECT},
+    {"mmap/lockfile", 1u << BROKER_OBJECT},
     {"msgq/posix", 1u << BROKER_OBJECT},
     {"sem/mailbox", 1u << BROKER_OBJECT},
     {"shm/futex", 1u << BROKER_OBJECT | 1u << BROKER_MEMORY},
+    {"shm/reclock", 1u << BROKER_OBJECT | 1u << BROKER_MEMORY},
     {"shm/spin", 1u << BROKER_OBJECT | 1u << BROKER_MEMORY},
 };
 

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -217,4 +218,58 @@ server_pid(const struct host *h)
         sched_yield();
     ck_assert_msg(pid > 0, "%s: no spawned server", h->m->name);
     return pid;
+}
+
+/* -- what it waits for ----------------------------------------------------- */
+
+/* Of one thread: the number of the system call it is in, and what was given to
+ * it, hexadecimal (proc(5)). */
+static bool
+is_in(const char *path, long call, const unsigned long *timeout)
+{
+    unsigned long fds, n, given = 0;
+    FILE *in = fopen(path, "re");
+    long number = -1;
+    int read;
+
+    if (in == NULL)
+        return false;
+    read = fscanf(in, "%ld %lx %lx %lx", &number, &fds, &n, &given);
+    fclose(in);
+    return read == 4 && number == call &&
+           (timeout == NULL || given == *timeout);
+}
+
+static bool
+any_is_in(pid_t pid, long call, const unsigned long *timeout)
+{
+    char path[PATH_MAX];
+    struct dirent *task;
+    bool found = false;
+    DIR *tasks;
+
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    tasks = opendir(path);
+    ck_assert_ptr_nonnull(tasks);
+    while (!found && (task = readdir(tasks)) != NULL) {
+        snprintf(path, sizeof path, "/proc/%d/task/%.20s/syscall", (int)pid,
+                 task->d_name);
+        found = task->d_name[0] != '.' && is_in(path, call, timeout);
+    }
+    closedir(tasks);
+    return found;
+}
+
+bool
+is_in_call(pid_t pid, long call)
+{
+    return any_is_in(pid, call, NULL);
+}
+
+bool
+waits_without_a_timer(pid_t pid)
+{
+    const unsigned long none = 0;
+
+    return any_is_in(pid, SYS_ppoll, &none);
 }

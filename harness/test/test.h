@@ -198,6 +198,10 @@ void server_catch_up(struct host *h);
 /* Its process: the daemon, or the one that this process's open() spawned. */
 pid_t server_pid(const struct host *h);
 
+/* Is one of its threads asleep in this system call; in poll(2), for ever? */
+bool is_in_call(pid_t pid, long call);
+bool waits_without_a_timer(pid_t pid);
+
 /* -- clients --------------------------------------------------------------- */
 
 void client_start(struct host *h, struct client *c); /* host_client() */

@@ -215,6 +215,7 @@ bob_claims(void *arg)
     client_take_over(&c);
     MUST(c.m->limits(&c.limits) == 0);
     c.buf = malloc(c.limits.max_msg);
+    client_take_over(&c);
     p = rings.place;
     rings.out.ring = &p->requests;
     rings.in.ring = &p->replies;
@@ -314,13 +315,14 @@ moves_her_old_file(bool naive)
 
 /* As a client of the rings does it, but for the seals. */
 static int
-make_unsealed(const char *where, struct registration *r, char path[PATH_MAX])
+make_unsealed(const char *where, size_t size, struct registration *r,
+              char path[PATH_MAX])
 {
     int fd = memfd_create("place", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
     (void)where;
     path[0] = '\0';
-    MUST(fd != -1 && ftruncate(fd, sizeof(struct rings_place)) == 0);
+    MUST(fd != -1 && ftruncate(fd, (off_t)size) == 0);
     MUST(fchmod(fd, 0600) == 0);
     r->id[0] = (uint32_t)fd;
     return fd;
@@ -329,13 +331,15 @@ make_unsealed(const char *where, struct registration *r, char path[PATH_MAX])
 static void
 bob_does_not_seal(void *arg)
 {
-    struct rings_memory unsealed = rings_shm;
+    struct client_memory unsealed = sealed_memory;
+    struct rings_memory memory = rings_shm;
     struct rings_client rings = {.waiting = &futex_waiting};
     struct claim *claim = arg;
     int err;
 
-    unsealed.make_place = make_unsealed;
-    err = rings_join(&rings, claim->server->where, &unsealed, geteuid());
+    unsealed.make = make_unsealed;
+    memory.places = &unsealed;
+    err = rings_join(&rings, claim->server->where, &memory, geteuid());
     MUST(err == 0 || err == -ETIMEDOUT);
     claim->fell = err == 0 && ftruncate(rings.place_fd, 1 << 30) == 0;
 }

@@ -1,6 +1,6 @@
-/* baton.c - two processes take turns, by record locks alone. */
+/* handoff.c - two processes take turns, by record locks alone. */
 #define _GNU_SOURCE /* F_OFD_SETLK, memfd_create */
-#include "baton.h"
+#include "handoff.h"
 
 #include "core/clock.h"
 
@@ -28,27 +28,27 @@ lock(int fd, int command, short type, uint64_t turn)
 }
 
 int
-baton_first(struct baton *b, int fd)
+handoff_first(struct handoff *b, int fd)
 {
     int err = lock(fd, F_OFD_SETLK, F_WRLCK, 0);
 
     if (err == 0)
         err = lock(fd, F_OFD_SETLK, F_WRLCK, 2);
-    *b = (struct baton){.fd = fd};
+    *b = (struct handoff){.fd = fd};
     return err;
 }
 
 int
-baton_second(struct baton *b, int fd)
+handoff_second(struct handoff *b, int fd)
 {
     int err = lock(fd, F_OFD_SETLK, F_WRLCK, 1);
 
-    *b = (struct baton){.fd = fd};
+    *b = (struct handoff){.fd = fd};
     return err != 0 ? err : lock(fd, F_OFD_GETLK, F_WRLCK, 0);
 }
 
 int
-baton_pass(struct baton *b)
+handoff_pass(struct handoff *b)
 {
     /* Never waits. */
     int err = lock(b->fd, F_OFD_SETLK, F_UNLCK, b->turn);
@@ -58,7 +58,7 @@ baton_pass(struct baton *b)
 }
 
 int
-baton_try(struct baton *b)
+handoff_try(struct handoff *b)
 {
     int err = lock(b->fd, F_OFD_SETLK, F_WRLCK, b->turn);
 
@@ -82,7 +82,7 @@ wait_for_byte(int fd, uint64_t turn, struct alarm *a, int64_t deadline)
 }
 
 int
-baton_wait(struct baton *b, struct alarm *a, int64_t deadline)
+handoff_wait(struct handoff *b, struct alarm *a, int64_t deadline)
 {
     int err = wait_for_byte(b->fd, b->turn, a, deadline);
 
@@ -91,17 +91,26 @@ baton_wait(struct baton *b, struct alarm *a, int64_t deadline)
 }
 
 int
-baton_watch(const struct baton *b, struct alarm *a, int64_t deadline)
+handoff_watch(const struct handoff *b, struct alarm *a, int64_t deadline)
 {
-    /* He lets go of it after his next turn, and he will not have one. */
+    /* It lets go of that after its next turn, and will not have one. */
     return wait_for_byte(b->fd, b->turn + 1, a, deadline);
 }
 
+bool
+handoff_peer_lives(const struct handoff *h)
+{
+    struct flock any = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = BYTES};
+
+    return fcntl(h->fd, F_OFD_GETLK, &any) == -1 || any.l_type != F_UNLCK;
+}
+
 const char *
-baton_unavailable(void)
+handoff_unavailable(void)
 {
     static char reason[128];
-    int fd = memfd_create("baton", MFD_CLOEXEC);
+    int fd = memfd_create("handoff", MFD_CLOEXEC);
     int err = fd == -1 ? -errno : lock(fd, F_OFD_SETLK, F_WRLCK, 0);
 
     if (fd != -1)

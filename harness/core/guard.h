@@ -8,11 +8,11 @@
  * The cure (as in libwayland, for the same reason): the handler maps fresh
  * zero pages over the whole object and notes that it was bitten.  The load
  * that failed is then repeated by the hardware and reads zero, which is not a
- * message; the server looks at the note and shows that client the door.  As
+ * message; the server looks at the note and disconnects that client.  As
  * long as nobody does it, the guard costs nothing.
  */
-#ifndef SHM_GUARD_H
-#define SHM_GUARD_H
+#ifndef GUARD_H
+#define GUARD_H
 
 #include <signal.h>
 #include <stddef.h>
