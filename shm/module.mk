@@ -1,8 +1,6 @@
 MECHANISMS += shm_futex shm_spin shm_mutex
 SRC        += shm/futex.c shm/spin.c shm/mutex.c shm/monitor.c shm/rings_server.c \
-              shm/rings_client.c shm/rings_join.c shm/rings_memory.c \
-              shm/meet_server.c shm/meet_client.c \
-              shm/store.c
+              shm/rings_client.c shm/rings_join.c shm/rings_memory.c
 TESTS      += shm/test_shm.c shm/test_rings.c
 MECHANISMS += shm_sysv
 SRC        += shm/sysv.c

@@ -2,11 +2,7 @@
 #define _GNU_SOURCE /* pthread_mutex_clocklock, pthread_cond_clockwait */
 #include "monitor.h"
 
-#include "core/clock.h"
-
 #include <errno.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 /* ThreadSanitizer (of gcc 12 and clang 14) does not know this call, and would
  * take what it has locked for unlocked. */
@@ -19,44 +15,44 @@
 /* What lock and wait have in common: the lock is ours after 0, and also after
  * -ETIMEDOUT from a wait. */
 static int
-owned(struct board *b, int err)
+owned(struct monitor *p, int err)
 {
-    return err == EOWNERDEAD ? -pthread_mutex_consistent(&b->lock) : -err;
+    return err == EOWNERDEAD ? -pthread_mutex_consistent(&p->lock) : -err;
 }
 
 int
-monitor_lock(struct board *b, int64_t deadline)
+monitor_lock(struct monitor *p, int64_t deadline)
 {
     struct timespec t = ns_to_timespec(deadline);
 
-    return owned(b, pthread_mutex_clocklock(&b->lock, CLOCK_MONOTONIC, &t));
+    return owned(p, pthread_mutex_clocklock(&p->lock, CLOCK_MONOTONIC, &t));
 }
 
 void
-monitor_unlock(struct board *b)
+monitor_unlock(struct monitor *p)
 {
-    pthread_mutex_unlock(&b->lock);
+    pthread_mutex_unlock(&p->lock);
 }
 
 int
-monitor_wait(struct board *b, pthread_cond_t *cond, int64_t deadline)
+monitor_wait(struct monitor *p, pthread_cond_t *cond, int64_t deadline)
 {
     struct timespec t = ns_to_timespec(deadline);
 
-    return owned(b,
-                 pthread_cond_clockwait(cond, &b->lock, CLOCK_MONOTONIC, &t));
+    return owned(p,
+                 pthread_cond_clockwait(cond, &p->lock, CLOCK_MONOTONIC, &t));
 }
 
 int64_t
-monitor_slice(int64_t deadline)
+monitor_slice(int64_t slice, int64_t deadline)
 {
-    int64_t end = now_ns() + MEET_SLICE;
+    int64_t end = now_ns() + slice;
 
     return end < deadline ? end : deadline;
 }
 
 int
-monitor_tired(struct held *held, int64_t deadline)
+monitor_slice_ended(struct held *held, int64_t deadline)
 {
     if (time_left(deadline) == 0)
         return -ETIMEDOUT;
@@ -67,67 +63,10 @@ monitor_tired(struct held *held, int64_t deadline)
     return 0;
 }
 
-/* The lock, as soon as the place is as it should be. */
-static int
-lock_when(struct meet_client *c, bool (*right)(const struct place *),
-          int64_t deadline)
-{
-    struct board *b = c->board;
-    struct place *p = c->place;
-    struct held held = {.holding = false};
-    int err = 0;
-
-    while (err == 0) {
-        int64_t until = monitor_slice(deadline);
-
-        err = monitor_lock(b, until);
-        if (err == 0) {
-            if (right(p))
-                break;
-            if (atomic_load(&p->head.verdict) == MEET_OVER)
-                err = -EPIPE;
-            else
-                err = monitor_wait(b, &p->answered, until);
-            if (err == 0 && right(p))
-                break;
-            monitor_unlock(b);
-        }
-        if (err == -ETIMEDOUT)
-            err =
-                meet_server_lives(c) ? monitor_tired(&held, deadline) : -EPIPE;
-    }
-    signals_release(&held);
-    return err;
-}
-
-static bool
-has_reply(const struct place *p)
-{
-    return p->state == REPLY;
-}
+/* -- made ------------------------------------------------------------------- */
 
 int
-monitor_lock_reply(struct meet_client *c, int64_t deadline)
-{
-    return lock_when(c, has_reply, deadline);
-}
-
-static bool
-is_free(const struct place *p)
-{
-    return p->state != REQUEST;
-}
-
-int
-monitor_lock_free(struct meet_client *c, int64_t deadline)
-{
-    return lock_when(c, is_free, deadline);
-}
-
-/* -- the board, and how to get there -------------------------------------- */
-
-static int
-make_cond(pthread_cond_t *cond)
+monitor_make_condition(pthread_cond_t *cond)
 {
     pthread_condattr_t attr;
     int err;
@@ -141,8 +80,8 @@ make_cond(pthread_cond_t *cond)
     return err;
 }
 
-static int
-make_board(struct board *b)
+int
+monitor_make(struct monitor *p)
 {
     pthread_mutexattr_t attr;
     int err;
@@ -150,55 +89,7 @@ make_board(struct board *b)
     pthread_mutexattr_init(&attr);
     pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
     pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-    err = -pthread_mutex_init(&b->lock, &attr);
+    err = -pthread_mutex_init(&p->lock, &attr);
     pthread_mutexattr_destroy(&attr);
-    return err != 0 ? err : make_cond(&b->work);
-}
-
-static int
-make_place(void *place)
-{
-    return make_cond(&((struct place *)place)->answered);
-}
-
-int
-monitor_create(struct meet_server *s, const char *name)
-{
-    int err = meet_create(s, &meet_shm, name, sizeof(struct board),
-                          sizeof(struct place));
-
-    if (err != 0)
-        return err;
-    err = make_board(s->board);
-    if (err == 0)
-        err = meet_open_house(s, 0666);
-    if (err != 0)
-        meet_destroy(s);
-    return err;
-}
-
-/* The server may be waiting for work; a newcomer is some. */
-static void
-knock(struct meet_client *c)
-{
-    struct board *b = c->board;
-
-    if (monitor_lock(b, now_ns() + MEET_SLICE) == 0) {
-        pthread_cond_signal(&b->work);
-        monitor_unlock(b);
-    }
-}
-
-int
-monitor_join(struct meet_client *c, const char *where)
-{
-    static const struct meet_manners manners = {
-        .board_size = sizeof(struct board),
-        .place_size = sizeof(struct place),
-        .board_prot = PROT_READ | PROT_WRITE,
-        .prepare = make_place,
-        .knock = knock,
-    };
-
-    return meet_join(c, &meet_shm, where, &manners, geteuid());
+    return err != 0 ? err : monitor_make_condition(&p->work);
 }

@@ -6,8 +6,11 @@
 #define _GNU_SOURCE /* F_OFD_SETLK, O_CLOEXEC, mount */
 #include "test/test.h"
 
+#include "test/attack/driven.h"
+
 #include "core/guard.h"
-#include "meet.h"
+#include "core/memory.h"
+#include "monitor.h"
 #include "park.h"
 #include "rings.h"
 
@@ -201,17 +204,27 @@ START_TEST(only_a_robust_lock_tells_of_the_death_of_its_holder)
 }
 END_TEST
 
-/* The board of shm/mutex begins with the lock. */
+static struct monitor *
+map_page(const struct host *server)
+{
+    int fd = shared_page_open(server->where, O_RDWR, sizeof(struct monitor));
+    struct monitor *p;
+
+    ck_assert_int_ge(fd, 0);
+    p = memory_map(fd, sizeof *p, PROT_READ | PROT_WRITE);
+    ck_assert_ptr_nonnull(p);
+    close(fd);
+    return p;
+}
+
 static void
 hold_the_lock(struct child *self, void *server)
 {
-    struct meet_client *meet;
     struct client c;
 
     client_start(server, &c);
     expect_echo(&c, 10);
-    meet = c.state;
-    ck_assert_int_eq(pthread_mutex_lock(meet->board), 0);
+    ck_assert_int_eq(pthread_mutex_lock(&map_page(server)->lock), 0);
     child_step(self); /* never comes back */
 }
 
@@ -231,6 +244,122 @@ START_TEST(a_client_killed_with_the_lock_in_its_hand_stops_nobody)
     }
     client_close(&c);
     server_stop(&server);
+}
+END_TEST
+
+static void
+takes_a_slot(struct child *self, void *server)
+{
+    struct client c;
+
+    client_start(server, &c);
+    expect_echo(&c, 10);
+    child_step(self);
+}
+
+/* Nobody has to notice first that they are dead. */
+START_TEST(the_slots_of_the_dead_are_taken_by_who_comes)
+{
+    static struct child children[IPC_MAX_CLIENTS];
+    struct host server;
+    struct client c;
+
+    server_start(&server, ipc_find("shm/mutex"));
+    for (int i = 0; i < IPC_MAX_CLIENTS; i++) {
+        child_start(&children[i], geteuid(), takes_a_slot, &server);
+        child_wait(&children[i]);
+    }
+    ck_assert_int_eq(host_client(&server, &c), -EAGAIN);
+    server_pause(&server);
+    for (int i = 0; i < IPC_MAX_CLIENTS; i++)
+        child_kill(&children[i]);
+    client_start(&server, &c);
+    server_resume(&server);
+    expect_echo(&c, 100);
+    client_close(&c);
+    server_stop(&server);
+}
+END_TEST
+
+static void
+opens_nothing(void *arg)
+{
+    const struct host *server = arg;
+    char path[ENDPOINT_SIZE];
+    struct output *o = shared(sizeof *o);
+    struct client c;
+    struct dirent *e;
+    DIR *shm = opendir("/dev/shm");
+
+    ck_assert_int_eq(client_open(&c, server->m, server->where), -EACCES);
+    ck_assert_int_eq(open(server->where, O_RDONLY), -1);
+    ck_assert_int_eq(endpoint_file(server->where, ".join", path), 0);
+    ck_assert_int_eq(open(path, O_WRONLY | O_NONBLOCK), -1);
+    ck_assert_int_eq(errno, EACCES);
+    while ((e = readdir(shm)) != NULL)
+        if (e->d_name[0] != '.') {
+            ck_assert_int_eq(openat(dirfd(shm), e->d_name, O_RDONLY), -1);
+            ck_assert_int_eq(errno, EACCES);
+        }
+    closedir(shm);
+    run_program(o, "ipcctl", "-m", "shm/mutex", "hello", "x", NULL);
+    ck_assert_int_eq(o->status, 2);
+    ck_assert_ptr_nonnull(strstr(o->err, "its own user"));
+}
+
+START_TEST(whoever_trusts_its_clients_serves_its_own_user_only)
+{
+    struct host server;
+    struct client c;
+
+    server_start(&server, ipc_find("shm/mutex"));
+    run_as(ALICE, opens_nothing, &server);
+    client_start(&server, &c);
+    expect_echo(&c, 100);
+    client_close(&c);
+    server_stop(&server);
+}
+END_TEST
+
+START_TEST(a_monitor_without_clients_has_no_timer)
+{
+    struct host server;
+    struct client c;
+
+    server_start(&server, ipc_find("shm/mutex"));
+    for (int i = 0; i < 2; i++) {
+        const int64_t deadline = now_ns() + PATIENCE;
+
+        while (!waits_without_a_timer(server.server))
+            ck_assert(now_ns() < deadline);
+        client_start(&server, &c);
+        expect_echo(&c, 10);
+        client_close(&c);
+    }
+    server_stop(&server);
+}
+END_TEST
+
+/* In this process: what it does next stands in its own memory; a client that says
+ * nothing is beside it. */
+START_TEST(a_silent_monitor_wakes_ever_more_rarely)
+{
+    const int64_t deadline = now_ns() + PATIENCE;
+    struct driven d;
+    struct client c;
+    int wakes = 0;
+
+    ck_assert_int_eq(drive_begin(&d, "shm/mutex", run_dir), 0);
+    ck_assert_int_eq(client_open(&c, d.m, d.where), 0);
+    /* With no time limit each slice's end is told, by -EINTR. */
+    for (int64_t begin = now_ns(); now_ns() - begin < 40 * MONITOR_SLICE;
+         wakes++) {
+        ck_assert(now_ns() < deadline);
+        ck_assert_int_eq(drive(&d, -1), -EINTR);
+    }
+    ck_assert_int_le(wakes, 6); /* 20, 40, 80, 160, 320, 500 ms */
+    client_close(&c);
+    drive_end(&d);
 }
 END_TEST
 
@@ -490,6 +619,11 @@ test_shm(void)
     tcase_add_test(tc, only_a_robust_lock_tells_of_the_death_of_its_holder);
     add_test_if(tc, no_shm,
                 a_client_killed_with_the_lock_in_its_hand_stops_nobody);
+    add_test_if(tc, no_shm, the_slots_of_the_dead_are_taken_by_who_comes);
+    add_test_if(tc, no_shm, a_monitor_without_clients_has_no_timer);
+    add_test_if(tc, no_shm, a_silent_monitor_wakes_ever_more_rarely);
+    add_test_if(tc, no_root,
+                whoever_trusts_its_clients_serves_its_own_user_only);
     for (int i = 0; i < 3; i++) {
         const char *no = need_mechanism(ipc_find(on_rings[i]));
         const char *no_other =

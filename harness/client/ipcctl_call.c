@@ -142,7 +142,10 @@ cannot_talk(const char *where, int err, const char *why)
                     where, name);
         break;
     case EACCES:
-        fprintf(stderr, "%s is not for uid %ju", where, (uintmax_t)getuid());
+        fprintf(stderr, "%s is not for uid %ju%s", where, (uintmax_t)getuid(),
+                options.m->caps & IPC_TRUSTING
+                    ? ": a server that trusts its clients serves its own user"
+                    : "");
         break;
     case EPERM:
         fprintf(stderr,

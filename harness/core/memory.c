@@ -209,6 +209,8 @@ shared_page_make(struct shared_page *p, const char *endpoint, size_t size)
     if (err != 0)
         return err;
     err = object_id_of(p->fd, &p->id);
+    if (err == 0 && fchmod(p->fd, 0600) == -1) /* whatever the umask */
+        err = -errno;
     if (err == 0)
         err = fill(p->fd, size);
     if (err != 0) {

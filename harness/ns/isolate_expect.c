@@ -61,7 +61,7 @@ static const struct needs {
     {"sem/mailbox", FILES | CLAIM, PID_CLAIMED, UID_OBJECT},
     {"shm/futex", FILES | CLAIM | PROC, NO_PID, UID_OBJECT},
     {"shm/spin", FILES | CLAIM | PROC, NO_PID, UID_OBJECT},
-    {"shm/mutex", FILES | CLAIM, NO_PID, UID_OBJECT},
+    {"shm/mutex", FILES, NO_PID, UID_OBJECT},
     {"shm/sysv", BESIDE | SETS | CLAIM, PID_SEMAPHORE, UID_OBJECT},
     {"shm/reclock", FILES | CLAIM | PROC, NO_PID, UID_OBJECT},
     {"signals/rt", SIGNALS, PID_PARENT, UID_PROCESS},

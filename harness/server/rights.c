@@ -26,8 +26,6 @@ static const struct {
     {"msgq/sysv-types", 0, "/proc"},
     /* our own queue and its reply queue: files, of the file system mqueue */
     {"msgq/posix", 0, "/dev/mqueue"},
-    /* its memory: a file in /dev/shm */
-    {"shm/mutex", RIGHT(DAC_OVERRIDE), NULL},
 };
 
 /* What an endpoint asks the broker for, and what the broker needs for that.

@@ -4,7 +4,7 @@
 
 #include "core/clock.h"
 
-#include "../../../shm/meet.h"
+#include "../../../shm/monitor.h"
 #include "../../../shm/park.h"
 #include "../../../shm/rings.h"
 #include "../../../signals/link.h"
@@ -164,13 +164,18 @@ static void
 bob_scribbles(struct actor *self, void *arg)
 {
     struct host *server = arg;
-    struct meet_client *meet;
     struct client c;
+    struct monitor *p;
+    int fd, err = client_open(&c, server->m, server->where);
 
-    MUST(client_open(&c, server->m, server->where) == 0);
-    MUST(whoami(&c) == (int64_t)geteuid());
-    meet = c.state;
-    memset(meet->board, 0xa5, meet->board_size);
+    MUST(err == 0 || err == -EACCES);
+    fd = shared_page_open(server->where, O_RDWR, sizeof *p);
+    MUST((fd >= 0) == (err == 0));
+    if (fd >= 0) {
+        p = memory_map(fd, sizeof *p, PROT_READ | PROT_WRITE);
+        MUST(p != NULL && whoami(&c) >= 0);
+        memset(p, 0xa5, sizeof *p);
+    }
     actor_step(self);
 }
 
@@ -372,12 +377,8 @@ const struct attack memory_attacks[] = {
     {41, "mmap/file", "leaves no room in the file system; A joins",
      .without = "fallocate", .how = "ENOSPC, and no SIGBUS",
      .run = leaves_no_memory},
-    {47, "shm/mutex", "writes over the mutex",
-     .how = "privileged: own uid only",
-     .cannot = "who may lock a mutex in shared memory may also write over it; "
-               "so this mechanism counts as one that trusts its peers "
-               "(IPC_TRUSTING), and offers nothing privileged to others.",
-     .alone = true, .run = writes_over_the_mutex},
+    {47, "shm/mutex", "writes over the mutex", .without = "own",
+     .how = "mode 0600: own user only", .run = writes_over_the_mutex},
     {112, "shm/futex", "says: my memory, and I am A", .without = "owner",
      .how = "who owns the memory", .run = claims_to_be_alice},
     {113, "mmap/file", "moves an old file of A to the others",
