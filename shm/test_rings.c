@@ -17,6 +17,7 @@
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -285,6 +286,93 @@ START_TEST(who_finds_the_other_awake_makes_no_system_call)
 }
 END_TEST
 
+/* Pinned, lest the processor that we say we were on be another one. */
+static uint32_t
+stay_here(void)
+{
+    const uint32_t here = (uint32_t)sched_getcpu();
+    cpu_set_t one;
+
+    CPU_ZERO(&one);
+    CPU_SET(here, &one);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof one, &one), 0);
+    return (uint32_t)sched_getcpu();
+}
+
+/* What comes between the last look and "I sleep" has to be seen by the second
+ * look: the other one's, who has seen nobody asleep, has been its only one.  Here
+ * it is there already, and nobody spins, since both run here; and to sleep, if only
+ * for a moment, would be the end of this process. */
+static void
+wait_for_what_is_there(struct pair *p, bool server)
+{
+    static const int sleeping[] = {SCMP_SYS(futex), SCMP_SYS(futex_time64),
+                                   SCMP_SYS(futex_waitv)};
+    const int64_t deadline = now_ns() + PATIENCE;
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    int err;
+
+    ck_assert_ptr_nonnull(filter);
+    for (size_t i = 0; i < sizeof sleeping / sizeof *sleeping; i++)
+        ck_assert_int_eq(
+            seccomp_rule_add(filter, SCMP_ACT_KILL, sleeping[i], 0), 0);
+    ck_assert_int_eq(seccomp_load(filter), 0);
+    err = server ? futex_waiting.server(&p->server, deadline)
+                 : futex_waiting.client(&p->client, 0, deadline);
+    syscall(SYS_exit, err == 0 ? 0 : 2);
+}
+
+START_TEST(who_looks_once_more_before_it_sleeps_does_not_sleep_over_a_message)
+{
+    static uint8_t bytes[100];
+    struct pair *p = new_pair(&futex_waiting);
+    int status;
+    pid_t pid;
+
+    ck_assert_int_eq(ring_put(_i == 0 ? &p->client.out : &p->server.out[0],
+                              bytes, sizeof bytes, memory_order_seq_cst),
+                     0);
+    p->board->cpu = p->place->cpu = stay_here();
+    pid = fork();
+    ck_assert_int_ne(pid, -1);
+    if (pid == 0)
+        wait_for_what_is_there(p, _i == 0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    free_pair(p);
+}
+END_TEST
+
+/* In place of the C library's, for the whole program. */
+static unsigned yields;
+
+int
+sched_yield(void)
+{
+    yields++;
+    return (int)syscall(SYS_sched_yield);
+}
+
+/* Whoever spins for somebody on the same processor gives way after each of its
+ * looks (two), and everybody after each round. */
+START_TEST(who_spins_gives_way)
+{
+    struct pair *p = new_pair(&spin_waiting);
+    const uint32_t here = stay_here();
+
+    for (int elsewhere = 0; elsewhere < 2; elsewhere++) {
+        p->board->cpu = p->place->cpu = here + (uint32_t)elsewhere;
+        yields = 0;
+        ck_assert_int_eq(spin_waiting.client(&p->client, 0, 0), -ETIMEDOUT);
+        ck_assert_uint_eq(yields, elsewhere ? 1 : 3);
+        yields = 0;
+        ck_assert_int_eq(spin_waiting.server(&p->server, 0), -ETIMEDOUT);
+        ck_assert_uint_eq(yields, elsewhere ? 1 : 3);
+    }
+    free_pair(p);
+}
+END_TEST
+
 /* -- waiting -------------------------------------------------------------- */
 
 static void *
@@ -436,6 +524,12 @@ test_rings(void)
     for (int i = 0; i < 2; i++)
         add_loop_test_if(tc, need_silence(),
                          who_finds_the_other_awake_makes_no_system_call, i);
+    for (int i = 0; i < 2; i++)
+        add_loop_test_if(
+            tc, need_silence(),
+            who_looks_once_more_before_it_sleeps_does_not_sleep_over_a_message,
+            i);
+    tcase_add_test(tc, who_spins_gives_way);
     tcase_add_test(tc, who_may_only_read_a_futex_can_wake_its_sleeper);
     tcase_add_test(tc, a_ring_that_nobody_heard_is_rung_again);
     add_test_if(tc, need_waitv(), nobody_falls_asleep_over_a_message);

@@ -443,6 +443,35 @@ START_TEST(a_client_that_takes_its_memory_away_hurts_only_itself)
 END_TEST
 
 static void
+shrink_at_once(struct child *self, void *arg)
+{
+    struct client c;
+
+    client_start(arg, &c);
+    child_step(self); /* the server has just begun */
+    ck_assert_int_eq(ftruncate(((struct rings_client *)c.state)->place_fd, 0),
+                     0);
+    child_step(self);
+}
+
+/* Before it has answered anybody, too. */
+START_TEST(a_server_that_has_just_begun_is_on_its_guard)
+{
+    struct host server;
+    struct child bad;
+
+    server_start(&server, ipc_find("mmap/file"));
+    child_start(&bad, geteuid(), shrink_at_once, &server);
+    child_wait(&bad);
+    child_go(&bad);
+    child_wait(&bad);
+    server_catch_up(&server);
+    child_kill(&bad);
+    server_stop(&server);
+}
+END_TEST
+
+static void
 scribble(struct child *self, void *arg)
 {
     struct rings_client *rings;
@@ -624,6 +653,9 @@ test_shm(void)
     add_test_if(tc, no_shm, a_silent_monitor_wakes_ever_more_rarely);
     add_test_if(tc, no_root,
                 whoever_trusts_its_clients_serves_its_own_user_only);
+    tc = test_case(s, "mmap/file");
+    add_test_if(tc, need_mechanism(ipc_find("mmap/file")),
+                a_server_that_has_just_begun_is_on_its_guard);
     for (int i = 0; i < 3; i++) {
         const char *no = need_mechanism(ipc_find(on_rings[i]));
         const char *no_other =

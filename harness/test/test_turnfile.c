@@ -704,6 +704,55 @@ START_TEST(who_makes_the_server_wait_while_it_joins_is_barred)
 }
 END_TEST
 
+static bool
+has_one(const struct turnfile_server *s)
+{
+    return s->sessions.count == 1;
+}
+
+/* Nothing is ever as fast as that. */
+#define AT_ONCE INT64_C(-1)
+
+/* While its request is read (0), and while the reply is written (1). */
+static void
+take_too_long(int i, bool writing)
+{
+    const int64_t limit = stall_limit;
+    struct turnfile_server *s;
+    struct driven d;
+    struct child c;
+    struct hand *h = shared(sizeof *h);
+
+    ck_assert_int_eq(drive_begin(&d, variants[i], run_dir), 0);
+    s = d.srv;
+    h->m = d.m;
+    strcpy(h->where, d.where);
+    child_start(&c, geteuid(), joins_and_asks_late, h);
+    child_wait(&c);
+    child_go(&c);
+    drive_until(&d, has_one);
+    child_wait(&c);
+    child_go(&c);
+    child_wait(&c); /* it has asked */
+    stall_limit = writing ? limit : AT_ONCE;
+    ck_assert_int_eq(drive(&d, 0), writing ? 0 : -ETIMEDOUT);
+    stall_limit = AT_ONCE;
+    d.req.msg.fd = -1;
+    if (writing)
+        ck_assert_int_eq(d.m->reply(s, &d.req, &d.req.msg), -EPIPE);
+    ck_assert_uint_eq(s->sessions.count, 0);
+    stall_limit = limit;
+    child_kill(&c);
+    drive_end(&d);
+}
+
+START_TEST(what_takes_too_long_costs_the_session)
+{
+    take_too_long(_i, false);
+    take_too_long(_i, true);
+}
+END_TEST
+
 /* Keeps the inode's lock: write(2) from a page that somebody has yet to bring,
  * userfaultfd(2). */
 struct holder {
@@ -881,6 +930,7 @@ add_tests(Suite *s, int i)
         a_server_of_ones_own_invites_nobody_else,
         a_server_without_clients_has_no_timer,
         an_idle_server_looks_ever_more_rarely_and_the_silent_ring,
+        what_takes_too_long_costs_the_session,
     };
     const TTest *const with_two_users[] = {
         a_claimed_uid_must_be_the_owners,
