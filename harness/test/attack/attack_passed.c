@@ -406,7 +406,7 @@ passes_what_is_not_read(bool naive)
     actor_wait(&bob);
     actor_start(&honest, geteuid(), ask, &server);
     resume_server(&server);
-    after = is_served_after(&honest, server.pid);
+    after = is_served_after(&honest, server.server);
     actor_kill(&bob);
     host_stop(&server);
     return after;
