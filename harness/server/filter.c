@@ -65,8 +65,9 @@ static const char *const always[] = {
 /* What it takes to serve. */
 static const char *const of_endpoint[] = {
     "unlink", "unlinkat", "rmdir", "ftruncate", "epoll_wait", "epoll_pwait",
-    "epoll_pwait2", "epoll_ctl", "timer_create", "timer_settime",
-    "timer_delete", "eventfd2", "accept", "accept4", "shutdown",
+    "epoll_pwait2", "epoll_ctl", "timerfd_settime", "timerfd_settime64",
+    "timer_create", "timer_settime", "timer_delete", "eventfd2", "accept",
+    "accept4", "shutdown",
     /* System V; POSIX queues */
     "msgget", "msgrcv", "msgsnd", "msgctl", "semop", "semtimedop", "semctl",
     "shmat", "shmdt", "shmctl", "mq_timedsend", "mq_timedreceive",
