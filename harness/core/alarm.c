@@ -150,9 +150,11 @@ take_sigio(bool take)
     pthread_mutex_lock(&lock);
     if (take && listeners++ == 0)
         sigaction(SIGIO, &ours, &sigio_before);
+    /* Ignored: and what is pending forgotten, which would kill us. */
     if (!take && --listeners == 0) {
-        signal(SIGIO, SIG_IGN); /* and forget what is pending */
-        sigaction(SIGIO, &sigio_before, NULL);
+        signal(SIGIO, SIG_IGN);
+        if (sigio_before.sa_handler != SIG_DFL)
+            sigaction(SIGIO, &sigio_before, NULL);
     }
     pthread_mutex_unlock(&lock);
     if (take)
@@ -171,7 +173,8 @@ set_doorbell(struct alarm *a, bool on)
         take_sigio(true);
         fcntl(a->doorbell, F_SETOWN_EX, &us);
     }
-    fcntl(a->doorbell, F_SETFL, on ? flags | O_ASYNC : flags & ~O_ASYNC);
+    if (flags != -1)
+        fcntl(a->doorbell, F_SETFL, on ? flags | O_ASYNC : flags & ~O_ASYNC);
     if (!on) {
         take_sigio(false);
         listener = NULL;

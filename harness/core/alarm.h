@@ -68,7 +68,8 @@ int alarm_arm(struct alarm *a, int64_t deadline);
  * into fd, a FIFO that is open for reading alone (O_ASYNC, fcntl(2); open for
  * writing, too, our own read(2) would ring).  A lock cannot be waited for together
  * with a descriptor otherwise.  The signal is SIGIO, one at a time
- * however much is written, and it is the process's until alarm_free().  One such
+ * however much is written, and it is the process's; after alarm_free()
+ * it is ignored.  One such
  * alarm a thread, and only waits that have a deadline.
  */
 void alarm_listen(struct alarm *a, int fd);
