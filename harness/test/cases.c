@@ -103,13 +103,20 @@ print_not_run(void)
 static bool
 looks_at_processes(void)
 {
-    static const char *const others[] = {"wire",     "stats",  "policy",
-                                         "registry", "rundir", "bench"};
+    static const char *const others[] = {"wire", "stats", "policy", "registry",
+                                         "bench"};
 
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (strcmp(others[i], current_suite) == 0)
             return false;
     return true;
+}
+
+/* Root's daemons become another user; who is root and may not, has none. */
+static const char *
+need_processes(void)
+{
+    return need_proc() != NULL || geteuid() != 0 ? need_proc() : need_root();
 }
 
 void
@@ -121,8 +128,8 @@ add_test_if(TCase *tc, const char *reason, const TTest *test)
 void
 add_loop_test_if(TCase *tc, const char *reason, const TTest *test, int i)
 {
-    if (need_proc() != NULL && looks_at_processes())
-        reason = need_proc();
+    if (need_processes() != NULL && looks_at_processes())
+        reason = need_processes();
     if (reason == NULL)
         tcase_add_loop_test_raise_signal(tc, test, 0, i, i + 1);
     else
@@ -136,6 +143,9 @@ need_mechanism(const struct ipc_mechanism *m)
     const char *why = ipc_unavailable(m);
     size_t i = 0;
 
+    if (why == NULL && geteuid() == 0 &&
+        !(m->caps & (IPC_SPAWNED | IPC_INPROCESS)))
+        why = need_its_rights(m); /* root's daemon does not do without */
     if (why == NULL)
         return NULL;
     while (ipc_registry[i] != m)

@@ -141,19 +141,25 @@ need_right(int right)
 }
 
 const char *
-need_strangers(const struct ipc_mechanism *m)
+need_its_rights(const struct ipc_mechanism *m)
 {
-    const char *reason = need_root(), *reads;
+    const char *reason = NULL, *reads;
     const rights all =
         rights_of_endpoint(m, &reads) | rights_of_broker(rights_to_ask(m));
 
-    if (m->caps & IPC_TRUSTING)
-        reason = "need a server that serves others: who trusts its peers "
-                 "serves its own user";
     for (int right = 0; reason == NULL && right <= CAP_LAST_CAP; right++)
         if (all >> right & 1)
             reason = without(right);
     return reason;
+}
+
+const char *
+need_strangers(const struct ipc_mechanism *m)
+{
+    if (m->caps & IPC_TRUSTING)
+        return "need a server that serves others: who trusts its peers "
+               "serves its own user";
+    return need_root() != NULL ? need_root() : need_its_rights(m);
 }
 
 const char *

@@ -16,6 +16,8 @@
 #ifndef HERE_H
 #define HERE_H
 
+#include "core/ipc.h"
+
 #include <check.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -44,6 +46,9 @@ int copy_program(const char *program, const char *to, unsigned group,
 
 /* Does f() in a child: true if it returns true. */
 bool here_try(bool (*f)(void));
+
+/* The rights that a daemon of m keeps: root's does not serve without them. */
+const char *need_its_rights(const struct ipc_mechanism *m);
 
 /* -- namespaces of the tests' own ------------------------------------------ */
 
