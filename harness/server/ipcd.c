@@ -298,15 +298,15 @@ main(int argc, char **argv)
         fputs("ipcd: installed set-user-ID it only serves --stdio\n", stderr);
         return EX_USAGE;
     }
-    if (settings_apply(elevated, ipcd.dir) != 0)
-        return EX_CONFIG;
-    if (options.stdio)
-        return run_stdio();
-    if (!options.has_dir && rundir_default(ipcd.dir) != 0) {
+    if (!options.stdio && !options.has_dir && rundir_default(ipcd.dir) != 0) {
         fputs("ipcd: the run directory's path is too long; use --run-dir\n",
               stderr);
         return EX_USAGE;
     }
+    if (settings_apply(elevated, ipcd.dir) != 0)
+        return EX_CONFIG;
+    if (options.stdio)
+        return run_stdio();
     if (options.sweep && !options.has_dir)
         sweep_places();
     return options.sweep ? sweep_run(ipcd.dir) : run_daemon();

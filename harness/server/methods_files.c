@@ -7,6 +7,7 @@
  * with the server's.
  */
 #define _GNU_SOURCE /* open_memstream, with lines.h */
+#include "server/confine.h"
 #include "server/lines.h"
 #include "server/methods.h"
 #include "server/settings.h"
@@ -81,6 +82,27 @@ read_result(struct call *c, const struct broker_answer *a)
     return WIRE_OK;
 }
 
+/* Why not, in words. */
+static const char *
+reason(const struct call *c, int err)
+{
+    switch (err) {
+    case -EINVAL:
+        return "give an absolute path";
+    case -ENXIO:
+        return "not a regular file";
+    case -EOPNOTSUPP:
+        return "only read_file reads from there";
+    case -EPERM: /* open(2) itself says EACCES */
+        return c->peer.uid < SYSTEM_IDS
+                   ? "this server has given root up, and opens nothing as root "
+                     "or a user of the system (ipcd --keep-root does)"
+                   : strerror(EPERM);
+    default:
+        return strerror(-err);
+    }
+}
+
 static uint32_t
 answered(struct call *c)
 {
@@ -97,13 +119,9 @@ answered(struct call *c)
         return ask(c, true);
     }
     if (err != 0)
-        return call_fail(
-            c, WIRE_OS_ERROR, -err, "%.*s: %s",
-            (int)utf8_fit(c->args[0].at, c->args[0].len, 100), c->args[0].at,
-            err == -EINVAL       ? "give an absolute path"
-            : err == -ENXIO      ? "not a regular file"
-            : err == -EOPNOTSUPP ? "only read_file reads from there"
-                                 : strerror(-err));
+        return call_fail(c, WIRE_OS_ERROR, -err, "%.*s: %s",
+                         (int)utf8_fit(c->args[0].at, c->args[0].len, 100),
+                         c->args[0].at, reason(c, err));
     if (c->method->number == API_read_file)
         return read_result(c, &a);
     c->fd = a.fd;

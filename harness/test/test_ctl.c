@@ -333,8 +333,8 @@ start_two(const char *first, const char *second, const char *dir)
         dup2(null, STDERR_FILENO);
         fcntl(ready[1], F_SETFD, 0);
         snprintf(fd, sizeof fd, "%d", ready[1]);
-        execl(program, "ipcd", "-m", first, "-m", second, "--run-dir", dir,
-              "--ready-fd", fd, (char *)NULL);
+        execl(program, "ipcd", "-m", first, "-m", second, "--ready-fd", fd,
+              dir != NULL ? "--run-dir" : NULL, dir, (char *)NULL);
         _exit(127);
     }
     close(ready[1]);
@@ -363,7 +363,8 @@ START_TEST(one_ipcd_serves_several_and_sigterm_leaves_nothing)
 
     snprintf(dir, sizeof dir, "%.80s/sub", run_dir); /* ipcd makes it */
     snprintf(option, sizeof option, "--run-dir=%s", dir);
-    pid = start_two(first, second, dir);
+    ck_assert_int_eq(setenv("IPCLAB_DIR", dir, 1), 0);
+    pid = start_two(first, second, _i == 0 ? NULL : dir);
     IPCCTL("-m", first, option, "hello", "A");
     EXPECT(0, "Hello A\n");
     IPCCTL("-m", second, option, "hello", "B");
