@@ -38,7 +38,7 @@ int
 clients_init(struct clients *s, const char *name, int listener,
              identify_function *identify)
 {
-    int err = 0;
+    int err = *name != '\0' ? object_id_at(name, &s->file) : 0;
 
     strcpy(s->name, name);
     s->listener = listener;
@@ -48,7 +48,7 @@ clients_init(struct clients *s, const char *name, int listener,
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
     s->spare = eventfd(0, EFD_CLOEXEC);
     s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (s->epoll == -1 || s->spare == -1 || s->timer == -1)
+    if (err == 0 && (s->epoll == -1 || s->spare == -1 || s->timer == -1))
         err = -errno;
     if (err == 0)
         err = watch(s, EPOLL_CTL_ADD, listener, EPOLLIN, LISTENER);
@@ -342,5 +342,5 @@ clients_destroy(void *srv)
     close(s->epoll);
     close(s->listener);
     if (s->name[0] != '\0')
-        local_sweep(s->name);
+        local_remove(s->name, &s->file);
 }

@@ -40,6 +40,7 @@ typedef int identify_function(struct connection *c);
 
 struct clients {
     char name[ENDPOINT_SIZE]; /* the endpoint's file, if it has one; else "" */
+    struct object_id file;    /* ... which may have become another's since */
     int listener, epoll;
     int spare;         /* a descriptor to give up when there are no more */
     int timer;         /* a timerfd: readable when somebody's time is up */

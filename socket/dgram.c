@@ -44,6 +44,7 @@
 
 struct server {
     char name[ENDPOINT_SIZE];
+    struct object_id file, join;
     int socket;
     struct members members;
 };
@@ -81,6 +82,16 @@ dgram_sweep(const char *name)
     return requests != 0 ? requests : joins;
 }
 
+static void
+remove_names(const struct server *s)
+{
+    char path[ENDPOINT_SIZE];
+
+    if (endpoint_file(s->name, ".join", path) == 0)
+        local_remove(path, &s->join);
+    local_remove(s->name, &s->file);
+}
+
 static int
 dgram_create(void *srv, const char *name)
 {
@@ -97,8 +108,11 @@ dgram_create(void *srv, const char *name)
         return s->socket;
     joins = local_listen(SOCK_SEQPACKET, &at, at_len);
     err = joins < 0 ? joins : members_init(&s->members, s->socket, joins);
-    if (err == 0)
+    if (err == 0) {
+        object_id_at(name, &s->file); /* gone already: nothing to remove */
+        object_id_at(at.sun_path, &s->join);
         return 0;
+    }
     dgram_sweep(name);
     close(s->socket);
     return err;
@@ -220,7 +234,7 @@ dgram_destroy(void *srv)
 
     members_free(&s->members);
     close(s->socket);
-    dgram_sweep(s->name);
+    remove_names(s);
 }
 
 /* -- client --------------------------------------------------------------- */

@@ -62,7 +62,7 @@ inet_listen_at(struct sockaddr_in *address)
 }
 
 int
-inet_publish(const char *name, int socket)
+inet_publish(const char *name, int socket, struct object_id *file)
 {
     struct sockaddr_in address;
     socklen_t len = sizeof address;
@@ -77,10 +77,12 @@ inet_publish(const char *name, int socket)
     fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd == -1)
         return -errno;
-    if (dprintf(fd, "%s\n", text) < 0 || fchmod(fd, 0644) == -1) {
+    if (dprintf(fd, "%s\n", text) < 0 || fchmod(fd, 0644) == -1)
         err = -errno;
+    if (err == 0)
+        err = object_id_of(fd, file);
+    if (err != 0)
         unlink(name);
-    }
     close(fd);
     return err;
 }

@@ -5,6 +5,8 @@
 #ifndef INET_H
 #define INET_H
 
+#include "core/object.h"
+
 #include "core/ipc.h"
 
 #include <netinet/in.h>
@@ -18,9 +20,9 @@ void inet_text(const struct sockaddr_in *address, char text[INET_TEXT]);
  * chooses (0).  -EINVAL. */
 int inet_listen_at(struct sockaddr_in *address);
 
-/* Writes the address that the socket is bound to into the endpoint's file.
- * A leftover makes way. */
-int inet_publish(const char *name, int socket);
+/* Writes the address that the socket is bound to into the endpoint's file, which
+ * *file says again later.  A leftover makes way. */
+int inet_publish(const char *name, int socket, struct object_id *file);
 
 /*
  * Where the server is: "HOST:PORT", or in the endpoint's file, if where has a

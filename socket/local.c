@@ -135,6 +135,13 @@ close_socket:
     return err;
 }
 
+void
+local_remove(const char *path, const struct object_id *id)
+{
+    if (!activation_owns(path))
+        object_unlink(AT_FDCWD, path, id);
+}
+
 int
 local_sweep(const char *name)
 {

@@ -6,6 +6,7 @@
 #define LOCAL_H
 
 #include "core/ipc.h"
+#include "core/object.h"
 #include "core/rundir.h"
 
 #include <sys/socket.h>
@@ -29,6 +30,10 @@ void local_text(const struct sockaddr_un *address, socklen_t len,
  * stamped with who sent them (SO_PASSCRED).  Returns a descriptor that does not
  * wait, or -errno. */
 int local_listen(int type, const struct sockaddr_un *address, socklen_t len);
+
+/* destroy(): removes that file, if it still is the one that was bound, which
+ * object_id_at() said then, and no activator's. */
+void local_remove(const char *path, const struct object_id *id);
 
 /* sweep() of ipc.h, where the endpoint's file is all that a crash leaves. */
 int local_sweep(const char *name);

@@ -92,6 +92,7 @@ confirm(struct connection *c)
 static int
 tcp_create(void *srv, const char *name)
 {
+    struct clients *s = srv;
     struct sockaddr_in address;
     const int on = 1;
     int listener, err = inet_listen_at(&address);
@@ -110,13 +111,14 @@ tcp_create(void *srv, const char *name)
         err = -errno;
         goto close_listener;
     }
-    err = clients_init(srv, name, listener, tcp_identify);
+    err = clients_init(s, "", listener, tcp_identify);
     if (err != 0)
         return err;
-    err = inet_publish(name, listener);
+    err = inet_publish(name, listener, &s->file);
     if (err == 0)
-        return 0;
-    clients_destroy(srv);
+        strcpy(s->name, name);
+    else
+        clients_destroy(s);
     return err;
 
 close_listener:

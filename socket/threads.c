@@ -31,6 +31,7 @@
 
 struct server {
     char name[ENDPOINT_SIZE];
+    struct object_id file;
     struct workers workers;
 };
 
@@ -51,9 +52,14 @@ threads_create(void *srv, const char *name)
     if (listener < 0)
         return listener;
     strcpy(s->name, name);
+    err = object_id_at(name, &s->file);
+    if (err != 0) {
+        close(listener);
+        return err;
+    }
     err = workers_init(&s->workers, listener);
     if (err != 0)
-        local_sweep(name);
+        local_remove(name, &s->file);
     return err;
 }
 
@@ -185,7 +191,7 @@ threads_destroy(void *srv)
     struct server *s = srv;
 
     workers_stop(&s->workers);
-    local_sweep(s->name);
+    local_remove(s->name, &s->file);
 }
 
 /* -- client --------------------------------------------------------------- */

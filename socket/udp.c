@@ -46,6 +46,7 @@
 
 struct server {
     char name[ENDPOINT_SIZE];
+    struct object_id file;
     int socket;
     struct cookie_key key;
     uint64_t last;           /* token of the last request's client */
@@ -112,7 +113,7 @@ udp_create(void *srv, const char *name)
     if (bind(s->socket, (struct sockaddr *)&address, sizeof address) == -1)
         err = -errno;
     if (err == 0)
-        err = inet_publish(name, s->socket);
+        err = inet_publish(name, s->socket, &s->file);
     if (err != 0)
         close(s->socket);
     return err;
@@ -199,7 +200,7 @@ udp_destroy(void *srv)
     struct server *s = srv;
 
     close(s->socket);
-    unlink(s->name);
+    local_remove(s->name, &s->file);
 }
 
 /* -- client --------------------------------------------------------------- */

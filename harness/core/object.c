@@ -227,6 +227,17 @@ object_id_of(int fd, struct object_id *id)
 }
 
 int
+object_id_at(const char *path, struct object_id *id)
+{
+    struct stat st;
+
+    if (lstat(path, &st) == -1)
+        return -errno;
+    *id = (struct object_id){.dev = st.st_dev, .ino = st.st_ino};
+    return 0;
+}
+
+int
 object_unlink(int dir, const char *name, const struct object_id *id)
 {
     struct stat st;

@@ -70,6 +70,7 @@ struct object_id {
 };
 
 int object_id_of(int fd, struct object_id *id); /* 0 or -errno */
+int object_id_at(const char *path, struct object_id *id);
 
 /* Removes the name, if it is still that of this object.  1 = removed, 0 = it is
  * not there any more, or another's, -errno. */

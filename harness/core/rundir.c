@@ -149,20 +149,25 @@ read_number(int fd)
     return strtoll(text, NULL, 10);
 }
 
-/* Removes NAME and suffix, if it still is what is open as fd.  Between the look
- * and the removal only a process of ours could change it: nobody else may write
- * in the directory. */
+/* Is NAME and suffix still what is open as fd? */
+static bool
+is_own(const char *name, const char *suffix, int fd, char path[ENDPOINT_SIZE])
+{
+    struct stat ours, theirs;
+
+    return endpoint_file(name, suffix, path) == 0 && fstat(fd, &ours) == 0 &&
+           lstat(path, &theirs) == 0 && ours.st_dev == theirs.st_dev &&
+           ours.st_ino == theirs.st_ino;
+}
+
+/* Removes it, if it is.  Between the look and the removal only a process of ours
+ * could change it: nobody else may write in the directory. */
 static int
 remove_own(const char *name, const char *suffix, int fd)
 {
     char path[ENDPOINT_SIZE];
-    struct stat ours, theirs;
 
-    if (endpoint_file(name, suffix, path) != 0 || fstat(fd, &ours) == -1 ||
-        lstat(path, &theirs) == -1 || ours.st_dev != theirs.st_dev ||
-        ours.st_ino != theirs.st_ino)
-        return 0;
-    return unlink(path) == 0;
+    return is_own(name, suffix, fd, path) && unlink(path) == 0;
 }
 
 static void
@@ -218,6 +223,20 @@ again:
 close_file:
     close(fd);
     return err;
+}
+
+int
+endpoint_relock(const char *name, int lock)
+{
+    char path[ENDPOINT_SIZE];
+    int fresh;
+
+    if (is_own(name, ".lock", lock, path))
+        return lock;
+    fresh = endpoint_lock(name, NULL);
+    if (fresh >= 0)
+        close(lock);
+    return fresh;
 }
 
 void

@@ -77,6 +77,13 @@ int endpoint_flat(const char *name, char flat[ENDPOINT_SIZE]);
  */
 int endpoint_lock(const char *name, pid_t *holder);
 
+/*
+ * The same lock, for who was long away: lock, if NAME.lock still is that file.
+ * If it has been removed, one taken anew, and lock is closed; or an error, and
+ * lock stays: -EEXIST, the name is another server's by now.
+ */
+int endpoint_relock(const char *name, int lock);
+
 /* Lets go of it.  Names that are not of our making any more (somebody has removed
  * them, and another server has made its own) are left alone. */
 void endpoint_unlock(const char *name, int lock);

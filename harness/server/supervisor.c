@@ -37,11 +37,40 @@
 
 /* -- names ------------------------------------------------------------------- */
 
+/* Is the name still ours?  Somebody may have removed our files, lock and all,
+ * and then another server has found it free: from then on it is that one's. */
+static bool
+keep_name(struct endpoint *e)
+{
+    int lock = endpoint_relock(e->name, e->lock);
+
+    if (lock >= 0) {
+        e->lock = lock;
+        return true;
+    }
+    if (lock == -EEXIST)
+        fprintf(stderr,
+                "ipcd: %s: is another server's by now and left alone; "
+                "somebody had removed our %s.lock\n",
+                e->name, e->name);
+    else if (lock != -ENOENT) /* the directory is gone, and all with it */
+        ipcd_complain(e->name, "cannot be locked again, left", lock);
+    close(e->lock);
+    e->lock = 0;
+    e->state = ENDPOINT_FAILED;
+    return false;
+}
+
 static void
 remove_what_is_left(struct endpoint *e)
 {
-    if (e->m->sweep != NULL)
-        e->m->sweep(e->name);
+    int err;
+
+    if (!keep_name(e))
+        return;
+    err = e->m->sweep != NULL ? e->m->sweep(e->name) : 0;
+    if (err < 0)
+        ipcd_complain(e->name, "not all that is left can be removed", err);
     endpoint_unlock(e->name, e->lock);
     e->lock = 0;
 }
@@ -160,7 +189,23 @@ reap(struct ipcd *d)
     }
 }
 
-/* Those that are due; the moment at which the next one is. */
+static int
+start_again(struct ipcd *d, struct endpoint *e)
+{
+    fprintf(stderr, "ipcd: starting %s again\n",
+            e != NULL ? e->m->name : "the broker");
+    return e != NULL ? start_endpoint(d, e) : start_broker(d);
+}
+
+/* It cannot be started again, and perhaps it was the last one. */
+static void
+give_up(struct ipcd *d, struct endpoint *e)
+{
+    e->process.again_at = 0;
+    d->stop |= count_in(d, ENDPOINT_FAILED) == d->count;
+}
+
+/* Those that are due; the moment at which the next one is, 0 if we end. */
 static int64_t
 start_those_due(struct ipcd *d)
 {
@@ -177,16 +222,18 @@ start_those_due(struct ipcd *d)
             next = p->again_at < next ? p->again_at : next;
             continue;
         }
-        fprintf(stderr, "ipcd: starting %s again\n",
-                e != NULL ? e->m->name : "the broker");
-        err = e != NULL ? start_endpoint(d, e) : start_broker(d);
+        if (e != NULL && !keep_name(e)) {
+            give_up(d, e);
+            continue;
+        }
+        err = start_again(d, e);
         if (err != 0) {
             ipcd_complain("fork", "will try again", err);
             put_off(p);
             next = p->again_at < next ? p->again_at : next;
         }
     }
-    return next;
+    return d->stop ? 0 : next;
 }
 
 static void

@@ -16,9 +16,11 @@
 #include "core/rundir.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 Suite *test_crash(void);
@@ -216,6 +218,64 @@ START_TEST(an_endpoint_has_one_server)
 }
 END_TEST
 
+/* The files of the endpoint, behind the back of its server. */
+static void
+remove_files(void)
+{
+    char pattern[ENDPOINT_SIZE];
+    glob_t found;
+
+    ck_assert_int_eq(endpoint_name(subject, run_dir, pattern), 0);
+    strcat(pattern, "*");
+    ck_assert_int_eq(glob(pattern, 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        ck_assert_int_eq(remove(found.gl_pathv[i]), 0);
+    globfree(&found);
+}
+
+START_TEST(a_server_that_ends_leaves_another_ones_endpoint_alone)
+{
+    const struct host_options loud = {.cpu = -1};
+    struct host second;
+
+    begin_alone(_i);
+    remove_files();
+    if (strcmp(subject->name, "socket/abstract") == 0) {
+        /* The name is the kernel's, not a file that could be removed. */
+        ck_assert_int_eq(host_start(&second, subject, run_dir, &loud), -ECHILD);
+        server_stop(&server);
+        return;
+    }
+    server_start(&second, subject);
+    server_stop(&server);
+    client_start(&second, &client);
+    if (!has(IPC_ONEWAY))
+        expect_echo(&client, 10);
+    client_close(&client);
+    server_stop(&second);
+}
+END_TEST
+
+START_TEST(a_server_that_dies_does_not_come_back_in_anothers_place)
+{
+    struct host second;
+    siginfo_t ended;
+
+    begin_alone(_i);
+    remove_files();
+    server_start(&second, subject);
+    ck_assert_int_eq(kill(server.server, SIGKILL), 0);
+    /* It would be started again at once; with nothing to serve, all ends. */
+    ck_assert_int_eq(waitid(P_PID, (id_t)server.pid, &ended, WEXITED | WNOWAIT),
+                     0);
+    server_stop(&server);
+    client_start(&second, &client);
+    expect_echo(&client, 10);
+    client_close(&client);
+    server_stop(&second);
+}
+END_TEST
+
 START_TEST(where_no_server_is_nobody_answers)
 {
     char name[ENDPOINT_SIZE];
@@ -243,6 +303,17 @@ START_TEST(a_spawned_server_is_a_child_of_its_client_and_ends_with_it)
 }
 END_TEST
 
+/* What a killed server leaves that is not a file of the endpoint, or is lost with
+ * the file that says which one it is. */
+static bool
+has_objects_elsewhere(const struct ipc_mechanism *m)
+{
+    return strcmp(m->name, "socket/abstract") == 0 ||
+           (strncmp(m->name, "socket/", 7) != 0 &&
+            strncmp(m->name, "fifo/", 5) != 0 &&
+            strncmp(m->name, "mmap/", 5) != 0);
+}
+
 /* -- the suite --------------------------------------------------------------- */
 
 Suite *
@@ -261,6 +332,11 @@ test_crash(void)
             ALONE);
         add(tc, i, a_restarted_server_is_a_new_one, 0, PRIVATE);
         add(tc, i, an_endpoint_has_one_server, 0, PRIVATE);
+        add(tc, i, a_server_that_ends_leaves_another_ones_endpoint_alone, 0,
+            IPC_INPROCESS | IPC_SPAWNED);
+        if (!has_objects_elsewhere(ipc_registry[i]))
+            add(tc, i, a_server_that_dies_does_not_come_back_in_anothers_place,
+                0, PRIVATE);
         add(tc, i, where_no_server_is_nobody_answers, 0, IPC_INPROCESS);
         add(tc, i, a_spawned_server_is_a_child_of_its_client_and_ends_with_it,
             IPC_SPAWNED, 0);
