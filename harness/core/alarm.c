@@ -296,18 +296,12 @@ alarm_rest(struct alarm *a)
     errno = err;
 }
 
-void
-alarm_free(struct alarm *a)
+/* Whoever has no timer any more needs no handler.  But a timer that may still be
+ * there keeps it, for good: without one its next signal would kill us. */
+static void
+forget(struct alarm *a, bool timer_gone)
 {
-    if (a->exists)
-        timer_delete(a->timer);
-    alarm_forget(a);
-}
-
-void
-alarm_forget(struct alarm *a)
-{
-    if (a->exists)
+    if (a->exists && timer_gone)
         give_number_back(a->restart);
     if (a->exists && a->listens)
         set_doorbell(a, false);
@@ -315,4 +309,21 @@ alarm_forget(struct alarm *a)
                         .lazy = a->lazy,
                         .listens = a->listens,
                         .doorbell = a->doorbell};
+}
+
+void
+alarm_free(struct alarm *a)
+{
+    static const struct itimerspec off;
+    const bool gone = !a->exists || timer_delete(a->timer) == 0;
+
+    if (!gone)
+        timer_settime(a->timer, 0, &off, NULL);
+    forget(a, gone);
+}
+
+void
+alarm_forget(struct alarm *a)
+{
+    forget(a, true);
 }
