@@ -51,7 +51,8 @@ struct endpoint {
     struct process process;
     enum endpoint_state state;
     int lock;
-    int channel[2]; /* its end to the broker, and the broker's */
+    char object[ENDPOINT_SIZE]; /* in /dev/shm, as its file said; or "" */
+    int channel[2];             /* its end to the broker, and the broker's */
     /* its own process's */
     void *srv;
     struct service service;

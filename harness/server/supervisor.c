@@ -12,6 +12,7 @@
 
 #include "core/activation.h"
 #include "core/clock.h"
+#include "core/rendezvous.h"
 #include "server/audit.h"
 #include "server/handover.h"
 #include "server/lines.h"
@@ -19,9 +20,11 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -61,16 +64,40 @@ keep_name(struct endpoint *e)
     return false;
 }
 
+/* A confined process cannot remove what it has in /dev/shm, and once the file
+ * that says its name is lost nobody finds it any more: so we know it, too. */
+static void
+remember_object(struct endpoint *e)
+{
+    if (endpoint_lookup(e->name, "name", e->object, sizeof e->object) != 0 ||
+        !endpoint_is_fresh(e->name, e->object))
+        e->object[0] = '\0';
+}
+
+/* The name is random: there is no other of it. */
+static void
+remove_object(const struct endpoint *e)
+{
+    if (e->object[0] == '\0')
+        return;
+    if ((shm_unlink(e->object) == -1 && errno != ENOENT) ||
+        (sem_unlink(e->object) == -1 && errno != ENOENT))
+        ipcd_complain(e->object, "cannot be removed from /dev/shm", -errno);
+}
+
 static void
 remove_what_is_left(struct endpoint *e)
 {
     int err;
 
-    if (!keep_name(e))
+    if (!keep_name(e)) {
+        remove_object(e);
         return;
+    }
     err = e->m->sweep != NULL ? e->m->sweep(e->name) : 0;
     if (err < 0)
         ipcd_complain(e->name, "not all that is left can be removed", err);
+    remove_object(e);
     endpoint_unlock(e->name, e->lock);
     e->lock = 0;
 }
@@ -223,6 +250,7 @@ start_those_due(struct ipcd *d)
             continue;
         }
         if (e != NULL && !keep_name(e)) {
+            remove_object(e);
             give_up(d, e);
             continue;
         }
@@ -328,8 +356,10 @@ hear_reports(struct ipcd *d, const struct pollfd *fds)
         d->broker_was_up = true;
     for (size_t i = 0; i < d->count; i++)
         if ((fds[i + 1].revents & POLLIN) &&
-            hear_report(d, &d->endpoints[i].process))
+            hear_report(d, &d->endpoints[i].process)) {
             d->endpoints[i].state = ENDPOINT_SERVING;
+            remember_object(&d->endpoints[i]);
+        }
 }
 
 static int
