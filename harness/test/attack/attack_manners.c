@@ -260,7 +260,9 @@ alice_listens(struct actor *self, void *arg)
     client_close(&c);
 }
 
-/* The first session's name is 1. */
+/* The first slot, taken for the first time. */
+#define HER_SESSION 0
+
 static void
 bob_asks_in_her_session(void *arg)
 {
@@ -268,7 +270,7 @@ bob_asks_in_her_session(void *arg)
     uint8_t datagram[8 + WIRE_HEADER];
     int fd = connect_local(s->where, SOCK_DGRAM);
 
-    put64(datagram, 1);
+    put64(datagram, HER_SESSION);
     make_frame(datagram + 8, API_whoami);
     MUST(send(fd, datagram, sizeof datagram, 0) == sizeof datagram);
 }
