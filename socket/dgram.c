@@ -128,7 +128,7 @@ sender(struct server *s, const uint8_t prefix[PREFIX], size_t n,
         n < PREFIX ? NULL : members_find(&s->members, get64(prefix));
 
     if (member != NULL &&
-        DEFENCE("session", !beside->stamped || beside->who.uid != member->uid,
+        DEFENCE("session", !beside->stamped || beside->who.uid != member->owner,
                 false))
         return NULL;
     return member;

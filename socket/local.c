@@ -170,6 +170,18 @@ local_peer(const struct ucred *who, enum ipc_evidence evidence)
                              .evidence = evidence};
 }
 
+uid_t
+local_owner(int socket)
+{
+    struct ucred who;
+    socklen_t len = sizeof who;
+
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &who, &len) == -1 ||
+        who.uid == OVERFLOW_UID)
+        return (uid_t)-1;
+    return who.uid;
+}
+
 int
 local_identify(int socket, struct ipc_peer *peer, char address[ADDRESS_SIZE])
 {

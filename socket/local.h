@@ -44,6 +44,11 @@ int local_sweep(const char *name);
  * its ways. */
 struct ipc_peer local_peer(const struct ucred *who, enum ipc_evidence evidence);
 
+/* Whose connection this is, for telling one user from another: also where that
+ * is no identity, as it has no pid here.  (uid_t)-1: the kernel does not tell
+ * this user from others. */
+uid_t local_owner(int socket);
+
 /* Who called connect(2), by effective uid, fixed at that moment; and the
  * address that he had bound, if any. */
 int local_identify(int socket, struct ipc_peer *peer,

@@ -100,13 +100,16 @@ add(struct members *m, const struct member *new, const struct ipc_peer *peer)
         return err;
     }
     *to = *new;
-    unsent_init(&to->out, to->uid);
+    unsent_init(&to->out, peer->uid);
     sessions_take(&m->sessions, (unsigned)slot, peer, now);
     sessions_admit(&m->sessions, (unsigned)slot);
     return 0;
 }
 
-/* Whoever is not taken reads an end of file where the handshake should be. */
+/* Whoever is not taken reads an end of file where the handshake should be.  Who
+ * has no identity here (pid 0: in no PID namespace of ours) is taken as unknown,
+ * as by the other sockets; but not who cannot be told from other users, for they
+ * could speak in each other's sessions. */
 static void
 let_join(struct members *m)
 {
@@ -115,12 +118,12 @@ let_join(struct members *m)
 
     if (new.fd == -1)
         return;
+    new.owner = local_owner(new.fd);
     if (local_identify(new.fd, &peer, new.address) != 0 ||
-        peer.uid == (uid_t)-1 || record_widen(new.fd) != 0) {
+        new.owner == (uid_t)-1 || record_widen(new.fd) != 0) {
         drain_close(new.fd, (uid_t)-1);
         return;
     }
-    new.uid = peer.uid;
     if (add(m, &new, &peer) != 0)
         drain_close(new.fd, peer.uid);
 }
@@ -148,10 +151,13 @@ members_heard(struct members *m, const struct member *of)
 void
 members_drop(struct members *m, struct member *gone)
 {
+    unsigned slot = (unsigned)(gone - m->member);
+
     unwatch(m, gone->fd);
-    drain_close(gone->fd, gone->uid); /* the client reads an end of file */
+    /* The client reads an end of file. */
+    drain_close(gone->fd, m->sessions.slot[slot].peer.uid);
     unsent_free(&gone->out);
-    sessions_leave(&m->sessions, (unsigned)(gone - m->member));
+    sessions_leave(&m->sessions, slot);
     *gone = (struct member){.fd = 0};
 }
 

@@ -18,7 +18,7 @@
 
 struct member {
     int fd;            /* the client's reply channel, our end; 0: free */
-    uid_t uid;         /* who may use the session */
+    uid_t owner;       /* who may use the session: local_owner() */
     struct unsent out; /* descriptors on their way; no replies are kept */
     char address[ADDRESS_SIZE];
 };

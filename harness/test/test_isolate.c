@@ -16,7 +16,7 @@
 Suite *test_isolate(void);
 
 static const char *const sample[] = {"pipe/packet", "socket/abstract",
-                                     "msgq/sysv-types"};
+                                     "socket/dgram", "msgq/sysv-types"};
 #define SAMPLES (sizeof sample / sizeof *sample)
 
 START_TEST(isolation_is_as_expected)
