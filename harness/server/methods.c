@@ -105,13 +105,14 @@ uint32_t
 do_quota(struct call *c)
 {
     const uint32_t index = c->args[0].u32;
-    const struct quota_kind_limits *k = &quota_kinds[index];
     const enum quota_kind kind = (enum quota_kind)index;
+    const struct quota_kind_limits *k;
     int64_t now = now_ns();
 
     if (index >= QUOTA_KINDS)
         return call_fail(c, WIRE_BAD_ARGS, 0, "index must be less than %d",
                          QUOTA_KINDS);
+    k = &quota_kinds[index];
     c->results[0].u32 = QUOTA_KINDS;
     c->results[1] = method_text(k->name);
     c->results[2] = method_text(k->unit);

@@ -368,6 +368,8 @@ START_TEST(the_server_says_who_has_what)
         }
     }
     expect_call(&c, "quota", &index, WIRE_BAD_ARGS, &r);
+    index.u32 = UINT32_MAX;
+    expect_call(&c, "quota", &index, WIRE_BAD_ARGS, &r);
     expect_call(&c, "limits", NULL, WIRE_OK, &r);
     ck_assert_uint_eq(r.results[0].u64, c.limits.max_msg);
     ck_assert_uint_eq(r.results[2].u32, c.limits.max_clients);
