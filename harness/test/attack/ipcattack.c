@@ -389,6 +389,35 @@ run(void)
     return surprises > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* -- anything, to one mechanism (hostile.c) -------------------------------- */
+
+static int
+run_hostile(char **arg)
+{
+    char dir[ENDPOINT_SIZE];
+    const char *step;
+    int err = place_begin(&place, "attack", geteuid() == 0), status;
+    pid_t pid;
+
+    if (err != 0)
+        return EX_CANTCREAT;
+    spaces_try_mounts(place.dir);
+    snprintf(dir, sizeof dir, "%s/0", place.dir);
+    MUST(mkdir(dir, 0755) == 0 && chmod(dir, 0755) == 0);
+    pid = fork();
+    MUST(pid != -1);
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (space_enter(dir, &step) != 0)
+            broken(__FILE__, __LINE__, step);
+        _exit(hostile(arg[0], arg[1], arg[2], dir));
+    }
+    while (waitpid(pid, &status, 0) == -1)
+        MUST(errno == EINTR);
+    place_end(&place);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : EX_OSERR;
+}
+
 /* -- command line --------------------------------------------------------- */
 
 static void
@@ -455,6 +484,8 @@ main(int argc, char **argv)
         return helper(argv[2], argv[3]);
     if (argc == 4 && strcmp(argv[1], "--deputy") == 0)
         return deputy(argv[2], argv[3]);
+    if (argc == 5 && strcmp(argv[1], "--hostile") == 0)
+        return run_hostile(argv + 2);
     argp_err_exit_status = EX_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, NULL);
     signal(SIGINT, stop);

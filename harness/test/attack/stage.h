@@ -43,4 +43,9 @@ int helper(const char *mechanism, const char *where);
 /* attack_spawned.c: `ipcattack --deputy WHAT DIR`, set-user-ID. */
 int deputy(const char *what, const char *dir);
 
+/* hostile.c: `ipcattack --hostile MECHANISM AMOUNT SEED`, in that process:
+ * an exit status. */
+int hostile(const char *mechanism, const char *amount, const char *seed,
+            const char *dir);
+
 #endif

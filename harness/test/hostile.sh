@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# hostile.sh - every daemon under AddressSanitizer and UBSan, among clients that
+# do anything (attack/hostile.c): mutated frames, nonsense in what is shared,
+# objects changed and removed.
+#
+#       harness/test/hostile.sh                     2000 for each; minutes
+#       harness/test/hostile.sh 1000000             a night
+#       harness/test/hostile.sh 2000 sem/values ... only these
+#       SEED=7 harness/test/hostile.sh 2000         other clients
+#       KEEP_ROOT=1 harness/test/hostile.sh 2000    a server that keeps root
+#
+# The number counts frames that the mechanism has taken and changes that the
+# kernel has; what was refused is not counted.  One line for each variant; exit
+# status 1: a server reported something, ended, or did not serve an honest client
+# meanwhile.  Its report is shown on standard error.  Built first: make V=asan.
+# As root each client is another user; otherwise all are you.  sem/mailbox and
+# shm/mutex trust whom they let in, and let in nobody but their own user: of them
+# that is what is tried.
+set -uo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+ATTACK=${ATTACK:-$top/build/asan/ipcattack}
+amount=${1:-2000}
+[ $# -gt 0 ] && shift
+
+if ! [[ $amount =~ ^[1-9][0-9]*$ ]]; then
+    echo "hostile.sh: $amount is not a number of frames and changes" >&2
+    exit 64
+fi
+if [ ! -x "$ATTACK" ]; then
+    echo "hostile.sh: there is no $ATTACK: make V=asan" >&2
+    exit 69
+fi
+if [ $# -eq 0 ]; then
+    set -- fifo/perclient fifo/oneway msgq/sysv-types msgq/sysv-private \
+        msgq/posix sem/values sem/mailbox shm/futex shm/spin shm/mutex \
+        shm/sysv shm/reclock mmap/file mmap/lockfile socket/stream \
+        socket/threads socket/seqpacket socket/dgram socket/abstract \
+        socket/tcp socket/udp
+fi
+failed=0
+for mechanism; do
+    "$ATTACK" --hostile "$mechanism" "$amount" "${SEED:-1}" || failed=1
+done
+exit $failed
