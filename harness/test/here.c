@@ -396,6 +396,24 @@ need_programs(void)
                           "(TMPDIR names one)";
 }
 
+static bool
+alice_may_run_ours(void)
+{
+    char path[PATH_MAX];
+
+    return program_path("ipcd", path, sizeof path) == 0 && become_alice() &&
+           access(path, X_OK) == 0;
+}
+
+/* Root may have a checkout in its home, where nobody else may go. */
+const char *
+need_shared_programs(void)
+{
+    if (need_root() != NULL || here_try(alice_may_run_ours))
+        return NULL;
+    return "need programs that others may run (a checkout they may enter)";
+}
+
 const char *
 need_set_user_id(void)
 {

@@ -92,6 +92,7 @@ const char *need_mounts(void);      /* to mount, and nobody else sees it */
 const char *need_root(void);        /* a second uid */
 const char *need_set_user_id(void); /* ... and programs that change to it */
 const char *need_programs(void);    /* a place for copied programs to run */
+const char *need_shared_programs(void); /* this build's, for a second user */
 const char *need_proc(void);
 const char *need_dev_shm(void);
 const char *need_source(void); /* the checkout, readable */

@@ -351,8 +351,10 @@ test_confine(void)
 
     add_test_if(tc, need_one_thread(), root_does_not_serve_as_root);
     tcase_add_test(tc, nobody_serves_as_root_or_as_nobody);
-    tcase_add_test(tc, only_root_becomes_somebody_else);
-    add_test_if(tc, need_no_tsan(), an_ordinary_user_confines_his_own_server);
+    add_test_if(tc, need_shared_programs(), only_root_becomes_somebody_else);
+    add_test_if(
+        tc, need_no_tsan() != NULL ? need_no_tsan() : need_shared_programs(),
+        an_ordinary_user_confines_his_own_server);
     for (int i = 0; ipc_registry[i] != NULL; i++)
         if (!(ipc_registry[i]->caps & (IPC_SPAWNED | IPC_INPROCESS)))
             add_daemon(s, i);

@@ -20,7 +20,7 @@ honest_asks(struct actor *self, void *arg)
 
 /* It sleeps; another one wants no more than an echo.  Who is answered first? */
 static bool
-sleeps_at_others_expense(bool naive)
+is_answered_first(void)
 {
     const struct api_value second = {.u32 = 1000};
     struct host server;
@@ -29,7 +29,6 @@ sleeps_at_others_expense(bool naive)
     struct reply r;
     int err;
 
-    (void)naive;
     serve(&server, this_attack->mechanism);
     MUST(host_client(&server, &sleeper) == 0);
     actor_start(&honest, geteuid(), honest_asks, &server);
@@ -46,6 +45,18 @@ sleeps_at_others_expense(bool naive)
     client_close(&sleeper);
     host_stop(&server);
     return err == 0;
+}
+
+/* A thread that is to sleep may, on a busy machine, begin after the other has
+ * answered: then the naive form is lucky, but not always. */
+static bool
+sleeps_at_others_expense(bool naive)
+{
+    bool fell = is_answered_first();
+
+    for (int tries = 1; naive && !fell && tries < 5; tries++)
+        fell = is_answered_first();
+    return fell;
 }
 
 /* -- 153: what the server remembers ---------------------------------------- */
