@@ -126,6 +126,7 @@ takes_away(const struct __ptrace_syscall_info *info)
     case SYS_shmdt:
     case SYS_unlinkat:
     case SYS_mq_unlink:
+    case SYS_timer_delete:
 #ifdef SYS_unlink
     case SYS_unlink:
     case SYS_rmdir:
