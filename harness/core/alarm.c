@@ -161,24 +161,39 @@ take_sigio(bool take)
         pthread_sigmask(SIG_UNBLOCK, &sigio, NULL);
 }
 
-/* To this thread, which waits; a process would have any of its threads ring. */
+static int
+set_async(int fd, bool on)
+{
+    const int flags = fcntl(fd, F_GETFL);
+
+    if (flags == -1 ||
+        fcntl(fd, F_SETFL, on ? flags | O_ASYNC : flags & ~O_ASYNC) == -1)
+        return -errno;
+    return 0;
+}
+
 static void
-set_doorbell(struct alarm *a, bool on)
+stop_listening(struct alarm *a)
+{
+    (void)set_async(a->doorbell, false);
+    take_sigio(false);
+    listener = NULL;
+}
+
+/* To this thread, which waits; a process would have any of its threads ring. */
+static int
+start_listening(struct alarm *a)
 {
     const struct f_owner_ex us = {.type = F_OWNER_TID, .pid = gettid()};
-    int flags = fcntl(a->doorbell, F_GETFL);
+    int err = fcntl(a->doorbell, F_SETOWN_EX, &us) == -1 ? -errno : 0;
 
-    if (on) {
-        listener = a;
-        take_sigio(true);
-        fcntl(a->doorbell, F_SETOWN_EX, &us);
-    }
-    if (flags != -1)
-        fcntl(a->doorbell, F_SETFL, on ? flags | O_ASYNC : flags & ~O_ASYNC);
-    if (!on) {
-        take_sigio(false);
-        listener = NULL;
-    }
+    listener = a;
+    take_sigio(true);
+    if (err == 0)
+        err = set_async(a->doorbell, true);
+    if (err != 0)
+        stop_listening(a);
+    return err;
 }
 
 void
@@ -203,7 +218,7 @@ alarm_rang(struct alarm *a)
 static int
 make_timer(struct alarm *a)
 {
-    int err = 0, number = take_number(a->restart);
+    int err, number = take_number(a->restart);
     struct sigevent e = {.sigev_notify = SIGEV_THREAD_ID,
                          .sigev_signo = number,
                          .sigev_value.sival_ptr = a};
@@ -216,13 +231,16 @@ make_timer(struct alarm *a)
         give_number_back(a->restart);
         return err;
     }
+    err = a->listens ? start_listening(a) : 0;
+    if (err != 0) {
+        timer_delete(a->timer);
+        give_number_back(a->restart);
+        return err;
+    }
     a->exists = true;
     a->thread = pthread_self();
     a->fires = NO_DEADLINE;
-    if (a->listens) {
-        set_doorbell(a, true);
-        a->rang = 1; /* whatever came before */
-    }
+    a->rang = a->listens; /* whatever came before */
     return 0;
 }
 
@@ -304,7 +322,7 @@ forget(struct alarm *a, bool timer_gone)
     if (a->exists && timer_gone)
         give_number_back(a->restart);
     if (a->exists && a->listens)
-        set_doorbell(a, false);
+        stop_listening(a);
     *a = (struct alarm){.restart = a->restart,
                         .lazy = a->lazy,
                         .listens = a->listens,

@@ -59,7 +59,8 @@ struct alarm {
 
 /* Sees to it that this thread is interrupted soon after deadline (clock.h).
  * 0; -ETIMEDOUT if it has passed; -ENOBUFS: no timer to be had
- * (RLIMIT_SIGPENDING), or every real-time number is in use; -ENOMEM.
+ * (RLIMIT_SIGPENDING), or every real-time number is in use; -ENOMEM; what
+ * fcntl(2) says if the doorbell cannot be listened to.
  * A struct alarm of zeros is ready for use. */
 int alarm_arm(struct alarm *a, int64_t deadline);
 
