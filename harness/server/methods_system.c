@@ -106,13 +106,13 @@ do_set_priority(struct call *c)
     if (err == 0)
         err = broker_do(&c->broker, &r, &a);
     broker_end(&c->broker);
-    c->results[0].i32 = a.number;
     if (err != 0)
         return call_fail(c, WIRE_OS_ERROR, -err, "process %jd: %s",
                          (intmax_t)c->peer.pid,
                          err == -EPERM ? "is not the caller's, or may not have "
                                          "that priority"
                                        : strerror(-err));
+    c->results[0].i32 = a.number;
     return WIRE_OK;
 }
 
