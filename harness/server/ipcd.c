@@ -203,6 +203,17 @@ choose_user(void)
     return err;
 }
 
+/* One spelling for all: the broker opens only what is beneath it by name. */
+static void
+spell_out(char dir[ENDPOINT_SIZE])
+{
+    char *canonical = realpath(dir, NULL);
+
+    if (canonical != NULL && strlen(canonical) < ENDPOINT_SIZE)
+        strcpy(dir, canonical);
+    free(canonical);
+}
+
 static int
 run_daemon(void)
 {
@@ -216,6 +227,7 @@ run_daemon(void)
                       made);
         return EXIT_FAILURE;
     }
+    spell_out(ipcd.dir);
     status = choose_user() == 0 ? supervisor_run(&ipcd) : EXIT_FAILURE;
     if (made == 1)
         rmdir(ipcd.dir);
