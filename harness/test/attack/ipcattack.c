@@ -21,6 +21,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -109,7 +110,7 @@ job_dir(const struct job *j, char dir[ENDPOINT_SIZE])
 static _Noreturn void
 exec_run(const struct job *j)
 {
-    char dir[ENDPOINT_SIZE], number[32], program[PATH_MAX];
+    char dir[ENDPOINT_SIZE], number[32], program[PATH_MAX], bin[PATH_MAX];
     const char *step;
     sigset_t none;
 
@@ -125,6 +126,9 @@ exec_run(const struct job *j)
         broken(__FILE__, __LINE__, step);
     if (j->result->attack->without != NULL && j->naive)
         setenv("IPCLAB_WITHOUT", j->result->attack->without, 1);
+    /* Its server is the one beside it, whatever programs we were told to take. */
+    snprintf(bin, sizeof bin, "%s", program);
+    setenv("IPCLAB_BIN", dirname(bin), 1);
     snprintf(number, sizeof number, "%zu", j->result->index);
     execl(program, "ipcattack", j->naive ? "--naive" : "--run", number, dir,
           (char *)NULL);
