@@ -598,7 +598,7 @@ const struct attack passed_attacks[] = {
      .without = "passrights,drain", .how = "a thread that only closes",
      .missing = silent_missing, .run = passes_to_old_seqpacket},
     {200, "socket/dgram", "the same, before Linux 6.16",
-     .without = "passrights,drain", .how = "a thread that only receives",
+     .without = "passrights,drain", .how = "a thread only for that",
      .missing = silent_missing, .run = passes_to_old_dgram},
     {201, "socket/seqpacket", "leaves a socket that lingers unread",
      .without = "passrights,drain", .how = "a thread that only closes",

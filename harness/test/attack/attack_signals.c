@@ -299,7 +299,6 @@ const struct attack signal_attacks[] = {
      .without = "client,asclient", .how = "the real user's rights",
      .run = has_root_signal_root},
     {160, "signals/rt", "has become a program of root's", .without = "asclient",
-     .how = "signalled with the client's rights",
-     .run = has_a_program_of_roots_killed},
+     .how = "with the client's rights", .run = has_a_program_of_roots_killed},
     {0},
 };

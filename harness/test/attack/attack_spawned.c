@@ -476,6 +476,6 @@ const struct attack spawned_attacks[] = {
      .how = "CAP_SYS_RESOURCE", .missing = need_resources,
      .run = leaves_no_room_for_good},
     {7, M, "kills it while it writes its log",
-     .how = "a child that is not hers writes", .run = kills_it_while_it_writes},
+     .how = "a writer she cannot kill", .run = kills_it_while_it_writes},
     {0},
 };

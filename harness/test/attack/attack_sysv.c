@@ -481,7 +481,7 @@ const struct attack sysv_attacks[] = {
     {158, M, "keeps the queue full; A asks", .without = "detour",
      .how = "A's own queue has room", .alone = true, .run = keeps_it_full},
     {159, "msgq/sysv-types", "keeps the queue full; A asks",
-     .how = "a client's wait has an end", .cannot = one_room, .alone = true,
+     .how = "a client's wait ends", .cannot = one_room, .alone = true,
      .run = keeps_it_full},
     {0},
 };
