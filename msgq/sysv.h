@@ -133,7 +133,6 @@ struct sysv_client {
 int sysv_open(struct sysv_client *c, const char *where, size_t size, long bell);
 void sysv_close(struct sysv_client *c);
 void sysv_forget(struct sysv_client *c); /* ipc.h, forget() */
-void sysv_forget(struct sysv_client *c); /* ipc.h, forget() */
 
 /* Registers, and rings. */
 int sysv_register(struct sysv_client *c, const struct registration *r,

@@ -169,7 +169,7 @@ tidy(void *srv)
     struct server *s = srv;
     struct msqid_ds ds;
     bool crowded = msgctl(s->base.queue.id, IPC_STAT, &ds) == 0 &&
-                   ds.msg_qnum > 2 * s->base.sessions.count;
+                   ds.msg_qnum > 2UL * s->base.sessions.count;
 
     s->base.wait.look = crowded ? LOOK_AGAIN : SERVER_LOOK;
     if (crowded)

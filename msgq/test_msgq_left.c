@@ -147,7 +147,7 @@ START_TEST(room_that_the_dead_take_is_found_before_it_is_missed)
     server_kill(&s);
     ck_assert_int_eq(getrlimit(RLIMIT_MSGQUEUE, &before), 0);
     little = hardly_any_room(&before);
-    ck_assert_uint_ge(little.rlim_cur, 6 * 5 * 8192);
+    ck_assert_uint_ge(little.rlim_cur, 6UL * 5 * 8192);
     ck_assert_msg(ipc_unavailable(m) == NULL, "%s", ipc_unavailable(m));
     ck_assert_int_eq(setrlimit(RLIMIT_MSGQUEUE, &before), 0);
     server_start(&s, m);

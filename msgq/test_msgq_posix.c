@@ -72,22 +72,22 @@ squat(void *name)
 START_TEST(a_squatted_name_is_never_asked)
 {
     const struct ipc_mechanism *m = ipc_find("msgq/posix");
-    char where[ENDPOINT_SIZE], *name = shared(ENDPOINT_SIZE);
+    char where[ENDPOINT_SIZE], *flat = shared(ENDPOINT_SIZE);
     struct client c;
     struct host s;
 
     ck_assert_int_eq(endpoint_name(m, run_dir, where), 0);
-    ck_assert_int_eq(endpoint_flat(where, name), 0);
-    run_as(BOB, squat, name);
+    ck_assert_int_eq(endpoint_flat(where, flat), 0);
+    run_as(BOB, squat, flat);
     server_start(&s, m);
-    run_as(BOB, squat, name);
+    run_as(BOB, squat, flat);
     server_catch_up(&s);
-    ck_assert_int_eq(mq_unlink(name), 0);
-    strcpy(name, queue_name(where));
-    ck_assert_int_eq(mq_unlink(name), 0);
-    run_as(BOB, squat, name);
+    ck_assert_int_eq(mq_unlink(flat), 0);
+    strcpy(flat, queue_name(where));
+    ck_assert_int_eq(mq_unlink(flat), 0);
+    run_as(BOB, squat, flat);
     ck_assert_int_eq(host_client(&s, &c), -EPERM);
-    ck_assert_int_eq(mq_unlink(name), 0);
+    ck_assert_int_eq(mq_unlink(flat), 0);
     server_stop(&s);
 }
 END_TEST

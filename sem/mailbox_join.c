@@ -65,6 +65,7 @@ reap_names(const char *base, bool all)
     while ((entry = readdir(dir)) != NULL) {
         const char *file = entry->d_name;
 
+        /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): its beginning */
         if (strncmp(file, base + 1, len) != 0 ||
             sscanf(file + len, ".%10u.%10u%n", &pid, &serial, &end) != 2 ||
             file[len + (size_t)end] != '\0' ||

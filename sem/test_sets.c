@@ -487,6 +487,7 @@ START_TEST(the_server_clears_up_after_a_killed_client_unasked)
 
     server_start(&server, variant(_i));
     before = strdup(objects_left());
+    ck_assert_ptr_nonnull(before);
     child_start(&c, geteuid(), join_and_stay, &server);
     child_wait(&c);
     ck_assert_str_ne(objects_left(), before);

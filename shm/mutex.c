@@ -326,12 +326,11 @@ mutex_reply(void *srv, const struct ipc_request *req,
         return -EOPNOTSUPP;
     if (monitor_lock(s->page, now_ns() + ipc_open_timeout) != 0)
         return -EPIPE; /* somebody holds on to it, and with it to everything */
-    if (slot->generation != req->reply_to >> 32) {
-        err = -EPIPE; /* another's by now */
+    if (slot->generation != req->reply_to >> 32 || /* another's by now */
+        (msg != NULL && slot->state != SLOT_EMPTY)) {
+        err = -EPIPE;
     } else if (msg == NULL) {
         disconnect(slot);
-    } else if (slot->state != SLOT_EMPTY) {
-        err = -EPIPE;
     } else {
         put(s->page, n, msg, SLOT_REPLY);
         /* With the lock held: whoever takes a slot over makes its condition

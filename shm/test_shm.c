@@ -291,6 +291,7 @@ opens_nothing(void *arg)
     struct dirent *e;
     DIR *shm = opendir("/dev/shm");
 
+    ck_assert_ptr_nonnull(shm);
     ck_assert_int_eq(client_open(&c, server->m, server->where), -EACCES);
     ck_assert_int_eq(open(server->where, O_RDONLY), -1);
     ck_assert_int_eq(endpoint_file(server->where, ".join", path), 0);

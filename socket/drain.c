@@ -124,7 +124,7 @@ take_it(void *arg)
 {
     struct datagram *d = arg;
 
-    recvmsg(d->load->fd, &d->msg, MSG_DONTWAIT);
+    (void)!recvmsg(d->load->fd, &d->msg, MSG_DONTWAIT);
     atomic_store(&d->over, true);
     end_load(d->load);
     leave(d);

@@ -147,7 +147,7 @@ udp_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
     uint8_t prefix[COOKIE_SIZE];
     struct iovec data[] = {{.iov_base = prefix, .iov_len = sizeof prefix},
                            {.iov_base = req->msg.buf, .iov_len = req->msg.cap}};
-    struct sockaddr_in from;
+    struct sockaddr_in from = {0};
     ssize_t n;
 
     /* Served in the order of arrival: one queue for all is fair by itself. */

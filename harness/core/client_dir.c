@@ -141,17 +141,17 @@ remove_some(const char *path, unsigned limit)
 /* Out of the way: whatever is in it, its name is in a directory of ours.  1, 0:
  * there was none, -errno. */
 static int
-move_away(const char *name, char old[ENDPOINT_SIZE])
+move_away(const char *name, char aside[ENDPOINT_SIZE])
 {
     char dir[ENDPOINT_SIZE], suffix[32];
     int err = endpoint_file(name, ".d", dir);
 
     random_name(AWAY, suffix, sizeof suffix);
     if (err == 0)
-        err = endpoint_file(name, suffix, old);
-    if (err == 0 && rename(dir, old) == 0)
+        err = endpoint_file(name, suffix, aside);
+    if (err == 0 && rename(dir, aside) == 0)
         return 1;
-    old[0] = '\0';
+    aside[0] = '\0';
     return err != 0 || errno == ENOENT ? err : -errno;
 }
 

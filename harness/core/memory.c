@@ -241,17 +241,17 @@ shared_page_remove(struct shared_page *p, const char *endpoint)
 int
 shared_page_sweep(const char *endpoint)
 {
-    char name[ENDPOINT_SIZE];
+    char object[ENDPOINT_SIZE];
     struct object_id id;
     struct stat st;
     int fd, removed = 0;
 
-    if (endpoint_lookup(endpoint, "name", name, sizeof name) == 0 &&
-        endpoint_is_fresh(endpoint, name) &&
-        (fd = shm_open(name, O_RDONLY | O_NOFOLLOW, 0)) != -1) {
+    if (endpoint_lookup(endpoint, "name", object, sizeof object) == 0 &&
+        endpoint_is_fresh(endpoint, object) &&
+        (fd = shm_open(object, O_RDONLY | O_NOFOLLOW, 0)) != -1) {
         if (fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
             object_id_of(fd, &id) == 0)
-            removed = object_shm_unlink(name, &id);
+            removed = object_shm_unlink(object, &id);
         close(fd);
     }
     return unlink(endpoint) == 0 ? 1 : removed;

@@ -20,7 +20,7 @@
  *    (Not a word about a reader that has gone away.)
  * Ends the program, 71 (EX_OSERR), if there is no /dev/null.
  */
-void program_begin(const char *name);
+void program_begin(const char *program);
 
 /* In a child, before it execs something that is not ours: undoes what it would
  * inherit. */

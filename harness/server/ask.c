@@ -31,7 +31,7 @@ open_by_broker(enum object_space space, int dir, const char *name, int flags,
 {
     const struct ipc_peer peer = {
         .uid = uid, .gid = (gid_t)-1, .evidence = IPC_CLAIMED};
-    char link[64], path[PATH_MAX];
+    char link[64], whole[PATH_MAX];
     struct broker_request r;
     struct broker_answer a;
     struct broker_call c;
@@ -40,13 +40,13 @@ open_by_broker(enum object_space space, int dir, const char *name, int flags,
 
     if (space == OBJECT_AT) {
         snprintf(link, sizeof link, "/proc/self/fd/%d", dir);
-        n = readlink(link, path, sizeof path);
-        if (n == -1 || (size_t)n + strlen(name) + 2 > sizeof path)
+        n = readlink(link, whole, sizeof whole);
+        if (n == -1 || (size_t)n + strlen(name) + 2 > sizeof whole)
             return n == -1 ? -errno : -ENAMETOOLONG;
-        path[n++] = '/';
+        whole[n++] = '/';
     }
-    snprintf(path + n, sizeof path - (size_t)n, "%s", name);
-    err = broker_request(&r, BROKER_OBJECT, &peer, path, strlen(path));
+    snprintf(whole + n, sizeof whole - (size_t)n, "%s", name);
+    err = broker_request(&r, BROKER_OBJECT, &peer, whole, strlen(whole));
     if (err != 0)
         return err;
     r.space = space;

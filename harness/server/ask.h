@@ -15,6 +15,6 @@ struct broker_receipt {
 };
 
 /* This process is an endpoint, and this is its end. */
-void ask_by(int channel);
+void ask_by(int end);
 
 #endif

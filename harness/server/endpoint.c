@@ -147,6 +147,7 @@ endpoint_run(void *endpoint)
     struct endpoint *e = endpoint;
 
     e->result = service_run(&e->service);
-    pthread_kill(e->main, SIGTERM); /* which waits for just that */
+    /* NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread): it waits for it */
+    pthread_kill(e->main, SIGTERM);
     return NULL;
 }

@@ -185,7 +185,7 @@ add_names(scmp_filter_ctx filter, uint32_t action, const char *const *name,
 }
 
 #define ADD_NAMES(filter, action, names) \
-    add_names(filter, action, names, sizeof names / sizeof *names)
+    add_names(filter, action, names, sizeof(names) / sizeof *(names))
 
 static int
 add_conditions(scmp_filter_ctx filter, const struct condition *c, size_t n)
@@ -201,7 +201,7 @@ add_conditions(scmp_filter_ctx filter, const struct condition *c, size_t n)
 }
 
 #define ADD_CONDITIONS(filter, table) \
-    add_conditions(filter, table, sizeof table / sizeof *table)
+    add_conditions(filter, table, sizeof(table) / sizeof *(table))
 
 /* pthread_kill(3): of our own threads. */
 static int

@@ -85,9 +85,8 @@ reset_limits(void)
         {RLIMIT_AS, RLIM_INFINITY},
         {RLIMIT_DATA, RLIM_INFINITY},
         {RLIMIT_RTTIME, RLIM_INFINITY},
-        {RLIMIT_NPROC,
-         RLIM_INFINITY},           /* of the caller's uid: worker.c */
-        {RLIMIT_SIGPENDING, 1024}, /* signals/rt receives them */
+        {RLIMIT_NPROC, RLIM_INFINITY}, /* of the caller's uid: worker.c */
+        {RLIMIT_SIGPENDING, 1024},     /* signals/rt receives them */
         {RLIMIT_MSGQUEUE, 1 << 20},
         {RLIMIT_MEMLOCK, 1 << 16},
     };

@@ -157,7 +157,7 @@ be_broker(struct ipcd *d, int report)
     }
     kept = rights_of_broker(all);
     object_prepare(); /* what it has to look at once, while it may */
-    if (!d->own_uts) /* the name it would change is everybody's */
+    if (!d->own_uts)  /* the name it would change is everybody's */
         kept &= ~RIGHT(SYS_ADMIN);
     daemon_moves(d, "broker");
     if (daemon_gives_up(d, CONFINED_BROKER, kept, NULL) != 0 ||

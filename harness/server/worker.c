@@ -76,7 +76,8 @@ is_one_of(int fd, const unsigned long *magic, size_t n)
     return false;
 }
 
-#define IS_ONE_OF(fd, table) is_one_of(fd, table, sizeof table / sizeof *table)
+#define IS_ONE_OF(fd, table) \
+    is_one_of(fd, table, sizeof(table) / sizeof *(table))
 
 /* -- opening ----------------------------------------------------------------- */
 

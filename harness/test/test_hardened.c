@@ -74,7 +74,7 @@ elf_close(struct elf *e)
 /* The first program header of that type for which `holds` an address, if that
  * matters (not 0); or NULL. */
 static const elf_segment *
-segment(const struct elf *e, uint32_t type, ElfW(Addr) holds)
+segment(const struct elf *e, uint32_t type, uint64_t holds)
 {
     const elf_segment *p =
         part(e, e->head->e_phoff, e->head->e_phnum, sizeof *p);
@@ -233,13 +233,13 @@ is_main(const char *name)
 static bool
 jumps_have_marks(const struct elf *e)
 {
-    const elf_symbol *main_ = symbol(e, SHT_SYMTAB, is_main);
+    const elf_symbol *entry = symbol(e, SHT_SYMTAB, is_main);
     const elf_segment *p =
-        main_ == NULL ? NULL : segment(e, PT_LOAD, main_->st_value);
+        entry == NULL ? NULL : segment(e, PT_LOAD, entry->st_value);
     const void *code;
 
     ck_assert_msg(p != NULL, "it is stripped");
-    code = part(e, p->p_offset + (main_->st_value - p->p_vaddr), 1,
+    code = part(e, p->p_offset + (entry->st_value - p->p_vaddr), 1,
                 sizeof marks[0]);
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
         if (memcmp(code, marks[i], sizeof marks[0]) == 0)

@@ -137,7 +137,14 @@ END_TEST
 
 /* -- everybody at once ----------------------------------------------------- */
 
-enum manners { HALF_A_FRAME, RUBBISH, DESCRIPTORS, NEVER_READS, NEVER_STOPS, ALL };
+enum manners {
+    HALF_A_FRAME,
+    RUBBISH,
+    DESCRIPTORS,
+    NEVER_READS,
+    NEVER_STOPS,
+    ALL
+};
 
 static void
 misbehave(struct child *self, void *arg)

@@ -166,6 +166,7 @@ END_TEST
 START_TEST(rubbish_among_the_registrations_costs_nobody_his)
 {
     const struct registration good = {.serial = 5};
+    static const uint8_t join[] = {'J', 'O', 'I', 'N'};
     uint8_t rubbish[3 * REGISTRATION_SIZE], record[REGISTRATION_SIZE];
     struct registrar r;
     struct registration got;
@@ -177,7 +178,7 @@ START_TEST(rubbish_among_the_registrations_costs_nobody_his)
     for (size_t n = 0; n <= sizeof rubbish; n++) {
         memset(rubbish, 'J', sizeof rubbish);
         if (n >= 4) /* looks like the beginning of one, and is not */
-            memcpy(rubbish + n - 4, "JOIN", 4);
+            memcpy(rubbish + n - 4, join, sizeof join);
         ck_assert_int_eq(write(fd, rubbish, n), (ssize_t)n);
         ck_assert_int_eq(registration_send(fd, &good, 0), 0);
         do /* "JOIN" and his makes one more, which is nobody's */

@@ -823,12 +823,14 @@ let_go(struct holder *w)
     ck_assert_int_eq(madvise(w->page, zero.range.len, MADV_DONTNEED), 0);
 }
 
+#define MAPPED ((size_t)2 * TURNFILE_AREA) /* bytes */
+
 /* By a store: pwrite(2) would wait, too. */
 static void
 ask_by_storing(struct hand *h)
 {
-    uint8_t *p = mmap(NULL, 2 * TURNFILE_AREA, PROT_READ | PROT_WRITE,
-                      MAP_SHARED, h->handoff.fd, 0);
+    uint8_t *p = mmap(NULL, MAPPED, PROT_READ | PROT_WRITE, MAP_SHARED,
+                      h->handoff.fd, 0);
     struct turnfile_note note = {.done = h->handoff.turn + 1,
                                  .len = WIRE_HEADER};
 
@@ -836,7 +838,7 @@ ask_by_storing(struct hand *h)
     memcpy(note.nonce, h->nonce, NONCE_SIZE);
     memcpy(p + TURNFILE_AREA, &note, sizeof note);
     raw_frame(p + TURNFILE_AREA + sizeof note, API_whoami, 7, NULL, 0);
-    munmap(p, 2 * TURNFILE_AREA);
+    munmap(p, MAPPED);
     ck_assert_int_eq(handoff_pass(&h->handoff), 0);
 }
 

@@ -427,7 +427,7 @@ has_a_torn_line(const char *path)
 
     MUST(log != NULL && flock(fileno(log), LOCK_EX) == 0);
     for (; (n = getline(&line, &size, log)) > 0; lines++)
-        torn = torn || n < 4 * TEXT || strcmp(line + n - 2, "\"\n") != 0;
+        torn = torn || n < 4L * TEXT || strcmp(line + n - 2, "\"\n") != 0;
     MUST(lines >= 60); /* or it has written nothing, and that proves nothing */
     free(line);
     fclose(log);
