@@ -652,7 +652,7 @@ test_shm(void)
     add_test_if(tc, no_shm, the_slots_of_the_dead_are_taken_by_who_comes);
     add_test_if(tc, no_shm, a_monitor_without_clients_has_no_timer);
     add_test_if(tc, no_shm, a_silent_monitor_wakes_ever_more_rarely);
-    add_test_if(tc, no_root,
+    add_test_if(tc, no_root != NULL ? no_root : need_shared_programs(),
                 whoever_trusts_its_clients_serves_its_own_user_only);
     tc = test_case(s, "mmap/file");
     add_test_if(tc, need_mechanism(ipc_find("mmap/file")),
