@@ -261,11 +261,21 @@ remove_segment(void)
 
 /* -- where clients come in ------------------------------------------------- */
 
+/* Where all clients are the server's own user it could write the file that tells
+ * where the server is. */
+static bool
+is_no_file(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
 static bool
 write_to(const char *path, const uint8_t *bytes, size_t n)
 {
     int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-    bool done = fd != -1 && write(fd, bytes, n) == (ssize_t)n;
+    bool done = fd != -1 && is_no_file(fd) && write(fd, bytes, n) == (ssize_t)n;
 
     if (fd != -1)
         close(fd);
