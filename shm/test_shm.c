@@ -571,6 +571,8 @@ START_TEST(a_crowd_of_registrations_keeps_nobody_out)
     struct host server;
     struct client c, next;
 
+    /* Each costs the server a look, and a sanitizer makes that long. */
+    ipc_open_timeout = PATIENCE;
     server_start(&server, ipc_find("shm/futex"));
     client_start(&server, &c);
     run_as(ALICE, crowd, &server);
