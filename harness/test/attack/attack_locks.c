@@ -3,6 +3,7 @@
 #include "test/attack/attack.h"
 
 #include "core/clock.h"
+#include "core/sanitized.h"
 #include "core/set_sessions.h"
 
 #include <errno.h>
@@ -182,6 +183,15 @@ need_next_id(void)
     return access("/proc/sys/kernel/sem_next_id", W_OK) == 0
                ? NULL
                : "needs kernel.sem_next_id (CONFIG_CHECKPOINT_RESTORE)";
+}
+
+/* The kernel writes past the end of an array, where no sanitizer looks; and what
+ * it hits lies elsewhere when one has laid the stack out. */
+static const char *
+need_plain_stack(void)
+{
+    return SANITIZED ? "a sanitizer has put other things behind the array"
+                     : need_next_id();
 }
 
 /* Bob joins as the library does; what he has then, he finds in the kernel. */
@@ -638,7 +648,7 @@ const struct attack lock_attacks[] = {
      .how = "who sleeps is woken by +1", .run = keeps_what_all_may_post},
     {162, "sem/values", "has his id be that of a larger set",
      .without = "same,maximum", .how = "looked at; room for any",
-     .missing = need_next_id, .run = has_the_server_read_a_large_set},
+     .missing = need_plain_stack, .run = has_the_server_read_a_large_set},
     {163, "shm/sysv", "has his id be that of A's set", .without = "same",
      .how = "looked at before each use", .missing = need_next_id,
      .run = has_the_server_take_from_her_set},
