@@ -203,7 +203,7 @@ struct rings_waiting {
 
     /* After something has been put where the other one may be waiting for
      * it; NULL: nobody sleeps.  no_reply: the client is not going to wait,
-     * and cannot knock again. */
+     * and cannot ring again. */
     void (*wake_server)(struct rings_client *c, bool no_reply);
     void (*wake_client)(struct rings_place *p, bool for_room);
 };

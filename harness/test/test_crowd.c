@@ -168,7 +168,7 @@ START_TEST(one_client_too_many_is_refused_and_hurts_nobody)
         expect_echo(&c[i], 10);
     expect_echo(&client, 100);
     client_close(&c[0]);
-    /* The server may hear the knock before it sees the empty chair. */
+    /* The server may hear of the newcomer before it sees the free slot. */
     while (is_refused(&c[0]))
         expect_echo(&client, 100);
     for (unsigned i = 0; i < n; i++)
