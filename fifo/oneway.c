@@ -205,9 +205,11 @@ const struct ipc_mechanism fifo_oneway = {
     .summary = "a well-known FIFO for requests, and no way back",
     .proof = "nothing: anybody may have written it",
     .wire =
-        "`DIR/fifo-oneway` is a FIFO. Open it for writing and write records, "
-        "each with one\nwrite(2) of at most 4096 bytes: the bytes `F` `I` `F` "
-        "`O`, the length of the whole\nrecord (u16), zero (u16), then a frame, "
+        "`DIR/fifo-oneway` is a FIFO. Open it for writing, non-blocking "
+        "(ENXIO: "
+        "no server;\nEAGAIN from write(2): it is full), and write records, "
+        "each with one write(2) of at\nmost 4096 bytes: the bytes `F` `I` `F` "
+        "`O`, the length of the whole record (u16),\nzero (u16), then a frame, "
         "a notice. There are no replies.",
     .caps = IPC_PIPELINED | IPC_POLLABLE | IPC_PERSISTS | IPC_ONEWAY,
     .evidence = IPC_CLAIMED,

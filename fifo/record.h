@@ -24,8 +24,10 @@
     "`DIR/fifo-perclient` is a FIFO for requests, `DIR/fifo-perclient.d/` a " \
     "directory for\nreply FIFOs. Choose a random 32-bit SERIAL, make the " \
     "FIFO `PID.SERIAL` (decimal)\nthere with mode 0600, and open it for " \
-    "reading, non-blocking. Then write records to\nthe request FIFO, each " \
-    "with one write(2) of at most 4096 bytes:\n" \
+    "reading, non-blocking. Open the request\nFIFO for writing, " \
+    "non-blocking (ENXIO: no server; EAGAIN from write(2): it is full),\n" \
+    "and write records to it, each with one write(2) of at most 4096 " \
+    "bytes:\n" \
     "\n" \
     "| offset | size | |\n" \
     "|---|---|---|\n" \
@@ -39,9 +41,12 @@
     "\n" \
     "First a join. The server answers with the nonce, 16 bytes, in the reply " \
     "FIFO; an\nend of file instead means that it has all the clients it can " \
-    "take, no answer means\nno. Then the name may be unlinked. From then on " \
-    "the reply FIFO carries frames, one\nafter the other, and its end of " \
-    "file means that the server has gone."
+    "take, no answer means\nno. Wait with poll(2): before the server has " \
+    "opened the FIFO a read is an end of file,\ntoo, and poll(2) says " \
+    "nothing yet. Then the name may be unlinked. From then on the\nreply " \
+    "FIFO carries frames, one after the other, and its end of file means " \
+    "that the\nserver has gone, or has disconnected you. To leave, close " \
+    "both."
 
 #define RECORD_PREFIX 32
 #define RECORD_MAX    PIPE_BUF /* what the kernel does not mix: pipe(7) */

@@ -38,7 +38,8 @@ const struct ipc_mechanism mmap_file = {
     .summary = "the rings of shm/futex in a shared mapping of a regular file",
     .proof = "owner of the file the request lies in, and the nonce in it",
     .wire = "As shm/futex, in files: the board is `DIR/mmap-file`, a place is\n"
-            "`DIR/mmap-file.d/PID.SERIAL`.",
+            "`DIR/mmap-file.d/PID.SERIAL`, mode 0600, and not sealed; both "
+            "ids are zero. When you\nhave the verdict, remove the name.",
     .caps = IPC_BOUNDARIES | IPC_PIPELINED | IPC_PERSISTS,
     .evidence = IPC_OWNER,
     .server_size = sizeof(struct rings_server),

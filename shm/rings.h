@@ -80,9 +80,11 @@ static_assert(sizeof(struct rings_place) == 524544, "place");
 #define RINGS_WIRE \
     "`DIR/shm-futex` is a file with a line `name /NAME`: shm_open(3) that, " \
     "read-only, 8\nbytes: the board. Its name is another one at each start " \
-    "of the server. All integers\nin memory are 32 bits, in the machine's " \
-    "own byte order; those that both sides use\nare loaded and stored " \
-    "atomically, sequentially consistent.\n" \
+    "of the server; a dead one's may\nbe anybody's by now, so it has to " \
+    "belong to the owner of DIR. All integers in memory\nare 32 bits, in " \
+    "the machine's own byte order; those that both sides use are loaded " \
+    "and\nstored atomically, sequentially consistent. Futexes are shared: " \
+    "without\nFUTEX_PRIVATE_FLAG.\n" \
     "\n" \
     "| board | |\n" \
     "|---|---|\n" \
@@ -113,8 +115,8 @@ static_assert(sizeof(struct rings_place) == 524544, "place");
     "| 262336 | ring of replies: you read |\n" \
     "\n" REGISTRATION_WIRE \
     " Here DIR/NAME is\n`DIR/shm-futex`, and the first id is the number of " \
-    "the descriptor that is your place.\nThen ring, until there is a " \
-    "verdict.\n" \
+    "the descriptor that is your\nplace (second: zero). Then ring, until " \
+    "there is a verdict.\n" \
     "\n" \
     "A ring is its head, and from offset 64 on 262144 bytes. At a multiple " \
     "of 64 there stands\na word, and 8 bytes after the word's beginning " \
@@ -130,7 +132,10 @@ static_assert(sizeof(struct rings_place) == 524544, "place");
     "is odd,\nFUTEX_WAKE on it (a read-only mapping will do), a few times, " \
     "until somebody is woken\nor the bell has changed: a server that is " \
     "about to sleep looks once more. To wait,\nstore the reason in sleeps, " \
-    "look once more, then FUTEX_WAIT."
+    "look once more, then FUTEX_WAIT.\n" \
+    "\n" \
+    "To leave, write a good-bye and ring. The server's good-bye means that " \
+    "it ends, or has\ndisconnected you."
 
 struct rings_server;
 struct rings_waiting;
