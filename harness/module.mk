@@ -7,7 +7,7 @@ TESTS      += $(wildcard harness/test/test_*.c) harness/test/conformance.c
 CHECK_SRC  += $(addprefix harness/test/,main.c here.c apart.c queues.c cases.c \
               fixture.c leftovers.c actors.c servers.c files.c subject.c \
               ruled.c inject.c confined.c customer.c inside.c made_up.c \
-              attack/requests.c attack/driven.c \
+              readme.c attack/requests.c attack/driven.c \
               attack/silent.c) \
               $(wildcard harness/test/conformance_*.c)
 PROGRAMS   += harness/server/ipcd.c harness/client/ipcctl.c \
