@@ -213,6 +213,7 @@ const struct ipc_mechanism fifo_oneway = {
         "a notice. There are no replies.",
     .caps = IPC_PIPELINED | IPC_POLLABLE | IPC_PERSISTS | IPC_ONEWAY,
     .evidence = IPC_CLAIMED,
+    .uses = IPC_USES_PATH,
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
     .limits = oneway_limits,

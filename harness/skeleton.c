@@ -161,6 +161,7 @@ const struct ipc_mechanism skeleton = {
     .wire = "What a client in another language needs to know.",
     .caps = IPC_PERSISTS, /* only what conformance.c can see */
     .evidence = IPC_CLAIMED,
+    .uses = IPC_USES_PATH, /* `ipcbench isolate -m` says if it is not so */
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
     .unavailable = skeleton_unavailable,

@@ -42,6 +42,8 @@ const struct ipc_mechanism mmap_file = {
             "ids are zero. When you\nhave the verdict, remove the name.",
     .caps = IPC_BOUNDARIES | IPC_PIPELINED | IPC_PERSISTS,
     .evidence = IPC_OWNER,
+    .uses = IPC_USES_PATH | IPC_USES_CLAIM | IPC_USES_OBJECT,
+    .uid_from = IPC_UID_OBJECT,
     .server_size = sizeof(struct rings_server),
     .client_size = sizeof(struct rings_client),
     .limits = rings_limits,

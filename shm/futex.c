@@ -260,6 +260,9 @@ const struct ipc_mechanism shm_futex = {
     .wire = RINGS_WIRE,
     .caps = IPC_BOUNDARIES | IPC_PIPELINED | IPC_PERSISTS,
     .evidence = IPC_OWNER,
+    .uses = IPC_USES_PATH | IPC_USES_SHM | IPC_USES_CLAIM | IPC_USES_OBJECT |
+            IPC_USES_PROC,
+    .uid_from = IPC_UID_OBJECT,
     .server_size = sizeof(struct rings_server),
     .client_size = sizeof(struct rings_client),
     .unavailable = shm_unavailable,

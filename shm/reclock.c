@@ -107,6 +107,8 @@ const struct ipc_mechanism shm_reclock = {
                                    "/proc/PID/fd/NUMBER, see shm/futex.",
     .caps = IPC_BOUNDARIES | IPC_PERSISTS,
     .evidence = IPC_OWNER,
+    .uses = IPC_USES_PATH | IPC_USES_CLAIM | IPC_USES_OBJECT | IPC_USES_PROC,
+    .uid_from = IPC_UID_OBJECT,
     .server_size = sizeof(struct turnfile_server),
     .client_size = sizeof(struct turnfile_client),
     .unavailable = handoff_unavailable,

@@ -146,6 +146,9 @@ const struct ipc_mechanism shm_spin = {
         "of the ring until it is not 0.",
     .caps = IPC_BOUNDARIES | IPC_PIPELINED | IPC_PERSISTS | IPC_SPINS,
     .evidence = IPC_OWNER,
+    .uses = IPC_USES_PATH | IPC_USES_SHM | IPC_USES_CLAIM | IPC_USES_OBJECT |
+            IPC_USES_PROC,
+    .uid_from = IPC_UID_OBJECT,
     .server_size = sizeof(struct rings_server),
     .client_size = sizeof(struct rings_client),
     .unavailable = shm_unavailable,

@@ -378,6 +378,9 @@ const struct ipc_mechanism socket_dgram = {
     .caps = IPC_BOUNDARIES | IPC_PIPELINED | IPC_POLLABLE | IPC_PASSES_FD |
             IPC_PERSISTS,
     .evidence = IPC_STAMPED,
+    .uses = IPC_USES_PATH,
+    .pid_from = IPC_PID_CREDENTIALS,
+    .uid_from = IPC_UID_PROCESS,
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
     .limits = dgram_limits,

@@ -248,6 +248,8 @@ const struct ipc_mechanism socket_tcp = {
         "dead server's port.",
     .caps = IPC_PIPELINED | IPC_POLLABLE | IPC_PERSISTS | IPC_REMOTE,
     .evidence = IPC_INFERRED,
+    .uses = IPC_USES_BESIDE | IPC_USES_NET,
+    .uid_from = IPC_UID_PROCESS,
     .server_size = sizeof(struct clients),
     .client_size = sizeof(struct stream_end),
     .unavailable = inet_unavailable,

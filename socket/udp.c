@@ -370,6 +370,7 @@ const struct ipc_mechanism socket_udp = {
     .caps = IPC_BOUNDARIES | IPC_PIPELINED | IPC_POLLABLE | IPC_PERSISTS |
             IPC_LOSSY | IPC_REMOTE,
     .evidence = IPC_CLAIMED,
+    .uses = IPC_USES_BESIDE | IPC_USES_NET,
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
     .unavailable = inet_unavailable,

@@ -71,6 +71,42 @@ enum ipc_caps {
                               * client's own thread; nobody ever waits */
 };
 
+/* What a variant is made of, beside memory and system calls: so which namespace
+ * takes it away (ns/isolate_expect.c), what its server must be allowed once it
+ * is root no more (server/rights.c), and what a crash leaves, where.  Every bit
+ * changes what a test or `make isolate` expects. */
+enum ipc_uses {
+    IPC_USES_PATH = 1 << 0,    /* names in the run directory */
+    IPC_USES_SHM = 1 << 1,     /* names in /dev/shm */
+    IPC_USES_BESIDE = 1 << 2,  /* a file in the run directory that the mechanism
+                                * could do without: who lives, at which port */
+    IPC_USES_SYSV = 1 << 3,    /* System V objects, found by a key */
+    IPC_USES_SETS = 1 << 4,    /* System V objects, found by the id that stands
+                                * in a file of the run directory */
+    IPC_USES_QUEUE = 1 << 5,   /* POSIX message queues */
+    IPC_USES_NET = 1 << 6,     /* an abstract name or a port */
+    IPC_USES_DEVICE = 1 << 7,  /* a network device besides lo */
+    IPC_USES_CHANNEL = 1 << 8, /* inherited descriptors: no name at all */
+    IPC_USES_SIGNALS = 1 << 9,
+    IPC_USES_CLAIM = 1 << 10, /* the client says its uid, the server compares */
+    IPC_USES_OBJECT = 1 << 11, /* the server opens what a client made for itself
+                                * alone: object_open(), core/object.h */
+    IPC_USES_PROC = 1 << 12,   /* the server opens a client's /proc/PID/fd */
+};
+
+/* Where the client's pid comes from that a server reports. */
+enum ipc_pid_from {
+    IPC_NO_PID,
+    IPC_PID_CLAIMED,     /* the client says it, and nobody can check */
+    IPC_PID_PARENT,      /* getppid(2) */
+    IPC_PID_SEMAPHORE,   /* GETPID: who changed the semaphore last */
+    IPC_PID_QUEUE,       /* msg_lspid, believed if it is the claimed one */
+    IPC_PID_CREDENTIALS, /* SO_PEERCRED, SCM_CREDENTIALS */
+};
+
+/* And the uid: an object has an owner, a process has one. */
+enum ipc_uid_from { IPC_NO_UID, IPC_UID_OBJECT, IPC_UID_PROCESS };
+
 /* Who asks, as the server knows it.  -1 means "not known" and is never turned
  * into a number that is allowed anything; above all not into 0. */
 struct ipc_peer {
@@ -124,7 +160,12 @@ struct ipc_mechanism {
                           * after and around the frames: a paragraph of the
                           * protocol page */
     unsigned caps;
-    enum ipc_evidence evidence;      /* the best that next() ever reports */
+    enum ipc_evidence evidence; /* the best that next() ever reports */
+
+    unsigned uses; /* enum ipc_uses; a baseline uses nothing */
+    enum ipc_pid_from pid_from;
+    enum ipc_uid_from uid_from;
+
     size_t server_size, client_size; /* the caller allocates both, zeroed */
 
     /* NULL, or gives the reason why this cannot run here, or NULL when it

@@ -8,8 +8,9 @@
  *      ...
  *
  * Every cell is run, twice: with the client inside and with the server inside.
- * What ought to happen is a table (isolate_expect.c), and what did happen is
- * held against it.
+ * What ought to happen follows from what a mechanism uses (its table) and what
+ * each namespace takes away (isolate_expect.c), and what did happen is held
+ * against it.
  */
 #ifndef ISOLATE_H
 #define ISOLATE_H
@@ -75,7 +76,7 @@ struct isolate_cell {
     int form; /* FORM_... */
     enum isolate_side side;
     struct isolate_outcome seen, expected;
-    bool known;         /* somebody has written down what to expect */
+    bool known;         /* its table says what it uses */
     bool surprise;      /* they differ */
     const char *why;    /* of the expected outcome: one sentence */
     const char *reason; /* ISOLATE_ABSENT */
@@ -135,8 +136,8 @@ int isolate(const char *const *mechanisms, const char *out);
 
 /* -- expectations (isolate_expect.c) --------------------------------------- */
 
-/* Fills in .expected and .why.  false: nobody has written down what this
- * mechanism needs. */
+/* Fills in .expected and .why.  false: the mechanism's table does not say what
+ * it uses. */
 bool isolate_expect(struct isolate_cell *c);
 
 /* Are they the same? */

@@ -245,8 +245,8 @@ not_run(const struct isolate_matrix *x, FILE *f)
     for (size_t i = 0; i < x->n; i += (size_t)FORMS * SIDES)
         if (!x->cells[i].known)
             fprintf(f,
-                    "%s: nobody has written down what it needs "
-                    "(harness/ns/isolate_expect.c)\n",
+                    "%s: its table does not say what it uses (.uses, "
+                    "harness/core/ipc.h)\n",
                     x->cells[i].m->name);
 }
 

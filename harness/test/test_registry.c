@@ -38,6 +38,12 @@ START_TEST(a_mechanisms_table_agrees_with_itself)
     ck_assert_msg((m->sweep != NULL) == ((m->caps & IPC_PERSISTS) != 0),
                   "%s: persists, or a sweep()?", m->name);
 
+    ck_assert_msg((m->uses != 0) == !(m->caps & IPC_INPROCESS),
+                  "%s: what does it use (enum ipc_uses)?", m->name);
+    ck_assert_msg((m->uses & IPC_USES_CHANNEL) == 0 ||
+                      (m->caps & IPC_SPAWNED) != 0,
+                  "%s: who inherits a channel without being spawned?", m->name);
+
     if (m->caps & IPC_CALLED)
         ck_assert_uint_ne(m->caps & IPC_INPROCESS, 0);
     if (m->caps & IPC_INPROCESS)
