@@ -545,6 +545,7 @@ const struct ipc_mechanism msgq_sysv_types = {
     .uses = IPC_USES_BESIDE | IPC_USES_SYSV,
     .pid_from = IPC_PID_QUEUE,
     .uid_from = IPC_UID_PROCESS,
+    .reads = "/proc", /* whose pid that is, which the queue tells: its status */
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
     .unavailable = msgq_unavailable,

@@ -165,6 +165,8 @@ struct ipc_mechanism {
     unsigned uses; /* enum ipc_uses; a baseline uses nothing */
     enum ipc_pid_from pid_from;
     enum ipc_uid_from uid_from;
+    const char *reads; /* a directory whose files its server opens beside those
+                        * in its run directory: "/proc"; or NULL */
 
     size_t server_size, client_size; /* the caller allocates both, zeroed */
 

@@ -7,12 +7,13 @@
  *      supervisor         root; reads nothing that a client wrote
  *        |                uts_make()      its own host name, and its children's
  *        |-- broker       mounts_make()   its own mounts
- *        |                confine()       another user, who may become others
+ *        |                confine()       another user, who may become others:
+ *        |                    the capabilities in rights.c and no others
  *        `-- endpoint ..  mounts_make()
  *                         creates its endpoint, as root, so that clients see
  *                             who owns it
- *                         confine()       from here on another user, with the
- *                             capabilities in rights.c and no others
+ *                         confine()       from here on another user, without
+ *                             a capability
  *                         serves
  */
 #ifndef CONFINE_H
@@ -49,11 +50,8 @@ typedef uint64_t rights;
 
 #define RIGHT(name) (UINT64_C(1) << CAP_##name)
 
-/* What the process of an endpoint of m needs for its clients when it is root no
- * more.  *reads is what it reads beside its run directory ("/proc"), or NULL. */
-rights rights_of_endpoint(const struct ipc_mechanism *m, const char **reads);
-
-/* What it may ask the broker for: bit n is enum broker_what n. */
+/* What an endpoint of m may ask the broker for when it is root no more, itself
+ * without any right: bit n is enum broker_what n. */
 unsigned rights_to_ask(const struct ipc_mechanism *m);
 
 /* What a broker needs for those who may ask for this. */

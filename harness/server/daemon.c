@@ -163,8 +163,6 @@ open_log(const struct ipcd *d)
 int
 daemon_run(struct ipcd *d, struct endpoint *e, int report)
 {
-    const char *reads;
-    const rights kept = rights_of_endpoint(e->m, &reads);
     int err;
 
     daemon_moves(d, e->m->name);
@@ -175,7 +173,7 @@ daemon_run(struct ipcd *d, struct endpoint *e, int report)
         return EXIT_FAILURE;
     }
     activation_close_left();
-    err = daemon_gives_up(d, CONFINED_ENDPOINT, kept, reads);
+    err = daemon_gives_up(d, CONFINED_ENDPOINT, 0, e->m->reads);
     if (err == 0)
         err = serve(d, e, report);
     endpoint_destroy(e);

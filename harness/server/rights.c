@@ -1,8 +1,8 @@
 /*
  * rights.c - which of root's capabilities a daemon's processes still need when
- * they are root no more: as data, each with its reason.
- * harness/test/test_drop.c tries every mechanism with these, and finds out that
- * fewer would not do.
+ * they are root no more: as data, each with its reason.  What a mechanism asks
+ * for stands in its own table.  harness/test/test_drop.c tries every mechanism
+ * with these, and finds out that fewer would not do.
  */
 #include "server/confine.h"
 
@@ -11,22 +11,11 @@
 #include "server/policy.h"
 
 #include <linux/capability.h>
-#include <string.h>
 
-/* Opening what a client made for itself alone, mode 0600.  A directory stands
- * for all the mechanisms in it; what is not listed needs nothing: a socket is
- * connected to us, or its address came with the request; the sets and segments
- * of sem/values and shm/sysv their clients give to our user. */
-static const struct {
-    const char *mechanism;
-    rights needs;
-    const char *reads; /* a directory that others need not see */
-} for_mechanism[] = {
-    /* whose pid that is, which the queue tells: its status */
-    {"msgq/sysv-types", 0, "/proc"},
-    /* our own queue and its reply queue: files, of the file system mqueue */
-    {"msgq/posix", 0, "/dev/mqueue"},
-};
+/* An endpoint keeps none.  What a client made for itself alone, mode 0600, the
+ * broker opens (IPC_USES_OBJECT, IPC_USES_PROC); a socket is connected to us, or
+ * its address came with the request; the sets and segments of sem/values and
+ * shm/sysv their clients give to our user. */
 
 /* What an endpoint asks the broker for, and what the broker needs for that.
  * Only where the mechanism can prove who its caller is, for elsewhere nobody is
@@ -55,36 +44,6 @@ static const struct {
 };
 #define TO_ASK (sizeof to_ask / sizeof *to_ask)
 
-/* Whose clients make objects that core/object.h opens. */
-static const struct {
-    const char *mechanism;
-    unsigned may;
-} has_objects[] = {
-    {"fifo/perclient", 1u << BROKER_OBJECT},
-    {"mmap/file", 1u << BROKER_OBJECT},
-    {"mmap/lockfile", 1u << BROKER_OBJECT},
-    {"msgq/posix", 1u << BROKER_OBJECT},
-    {"sem/mailbox", 1u << BROKER_OBJECT},
-    {"shm/futex", 1u << BROKER_OBJECT | 1u << BROKER_MEMORY},
-    {"shm/reclock", 1u << BROKER_OBJECT | 1u << BROKER_MEMORY},
-    {"shm/spin", 1u << BROKER_OBJECT | 1u << BROKER_MEMORY},
-};
-
-rights
-rights_of_endpoint(const struct ipc_mechanism *m, const char **reads)
-{
-    rights all = 0;
-
-    *reads = NULL;
-    for (size_t i = 0; i < sizeof for_mechanism / sizeof *for_mechanism; i++)
-        if (strncmp(m->name, for_mechanism[i].mechanism,
-                    strlen(for_mechanism[i].mechanism)) == 0) {
-            all |= for_mechanism[i].needs;
-            *reads = for_mechanism[i].reads;
-        }
-    return all;
-}
-
 /* A trusting mechanism offers such methods only to its owner, for whom nobody
  * has to be become. */
 static bool
@@ -104,9 +63,10 @@ rights_to_ask(const struct ipc_mechanism *m)
     for (size_t i = 0; i < TO_ASK; i++)
         if (to_ask[i].method != NULL && offers(m, policy, to_ask[i].method))
             may |= 1u << to_ask[i].what;
-    for (size_t i = 0; i < sizeof has_objects / sizeof *has_objects; i++)
-        if (strcmp(m->name, has_objects[i].mechanism) == 0)
-            may |= has_objects[i].may;
+    if (m->uses & IPC_USES_OBJECT)
+        may |= 1u << BROKER_OBJECT;
+    if (m->uses & IPC_USES_PROC)
+        may |= 1u << BROKER_MEMORY;
     policy_release(policy);
     return may;
 }

@@ -65,7 +65,7 @@ confined_broker(const struct host *h)
     return child_called(h->pid, "ipcd-broker");
 }
 
-/* A line of it is "| `fifo/perclient` | `00000000000000c2` | ...". */
+/* A line of it is "| `broker` | `00000000000000c0` | ...". */
 rights
 documented(const char *name)
 {

@@ -25,7 +25,7 @@ const char *need_namespaces(void);
 pid_t confined_broker(const struct host *h);
 pid_t child_called(pid_t parent, const char *name);
 
-/* What a mechanism or a method keeps, as the table in harness/server/README.md
+/* What a process or a method keeps, as the table in harness/server/README.md
  * has it. */
 rights documented(const char *name);
 

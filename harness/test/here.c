@@ -143,9 +143,8 @@ need_right(int right)
 const char *
 need_its_rights(const struct ipc_mechanism *m)
 {
-    const char *reason = NULL, *reads;
-    const rights all =
-        rights_of_endpoint(m, &reads) | rights_of_broker(rights_to_ask(m));
+    const char *reason = NULL;
+    const rights all = rights_of_broker(rights_to_ask(m));
 
     for (int right = 0; reason == NULL && right <= CAP_LAST_CAP; right++)
         if (all >> right & 1)

@@ -57,7 +57,7 @@ documented_broker(const struct ipc_mechanism *m)
 static void
 expect_confined(const struct host *h)
 {
-    const rights kept = documented(h->m->name);
+    const rights kept = documented("endpoint");
     char path[64];
     DIR *threads;
     int n = 0;

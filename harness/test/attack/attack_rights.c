@@ -263,12 +263,10 @@ asks_one_that_trusts(bool naive)
 static bool
 with_his_code(bool naive, bool (*act)(void))
 {
-    const char *reads;
     const struct confinement c = {
         .user = {BOB, BOB},
         .kind = CONFINED_BROKER,
-        .kept = rights_of_broker(rights_to_ask(ipc_find("socket/stream"))) |
-                rights_of_endpoint(ipc_find("socket/stream"), &reads)};
+        .kept = rights_of_broker(rights_to_ask(ipc_find("socket/stream")))};
     char why[CONFINE_WHY] = "";
     int status;
     pid_t pid = fork();
