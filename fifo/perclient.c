@@ -420,6 +420,7 @@ const struct ipc_mechanism fifo_perclient = {
     .evidence = IPC_OWNER,
     .uses = IPC_USES_PATH | IPC_USES_CLAIM | IPC_USES_OBJECT,
     .uid_from = IPC_UID_OBJECT,
+    .floor = "floor/fifo",
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
     .limits = perclient_limits,

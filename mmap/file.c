@@ -44,6 +44,7 @@ const struct ipc_mechanism mmap_file = {
     .evidence = IPC_OWNER,
     .uses = IPC_USES_PATH | IPC_USES_CLAIM | IPC_USES_OBJECT,
     .uid_from = IPC_UID_OBJECT,
+    .floor = "floor/page",
     .server_size = sizeof(struct rings_server),
     .client_size = sizeof(struct rings_client),
     .limits = rings_limits,

@@ -402,7 +402,9 @@ const struct ipc_mechanism msgq_posix = {
     .evidence = IPC_OWNER,
     .uses = IPC_USES_BESIDE | IPC_USES_QUEUE | IPC_USES_CLAIM | IPC_USES_OBJECT,
     .uid_from = IPC_UID_OBJECT,
-    .reads = "/dev/mqueue", /* its queues are files, of the file system mqueue */
+    .reads =
+        "/dev/mqueue", /* its queues are files, of the file system mqueue */
+    .floor = "floor/posix-queue",
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
     .unavailable = posix_unavailable,

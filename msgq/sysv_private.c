@@ -490,6 +490,7 @@ const struct ipc_mechanism msgq_sysv_private = {
     .evidence = IPC_OWNER,
     .uses = IPC_USES_BESIDE | IPC_USES_SYSV | IPC_USES_CLAIM,
     .uid_from = IPC_UID_OBJECT,
+    .floor = "floor/sysv-queue",
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
     .unavailable = msgq_unavailable,

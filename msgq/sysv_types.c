@@ -546,6 +546,7 @@ const struct ipc_mechanism msgq_sysv_types = {
     .pid_from = IPC_PID_QUEUE,
     .uid_from = IPC_UID_PROCESS,
     .reads = "/proc", /* whose pid that is, which the queue tells: its status */
+    .floor = "floor/sysv-queue",
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
     .unavailable = msgq_unavailable,

@@ -329,6 +329,7 @@ const struct ipc_mechanism pipe_coprocess = {
     .uses = IPC_USES_CHANNEL,
     .pid_from = IPC_PID_PARENT,
     .uid_from = IPC_UID_PROCESS,
+    .floor = "floor/pipe",
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
     .limits = coprocess_limits,

@@ -244,6 +244,7 @@ const struct ipc_mechanism pipe_packet = {
     .uses = IPC_USES_CHANNEL,
     .pid_from = IPC_PID_PARENT,
     .uid_from = IPC_UID_PROCESS,
+    .floor = "floor/pipe",
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
     .limits = packet_limits,

@@ -149,6 +149,7 @@ const struct ipc_mechanism shm_spin = {
     .uses = IPC_USES_PATH | IPC_USES_SHM | IPC_USES_CLAIM | IPC_USES_OBJECT |
             IPC_USES_PROC,
     .uid_from = IPC_UID_OBJECT,
+    .floor = "floor/page",
     .server_size = sizeof(struct rings_server),
     .client_size = sizeof(struct rings_client),
     .unavailable = shm_unavailable,

@@ -381,6 +381,7 @@ const struct ipc_mechanism socket_dgram = {
     .uses = IPC_USES_PATH,
     .pid_from = IPC_PID_CREDENTIALS,
     .uid_from = IPC_UID_PROCESS,
+    .floor = "floor/dgram",
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
     .limits = dgram_limits,

@@ -180,6 +180,7 @@ const struct ipc_mechanism socket_pair = {
     .uses = IPC_USES_CHANNEL,
     .pid_from = IPC_PID_PARENT,
     .uid_from = IPC_UID_PROCESS,
+    .floor = "floor/stream",
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
     .limits = pair_limits,

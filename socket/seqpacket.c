@@ -176,6 +176,7 @@ const struct ipc_mechanism socket_seqpacket = {
     .uses = IPC_USES_PATH,
     .pid_from = IPC_PID_CREDENTIALS,
     .uid_from = IPC_UID_PROCESS,
+    .floor = "floor/seqpacket",
     .server_size = sizeof(struct clients),
     .client_size = sizeof(struct client_end),
     .limits = seqpacket_limits,

@@ -221,6 +221,7 @@ const struct ipc_mechanism socket_threads = {
     .uses = IPC_USES_PATH,
     .pid_from = IPC_PID_CREDENTIALS,
     .uid_from = IPC_UID_PROCESS,
+    .floor = "floor/stream",
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct stream_end),
     .limits = streams_limits,

@@ -371,6 +371,7 @@ const struct ipc_mechanism socket_udp = {
             IPC_LOSSY | IPC_REMOTE,
     .evidence = IPC_CLAIMED,
     .uses = IPC_USES_BESIDE | IPC_USES_NET,
+    .floor = "floor/udp",
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
     .unavailable = inet_unavailable,

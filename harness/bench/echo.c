@@ -4,6 +4,7 @@
 
 #include "../shm/pause.h"
 #include "bench/measure.h"
+#include "core/ipc.h"
 #include "core/wire.h"
 
 #include <errno.h>
@@ -164,27 +165,17 @@ take_page(struct bare *b, enum side side, char *buf)
 
 /* -- the table ------------------------------------------------------------- */
 
-#define FOR(...) ((const char *const[]){__VA_ARGS__, NULL})
-
 const struct bare_echo bare_echoes[] = {
-    {"floor/pipe", FOR("pipe/coprocess", "pipe/packet"), ends_pipes, put_bytes,
-     take_bytes},
-    {"floor/fifo", FOR("fifo/perclient"), ends_fifos, put_bytes, take_bytes},
-    {"floor/stream",
-     FOR("socket/pair", "socket/stream", "socket/threads", "socket/abstract"),
-     ends_streams, put_bytes, take_bytes},
-    {"floor/seqpacket", FOR("socket/seqpacket"), ends_records, put_record,
-     take_record},
-    {"floor/dgram", FOR("socket/dgram"), ends_datagrams, put_record,
-     take_record},
-    {"floor/tcp", FOR("socket/tcp"), ends_tcp, put_bytes, take_bytes},
-    {"floor/udp", FOR("socket/udp"), ends_udp, put_record, take_record},
-    {"floor/sysv-queue", FOR("msgq/sysv-types", "msgq/sysv-private"),
-     ends_queue, put_sysv, take_sysv},
-    {"floor/posix-queue", FOR("msgq/posix"), ends_posix_queues, put_posix,
-     take_posix},
-    {"floor/page", FOR("shm/spin", "shm/futex", "mmap/file"), ends_page,
-     put_page, take_page},
+    {"floor/pipe", ends_pipes, put_bytes, take_bytes},
+    {"floor/fifo", ends_fifos, put_bytes, take_bytes},
+    {"floor/stream", ends_streams, put_bytes, take_bytes},
+    {"floor/seqpacket", ends_records, put_record, take_record},
+    {"floor/dgram", ends_datagrams, put_record, take_record},
+    {"floor/tcp", ends_tcp, put_bytes, take_bytes},
+    {"floor/udp", ends_udp, put_record, take_record},
+    {"floor/sysv-queue", ends_queue, put_sysv, take_sysv},
+    {"floor/posix-queue", ends_posix_queues, put_posix, take_posix},
+    {"floor/page", ends_page, put_page, take_page},
     {.name = NULL},
 };
 
@@ -201,11 +192,15 @@ find(const char *name)
 const char *
 echo_floor_for(const char *mechanism)
 {
-    for (const struct bare_echo *e = bare_echoes; e->name != NULL; e++)
-        for (const char *const *m = e->floor_for; *m != NULL; m++)
-            if (strcmp(*m, mechanism) == 0)
-                return e->name;
-    return NULL;
+    const struct ipc_mechanism *m = ipc_find(mechanism);
+
+    return m != NULL ? m->floor : NULL;
+}
+
+bool
+echo_is_known(const char *name)
+{
+    return find(name) != NULL;
 }
 
 /* -- measured -------------------------------------------------------------- */

@@ -30,9 +30,8 @@ struct bare {
 };
 
 struct bare_echo {
-    const char *name;             /* "floor/fifo" */
-    const char *const *floor_for; /* mechanisms, NULL-ended */
-    int (*make)(struct bare *);   /* 0 or -errno, and then nothing is left */
+    const char *name;           /* "floor/fifo" */
+    int (*make)(struct bare *); /* 0 or -errno, and then nothing is left */
     int (*put)(struct bare *, enum side, const char *buf);
     int (*take)(struct bare *, enum side, char *buf);
 };
@@ -42,8 +41,12 @@ extern const struct bare_echo bare_echoes[]; /* ended by a NULL name */
 /* Closes what make() made, on either side. */
 void bare_close(struct bare *b);
 
-/* The name of the bare echo with the same system calls, or NULL. */
+/* The name of the bare echo with the same system calls, as the mechanism's table
+ * has it, or NULL; also if there is no such mechanism in this build. */
 const char *echo_floor_for(const char *mechanism);
+
+/* Is there a bare echo of that name? */
+bool echo_is_known(const char *name);
 
 /* -- echo_ends.c ----------------------------------------------------------- */
 

@@ -167,6 +167,8 @@ struct ipc_mechanism {
     enum ipc_uid_from uid_from;
     const char *reads; /* a directory whose files its server opens beside those
                         * in its run directory: "/proc"; or NULL */
+    const char *floor; /* the bare echo with its system calls, bench/echo.c:
+                        * "floor/fifo"; or NULL */
 
     size_t server_size, client_size; /* the caller allocates both, zeroed */
 

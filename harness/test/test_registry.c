@@ -5,6 +5,8 @@
  */
 #include "test/test.h"
 
+#include "bench/echo.h"
+
 #include <string.h>
 
 Suite *test_registry(void);
@@ -43,6 +45,9 @@ START_TEST(a_mechanisms_table_agrees_with_itself)
     ck_assert_msg((m->uses & IPC_USES_CHANNEL) == 0 ||
                       (m->caps & IPC_SPAWNED) != 0,
                   "%s: who inherits a channel without being spawned?", m->name);
+
+    ck_assert_msg(m->floor == NULL || echo_is_known(m->floor),
+                  "%s: no bare echo is called %s", m->name, m->floor);
 
     if (m->caps & IPC_CALLED)
         ck_assert_uint_ne(m->caps & IPC_INPROCESS, 0);
