@@ -421,6 +421,7 @@ const struct ipc_mechanism fifo_perclient = {
     .uses = IPC_USES_PATH | IPC_USES_CLAIM | IPC_USES_OBJECT,
     .uid_from = IPC_UID_OBJECT,
     .floor = "floor/fifo",
+    .samples = IPC_SAMPLE_CLIENTS | IPC_SAMPLE_SLOW | IPC_SAMPLE_BESIEGED,
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
     .limits = perclient_limits,

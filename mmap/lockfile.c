@@ -130,6 +130,7 @@ const struct ipc_mechanism mmap_lockfile = {
     .evidence = IPC_OWNER,
     .uses = IPC_USES_PATH | IPC_USES_CLAIM | IPC_USES_OBJECT,
     .uid_from = IPC_UID_OBJECT,
+    .samples = IPC_SAMPLE_SLOW,
     .server_size = sizeof(struct turnfile_server),
     .client_size = sizeof(struct turnfile_client),
     .unavailable = handoff_unavailable,

@@ -405,6 +405,7 @@ const struct ipc_mechanism msgq_posix = {
     .reads =
         "/dev/mqueue", /* its queues are files, of the file system mqueue */
     .floor = "floor/posix-queue",
+    .samples = IPC_SAMPLE_CLIENTS,
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
     .unavailable = posix_unavailable,

@@ -491,6 +491,7 @@ const struct ipc_mechanism msgq_sysv_private = {
     .uses = IPC_USES_BESIDE | IPC_USES_SYSV | IPC_USES_CLAIM,
     .uid_from = IPC_UID_OBJECT,
     .floor = "floor/sysv-queue",
+    .samples = IPC_SAMPLE_SLOW,
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
     .unavailable = msgq_unavailable,

@@ -547,6 +547,7 @@ const struct ipc_mechanism msgq_sysv_types = {
     .uid_from = IPC_UID_PROCESS,
     .reads = "/proc", /* whose pid that is, which the queue tells: its status */
     .floor = "floor/sysv-queue",
+    .samples = IPC_SAMPLE_CLIENTS | IPC_SAMPLE_ISOLATED,
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
     .unavailable = msgq_unavailable,

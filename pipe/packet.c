@@ -245,6 +245,7 @@ const struct ipc_mechanism pipe_packet = {
     .pid_from = IPC_PID_PARENT,
     .uid_from = IPC_UID_PROCESS,
     .floor = "floor/pipe",
+    .samples = IPC_SAMPLE_ISOLATED,
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
     .limits = packet_limits,

@@ -231,6 +231,7 @@ const struct ipc_mechanism sem_values = {
     .uses = IPC_USES_BESIDE | IPC_USES_SETS | IPC_USES_CLAIM,
     .pid_from = IPC_PID_SEMAPHORE,
     .uid_from = IPC_UID_OBJECT,
+    .samples = IPC_SAMPLE_BESIEGED,
     .server_size = sizeof(struct set_server),
     .client_size = sizeof(struct set_client),
     .unavailable = values_unavailable,

@@ -264,6 +264,7 @@ const struct ipc_mechanism shm_futex = {
             IPC_USES_PROC,
     .uid_from = IPC_UID_OBJECT,
     .floor = "floor/page",
+    .samples = IPC_SAMPLE_CLIENTS | IPC_SAMPLE_SLOW | IPC_SAMPLE_BESIEGED,
     .server_size = sizeof(struct rings_server),
     .client_size = sizeof(struct rings_client),
     .unavailable = shm_unavailable,

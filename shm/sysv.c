@@ -215,6 +215,7 @@ const struct ipc_mechanism shm_sysv = {
     .uses = IPC_USES_BESIDE | IPC_USES_SETS | IPC_USES_CLAIM,
     .pid_from = IPC_PID_SEMAPHORE,
     .uid_from = IPC_UID_OBJECT,
+    .samples = IPC_SAMPLE_SLOW,
     .server_size = sizeof(struct set_server),
     .client_size = sizeof(struct set_client),
     .unavailable = sysv_unavailable,

@@ -67,6 +67,7 @@ const struct ipc_mechanism socket_abstract = {
     .pid_from = IPC_PID_CREDENTIALS,
     .uid_from = IPC_UID_PROCESS,
     .floor = "floor/stream",
+    .samples = IPC_SAMPLE_ISOLATED,
     .server_size = sizeof(struct clients),
     .client_size = sizeof(struct stream_end),
     .limits = streams_limits,

@@ -382,6 +382,7 @@ const struct ipc_mechanism socket_dgram = {
     .pid_from = IPC_PID_CREDENTIALS,
     .uid_from = IPC_UID_PROCESS,
     .floor = "floor/dgram",
+    .samples = IPC_SAMPLE_ISOLATED | IPC_SAMPLE_BESIEGED,
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
     .limits = dgram_limits,

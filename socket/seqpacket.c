@@ -177,6 +177,7 @@ const struct ipc_mechanism socket_seqpacket = {
     .pid_from = IPC_PID_CREDENTIALS,
     .uid_from = IPC_UID_PROCESS,
     .floor = "floor/seqpacket",
+    .samples = IPC_SAMPLE_CLIENTS | IPC_SAMPLE_LOAD,
     .server_size = sizeof(struct clients),
     .client_size = sizeof(struct client_end),
     .limits = seqpacket_limits,

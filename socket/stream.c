@@ -70,6 +70,7 @@ const struct ipc_mechanism socket_stream = {
     .pid_from = IPC_PID_CREDENTIALS,
     .uid_from = IPC_UID_PROCESS,
     .floor = "floor/stream",
+    .samples = IPC_SAMPLE_CLIENTS | IPC_SAMPLE_SLOW,
     .server_size = sizeof(struct clients),
     .client_size = sizeof(struct stream_end),
     .limits = streams_limits,

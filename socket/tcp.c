@@ -251,6 +251,7 @@ const struct ipc_mechanism socket_tcp = {
     .uses = IPC_USES_BESIDE | IPC_USES_NET,
     .uid_from = IPC_UID_PROCESS,
     .floor = "floor/tcp",
+    .samples = IPC_SAMPLE_CLIENTS,
     .server_size = sizeof(struct clients),
     .client_size = sizeof(struct stream_end),
     .unavailable = inet_unavailable,

@@ -13,22 +13,6 @@
 
 static const size_t stream_sizes[] = {64, 4096, 65536, 1048576, 0};
 
-/* Daemons of every kind, for the runs that have not time for all. */
-static const char *const crowded[] = {
-    "fifo/perclient", "msgq/sysv-types",  "msgq/posix",
-    "shm/futex",      "socket/seqpacket", "socket/stream",
-    "socket/threads", "socket/tcp",       NULL};
-
-static const char *const stalled[] = {"socket/seqpacket", NULL};
-
-static bool
-is_among(const char *name, const char *const *names)
-{
-    while (*names != NULL && strcmp(*names, name) != 0)
-        names++;
-    return *names != NULL;
-}
-
 /* In so many rounds, spread over the run, or in all. */
 long
 plan_every(const struct plan *p, long rounds)
@@ -170,7 +154,8 @@ add_clients(struct plan *p, struct cell c)
 
     if ((c.m->caps & (IPC_ONEWAY | IPC_SPAWNED | IPC_INPROCESS)) ||
         c.m->limits(&l) != 0 ||
-        !(p->full || p->wanted[0] != NULL || is_among(c.name, crowded)))
+        !(p->full || p->wanted[0] != NULL ||
+          (c.m->samples & IPC_SAMPLE_CLIENTS)))
         return 0;
     c.kind = ROW_CLIENTS;
     c.measure = measure_clients;
@@ -195,7 +180,7 @@ add_load(struct plan *p, struct cell c)
 
     if (c.placement != p->placements[p->placement_count > 1] ||
         (c.m->caps & (IPC_ONEWAY | IPC_SPAWNED | IPC_INPROCESS)) ||
-        !is_among(c.name, stalled))
+        !(c.m->samples & IPC_SAMPLE_LOAD))
         return 0;
     c.kind = ROW_LOAD;
     c.measure = measure_load;

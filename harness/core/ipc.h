@@ -107,6 +107,17 @@ enum ipc_pid_from {
 /* And the uid: an object has an owner, a process has one. */
 enum ipc_uid_from { IPC_NO_UID, IPC_UID_OBJECT, IPC_UID_PROCESS };
 
+/* Where there is no time or room for all variants, these stand for the others.
+ * A new one may join them, and nothing fails if it does not. */
+enum ipc_samples {
+    IPC_SAMPLE_CLIENTS = 1 << 0, /* bench: many clients, also in a short run */
+    IPC_SAMPLE_LOAD = 1 << 1,    /* bench: the open loop */
+    IPC_SAMPLE_SLOW = 1 << 2,    /* test_slow.c: each waits in another call, out
+                                  * of which a worker's answer has to get it */
+    IPC_SAMPLE_ISOLATED = 1 << 3, /* test_isolate.c: in every namespace */
+    IPC_SAMPLE_BESIEGED = 1 << 4, /* test_attack.c: among hostile clients */
+};
+
 /* Who asks, as the server knows it.  -1 means "not known" and is never turned
  * into a number that is allowed anything; above all not into 0. */
 struct ipc_peer {
@@ -169,6 +180,7 @@ struct ipc_mechanism {
                         * in its run directory: "/proc"; or NULL */
     const char *floor; /* the bare echo with its system calls, bench/echo.c:
                         * "floor/fifo"; or NULL */
+    unsigned samples;  /* enum ipc_samples */
 
     size_t server_size, client_size; /* the caller allocates both, zeroed */
 

@@ -15,13 +15,9 @@
 
 Suite *test_isolate(void);
 
-static const char *const sample[] = {"pipe/packet", "socket/abstract",
-                                     "socket/dgram", "msgq/sysv-types"};
-#define SAMPLES (sizeof sample / sizeof *sample)
-
 START_TEST(isolation_is_as_expected)
 {
-    const char *const names[] = {sample[_i], NULL};
+    const char *const names[] = {ipc_registry[_i]->name, NULL};
     struct isolate_matrix x;
 
     ck_assert_int_eq(isolate_plan(&x, names), 0);
@@ -146,8 +142,9 @@ test_isolate(void)
     TCase *tc = test_case(s, "isolate");
     const char *reason = need_spaces();
 
-    for (int i = 0; i < (int)SAMPLES; i++)
-        add_loop_test_if(tc, reason, isolation_is_as_expected, i);
+    for (int i = 0; ipc_registry[i] != NULL; i++)
+        if (ipc_registry[i]->samples & IPC_SAMPLE_ISOLATED)
+            add_loop_test_if(tc, reason, isolation_is_as_expected, i);
     tcase_add_test(tc, every_mechanism_has_its_expectations);
     tcase_add_test(tc, what_differs_is_reported_as_a_finding);
     tcase_add_test(tc, what_there_are_no_queues_for_is_no_finding);

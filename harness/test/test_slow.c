@@ -234,21 +234,6 @@ END_TEST
 
 /* -- the suite ------------------------------------------------------------- */
 
-/* Each waits in another system call, out of which the worker's answer has to get
- * it; with all variants it would be two seconds for each. */
-static bool
-waits_otherwise(const char *name)
-{
-    static const char *const names[] = {
-        "fifo/perclient", "msgq/sysv-private", "shm/futex",     "shm/sysv",
-        "mmap/lockfile",  "socket/stream",     "socket/threads"};
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(names[i], name) == 0)
-            return true;
-    return false;
-}
-
 /* For as many clients of one user as he may have requests under way. */
 static bool
 has_room(const struct ipc_mechanism *m)
@@ -279,7 +264,7 @@ test_slow(void)
         if (!(m->caps & IPC_TRUSTING) && has_room(m))
             add_as_root(tc, i, one_user_has_so_many_under_way_and_is_told,
                         PRIVATE);
-        if (waits_otherwise(m->name))
+        if (m->samples & IPC_SAMPLE_SLOW)
             add_if(tc, i, silent_missing(),
                    a_file_that_never_comes_keeps_nobody_waiting, 0, PRIVATE);
     }
