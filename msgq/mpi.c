@@ -277,7 +277,7 @@ const struct ipc_mechanism msgq_mpi = {
         "pipe's end of file says that all of MPI has ended.",
     .caps = IPC_SPAWNED | IPC_PIPELINED | IPC_REMOTE,
     .evidence = IPC_CLAIMED,
-    .uses = IPC_USES_DEVICE | IPC_USES_CHANNEL,
+    .uses = IPC_USES_DEVICE | IPC_USES_CHANNEL | IPC_USES_LIBRARY,
     .server_size = 1,
     .client_size = sizeof(struct client_end),
     .unavailable = mpi_unavailable,

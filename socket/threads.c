@@ -216,7 +216,8 @@ const struct ipc_mechanism socket_threads = {
     .summary = "AF_UNIX stream socket, a thread per client",
     .proof = "SO_PEERCRED: the effective uid that called connect(2)",
     .wire = "As socket/stream, at `DIR/socket-threads`.",
-    .caps = IPC_PIPELINED | IPC_POLLABLE | IPC_PASSES_FD | IPC_PERSISTS,
+    .caps = IPC_PIPELINED | IPC_POLLABLE | IPC_PASSES_FD | IPC_PERSISTS |
+            IPC_THREADS,
     .evidence = IPC_PEER,
     .uses = IPC_USES_PATH,
     .pid_from = IPC_PID_CREDENTIALS,

@@ -69,6 +69,8 @@ enum ipc_caps {
     IPC_INPROCESS = 1 << 11, /* baseline: both sides in one process */
     IPC_CALLED = 1 << 12,    /* baseline: the server runs when called, in the
                               * client's own thread; nobody ever waits */
+    IPC_THREADS = 1 << 13,   /* the server has a thread for each client: whose
+                              * turn it is, is the scheduler's to say */
 };
 
 /* What a variant is made of, beside memory and system calls: so which namespace
@@ -92,6 +94,10 @@ enum ipc_uses {
     IPC_USES_OBJECT = 1 << 11, /* the server opens what a client made for itself
                                 * alone: object_open(), core/object.h */
     IPC_USES_PROC = 1 << 12,   /* the server opens a client's /proc/PID/fd */
+    IPC_USES_ONE_QUEUE = 1 << 13, /* for all: who fills it, or takes what comes
+                                   * out, keeps the others out */
+    IPC_USES_LIBRARY = 1 << 14,   /* a library that makes calls of its own, and
+                                   * hangs when one of them fails */
 };
 
 /* Where the client's pid comes from that a server reports. */

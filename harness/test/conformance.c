@@ -7,8 +7,11 @@
  *      pipelined    two sends          both answered       second is -EBUSY
  *      pollable     next() after poll  serves              no pollfd()
  *      spins        idle server        never sleeps        sleeps
+ *      threads      one client more    one thread more     as many as before
  *      passes-fd    open_file          the same inode      EOPNOTSUPP
  *      evidence     whoami             the same            the same
+ *      pid_from     whoami             the client's pid    -1
+ *      uid_from     whoami             the client's uid    -1
  *      spawned      looks for a child  a child of ours     a daemon
  *      persists     kill -9            sweep() finds it    nothing is left
  *

@@ -5,6 +5,8 @@
 #define _GNU_SOURCE /* kill, readlink */
 #include "test/conformance.h"
 
+#include "test/files.h"
+
 #include "core/clock.h"
 #include "core/rundir.h"
 
@@ -16,6 +18,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -129,6 +132,15 @@ all_asleep(pid_t pid, unsigned long *ticks)
     return asleep;
 }
 
+static int
+threads_of(pid_t pid)
+{
+    const char *line = strstr(proc_text(pid, "status"), "\nThreads:");
+
+    ck_assert_ptr_nonnull(line);
+    return (int)strtol(line + strlen("\nThreads:"), NULL, 10);
+}
+
 #define LOOKS 5000
 
 START_TEST(an_idle_server_sleeps_unless_it_spins)
@@ -152,6 +164,23 @@ START_TEST(an_idle_server_sleeps_unless_it_spins)
         while (!all_asleep(pid, &now))
             sched_yield();
     }
+    end();
+}
+END_TEST
+
+START_TEST(a_client_more_is_a_thread_more_where_each_has_one)
+{
+    struct client second;
+    int before;
+
+    begin(_i);
+    expect_echo(&client, 10);
+    before = threads_of(server_pid(&server));
+    client_start(&server, &second);
+    expect_echo(&second, 10);
+    ck_assert_int_eq(threads_of(server_pid(&server)) - before,
+                     has(IPC_THREADS) ? 1 : 0);
+    client_close(&second);
     end();
 }
 END_TEST
@@ -267,5 +296,6 @@ conformance_waiting(TCase *tc, int i)
     add(tc, i, a_server_waits_no_less_than_it_was_told_and_hears_signals, 0,
         IPC_INPROCESS | IPC_SPAWNED);
     add(tc, i, an_idle_server_sleeps_unless_it_spins, 0, ALONE);
+    add(tc, i, a_client_more_is_a_thread_more_where_each_has_one, 0, PRIVATE);
     add(tc, i, a_server_can_wait_in_poll, IPC_POLLABLE, ALONE);
 }

@@ -32,11 +32,10 @@ if [ ! -x "$ATTACK" ]; then
     exit 69
 fi
 if [ $# -eq 0 ]; then
-    set -- fifo/perclient fifo/oneway msgq/sysv-types msgq/sysv-private \
-        msgq/posix sem/values sem/mailbox shm/futex shm/spin shm/mutex \
-        shm/sysv shm/reclock mmap/file mmap/lockfile socket/stream \
-        socket/threads socket/seqpacket socket/dgram socket/abstract \
-        socket/tcp socket/udp
+    # What `ipcbench list` has: a name, and below it "can: ...".
+    set -- $("$(dirname "$ATTACK")/ipcbench" list | awk \
+        '/^[^ ]+\/[^ ]+$/ { name = $1 }
+         $1 == "can:" && !/spawned|inprocess/ { print name }')
 fi
 failed=0
 for mechanism; do

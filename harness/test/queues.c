@@ -125,9 +125,12 @@ give_queues(void)
 static bool
 needs_room(const char *name)
 {
-    static const char *const cases[] = {"msgq/posix", "msgq",  "ipcbench",
-                                        "isolate",    "nslab", "namespaces"};
+    static const char *const cases[] = {"msgq", "ipcbench", "isolate", "nslab",
+                                        "namespaces"};
+    const struct ipc_mechanism *m = ipc_find(name);
 
+    if (m != NULL)
+        return (m->uses & IPC_USES_QUEUE) != 0;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (strcmp(cases[i], name) == 0)
             return true;

@@ -33,17 +33,10 @@ begin_clearing(int i)
     ck_assert_int_eq(host_start(&server, subject, run_dir, &options), 0);
 }
 
-static bool
-is_sysv(const struct ipc_mechanism *m)
-{
-    return strstr(m->name, "sysv") != NULL ||
-           strcmp(m->name, "sem/values") == 0;
-}
-
 void
 begin_among_mortals(int i)
 {
-    if (is_sysv(ipc_registry[i]))
+    if (ipc_registry[i]->uses & (IPC_USES_SYSV | IPC_USES_SETS))
         begin_clearing(i);
     else
         begin_alone(i);

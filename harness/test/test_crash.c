@@ -240,7 +240,7 @@ START_TEST(a_server_that_ends_leaves_another_ones_endpoint_alone)
 
     begin_alone(_i);
     remove_files();
-    if (strcmp(subject->name, "socket/abstract") == 0) {
+    if (!(subject->uses & (IPC_USES_PATH | IPC_USES_BESIDE))) {
         /* The name is the kernel's, not a file that could be removed. */
         ck_assert_int_eq(host_start(&second, subject, run_dir, &loud), -ECHILD);
         server_stop(&server);
@@ -303,15 +303,16 @@ START_TEST(a_spawned_server_is_a_child_of_its_client_and_ends_with_it)
 }
 END_TEST
 
-/* What a killed server leaves that is not a file of the endpoint, or is lost with
- * the file that says which one it is. */
+/* Is all that a killed server leaves a file of the endpoint, and not lost with
+ * the file that says which one it is? */
 static bool
-has_objects_elsewhere(const struct ipc_mechanism *m)
+leaves_only_files(const struct ipc_mechanism *m)
 {
-    return strcmp(m->name, "socket/abstract") == 0 ||
-           (strncmp(m->name, "socket/", 7) != 0 &&
-            strncmp(m->name, "fifo/", 5) != 0 &&
-            strncmp(m->name, "mmap/", 5) != 0);
+    const unsigned elsewhere =
+        IPC_USES_SHM | IPC_USES_SYSV | IPC_USES_SETS | IPC_USES_QUEUE;
+
+    return (m->uses & (IPC_USES_PATH | IPC_USES_BESIDE)) != 0 &&
+           (m->uses & elsewhere) == 0;
 }
 
 /* -- the suite --------------------------------------------------------------- */
@@ -334,7 +335,7 @@ test_crash(void)
         add(tc, i, an_endpoint_has_one_server, 0, PRIVATE);
         add(tc, i, a_server_that_ends_leaves_another_ones_endpoint_alone, 0,
             IPC_INPROCESS | IPC_SPAWNED);
-        if (!has_objects_elsewhere(ipc_registry[i]))
+        if (leaves_only_files(ipc_registry[i]))
             add(tc, i, a_server_that_dies_does_not_come_back_in_anothers_place,
                 0, PRIVATE);
         add(tc, i, where_no_server_is_nobody_answers, 0, IPC_INPROCESS);

@@ -109,7 +109,7 @@ START_TEST(who_floods_the_server_does_not_starve_the_others)
     local_begin(&l, _i);
     most = flooder.ahead = flood_size(&l.service.limits);
     /* When B's own thread runs is the scheduler's to say; only not: never. */
-    if (strcmp(subject->name, "socket/threads") == 0)
+    if (has(IPC_THREADS))
         most *= 10;
     child_start(&a, geteuid(), ask, &flooder);
     serve_until_ready(&l, &a);

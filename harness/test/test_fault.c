@@ -196,12 +196,13 @@ END_TEST
 static const char *
 need_faults(const struct ipc_mechanism *m)
 {
-    if (SANITIZED && strcmp(m->name, "socket/threads") == 0)
+    if (SANITIZED && (m->caps & IPC_THREADS))
         return "need a release build (a sanitizer's calls in a new thread may "
                "not fail)";
     /* Its calls are thousands, and hardly one of them ours. */
-    if (strcmp(m->name, "msgq/mpi") == 0)
-        return "need an MPI that does not hang when its own calls fail (Open "
+    if (m->uses & IPC_USES_LIBRARY)
+        return "need a library that does not hang when its own calls fail "
+               "(Open "
                "MPI 4.1 does: mprotect and ENOMEM, for one)";
     return need_customers(m);
 }

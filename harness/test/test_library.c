@@ -406,7 +406,7 @@ test_library(void)
                 tc, reason, a_child_and_its_child_have_clients_of_their_own, i);
         if (!(each->caps & IPC_SPAWNED))
             continue;
-        if (strncmp(each->name, "signals/", 8) != 0)
+        if (!(each->uses & IPC_USES_SIGNALS)) /* they are for a process */
             add_loop_test_if(tc, reason, a_child_may_take_the_client_over, i);
         for (size_t t = 0; t < sizeof spawned / sizeof *spawned; t++)
             add_loop_test_if(tc, reason, spawned[t], i);

@@ -23,10 +23,6 @@ static struct host server;
 
 /* -- descriptors on their way ---------------------------------------------- */
 
-static const char *const passing[] = {"socket/stream", "socket/threads",
-                                      "socket/seqpacket", "socket/dgram",
-                                      "socket/abstract"};
-
 /* Asks for files on many connections, and takes none. */
 static void
 never_takes_a_file(struct child *self, void *arg)
@@ -88,7 +84,7 @@ START_TEST(who_takes_no_descriptor_keeps_none_from_others)
     struct child greedy;
 
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
-    server_start(&server, ipc_find(passing[_i]));
+    server_start(&server, ipc_registry[_i]);
     child_start(&greedy, ALICE, never_takes_a_file, NULL);
     child_wait(&greedy);
     await_nothing_under_way();
@@ -119,7 +115,7 @@ takes_as_many_as_there_are(void *arg)
 
 START_TEST(what_is_taken_counts_no_more)
 {
-    server_start(&server, ipc_find(passing[_i]));
+    server_start(&server, ipc_registry[_i]);
     run_as(ALICE, takes_as_many_as_there_are, NULL);
     server_stop(&server);
     children_end();
@@ -433,11 +429,17 @@ test_quota(void)
     TCase *tc = test_case(s, "quota");
 
     tcase_set_timeout(tc, 60);
-    for (size_t i = 0; i < sizeof passing / sizeof *passing; i++) {
-        add_loop_test_if(tc, need_root(),
-                         who_takes_no_descriptor_keeps_none_from_others,
-                         (int)i);
-        add_loop_test_if(tc, need_root(), what_is_taken_counts_no_more, (int)i);
+    for (int i = 0; ipc_registry[i] != NULL; i++) {
+        const char *reason = need_mechanism(ipc_registry[i]);
+
+        if (!(ipc_registry[i]->caps & IPC_PASSES_FD) ||
+            (ipc_registry[i]->caps & (IPC_SPAWNED | IPC_INPROCESS)))
+            continue;
+        if (reason == NULL)
+            reason = need_root();
+        add_loop_test_if(tc, reason,
+                         who_takes_no_descriptor_keeps_none_from_others, i);
+        add_loop_test_if(tc, reason, what_is_taken_counts_no_more, i);
     }
     add_test_if(tc, need_root(), one_user_has_some_of_the_counters);
     add_test_if(tc, need_root(),

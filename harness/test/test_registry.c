@@ -81,6 +81,7 @@ START_TEST(every_capability_has_a_name_and_every_level_of_evidence)
     for (size_t i = 0; ipc_registry[i] != NULL; i++)
         ck_assert_uint_eq(ipc_registry[i]->caps & ~known, 0);
     ck_assert_str_eq(ipc_cap_name(IPC_CALLED), "called");
+    ck_assert_str_eq(ipc_cap_name(IPC_THREADS), "threads");
     ck_assert_str_eq(ipc_evidence_name(IPC_CLAIMED), "K0");
     ck_assert_str_eq(ipc_evidence_name(IPC_STAMPED), "K4");
     ck_assert(ipc_find("no/such") == NULL);

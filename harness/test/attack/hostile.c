@@ -407,7 +407,7 @@ has_ended(int pidfd)
 static bool
 is_kept_out(struct host *h)
 {
-    return strcmp(h->m->name, "msgq/sysv-types") != 0 && !is_served(h);
+    return !(h->m->uses & IPC_USES_ONE_QUEUE) && !is_served(h);
 }
 
 /* Until so much is done, or the server has gone; or nobody gets in any more. */
