@@ -197,30 +197,104 @@ START_TEST(a_signature_is_cut_to_the_room_there_is)
 }
 END_TEST
 
-START_TEST(protocol_md_is_what_the_code_says)
+/* PROTOCOL.md as it is; "" if it cannot be read. */
+static const char *
+committed_page(void)
 {
-    char path[PATH_MAX], *page = NULL, *file;
+    static char page[1 << 18];
+    char path[PATH_MAX];
+    FILE *in;
+
+    snprintf(path, sizeof path, "%s/harness/core/PROTOCOL.md", source_dir());
+    in = fopen(path, "re");
+    if (in == NULL)
+        return "";
+    page[fread(page, 1, sizeof page - 1, in)] = '\0';
+    fclose(in);
+    return page;
+}
+
+/* And as the code would write it now.  To be freed. */
+static char *
+written_page(void)
+{
+    char *page = NULL;
     size_t size;
-    FILE *out = open_memstream(&page, &size), *in;
+    FILE *out = open_memstream(&page, &size);
 
     ck_assert_ptr_nonnull(out);
     api_protocol_page(out);
     fclose(out);
-    snprintf(path, sizeof path, "%s/harness/core/PROTOCOL.md", source_dir());
-    in = fopen(path, "re");
-    ck_assert_msg(in != NULL, "%s: %s", path, strerror(errno));
-    file = calloc(1, size + 2); /* room for one byte too many */
-    ck_assert_ptr_nonnull(file);
-    ck_assert_msg(fread(file, 1, size + 1, in) == size &&
-                      memcmp(file, page, size) == 0,
-                  "%s is out of date: make it again with `ipcctl describe "
-                  "--page > harness/core/PROTOCOL.md`",
-                  path);
-    fclose(in);
-    free(file);
-    free(page);
+    return page;
+}
+
+/* The paragraph of a mechanism, up to the next heading; or what is before the
+ * first of them (name NULL).  NULL: there is none.  To be freed. */
+static char *
+part_of(const char *page, const char *name)
+{
+    char heading[64] = "";
+    const char *begin = page, *end;
+
+    if (name != NULL) {
+        snprintf(heading, sizeof heading, "\n### %s\n", name);
+        begin = strstr(page, heading);
+        if (begin == NULL)
+            return NULL;
+    }
+    end = strstr(begin + strlen(heading), "\n### ");
+    return end != NULL ? strndup(begin, (size_t)(end - begin)) : strdup(begin);
+}
+
+static void
+expect_up_to_date(const char *name)
+{
+    char *written = written_page(), *now = part_of(written, name);
+    char *before = part_of(committed_page(), name);
+
+    ck_assert_msg(now != NULL && before != NULL && strcmp(now, before) == 0,
+                  "%s: harness/core/PROTOCOL.md is out of date: make it again "
+                  "with `ipcctl describe --page > harness/core/PROTOCOL.md`",
+                  name != NULL ? name : "before the mechanisms");
+    free(before);
+    free(now);
+    free(written);
+}
+
+START_TEST(protocol_md_is_what_the_code_says)
+{
+    expect_up_to_date(NULL);
+    /* And has no paragraph of a mechanism that there is not. */
+    for (const char *p = committed_page(); (p = strstr(p, "\n### ")) != NULL;) {
+        char name[64] = "";
+
+        p += strlen("\n### ");
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(p, "\n"), p);
+        ck_assert_msg(ipc_find(name) != NULL, "there is no %s", name);
+    }
 }
 END_TEST
+
+START_TEST(protocol_md_says_of_a_mechanism_what_its_table_says)
+{
+    expect_up_to_date(ipc_registry[_i]->name);
+}
+END_TEST
+
+/* A new one is written about when it is done; until then it says so here. */
+static const char *
+need_paragraph(const struct ipc_mechanism *m)
+{
+    char *part;
+
+    if (need_source() != NULL)
+        return need_source();
+    part = part_of(committed_page(), m->name);
+    free(part);
+    return part != NULL ? NULL
+                        : "need a mechanism's paragraph (`ipcctl describe "
+                          "--page > harness/core/PROTOCOL.md` writes it)";
+}
 
 /* -- frames ------------------------------------------------------------------ */
 
@@ -342,6 +416,11 @@ test_wire(void)
         tc, a_string_is_no_longer_than_its_length_can_say_and_has_no_nul);
     tcase_add_test(tc, a_signature_is_cut_to_the_room_there_is);
     add_test_if(tc, need_source(), protocol_md_is_what_the_code_says);
+    for (int i = 0; ipc_registry[i] != NULL; i++)
+        if (!(ipc_registry[i]->caps & IPC_INPROCESS))
+            add_loop_test_if(
+                tc, need_paragraph(ipc_registry[i]),
+                protocol_md_says_of_a_mechanism_what_its_table_says, i);
 
     tc = test_case(s, "frames");
     tcase_add_loop_test(tc, frames_come_out_whole_however_they_came_in, 0, 14);
