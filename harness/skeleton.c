@@ -7,9 +7,11 @@
  *      TESTS      += name/test_name.c
  *
  * and run `CK_RUN_CASE=name/variant make check` until it has nothing more to
- * say.  core/ipc.h is the contract; what follows says where to begin.  Good
- * models: pipe/packet.c (spawned, short), fifo/perclient.c (a daemon, many
- * clients, evidence by owner and nonce), socket/stream.c (connections).
+ * say.  No other file has to change: what others must know of it stands in the
+ * table at the end (test/adding.sh proves it).  core/ipc.h is the contract; what
+ * follows says where to begin.  Good models: pipe/packet.c (spawned, short),
+ * fifo/perclient.c (a daemon, many clients, evidence by owner and nonce),
+ * socket/stream.c (connections).
  *
  * Keep this order: then `diff` of two variants shows how they differ, and
  * nothing else.  Open with a picture of who holds what, and the one idea.
@@ -151,7 +153,7 @@ skeleton_limits(struct ipc_limits *l)
 static const char *
 skeleton_unavailable(void)
 {
-    return "it is a skeleton";
+    return "it does nothing yet";
 }
 
 const struct ipc_mechanism skeleton = {
@@ -162,6 +164,11 @@ const struct ipc_mechanism skeleton = {
     .caps = IPC_PERSISTS, /* only what conformance.c can see */
     .evidence = IPC_CLAIMED,
     .uses = IPC_USES_PATH, /* `ipcbench isolate -m` says if it is not so */
+    .pid_from = IPC_NO_PID,
+    .uid_from = IPC_NO_UID,
+    .reads = NULL, /* "/proc", if the server has to look there */
+    .floor = NULL, /* "floor/fifo", if its system calls are those */
+    .samples = 0,
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
     .unavailable = skeleton_unavailable,

@@ -3,10 +3,13 @@
  * their own, names with a blank in them, a machine that is too old.
  *
  * Nothing is compiled: make only says what it would do (-n), or takes the
- * programs as they are (-o programs).
+ * programs as they are (-o programs).  But a new mechanism is, at the end.
  */
 #define _GNU_SOURCE /* popen */
 #include "core/rundir.h"
+#include "core/sanitized.h"
+#include "test/files.h"
+#include "test/here.h"
 #include "test/test.h"
 
 #include <libgen.h>
@@ -293,6 +296,40 @@ START_TEST(what_is_installed_under_a_name_with_a_blank_goes_again)
 }
 END_TEST
 
+/* -- a mechanism more ------------------------------------------------------- */
+
+/* The name of the directory of this build: "release". */
+static const char *
+build_name(void)
+{
+    static char path[PATH_MAX];
+
+    ck_assert_int_eq(program_path("ipcd", path, sizeof path), 0);
+    return basename(dirname(path));
+}
+
+START_TEST(a_new_mechanism_needs_no_other_file_to_change)
+{
+    char dir[PATH_MAX];
+
+    snprintf(dir, sizeof dir, "%s/adding", programs_dir());
+    ck_assert_msg(
+        shell("harness/test/adding.sh '%s' '%s'", build_name(), dir) == 0,
+        "%.8000s", said);
+    expect_said("checks of carrier/pigeon: it does nothing yet");
+    remove_tree(dir);
+    children_end(); /* the other test programs' janitors */
+}
+END_TEST
+
+static const char *
+need_a_build(void)
+{
+    if (SANITIZED)
+        return "need a release build (a sanitized one takes minutes for it)";
+    return need_programs() != NULL ? need_programs() : need_proc();
+}
+
 Suite *
 test_make(void)
 {
@@ -314,5 +351,9 @@ test_make(void)
     add_test_if(tc, reason, what_is_too_old_is_one_sentence);
     add_test_if(tc, reason,
                 what_is_installed_under_a_name_with_a_blank_goes_again);
+    tc = test_case(s, "adding");
+    tcase_set_timeout(tc, 300);
+    add_test_if(tc, reason != NULL ? reason : need_a_build(),
+                a_new_mechanism_needs_no_other_file_to_change);
     return s;
 }
