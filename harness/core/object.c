@@ -144,7 +144,9 @@ open_proc_fd(const char *name, int flags, uid_t uid)
     err = check_memfd(path_fd, uid);
     if (err == 0) {
         snprintf(again, sizeof again, "/proc/self/fd/%d", path_fd);
-        fd = open(again, flags | O_CLOEXEC);
+        /* O_NONBLOCK: a memfd can be leased, too, and open(2) then waits for
+         * its owner, 45 s: F_SETLEASE, fcntl(2). */
+        fd = open(again, flags | O_CLOEXEC | DEFENCE("lease", O_NONBLOCK, 0));
         err = fd == -1 ? -errno : fd;
     }
     close(path_fd);
