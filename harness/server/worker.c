@@ -109,7 +109,7 @@ open_plain(const char *path)
 {
     struct open_how how = {
         .flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-        .resolve = RESOLVE_NO_MAGICLINKS,
+        .resolve = DEFENCE("magiclinks", RESOLVE_NO_MAGICLINKS, 0),
     };
     int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
 
@@ -267,15 +267,21 @@ do_read(const struct broker_request *r, struct broker_answer *a)
 }
 
 /* One in a directory beneath the run directory: core/object.h takes the two
- * apart. */
+ * apart.  No symbolic link on the way to it, for clients make names in NAME.d:
+ * O_NOFOLLOW looks at the last component only, and an endpoint in a client's
+ * hands would have "NAME.d/LINK/etc/shadow" opened. */
 static int
 open_at(char *path, const struct broker_request *r)
 {
+    struct open_how how = {
+        .flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+        .resolve = DEFENCE("links", RESOLVE_NO_SYMLINKS, 0),
+    };
     char *slash = strrchr(path, '/');
     int dir, fd;
 
     *slash = '\0';
-    dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    dir = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
     if (dir == -1)
         return -errno;
     fd = object_open_here(OBJECT_AT, dir, slash + 1, r->number, r->uid);
