@@ -4,6 +4,7 @@
 
 #include "core/activation.h"
 #include "core/ipc.h"
+#include "core/rendezvous.h"
 #include "posix_names.h"
 
 #include <errno.h>
@@ -122,11 +123,13 @@ try_queues(const struct posix_plan *p)
 {
     struct mq_attr attr = {.mq_msgsize = (long)p->size};
     mqd_t queue[PROBES];
-    char name[64];
+    char name[ENDPOINT_SIZE];
     int n, err = 0;
 
     for (n = 0; n < PROBES; n++) {
-        snprintf(name, sizeof name, "/ipclab-probe-%d-%d", (int)getpid(), n);
+        err = endpoint_probe(name, n);
+        if (err != 0)
+            break;
         attr.mq_maxmsg = n == 0 ? p->requests : p->replies;
         queue[n] =
             mq_open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600, &attr);

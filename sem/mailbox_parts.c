@@ -3,6 +3,7 @@
 #include "mailbox.h"
 
 #include "core/clock.h"
+#include "core/rendezvous.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -100,12 +101,12 @@ const char *
 mailbox_unavailable(void)
 {
     static char reason[80];
-    char name[64];
+    char name[ENDPOINT_SIZE];
     sem_t *probe;
-    int err;
+    int err = endpoint_probe(name, 0);
 
-    snprintf(name, sizeof name, "/ipclab-probe-%d", (int)getpid());
-    err = doorbell_make(&probe, name, 0600);
+    if (err == 0)
+        err = doorbell_make(&probe, name, 0600);
     if (err != 0) {
         snprintf(reason, sizeof reason, "sem_open(3): %s; is /dev/shm there?",
                  strerror(-err));

@@ -168,10 +168,11 @@ const char *
 shm_unavailable(void)
 {
     static char reason[128];
-    char name[32];
+    char name[ENDPOINT_SIZE];
     int fd;
 
-    snprintf(name, sizeof name, "/ipclab-try-%d", (int)getpid());
+    if (endpoint_probe(name, 0) != 0)
+        return "getrandom(2) fails";
     fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd == -1) {
         snprintf(reason, sizeof reason, "shm_open: %s; is /dev/shm mounted?",

@@ -5,6 +5,7 @@
 
 #include "activation.h"
 #include "clock.h"
+#include "defence.h"
 #include "wire.h"
 
 #include <errno.h>
@@ -41,6 +42,19 @@ endpoint_fresh(const char *name, char fresh[ENDPOINT_SIZE])
     n = snprintf(fresh, ENDPOINT_SIZE, FRESH_PREFIX "%016" PRIx64 "-%s", random,
                  last_part(name));
     return n < 0 || n >= ENDPOINT_SIZE ? -ENAMETOOLONG : 0;
+}
+
+int
+endpoint_probe(char name[ENDPOINT_SIZE], int index)
+{
+    char what[32];
+
+    snprintf(what, sizeof what, "probe-%d", index);
+    if (DEFENCE("fresh", false, true)) { /* as textbooks have it */
+        snprintf(name, ENDPOINT_SIZE, "/ipclab-%d-%s", (int)getpid(), what);
+        return 0;
+    }
+    return endpoint_fresh(what, name);
 }
 
 bool
