@@ -24,6 +24,7 @@
  */
 #define _GNU_SOURCE /* syscall */
 #include "core/clock.h"
+#include "core/defence.h"
 #include "park.h"
 #include "pause.h"
 #include "rings.h"
@@ -41,6 +42,9 @@
  * falling asleep takes it less time than that; on ours it cannot, as long as we
  * run.  However long it takes, nothing is lost: rings_sleep(). */
 #define RINGS 10
+
+/* The server looks by itself so often, ns. */
+#define LOOK NS_PER_SEC
 
 /* -- waiting: server ------------------------------------------------------ */
 
@@ -106,13 +110,12 @@ rings_sleep(struct rings_server *s, uint32_t bell, int64_t deadline)
 
     if (err != -ETIMEDOUT || deadline <= soon)
         return err;
+    deadline = DEFENCE("ownword", earlier(deadline, soon + LOOK), deadline);
     err = wait_for_any(s, bell, deadline);
     if (err != -ENOSYS && err != -EPERM)
         return err;
-    /* An older kernel, or a filter that does not know it: we look ourselves, once
-     * a second. */
-    return futex_wait(&s->board->bell, bell,
-                      earlier(deadline, now_ns() + NS_PER_SEC));
+    /* An older kernel, or a filter that does not know it: we look ourselves. */
+    return futex_wait(&s->board->bell, bell, earlier(deadline, soon + LOOK));
 }
 
 static int
@@ -149,6 +152,15 @@ futex_server(struct rings_server *s, int64_t deadline)
     return time_left(deadline) == 0 ? -ETIMEDOUT : -EAGAIN;
 }
 
+/*
+ * STRANGERS.  The bell is in memory that all may map, to read; and that is
+ * enough for FUTEX_WAKE, and so for waiting there oneself, and for
+ * FUTEX_REQUEUE: anybody may move our sleeping server to another word, where
+ * nobody wakes it.  So who gets no answer wakes it by a word that is its own,
+ * which nobody else can map: after a short while the server sleeps on all of
+ * these, too (wait_for_any()).  A newcomer has no such word yet: for it the
+ * server looks once in a LOOK.
+ */
 static void
 wake_server(struct rings_client *c, bool no_reply)
 {
@@ -159,6 +171,10 @@ wake_server(struct rings_client *c, bool no_reply)
 
     if (bell % 2 == 0 || bell == c->rung)
         return;
+    /* It has not heard the bell, or will not be rung for again: STRANGERS. */
+    if (DEFENCE("ownword", c->said != NULL && (c->rung == 0 || no_reply),
+                false))
+        futex_wake(c->said);
     for (int i = 0; i < most && atomic_load(&board->bell) == bell; i++) {
         if (futex_wake(&board->bell) > 0) {
             c->rung = bell;

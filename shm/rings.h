@@ -131,7 +131,9 @@ static_assert(sizeof(struct rings_place) == 524544, "place");
     "To ring: after storing something for the server load the bell; if it " \
     "is odd,\nFUTEX_WAKE on it (a read-only mapping will do), a few times, " \
     "until somebody is woken\nor the bell has changed: a server that is " \
-    "about to sleep looks once more. To wait,\nstore the reason in sleeps, " \
+    "about to sleep looks once more. If no answer\ncomes, FUTEX_WAKE the " \
+    "word that you changed last, too: strangers may have moved the\nserver " \
+    "away from the bell. To wait,\nstore the reason in sleeps, " \
     "look once more, then FUTEX_WAIT.\n" \
     "\n" \
     "To leave, write a good-bye and ring. The server's good-bye means that " \
@@ -190,7 +192,8 @@ struct rings_client {
     struct rings_place *place;
     struct ring_writer out;
     struct ring_reader in;
-    uint32_t rung; /* the bell, when we last woke the server by it */
+    uint32_t rung;          /* the bell, when we last woke the server by it */
+    _Atomic uint32_t *said; /* the word that we changed last for the server */
 };
 
 /* How one waits. */

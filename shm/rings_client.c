@@ -44,6 +44,7 @@ rings_open(void *cli, const char *where, const struct rings_memory *memory,
     int err;
 
     c->waiting = waiting;
+    c->said = NULL;
     err = rings_join(c, where, memory, geteuid());
     if (err != 0)
         return err;
@@ -79,6 +80,7 @@ rings_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     int64_t deadline = NO_DEADLINE;
     int err;
 
+    c->said = ring_word(c->out.ring, c->out.at);
     if (msg->len > RING_MAX_MESSAGE)
         return -EMSGSIZE;
     if (msg->fd != -1)
@@ -137,6 +139,7 @@ rings_close(void *cli)
 {
     struct rings_client *c = cli;
 
+    c->said = ring_word(c->out.ring, c->out.at);
     ring_end(&c->out);
     wake_server(c, true);
     rings_forget(c);

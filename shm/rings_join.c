@@ -381,7 +381,8 @@ rings_join(struct rings_client *c, const char *where,
     /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): it is mapped */
     memcpy(c->place->head.answer, c->place->head.nonce, NONCE_SIZE);
     /* Pairs with the load in rings_answered(). */
-    atomic_store(&c->place->head.answered, 1);
+    c->said = &c->place->head.answered;
+    atomic_store(c->said, 1);
     c->rung = 0;
     if (c->waiting->wake_server != NULL)
         c->waiting->wake_server(c, false);
