@@ -7,6 +7,8 @@
 #define _GNU_SOURCE /* secure_getenv, localtime_r, SOCK_CLOEXEC */
 #include "server/system_log.h"
 
+#include "core/defence.h"
+
 #include "server/lines.h"
 
 #include <errno.h>
@@ -64,6 +66,11 @@ connect_log(void)
     return err;
 }
 
+/* It was full, and we have waited in vain.  All clients have waited along, and
+ * whoever fills it, for anybody may write there, would have them wait again with
+ * each request: so we do not, until something has been taken. */
+static bool was_full;
+
 static int
 send_log(int priority, const char *line, int len)
 {
@@ -71,14 +78,19 @@ send_log(int priority, const char *line, int len)
     time_t now = time(NULL);
     struct tm tm;
     int n, err = log_socket == -1 ? connect_log() : 0;
+    int flags =
+        MSG_NOSIGNAL | (DEFENCE("logfull", was_full, false) ? MSG_DONTWAIT : 0);
 
     strftime(when, sizeof when, "%b %e %T", localtime_r(&now, &tm));
     n = snprintf(text, sizeof text, "<%d>%s ipcd[%jd]: %.*s", priority, when,
                  (intmax_t)getpid(), len, line);
     /* The log has been started anew since: once more, to the new one. */
     for (int tries = 0; err == 0 && tries < 2; tries++) {
-        if (send(log_socket, text, (size_t)n, MSG_NOSIGNAL) == n)
+        if (send(log_socket, text, (size_t)n, flags) == n) {
+            was_full = false;
             return 0;
+        }
+        was_full = errno == EAGAIN;
         err =
             errno == ECONNREFUSED || errno == ENOTCONN ? connect_log() : -errno;
     }
