@@ -40,6 +40,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 
 /* -- the table of attacks ------------------------------------------------- */
 
@@ -69,8 +70,8 @@ extern const struct attack spawned_attacks[], pipe_attacks[], fifo_attacks[],
     fifo_room_attacks[], sysv_attacks[], mqueue_attacks[], reply_attacks[],
     memory_attacks[], second_look_attacks[], lock_attacks[], local_attacks[],
     names_attacks[], passed_attacks[], manners_attacks[], tcp_attacks[],
-    udp_attacks[], quota_attacks[], signal_attacks[], rights_attacks[],
-    server_attacks[];
+    held_attacks[], edge_attacks[], udp_attacks[], quota_attacks[],
+    signal_attacks[], rights_attacks[], server_attacks[];
 
 /* -- what becomes of them (report.c) -------------------------------------- */
 
@@ -225,6 +226,13 @@ int64_t whoami(struct client *c);
 
 /* Does some thread of it sleep in this system call? */
 bool is_stuck(pid_t pid, long call);
+
+/* What semop(2) is; some machines have but one of the two.  */
+#ifdef SYS_semtimedop
+#define SET_WAITS SYS_semtimedop
+#else
+#define SET_WAITS SYS_semtimedop_time64
+#endif
 
 /* Descriptors that the process has open. */
 int open_descriptors(pid_t pid);

@@ -87,16 +87,18 @@ wrap(FILE *f, const char *text, int at)
 static void
 cannot(const struct result *r, size_t n, FILE *f)
 {
+    const char *last = NULL; /* once, if the next ones have the same */
     bool any = false;
 
     for (size_t i = 0; i < n; i++) {
         const struct attack *a = r[i].attack;
 
-        if (a->cannot == NULL || r[i].defended == NOT_RUN)
+        if (a->cannot == NULL || a->cannot == last || r[i].defended == NOT_RUN)
             continue;
         if (!any)
             fputs("\nNot prevented there, because\n", f);
         any = true;
+        last = a->cannot;
         fprintf(f, "%3d ", a->number);
         wrap(f, a->cannot, 4);
     }
