@@ -70,13 +70,16 @@ rundir_make(const char *dir)
 {
     int made = 1, err;
 
-    /* 0755: other users must get in to reach the endpoints.  Set by chmod,
-     * whatever the umask; but only if it is ours. */
+    /* 0711: other users must get in to reach the endpoints, whose names they
+     * know.  Not list it: getdents(2) has the directory locked while it writes
+     * into the caller's memory, and who sees to it that this memory never comes
+     * (FUSE) keeps everybody else from making or removing a name here.  Set by
+     * chmod, whatever the umask; but only if it is ours. */
     if (mkdir(dir, 0700) == -1) {
         if (errno != EEXIST)
             return -errno;
         made = 0;
-    } else if (chmod(dir, 0755) == -1) {
+    } else if (chmod(dir, DEFENCE("search", 0711, 0755)) == -1) {
         return -errno;
     }
     err = rundir_own(dir);

@@ -34,7 +34,7 @@ START_TEST(a_run_directory_is_ours_and_nobody_else_may_write_there)
     ck_assert_int_eq(rundir_make(dir), 1); /* made */
     umask(old);
     ck_assert_int_eq(stat(dir, &st), 0);
-    ck_assert_uint_eq(st.st_mode & 07777, 0755);
+    ck_assert_uint_eq(st.st_mode & 07777, 0711);
     ck_assert_int_eq(rundir_make(dir), 0); /* was there */
     for (mode_t mode = 0770; mode <= 0777; mode += 7) {
         ck_assert_int_eq(chmod(dir, mode), 0);
