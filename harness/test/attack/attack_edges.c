@@ -855,13 +855,21 @@ bob_has_it_signalled(void *arg)
     MUST(write(ends[1], "x", 1) == 1);
 }
 
+/* The textbook's server: who is served, it is. */
+static void
+serve_him(struct actor *self, void *arg)
+{
+    (void)arg;
+    actor_step(self);
+}
+
 static bool
 has_it_signalled(bool naive)
 {
     struct host server;
     struct edge *e = make_edge(&server);
+    struct actor his;
     int status;
-    pid_t pid;
 
     if (!naive) {
         serve(&server, this_attack->mechanism);
@@ -871,17 +879,11 @@ has_it_signalled(bool naive)
         host_stop(&server);
         return e->fell;
     }
-    pid = fork(); /* the textbook's serves him as him */
-    if (pid == 0) {
-        become_user(BOB);
-        pause();
-        _exit(EXIT_SUCCESS);
-    }
-    while (!is_stuck(pid, SYS_pause))
-        sched_yield();
-    e->id = pid;
+    actor_start(&his, BOB, serve_him, NULL);
+    actor_wait(&his);
+    e->id = his.pid;
     as_user(BOB, bob_has_it_signalled, e);
-    MUST(waitpid(pid, &status, 0) == pid);
+    MUST(waitpid(his.pid, &status, 0) == his.pid);
     return WIFSIGNALED(status);
 }
 

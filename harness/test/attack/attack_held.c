@@ -3,6 +3,7 @@
 #define _GNU_SOURCE /* splice, F_SETLEASE, memfd_create, posix_openpt */
 #include "test/attack/attack.h"
 #include "test/attack/hand.h"
+#include "test/attack/silent.h"
 
 #include "core/clock.h"
 #include "core/rendezvous.h"
@@ -25,8 +26,9 @@
 struct held {
     char path[PATH_MAX]; /* of what he holds */
     struct host *server;
-    int64_t patience; /* of who asks, ns */
-    int times;        /* he asks */
+    char silent[PATH_MAX]; /* his file system */
+    int64_t patience;      /* of who asks, ns */
+    int times;             /* he asks */
     bool served;
 };
 
@@ -206,6 +208,76 @@ holds_his_reply_fifo(bool naive)
         stuck = is_stuck(server.server, SYS_write);
     actor_kill(&bob);
     actor_kill(&alice);
+    host_stop(&server);
+    return stuck;
+}
+
+/* -- 232: the lock of a directory -------------------------------------------- */
+
+/* getdents(2) has it locked while it writes into his buffer; and that is in
+ * memory whose pages never come. */
+static void
+bob_holds_the_dir(struct actor *self, void *arg)
+{
+    const struct held *h = arg;
+    char path[PATH_MAX + 8];
+    int dir = open(h->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), file;
+    void *page;
+
+    MUST(dir != -1 || errno == EACCES);
+    snprintf(path, sizeof path, "%s/file", h->silent);
+    file = open(path, O_RDONLY | O_CLOEXEC);
+    page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
+    MUST(page != MAP_FAILED);
+    actor_step(self);
+    if (dir != -1)
+        syscall(SYS_getdents64, dir, page, 100);
+    actor_step(self);
+}
+
+static void
+make_a_name(struct actor *self, void *arg)
+{
+    const struct held *h = arg;
+    char path[PATH_MAX + 8];
+
+    actor_step(self);
+    snprintf(path, sizeof path, "%s/new", h->path);
+    MUST(mkdirat(AT_FDCWD, path, 0700) == 0 && rmdir(path) == 0);
+    actor_step(self);
+}
+
+static bool
+holds_the_run_directory(bool naive)
+{
+    struct host_options options = {.keep_root = true, .cpu = -1, .quiet = 1};
+    struct held *h = shared(sizeof *h);
+    struct actor bob, root;
+    struct host server;
+    pid_t file_system;
+    bool stuck = false;
+
+    (void)naive;
+    snprintf(h->silent, sizeof h->silent, "%s/silent", stage_dir);
+    snprintf(h->path, sizeof h->path, "%s/ipclab", stage_dir);
+    MUST(mkdir(h->silent, 0755) == 0);
+    MUST(host_start(&server, ipc_find("socket/stream"), h->path, &options) ==
+         0);
+    file_system = silent_start(h->silent, BOB);
+    MUST(file_system > 0);
+    actor_start(&root, geteuid(), make_a_name, h);
+    actor_wait(&root);
+    actor_start(&bob, BOB, bob_holds_the_dir, h);
+    actor_wait(&bob);
+    actor_go(&bob);
+    while (!is_stuck(bob.pid, SYS_getdents64) && !actor_is_there(&bob))
+        sched_yield();
+    actor_go(&root);
+    while (!stuck && !actor_is_there(&root))
+        stuck = is_stuck(root.pid, SYS_mkdirat);
+    silent_end(file_system, h->silent);
+    actor_kill(&bob);
+    actor_kill(&root);
     host_stop(&server);
     return stuck;
 }
@@ -463,6 +535,9 @@ const struct attack held_attacks[] = {
     {231, "mmap/lockfile", "holds the lock of the FIFO to join",
      .how = "until he ends", .cannot = fifo_lock,
      .missing = need_splice_to_lock, .run = holds_where_one_joins},
+    {232, "run directory", "holds its lock while he lists it",
+     .without = "search", .how = "mode 0711: EACCES", .missing = silent_missing,
+     .run = holds_the_run_directory},
     {212, "shm/futex", "leases the memory that he brings", .without = "lease",
      .how = "O_NONBLOCK: EAGAIN", .run = leases_his_memory},
     {212, "shm/spin", "leases the memory that he brings", .without = "lease",
