@@ -70,8 +70,9 @@ extern const struct attack spawned_attacks[], pipe_attacks[], fifo_attacks[],
     fifo_room_attacks[], sysv_attacks[], mqueue_attacks[], reply_attacks[],
     memory_attacks[], second_look_attacks[], lock_attacks[], local_attacks[],
     names_attacks[], passed_attacks[], manners_attacks[], tcp_attacks[],
-    held_attacks[], edge_attacks[], udp_attacks[], quota_attacks[],
-    signal_attacks[], rights_attacks[], server_attacks[];
+    held_attacks[], edge_attacks[], agent_attacks[], set_attacks[],
+    udp_attacks[], quota_attacks[], signal_attacks[], rights_attacks[],
+    server_attacks[];
 
 /* -- what becomes of them (report.c) -------------------------------------- */
 

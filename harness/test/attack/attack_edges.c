@@ -1,312 +1,27 @@
-/* attack_edges.c - corners of the kernel's interfaces: names that can be guessed,
- * links to descriptors, limits that shrink, answers that cannot be given. */
+/* attack_edges.c - corners of the kernel's interfaces: names that can be
+ * guessed, limits that shrink, answers that cannot be given. */
 #define _GNU_SOURCE /* vmsplice, SOCK_CLOEXEC */
-#include "test/attack/attack.h"
+#include "test/attack/edge.h"
 #include "test/attack/hand.h"
-#include "test/attack/silent.h"
-
-#include "core/clock.h"
-#include "core/rendezvous.h"
-#include "core/set_sessions.h"
-#include "server/ask.h"
-#include "server/confine.h"
-#include "server/ipcd.h"
-#include "server/worker.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/msg.h>
-#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A textbook's server, in a process of its own: does it end, or is it stuck in
- * this call? */
-static bool
-textbook_ends(void (*f)(void *), void *arg)
-{
-    int status;
-    pid_t pid;
-
-    fflush(NULL);
-    pid = fork();
-    if (pid == 0) {
-        signal(SIGPIPE, SIG_DFL);
-        f(arg);
-        _exit(EXIT_SUCCESS);
-    }
-    MUST(pid != -1 && waitpid(pid, &status, 0) == pid);
-    return !WIFEXITED(status) || WEXITSTATUS(status) != EXIT_SUCCESS;
-}
-
-static bool
-textbook_hangs(void (*f)(void *), void *arg, long call)
-{
-    pid_t pid;
-    bool stuck = false;
-
-    fflush(NULL);
-    pid = fork();
-    if (pid == 0) {
-        f(arg);
-        _exit(EXIT_SUCCESS);
-    }
-    MUST(pid != -1);
-    while (!stuck && waitpid(pid, NULL, WNOHANG) == 0)
-        stuck = is_stuck(pid, call);
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-    return stuck;
-}
-
-/* A server, which bob is at, and whether somebody else is served. */
-struct edge {
-    struct host *server;
-    char path[PATH_MAX], dir[PATH_MAX];
-    int id;
-    bool fell;
-};
-
-static struct edge *
-make_edge(struct host *server)
-{
-    struct edge *e = shared(sizeof *e);
-
-    e->server = server;
-    return e;
-}
-
-static void
-alice_is_served(void *arg)
-{
-    struct edge *e = arg;
-
-    e->fell = !is_served(e->server);
-}
-
-/* A server with these rules, which is therefore audited. */
-static void
-serve_with_rules(struct host *server, const char *mechanism, const char *rule)
-{
-    char program[PATH_MAX], text[3 * PATH_MAX], rules[PATH_MAX];
-
-    strcpy(rules, make_file("rules", rule, 0600));
-    MUST(program_path("ipcd", program, sizeof program) == 0);
-    snprintf(text, sizeof text, "#!/bin/sh\nexec %s --policy %s \"$@\"\n",
-             program, rules);
-    serve_by(server, mechanism, make_file("with-rules", text, 0700));
-}
-
-/* -- 216: the broker, and his link ------------------------------------------ */
-
-static void
-bob_makes_a_link(void *arg)
-{
-    const struct edge *e = arg;
-
-    MUST(symlink(stage_dir, e->path) == 0);
-}
-
-/* In the endpoint's place: as root, whose objects no worker has to become. */
-static bool
-the_broker_opens(const char *path)
-{
-    const struct ipc_peer root = {
-        .pid = 1, .uid = 0, .gid = 0, .evidence = IPC_CLAIMED};
-    struct broker_request r;
-    struct broker_answer a;
-    struct broker_call c;
-    char text[64] = "";
-    bool read_it;
-
-    MUST(broker_request(&r, BROKER_OBJECT, &root, path, strlen(path)) == 0);
-    r.space = OBJECT_AT;
-    r.number = O_RDONLY;
-    read_it = broker_do(&c, &r, &a) == 0 && read(a.fd, text, 63) > 0 &&
-              strcmp(text, SECRET) == 0;
-    broker_end(&c);
-    return read_it;
-}
-
-static bool
-has_his_link_followed(bool naive)
-{
-    const struct confinement c = {.user = {4711, 4711},
-                                  .kind = CONFINED_BROKER,
-                                  .kept =
-                                      rights_of_broker(1u << BROKER_OBJECT)};
-    struct broker_peer peer = {
-        .may = 1u << BROKER_OBJECT, .evidence = IPC_OWNER, .dir = run_dir};
-    struct edge *e = make_edge(NULL);
-    char why[CONFINE_WHY] = "", names[PATH_MAX], path[PATH_MAX + 32];
-    int channel[2];
-    bool fell;
-    pid_t pid;
-
-    (void)naive;
-    snprintf(e->dir, sizeof e->dir, "%s/vault", stage_dir);
-    MUST(mkdir(e->dir, 0700) == 0);
-    MUST(rename(make_file("secret", SECRET, 0600),
-                strcat(strcpy(path, e->dir), "/secret")) == 0);
-    snprintf(names, sizeof names, "%s/fifo-perclient.d", run_dir);
-    MUST(mkdir(names, 0) == 0 && chmod(names, 01733) == 0);
-    snprintf(e->path, sizeof e->path, "%.200s/link", names);
-    as_user(BOB, bob_makes_a_link, e);
-    MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) == 0);
-    peer.channel = channel[1];
-    pid = fork();
-    if (pid == 0) {
-        if (confine(&c, why) != 0)
-            broken(__FILE__, __LINE__, why);
-        broker_run(&peer, 1);
-        _exit(EXIT_SUCCESS);
-    }
-    ask_by(channel[0]);
-    snprintf(path, sizeof path, "%.250s/vault/secret", e->path);
-    fell = the_broker_opens(path);
-    kill(pid, SIGTERM);
-    MUST(waitpid(pid, NULL, 0) == pid);
-    ask_by(0);
-    return fell;
-}
-
-/* -- 217: what the server leaves behind ------------------------------------- */
-
-/* SETALL forgets all wills that are in a set: semctl(2). */
-static void
-bob_erases_the_will(void *arg)
-{
-    unsigned short none[SERVER_SEMS] = {0};
-    const int *set = arg;
-
-    MUST(semctl(*set, 0, SETALL, (union semun){.array = none}) == 0);
-}
-
-/* The textbook's: one set for all, which says that the server is dead. */
-static bool
-the_textbooks_dies_unheard(int *set)
-{
-    int ready[2], status;
-    pid_t pid;
-    char byte;
-
-    *set = semget(IPC_PRIVATE, SERVER_SEMS, 0666);
-    MUST(*set != -1 && pipe(ready) == 0);
-    pid = fork();
-    if (pid == 0) {
-        MUST(will_make(*set, SET_DEAD) == 0 && write(ready[1], "", 1) == 1);
-        pause();
-    }
-    MUST(read(ready[0], &byte, 1) == 1);
-    as_user(BOB, bob_erases_the_will, set);
-    kill(pid, SIGKILL);
-    MUST(waitpid(pid, &status, 0) == pid);
-    return semctl(*set, SET_DEAD, GETVAL) == 0;
-}
-
-static void
-alice_waits(struct actor *self, void *arg)
-{
-    struct edge *e = arg;
-    struct client c;
-    struct reply r;
-
-    MUST(host_client(e->server, &c) == 0 && whoami(&c) != -2);
-    actor_step(self);
-    e->fell = client_call(&c, api_by_name("whoami"), NULL, &r, PATIENCE) ==
-              -ETIMEDOUT;
-}
-
-static bool
-erases_the_will(bool naive)
-{
-    int *set = shared(sizeof *set);
-    struct host server;
-    struct edge *e = make_edge(&server);
-    struct actor alice;
-    struct set found;
-
-    if (naive)
-        return the_textbooks_dies_unheard(set);
-    serve(&server, this_attack->mechanism);
-    actor_start(&alice, ALICE, alice_waits, e);
-    actor_wait(&alice);
-    MUST(set_server_find(server.where, &found) == 0);
-    *set = found.id;
-    pause_server(&server);
-    as_user(BOB, bob_erases_the_will, set);
-    actor_go(&alice);
-    while (!is_stuck(alice.pid, SET_WAITS))
-        sched_yield();
-    kill_server(&server);
-    actor_end(&alice);
-    host_stop(&server);
-    return e->fell;
-}
-
-/* -- 218: the worker's own descriptors --------------------------------------- */
-
-/* The rule lets A read in a directory to which nobody else finds a way; and so
- * the server has it open, also where it opens for B. */
-static void
-bob_goes_through_descriptors(void *arg)
-{
-    struct edge *e = arg;
-    struct client c;
-    struct reply r;
-
-    MUST(host_client(e->server, &c) == 0);
-    for (int fd = 0; fd < 40; fd++) {
-        struct api_value args[] = {{.at = e->path}, {.u64 = 0}, {.u32 = 100}};
-
-        snprintf(e->path, sizeof e->path, "/proc/self/fd/%d/note", fd);
-        args[0].len = strlen(e->path);
-        MUST(client_call(&c, api_by_name("read_file"), args, &r, PATIENCE) ==
-             0);
-        e->fell = e->fell ||
-                  (r.status == WIRE_OK && r.results[0].len == strlen(SECRET) &&
-                   memcmp(r.results[0].at, SECRET, strlen(SECRET)) == 0);
-    }
-    client_close(&c);
-}
-
-static bool
-goes_through_descriptors(bool naive)
-{
-    struct host server;
-    struct edge *e = make_edge(&server);
-    char text[2 * PATH_MAX], path[PATH_MAX + 8];
-
-    (void)naive;
-    snprintf(path, sizeof path, "%s/vault", stage_dir);
-    snprintf(e->dir, sizeof e->dir, "%s/vault/notes", stage_dir);
-    MUST(mkdir(path, 0700) == 0 && mkdir(e->dir, 0755) == 0);
-    snprintf(path, sizeof path, "%.200s/note", e->dir);
-    MUST(rename(make_file("note", SECRET, 0644), path) == 0);
-    snprintf(text, sizeof text, "allow read_file uid=%d path=%s\n", ALICE,
-             e->dir);
-    serve_with_rules(&server, "socket/stream", text);
-    as_user(BOB, bob_goes_through_descriptors, e);
-    host_stop(&server);
-    return e->fell;
-}
-
-/* -- 219: a queue that holds nothing any more -------------------------------- */
+/* -- 219: a queue that holds nothing any more ---------------------------- */
 
 static void
 leave_no_room(int queue)
@@ -371,68 +86,7 @@ leaves_no_room_for_replies(bool naive)
     return e->fell;
 }
 
-/* -- 220: the system log ------------------------------------------------------ */
-
-static void
-bob_fills_the_log(void *arg)
-{
-    int fd = connect_local("/dev/log", SOCK_DGRAM);
-
-    (void)arg;
-    while (send(fd, "x", 1, MSG_DONTWAIT) == 1)
-        continue;
-    MUST(errno == EAGAIN);
-    close(fd);
-}
-
-static void
-alice_asks_twice(struct actor *self, void *arg)
-{
-    struct edge *e = arg;
-    struct client c;
-
-    MUST(host_client(e->server, &c) == 0);
-    for (int i = 0; i < 2; i++) {
-        MUST(whoami(&c) == (int64_t)geteuid());
-        actor_step(self);
-    }
-}
-
-/* With the first request it may find that out. */
-static bool
-keeps_the_log_full(bool naive)
-{
-    struct host server;
-    struct edge *e = make_edge(&server);
-    struct actor alice;
-    bool stuck = false;
-    int log;
-
-    (void)naive;
-    MUST(mount("dev", "/dev", "tmpfs", 0, "mode=755") == 0);
-    MUST(mknod("/dev/null", S_IFCHR, makedev(1, 3)) == 0 &&
-         chmod("/dev/null", 0666) == 0);
-    log = bind_local("/dev/log", SOCK_DGRAM); /* and nobody reads */
-    serve_with_rules(&server, this_attack->mechanism, "deny sink uid=1234\n");
-    as_user(BOB, bob_fills_the_log, NULL);
-    actor_start(&alice, ALICE, alice_asks_twice, e);
-    actor_wait(&alice);
-    actor_go(&alice);
-    while (!stuck && !actor_is_there(&alice))
-        stuck = is_stuck(server.server, SYS_sendto);
-    actor_kill(&alice);
-    host_stop(&server);
-    close(log);
-    return stuck;
-}
-
-static const char *
-need_devices(void)
-{
-    return silent_missing() != NULL ? "need root that may make devices" : NULL;
-}
-
-/* -- 221: hangs up before he is taken ----------------------------------------- */
+/* -- 221: hangs up before he is taken ------------------------------------ */
 
 static void
 bob_resets(void *arg)
@@ -486,7 +140,7 @@ resets_before_accept(bool naive)
     return e->fell;
 }
 
-/* -- 222: who does not read ---------------------------------------------------- */
+/* -- 222: who does not read ---------------------------------------------- */
 
 static void
 bob_shuts_down(struct actor *self, void *arg)
@@ -530,7 +184,7 @@ shuts_down_reading(bool naive)
     return e->fell;
 }
 
-/* -- 223: names that can be guessed -------------------------------------------- */
+/* -- 223: names that can be guessed -------------------------------------- */
 
 #define GUESSES 2000
 
@@ -578,48 +232,7 @@ guesses_the_names(bool naive)
     return !started;
 }
 
-/* -- 224: what is beside a dead one's set --------------------------------------- */
-
-#define KEY 0x1bc04710 /* as of a client's first set: core/sets.c */
-
-static void
-alice_has_a_segment(struct actor *self, void *arg)
-{
-    struct edge *e = arg;
-
-    e->id = shmget(KEY | 1, 4096, IPC_CREAT | IPC_EXCL | 0600);
-    MUST(e->id != -1);
-    actor_step(self);
-}
-
-static void
-bob_leaves_a_set(void *arg)
-{
-    int set = semget(KEY, CLIENT_SEMS, IPC_CREAT | IPC_EXCL | 0600);
-
-    (void)arg;
-    MUST(set != -1 && will_make(set, SET_DEAD) == 0);
-}
-
-static bool
-has_hers_swept(bool naive)
-{
-    struct edge *e = make_edge(NULL);
-    struct shmid_ds ds;
-    struct actor alice;
-
-    actor_start(&alice, ALICE, alice_has_a_segment, e);
-    actor_wait(&alice);
-    as_user(BOB, bob_leaves_a_set, NULL);
-    if (naive) /* "that is his as well" */
-        shmctl(shmget(KEY | 1, 0, 0), IPC_RMID, NULL);
-    else
-        MUST(sets_reap() == 1);
-    actor_kill(&alice);
-    return shmctl(e->id, IPC_STAT, &ds) == -1;
-}
-
-/* -- 225: a record that is longer than all room ----------------------------------- */
+/* -- 225: a record that is longer than all room -------------------------- */
 
 struct record {
     char where[ENDPOINT_SIZE];
@@ -682,7 +295,7 @@ sends_more_than_fits(bool naive)
     return r->taken;
 }
 
-/* -- 226: who comes? ---------------------------------------------------------------- */
+/* -- 226: who comes? ----------------------------------------------------- */
 
 static void
 bob_watches(void *arg)
@@ -715,7 +328,7 @@ watches_who_joins(bool naive)
     return e->fell;
 }
 
-/* -- 227: a FIFO full of next to nothing ---------------------------------------------- */
+/* -- 227: a FIFO full of next to nothing --------------------------------- */
 
 /* vmsplice(2) gives it pages, each of which takes one of its sixteen places, be
  * it of one byte. */
@@ -783,7 +396,7 @@ fills_it_with_bytes(bool naive)
     return e->fell;
 }
 
-/* -- 228: a page for a FIFO ---------------------------------------------------- */
+/* -- 228: a page for a FIFO ---------------------------------------------- */
 
 static void
 bob_shrinks_the_fifo(struct actor *self, void *arg)
@@ -838,129 +451,11 @@ shrinks_the_fifo(bool naive)
     return e->fell;
 }
 
-/* -- 229: a signal by the kernel's hand ------------------------------------------- */
-
-/* What is ready on this descriptor is to be told to that process, by this signal:
- * F_SETOWN, F_SETSIG. */
-static void
-bob_has_it_signalled(void *arg)
-{
-    const struct edge *e = arg;
-    int ends[2];
-
-    MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-    MUST(fcntl(ends[0], F_SETOWN, e->id) == 0);
-    MUST(fcntl(ends[0], F_SETSIG, SIGTERM) == 0);
-    MUST(fcntl(ends[0], F_SETFL, O_ASYNC) == 0);
-    MUST(write(ends[1], "x", 1) == 1);
-}
-
-/* The textbook's server: who is served, it is. */
-static void
-serve_him(struct actor *self, void *arg)
-{
-    (void)arg;
-    actor_step(self);
-}
-
-static bool
-has_it_signalled(bool naive)
-{
-    struct host server;
-    struct edge *e = make_edge(&server);
-    struct actor his;
-    int status;
-
-    if (!naive) {
-        serve(&server, this_attack->mechanism);
-        e->id = server.server;
-        as_user(BOB, bob_has_it_signalled, e);
-        e->fell = !is_served(&server) || kill(e->id, 0) == -1;
-        host_stop(&server);
-        return e->fell;
-    }
-    actor_start(&his, BOB, serve_him, NULL);
-    actor_wait(&his);
-    e->id = his.pid;
-    as_user(BOB, bob_has_it_signalled, e);
-    MUST(waitpid(his.pid, &status, 0) == his.pid);
-    return WIFSIGNALED(status);
-}
-
-/* -- 230: a bell that cannot ring any more ------------------------------------------- */
-
-#define SEMVMX 32767 /* semop(2): what a semaphore holds */
-
-static void
-bob_rings_it_full(void *set)
-{
-    MUST(semctl(*(int *)set, DOORBELL, SETVAL, (union semun){.val = SEMVMX}) ==
-         0);
-}
-
-static void
-alice_rings_and_waits(struct actor *self, void *arg)
-{
-    struct edge *e = arg;
-    struct client c;
-
-    MUST(host_client(e->server, &c) == 0);
-    actor_step(self);
-    MUST(whoami(&c) == (int64_t)geteuid());
-    e->fell = false;
-    client_close(&c);
-}
-
-static bool
-rings_it_full(bool naive)
-{
-    int *set = shared(sizeof *set);
-    struct host server;
-    struct edge *e = make_edge(&server);
-    struct actor alice;
-    struct set found;
-
-    if (naive) { /* err(1, "semop") */
-        *set = semget(IPC_PRIVATE, SERVER_SEMS, 0666);
-        MUST(*set != -1);
-        as_user(BOB, bob_rings_it_full, set);
-        return set_post(*set, DOORBELL) != 0;
-    }
-    serve(&server, this_attack->mechanism);
-    e->fell = true;
-    actor_start(&alice, ALICE, alice_rings_and_waits, e);
-    actor_wait(&alice);
-    MUST(set_server_find(server.where, &found) == 0);
-    *set = found.id;
-    pause_server(&server);
-    as_user(BOB, bob_rings_it_full, set);
-    actor_go(&alice);
-    while (!is_stuck(alice.pid, SET_WAITS))
-        sched_yield();
-    resume_server(&server);
-    actor_end(&alice);
-    host_stop(&server);
-    return e->fell;
-}
-
-/* -- the table ------------------------------------------------------------ */
+/* -- the table ----------------------------------------------------------- */
 
 const struct attack edge_attacks[] = {
-    {216, "ipcd --user", "(has got in) has his link followed",
-     .without = "links", .how = "RESOLVE_NO_SYMLINKS",
-     .run = has_his_link_followed},
-    {217, "sem/values", "erases the server's will, and it dies",
-     .how = "one in each client's set", .run = erases_the_will},
-    {217, "shm/sysv", "erases the server's will, and it dies",
-     .how = "one in each client's set", .run = erases_the_will},
-    {218, "read_file", "goes through the worker's descriptors",
-     .without = "magiclinks", .how = "RESOLVE_NO_MAGICLINKS",
-     .run = goes_through_descriptors},
     {219, "msgq/sysv-private", "lets his queue hold no byte; A asks",
      .how = "IPC_NOWAIT: EAGAIN", .run = leaves_no_room_for_replies},
-    {220, "socket/stream", "keeps the system log full; A asks",
-     .without = "logfull", .how = "waited for once", .missing = need_devices,
-     .run = keeps_the_log_full},
     {221, "socket/tcp", "hangs up before he is taken, 20 times",
      .how = "only he is gone", .run = resets_before_accept},
     {222, "socket/stream", "asks, and has shut down reading",
@@ -971,8 +466,6 @@ const struct attack edge_attacks[] = {
      .without = "fresh", .how = "random names", .run = guesses_the_names},
     {223, "sem/mailbox", "has made what he guesses the name of",
      .without = "fresh", .how = "random names", .run = guesses_the_names},
-    {224, "sem/values", "dies, with A's segment beside his set",
-     .how = "who has made it?", .run = has_hers_swept},
     {225, "socket/seqpacket", "sends more than the server has room for",
      .how = "MSG_TRUNC", .run = sends_more_than_fits},
     {226, "fifo/perclient", "watches who joins (inotify)",
@@ -983,11 +476,5 @@ const struct attack edge_attacks[] = {
      .how = "waits for room", .run = fills_it_with_bytes},
     {228, "fifo/perclient", "makes the FIFO as small as a page",
      .how = "waits for room", .run = shrinks_the_fifo},
-    {229, "socket/stream", "has the kernel signal it (F_SETOWN)",
-     .how = "not his process", .run = has_it_signalled},
-    {230, "sem/values", "rings 32767 times; A's ring fails",
-     .how = "it rings all the same", .run = rings_it_full},
-    {230, "shm/sysv", "rings 32767 times; A's ring fails",
-     .how = "it rings all the same", .run = rings_it_full},
     {0},
 };

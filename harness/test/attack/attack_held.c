@@ -64,7 +64,7 @@ alice_asks_again(struct actor *self, void *arg)
     actor_step(self);
 }
 
-/* -- 210, 211, 231: the lock of a FIFO ------------------------------------------ */
+/* -- 210, 211, 231: the lock of a FIFO ----------------------------------- */
 
 /* A terminal at which nobody types; -1: there is none to be had. */
 static int
@@ -119,8 +119,8 @@ need_splice_to_lock(void)
     return stuck ? NULL : "need a kernel whose splice(2) locks the pipe";
 }
 
-/* splice(2) waits there for a line, and has the FIFO locked meanwhile: everybody
- * else waits for that, O_NONBLOCK or not, and no signal ends it. */
+/* splice(2) waits there for a line, and has the FIFO locked meanwhile: all
+ * others wait for that, O_NONBLOCK or not, and no signal ends it. */
 static void
 bob_holds_the_fifo(struct actor *self, void *arg)
 {
@@ -212,7 +212,7 @@ holds_his_reply_fifo(bool naive)
     return stuck;
 }
 
-/* -- 232: the lock of a directory -------------------------------------------- */
+/* -- 232: the lock of a directory ---------------------------------------- */
 
 /* getdents(2) has it locked while it writes into his buffer; and that is in
  * memory whose pages never come. */
@@ -282,11 +282,11 @@ holds_the_run_directory(bool naive)
     return stuck;
 }
 
-/* -- 212: a lease ---------------------------------------------------------- */
+/* -- 212: a lease -------------------------------------------------------- */
 
-/* A lease for reading needs a file that nobody has open for writing: so he opens
- * it again.  Whoever opens it for writing waits until he gives the lease back, or
- * 45 s. */
+/* A lease for reading needs a file that nobody has open for writing: so he
+ * opens it again.  Whoever opens it for writing waits until he gives the lease
+ * back, or 45 s. */
 static void
 bob_leases(struct actor *self, void *arg)
 {
@@ -369,12 +369,12 @@ leases_his_memory(bool naive)
     return stuck;
 }
 
-/* -- 213: a semaphore that all may post ------------------------------------- */
+/* -- 213: a semaphore that all may post ---------------------------------- */
 
 #define WAITERS 50
 
-/* Each ring wakes the one who has waited longest: those who were there before the
- * server, and who are there again at once. */
+/* Each ring wakes the one who has waited longest: those who were there before
+ * the server, and who are there again at once. */
 static void
 bob_waits_for_rings(struct actor *self, void *arg)
 {
@@ -418,7 +418,7 @@ takes_the_rings(bool naive)
     return !h->served;
 }
 
-/* -- 214: a futex that all may see ------------------------------------------ */
+/* -- 214: a futex that all may see --------------------------------------- */
 
 /* FUTEX_REQUEUE needs no right to write: who sleeps on the one sleeps on the
  * other from then on. */
@@ -512,7 +512,7 @@ need_waitv(void)
                : NULL;
 }
 
-/* -- the table ------------------------------------------------------------ */
+/* -- the table ----------------------------------------------------------- */
 
 static const char fifo_lock[] =
     "a FIFO has one lock, and splice(2) from a terminal keeps it as long as "

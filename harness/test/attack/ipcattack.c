@@ -46,7 +46,7 @@ const struct attack *const attack_tables[] = {
     sysv_attacks, mqueue_attacks, reply_attacks,
     memory_attacks, second_look_attacks, lock_attacks,
     local_attacks, names_attacks, passed_attacks, manners_attacks,
-    held_attacks, edge_attacks,
+    held_attacks, edge_attacks, agent_attacks, set_attacks,
     tcp_attacks, udp_attacks,    quota_attacks,
     signal_attacks,
     rights_attacks, server_attacks,
