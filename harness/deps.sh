@@ -188,6 +188,7 @@ need() {
         too_old && return 1
         return 0
     fi
+    this_system_is_too_old && return 1
     echo "make: missing: $names; run \"make deps\" to install what is needed" >&2
     [ $# -gt 0 ] && return 1
     find_missing check
@@ -197,15 +198,22 @@ need() {
     return 1
 }
 
-install() {
-    # An old system is told so before anything is installed for nothing.
+# An old system is told so before anything is installed for nothing; there may
+# be no compiler yet.
+this_system_is_too_old() {
     libc=$(getconf GNU_LIBC_VERSION 2>/dev/null) || libc=
-    [ -n "$libc" ] && [ -z "$triplet" ] && say_old_libc "${libc#* }" && return 1
+    [ -n "$libc" ] && [ -z "$triplet" ] && say_old_libc "${libc#* }"
+}
 
-    # shellcheck disable=SC2086 # FOR may name several
-    set -- build check "$V" ${FOR-}
-    [ -n "$triplet" ] || set -- "$@" asan chart run
-    find_missing "$@"
+install() {
+    this_system_is_too_old && return 1
+
+    # FOR may name several.  Without what is optional there are no unit tests, or
+    # no charts: that is said, and the rest is made.
+    required="build $V ${FOR-}" optional=check
+    [ -n "$triplet" ] || optional='check asan chart run'
+    # shellcheck disable=SC2086 # words
+    find_missing $required $optional
     [ -z "$names" ] && { ! too_old; return; }
     if [ -n "$triplet" ] && ! dpkg --print-foreign-architectures 2>/dev/null |
         grep -qx "${of#:}"; then
@@ -213,22 +221,24 @@ install() {
             "run: dpkg --add-architecture ${of#:}" >&2
         return 1
     fi
+    refresh=''
     case $manager in
     apt-get) # the index of a fresh image is empty: an update comes first
-        act='apt-get -q update; DEBIAN_FRONTEND=noninteractive apt-get -q'
-        act="$act install -y --no-install-recommends"
+        refresh='apt-get -q update; '
+        act='DEBIAN_FRONTEND=noninteractive apt-get -q install -y'
+        act="$act --no-install-recommends"
         ;;
     dnf) act='dnf install -y --setopt=install_weak_deps=False' ;;
     pacman) # Arch advises against -y alone: only where there is no index yet
-        [ -e /var/lib/pacman/sync/core.db ] && refresh='' || refresh=y
-        act="pacman -S$refresh --needed --noconfirm"
+        [ -e /var/lib/pacman/sync/core.db ] || refresh='pacman -Sy; '
+        act='pacman -S --needed --noconfirm'
         ;;
     zypper) act='zypper --non-interactive install --no-recommends' ;;
     apk) act='apk add --update-cache' ;;
     none)
-        echo "make deps: missing: $names; no apt-get, dnf, pacman, zypper or" \
-            "apk here: install them your own way, then run make again" >&2
-        return 1
+        still_missing "no apt-get, dnf, pacman, zypper or apk here: install" \
+            "them your own way, then run make again"
+        return
         ;;
     esac
     if [ "$(id -u)" = 0 ]; then
@@ -236,17 +246,30 @@ install() {
     elif command -v sudo >/dev/null; then
         as_root=sudo
     else
-        echo "make deps: missing: $names; run this as root: $act $packages" >&2
-        return 1
+        still_missing "run this as root: $refresh$act $packages"
+        return
     fi
 
+    # A manager that does not know one of the packages installs none of them:
+    # then each by itself.
     echo "make deps: installing $names: $packages"
-    $as_root sh -c "$act $packages"
+    $as_root sh -c "$refresh$act $packages || for package in $packages; do
+        $act \$package; done"
+    still_missing "tried: $act $packages"
+}
 
-    find_missing "$@"
-    [ -z "$names" ] && { ! too_old; return; }
-    echo "make deps: still missing: $names (tried: $act $packages)" >&2
-    return 1
+# still_missing REASON...: fails if we cannot do without it.
+still_missing() {
+    # shellcheck disable=SC2086 # words
+    find_missing $required
+    if [ -n "$names" ]; then
+        echo "make deps: missing: $names; $*" >&2
+        return 1
+    fi
+    # shellcheck disable=SC2086 # words
+    find_missing $optional
+    [ -z "$names" ] || echo "make deps: goes on without: $names; $*" >&2
+    ! too_old
 }
 
 case ${1-} in

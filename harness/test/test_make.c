@@ -265,6 +265,37 @@ START_TEST(what_is_too_old_is_one_sentence)
 }
 END_TEST
 
+/* The manager installs nothing if it does not know one of the packages. */
+START_TEST(deps_goes_on_without_what_a_distribution_does_not_have)
+{
+    static const char deps[] =
+        "PATH=%s:\"$PATH\" DIR=%s VERSIONS='2 36 393472' "
+        "CC=%s/gcc PKG_CONFIG=%s/pkg-config "
+        "harness/deps.sh install";
+
+    write_script("gcc", "cat >/dev/null; echo $VERSIONS");
+    write_script("id", "echo 0");
+    write_script("pkg-config", "case $* in *check*) exit 1 ;; *libcap*) [ -e "
+                               "$DIR/got ] ;; esac");
+    write_script("apt-get", "case $* in *' check'*) exit 100 ;; *libcap-dev*) "
+                            ": > $DIR/got ;; esac");
+    ck_assert_msg(shell(deps, run_dir, run_dir, run_dir, run_dir) == 0, "%s",
+                  said);
+    expect_said("make deps: goes on without: ");
+    expect_said("Check (unit tests)");
+    remove_script("got");
+
+    /* Not without libcap. */
+    write_script("apt-get", "exit 100");
+    ck_assert_int_eq(shell(deps, run_dir, run_dir, run_dir, run_dir), 1);
+    expect_said("make deps: missing: libcap (capabilities); tried: ");
+    remove_script("apt-get");
+    remove_script("pkg-config");
+    remove_script("id");
+    remove_script("gcc");
+}
+END_TEST
+
 /* With a blank, an apostrophe, and what sed and systemd take for theirs. */
 START_TEST(what_is_installed_under_a_name_with_a_blank_goes_again)
 {
@@ -349,6 +380,8 @@ test_make(void)
     add_test_if(tc, reason, a_cross_compiler_brings_its_ar_and_pkg_config);
     add_test_if(tc, reason, without_check_there_are_no_tests_and_all_the_rest);
     add_test_if(tc, reason, what_is_too_old_is_one_sentence);
+    add_test_if(tc, reason,
+                deps_goes_on_without_what_a_distribution_does_not_have);
     add_test_if(tc, reason,
                 what_is_installed_under_a_name_with_a_blank_goes_again);
     tc = test_case(s, "adding");
