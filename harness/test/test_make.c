@@ -299,11 +299,15 @@ END_TEST
 /* With a blank, an apostrophe, and what sed and systemd take for theirs. */
 START_TEST(what_is_installed_under_a_name_with_a_blank_goes_again)
 {
+    const size_t top = strlen(source_dir());
     char bin[PATH_MAX];
     const char *dir;
 
     ck_assert_int_eq(program_path("ipcd", bin, sizeof bin), 0);
     dir = dirname(bin);
+    /* make's own names have no blanks; those of the checkout may. */
+    if (strncmp(dir, source_dir(), top) == 0 && dir[top] == '/')
+        dir += top + 1;
     ck_assert_int_eq(shell("make -o programs O='%s' DESTDIR='%s/a b'\\''s' "
                            "PREFIX='/my lab & 5%%' install",
                            dir, run_dir),
