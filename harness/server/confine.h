@@ -115,7 +115,8 @@ int uts_make(void);
 /*
  * Mounts of the program's own.  All of the file system becomes read-only for it,
  * but the run directory and /dev/shm, without devices, and what is set-user-ID
- * does not count.  Call it before the endpoint is made.  -EPERM as above.
+ * does not count.  Call it before the endpoint is made.  -EPERM as above; -EINVAL
+ * in a chroot(2) whose root is no mount.
  */
 int mounts_make(const char *run_dir);
 

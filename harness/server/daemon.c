@@ -112,16 +112,9 @@ serve(struct ipcd *d, struct endpoint *e, int report)
 /* -- giving up ----------------------------------------------------------------- */
 
 int
-daemon_moves(const struct ipcd *d, const char *who)
+daemon_moves(const struct ipcd *d)
 {
-    int err = d->has_user && geteuid() == 0 ? mounts_make(d->dir) : 0;
-
-    if (err != 0)
-        ipcd_complain(who,
-                      "goes on without its own mounts: the files are writable "
-                      "as its rights permit",
-                      err);
-    return 0;
+    return d->has_user && geteuid() == 0 ? mounts_make(d->dir) : 0;
 }
 
 int
@@ -165,7 +158,7 @@ daemon_run(struct ipcd *d, struct endpoint *e, int report)
 {
     int err;
 
-    daemon_moves(d, e->m->name);
+    daemon_moves(d); /* if it cannot, the broker has said so */
     open_log(d);
     err = endpoint_create(e, &d->stop);
     if (err != 0) {

@@ -110,9 +110,10 @@ int report_to(int fd);
  * status.  Its report goes to that descriptor. */
 int daemon_run(struct ipcd *d, struct endpoint *e, int report);
 
-/* Its own mounts, and no more rights than kept, if d says so: 0, or it has been
- * said. */
-int daemon_moves(const struct ipcd *d, const char *who);
+/* Its own mounts, if d says so: 0 or -errno, as mounts_make(). */
+int daemon_moves(const struct ipcd *d);
+
+/* No more rights than kept, if d says so: 0, or it has been said. */
 int daemon_gives_up(const struct ipcd *d, enum confined kind, rights kept,
                     const char *reads);
 

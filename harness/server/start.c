@@ -138,6 +138,17 @@ close_all_but_channels(struct ipcd *d)
         close(d->ready_fd);
 }
 
+/* The endpoints have the same reason: once is enough. */
+static void
+go_on_without(int mounts)
+{
+    if (mounts != 0)
+        ipcd_complain(mounts == -EINVAL
+                          ? "in a chroot(2) without its own mounts"
+                          : "goes on without its own mounts",
+                      "files are writable as its rights permit", mounts);
+}
+
 static int
 be_broker(struct ipcd *d, int report)
 {
@@ -159,7 +170,7 @@ be_broker(struct ipcd *d, int report)
     object_prepare(); /* what it has to look at once, while it may */
     if (!d->own_uts)  /* the name it would change is everybody's */
         kept &= ~RIGHT(SYS_ADMIN);
-    daemon_moves(d, "broker");
+    go_on_without(daemon_moves(d));
     if (daemon_gives_up(d, CONFINED_BROKER, kept, NULL) != 0 ||
         report_to(report) != 0)
         return EXIT_FAILURE;

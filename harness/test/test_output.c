@@ -4,6 +4,7 @@
  * the size of files, an end before its time.
  */
 #define _GNU_SOURCE /* memfd_create, pipe2 */
+#include "test/confined.h"
 #include "test/files.h"
 #include "test/inside.h"
 #include "test/made_up.h"
@@ -20,7 +21,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/capability.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -37,6 +40,7 @@ static struct {
     bool close[3];    /* these descriptors are closed */
     rlim_t file_size; /* bytes; RLIM_INFINITY */
     int in;           /* standard input; -1: /dev/null */
+    bool no_admin;    /* no CAP_SYS_ADMIN, as in a container */
 } shell;
 
 static void
@@ -61,6 +65,8 @@ arrange(int out, int err)
     signal(SIGPIPE, SIG_DFL);
     if (shell.file_size != RLIM_INFINITY)
         setrlimit(RLIMIT_FSIZE, &size);
+    if (shell.no_admin)
+        prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN);
     for (int i = 0; i < 3; i++)
         if (shell.close[i])
             close(i);
@@ -318,6 +324,38 @@ START_TEST(a_limit_on_files_kills_no_client_and_leaves_nothing)
 }
 END_TEST
 
+/* -- once is enough --------------------------------------------------------- */
+
+/* Each of its processes has tried. */
+START_TEST(what_a_server_goes_without_is_said_once)
+{
+    static const char *const argv[] = {
+        "ipcd", "-m", "fifo/perclient", "-m", "socket/stream", NULL};
+    int said[2], serving = 0, without = 0;
+    char line[512];
+    pid_t pid;
+    FILE *f;
+
+    plain_shell();
+    shell.no_admin = true;
+    ck_assert_int_eq(pipe2(said, O_CLOEXEC), 0);
+    pid = start(argv, STDOUT_FILENO, said[1]);
+    close(said[1]);
+    f = fdopen(said[0], "re");
+    ck_assert_ptr_nonnull(f);
+    while (fgets(line, sizeof line, f) != NULL) {
+        without += strstr(line, "without its own mounts") != NULL;
+        if (strncmp(line, "ipcd: serving ", 14) == 0 && ++serving == 2)
+            ck_assert_int_eq(kill(pid, SIGTERM), 0);
+    }
+    fclose(f);
+    ck_assert_int_eq(end_of(pid), 0);
+    ck_assert_int_eq(serving, 2);
+    ck_assert_int_eq(without, 1);
+    ck_assert_str_eq(objects_left(), "");
+}
+END_TEST
+
 /* -- an end before its time ------------------------------------------------ */
 
 /* A command that says it is there, and goes on until it is ended. */
@@ -405,6 +443,7 @@ add_programs(TCase *tc)
         add_loop_test_if(
             tc, need_for(lab[i / 3]),
             nslab_that_is_stopped_ends_its_child_and_removes_its_objects, i);
+    add_test_if(tc, need_one_thread(), what_a_server_goes_without_is_said_once);
     add_test_if(tc, need_spaces(), a_reader_that_goes_away_is_no_reason_to_die);
 }
 
