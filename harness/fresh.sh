@@ -137,9 +137,8 @@ inside() {
 
     if [ -n "$foreign" ]; then
         chroot "$root" dpkg --add-architecture "$arch"
-        for uid in 0 $user; do
-            run $uid make deps unit CC="$foreign-linux-gnu-gcc"
-        done
+        run 0 make deps CC="$foreign-linux-gnu-gcc"
+        run $user make deps unit CC="$foreign-linux-gnu-gcc"
     else
         for uid in 0 $user; do
             run $uid make deps bench
