@@ -187,12 +187,12 @@ START_TEST(who_cannot_finish_a_message_in_time_has_lost_the_connection)
 
     limit_queue(queued_now() + 40);
     begin(_i);
-    ck_assert_int_eq(kill(server_pid(&server), SIGSTOP), 0);
+    server_pause(&server);
     start = now_ns();
     ck_assert_int_eq(m->send(client.state, &msg, 20 * NS_PER_MS), -ETIMEDOUT);
     ck_assert_int_ge(now_ns() - start, 20 * NS_PER_MS);
     ck_assert_int_eq(m->send(client.state, &msg, PATIENCE), -EPIPE);
-    ck_assert_int_eq(kill(server_pid(&server), SIGCONT), 0);
+    server_resume(&server);
     end();
 }
 END_TEST

@@ -161,13 +161,16 @@ all_threads_are(pid_t pid, char state)
     return all;
 }
 
+/* Not when the signal has been sent: a thread that has not had a processor
+ * since then still takes what comes meanwhile. */
 void
 server_pause(const struct host *h)
 {
     const int64_t deadline = deadline_in(PATIENCE);
+    const pid_t pid = server_pid(h);
 
-    ck_assert_int_eq(kill(h->server, SIGSTOP), 0);
-    while (!all_threads_are(h->server, 'T')) {
+    ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+    while (!all_threads_are(pid, 'T')) {
         ck_assert_int_gt(time_left(deadline), 0);
         sched_yield();
     }
@@ -176,7 +179,7 @@ server_pause(const struct host *h)
 void
 server_resume(const struct host *h)
 {
-    ck_assert_int_eq(kill(h->server, SIGCONT), 0);
+    ck_assert_int_eq(kill(server_pid(h), SIGCONT), 0);
 }
 
 void

@@ -188,7 +188,7 @@ void server_start_by(struct host *h, const struct ipc_mechanism *m,
 void server_stop(struct host *h); /* fails unless it ends in peace */
 void server_kill(struct host *h); /* SIGKILL, reaped; daemons only */
 
-/* Stops a daemon (it has stopped when this returns), and lets it go on. */
+/* Stops server_pid() (it has stopped when this returns), and lets it go on. */
 void server_pause(const struct host *h);
 void server_resume(const struct host *h);
 

@@ -233,6 +233,7 @@ alice_becomes_root(struct actor *self, void *arg)
     MUST(client_open(&c, m->server->m, m->server->where) == 0);
     m->spawned = child_of(getpid());
     MUST(kill(m->spawned, SIGSTOP) == 0);
+    MUST(waitpid(m->spawned, NULL, WUNTRACED) == m->spawned);
     MUST(client_send(&c, api_by_name("hello"), &name, &id, PATIENCE) == 0);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

@@ -113,16 +113,16 @@ kill_server(const struct host *h)
     MUST(server_ends(h)); /* and what it held is free */
 }
 
-/* The letter in /proc/PID/stat: proc(5). */
+/* The letter in /proc/PID/task/TID/stat: proc(5). */
 static char
-state_of(pid_t pid)
+state_of(pid_t pid, const char *thread)
 {
     char path[64], text[512];
     const char *after;
     FILE *in;
     size_t n;
 
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    snprintf(path, sizeof path, "/proc/%d/task/%.20s/stat", (int)pid, thread);
     in = fopen(path, "re");
     MUST(in != NULL);
     n = fread(text, 1, sizeof text - 1, in);
@@ -133,11 +133,30 @@ state_of(pid_t pid)
     return after[2];
 }
 
+static bool
+all_threads_stopped(pid_t pid)
+{
+    char path[64];
+    struct dirent *e;
+    bool all = true;
+    DIR *dir;
+
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    dir = opendir(path);
+    MUST(dir != NULL);
+    while (all && (e = readdir(dir)) != NULL)
+        all = e->d_name[0] == '.' || state_of(pid, e->d_name) == 'T';
+    closedir(dir);
+    return all;
+}
+
+/* Each thread stops when it next has a processor, the one that serves perhaps
+ * last, and until then it takes what comes. */
 void
 pause_server(const struct host *h)
 {
     MUST(kill(h->server, SIGSTOP) == 0);
-    while (state_of(h->server) != 'T')
+    while (!all_threads_stopped(h->server))
         sched_yield();
 }
 
