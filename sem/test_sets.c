@@ -11,6 +11,7 @@
  */
 #define _GNU_SOURCE /* semop, sched_yield */
 #include "test/attack/requests.h"
+#include "test/calls.h"
 #include "test/inject.h"
 #include "test/test.h"
 
@@ -26,7 +27,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 Suite *test_sets(void);
@@ -546,13 +546,13 @@ START_TEST(a_server_that_is_asked_nothing_does_not_wake_up)
     struct client c;
 
     server_start(&server, variant(_i));
-    expect_sleep(server.server, SYS_ppoll, 2); /* until somebody comes */
+    expect_sleep(server.server, CALL_PPOLL, 2); /* until somebody comes */
     client_start(&server, &c);
     expect_echo(&c, 10);
-    expect_sleep(server.server, SYS_semtimedop, 3); /* until somebody rings */
+    expect_sleep(server.server, CALL_SEMTIMEDOP, 3); /* until somebody rings */
     expect_echo(&c, 10);
     client_close(&c);
-    expect_sleep(server.server, SYS_ppoll, 2);
+    expect_sleep(server.server, CALL_PPOLL, 2);
     server_stop(&server);
 }
 END_TEST

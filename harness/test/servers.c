@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "files.h"
+#include "test/calls.h"
 #include "test/here.h"
 
 #include "core/clock.h"
@@ -17,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -274,5 +274,5 @@ waits_without_a_timer(pid_t pid)
 {
     const unsigned long none = 0;
 
-    return any_is_in(pid, SYS_ppoll, &none);
+    return any_is_in(pid, CALL_PPOLL, &none);
 }

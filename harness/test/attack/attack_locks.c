@@ -1,6 +1,7 @@
 /* attack_locks.c - semaphores and locks: who may take, who gives back. */
 #define _GNU_SOURCE /* semtimedop, F_OFD_SETLK */
 #include "test/attack/attack.h"
+#include "test/calls.h"
 
 #include "core/clock.h"
 #include "core/sanitized.h"
@@ -14,7 +15,6 @@
 #include <string.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -216,7 +216,7 @@ set_of_size(unsigned sems)
 static void
 wait_until_it_sleeps(const struct host *server)
 {
-    while (!is_stuck(server->server, SYS_semtimedop))
+    while (!is_stuck(server->server, CALL_SEMTIMEDOP))
         sched_yield();
 }
 

@@ -1,6 +1,7 @@
 /* attack_mqueue.c - POSIX message queues: names, priorities, ghosts. */
 #define _GNU_SOURCE /* O_CLOEXEC */
 #include "test/attack/hand.h"
+#include "test/calls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +9,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 static struct mq_attr small = {.mq_maxmsg = 4, .mq_msgsize = 8192};
@@ -213,13 +213,6 @@ send_and_wait(struct actor *self, void *arg)
 }
 
 /* A server that is slow, a queue that is full, and a client in a hurry. */
-/* On 32 bits with a time_t of 64, mq_timedsend(3) is another system call. */
-#ifdef SYS_mq_timedsend_time64
-#define SENDING SYS_mq_timedsend_time64
-#else
-#define SENDING SYS_mq_timedsend
-#endif
-
 static bool
 fills_the_queue(bool naive)
 {
@@ -239,7 +232,7 @@ fills_the_queue(bool naive)
         actor_wait(&a);
         actor_go(&a);
         while (!stuck && !actor_is_there(&a))
-            stuck = is_stuck(a.pid, SENDING);
+            stuck = is_stuck(a.pid, CALL_MQ_TIMEDSEND);
         actor_kill(&a);
     } else {
         stuck = client_send(&c, api_by_name("echo"), &nothing, NULL, 1000000) !=
