@@ -207,8 +207,9 @@ add_conditions(scmp_filter_ctx filter, const struct condition *c, size_t n)
 static int
 add_own_threads(scmp_filter_ctx filter)
 {
-    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                            SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+    return seccomp_rule_add(
+        filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+        SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
 }
 
 static int
