@@ -2,9 +2,9 @@
  * hostile.c - a server among clients that do anything: for a build with
  * sanitizers (../hostile.sh).
  *
- *      this one ---- starts a server, forks one client after the other, and
- *          |         looks: does the server live, does it serve, what has it
- *          |         said on standard error?
+ *      this one ---- starts a server, forks clients, some at a time, and looks:
+ *          |         does the server live, does it serve, what has it said on
+ *          |         standard error?
  *      client ------ of another uid each: joins as everybody does, and then
  *                    says mutated frames, writes nonsense into whatever it has
  *                    open or mapped, and changes and removes its own objects
@@ -13,11 +13,11 @@
  * is added is attacked as the others are.  The attacks beside this file know
  * where it hurts; this one does not, and finds what nobody thought of.
  */
-#define _GNU_SOURCE /* memfd_create, fallocate, close_range */
+#define _GNU_SOURCE /* memfd_create, close_range */
+#include "test/attack/nonsense.h"
 #include "test/attack/stage.h"
 
 #include "core/clock.h"
-#include "core/rendezvous.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,18 +25,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ipc.h>
 #include <sys/mman.h>
-#include <sys/msg.h>
-#include <sys/sem.h>
-#include <sys/shm.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What has been done; in memory that all share. */
+#define CROWD 8 /* clients at a time */
+
+/* What has been done; in memory that all share, a line for each of the crowd. */
 struct tally {
     uint64_t frames;  /* that the mechanism has taken */
     uint64_t changes; /* of objects, and nonsense that was written */
@@ -49,54 +45,12 @@ struct tally {
 #define WAIT       (2 * NS_PER_MS) /* for one answer */
 #define JOIN_WAIT  (300 * NS_PER_MS)
 #define LASTS      3 /* seconds: it has spoilt its own memory and hangs */
+#define NOBODY_IN  (20 * NS_PER_SEC) /* so long nothing was done: no way in */
 
-static struct tally *tally;
+static struct tally *tallies; /* of CROWD */
+static struct tally *tally;   /* this client's */
 
-/* -- chance: xorshift64, the same for the same seed ------------------------ */
-
-static uint64_t chance_state;
-
-static uint32_t
-chance(uint32_t below)
-{
-    chance_state ^= chance_state << 13;
-    chance_state ^= chance_state >> 7;
-    chance_state ^= chance_state << 17;
-    return (uint32_t)(chance_state >> 32) % below;
-}
-
-static void
-nonsense(uint8_t *to, size_t n)
-{
-    static const uint8_t likely[] = {0, 1, 0x7f, 0x80, 0xff};
-
-    for (size_t i = 0; i < n; i++)
-        to[i] = chance(2) == 0 ? likely[chance(sizeof likely)]
-                               : (uint8_t)chance(256);
-}
-
-/* -- frames ---------------------------------------------------------------- */
-
-/* A good one, and then some bytes of it, or its length, are others. */
-static size_t
-mutated_frame(uint8_t *frame, size_t room)
-{
-    static const uint8_t likely[] = {0, 4, 8, 12, 16, 20}; /* of numbers */
-    uint16_t method = (uint16_t)chance(chance(8) == 0 ? 65536 : 32);
-    size_t len = make_frame(frame, method);
-
-    len += chance(2) == 0 ? likely[chance(sizeof likely)] : chance(200);
-
-    if (len > room)
-        len = room;
-    nonsense(frame + WIRE_HEADER, len - WIRE_HEADER);
-    put32(frame + 8, (uint32_t)(len - WIRE_HEADER));
-    for (uint32_t n = chance(4); n > 0; n--)
-        nonsense(frame + chance((uint32_t)len), 1);
-    if (chance(8) == 0)
-        len = chance((uint32_t)len + 1);
-    return chance(200) == 0 ? room : len;
-}
+/* -- one client ------------------------------------------------------------ */
 
 /* false: the server has closed the session. */
 static bool
@@ -116,188 +70,6 @@ say_a_frame(struct client *c)
         close(in.fd);
     return err == 0 || err == -ETIMEDOUT || err == -EMSGSIZE;
 }
-
-/* -- what the client has open ---------------------------------------------- */
-
-static bool
-spoil_file(int fd)
-{
-    switch (chance(4)) {
-    case 0:
-        return ftruncate(fd, chance(2) == 0 ? 0 : (off_t)chance(1 << 20)) == 0;
-    case 1:
-        return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                         (off_t)chance(8192), 1 + (off_t)chance(8192)) == 0;
-    case 2:
-        return fchmod(fd, (mode_t)chance(01000)) == 0;
-    default:
-        return fcntl(fd, F_SETLEASE, F_RDLCK) == 0;
-    }
-}
-
-static bool
-spoil_descriptor(void)
-{
-    int fd = 3 + (int)chance(13);
-    uint8_t bytes[300];
-    size_t n = chance(sizeof bytes);
-    struct stat st;
-
-    if (fstat(fd, &st) == -1)
-        return false;
-    nonsense(bytes, sizeof bytes);
-    if (S_ISSOCK(st.st_mode))
-        return chance(8) == 0
-                   ? send_beside(fd, SCM_RIGHTS, &fd, sizeof fd) != -1
-                   : send(fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL) != -1;
-    if (S_ISREG(st.st_mode) && chance(2) == 0)
-        return spoil_file(fd);
-    if (S_ISREG(st.st_mode))
-        return pwrite(fd, bytes, n, (off_t)chance(8192)) != -1;
-    fcntl(fd, F_SETFL, O_NONBLOCK);
-    return S_ISFIFO(st.st_mode) && write(fd, bytes, n) != -1;
-}
-
-/* -- what it shares with the server ---------------------------------------- */
-
-static struct {
-    uint8_t *at;
-    size_t size;
-} maps[64];
-static uint32_t map_count;
-
-/* "7f00-7f10 rw-s ..."; not the tally. */
-static void
-find_maps(void)
-{
-    FILE *in = fopen("/proc/self/maps", "re");
-    char line[512];
-    unsigned long from, to;
-
-    map_count = 0;
-    while (in != NULL && map_count < 64 && fgets(line, sizeof line, in))
-        if (sscanf(line, "%lx-%lx rw-s", &from, &to) == 2 &&
-            strstr(line, " rw-s ") != NULL && from != (uintptr_t)tally) {
-            maps[map_count].at = (uint8_t *)from;
-            maps[map_count++].size = to - from;
-        }
-    if (in != NULL)
-        fclose(in);
-}
-
-/* The words that rule all are at the beginning. */
-static bool
-scribble(void)
-{
-    uint32_t which, size;
-
-    if (map_count == 0)
-        return false;
-    which = chance(map_count);
-    size = (uint32_t)maps[which].size;
-    if (chance(2) == 0 && size > 512)
-        size = 512;
-    nonsense(maps[which].at + chance(size - 8), 1 + chance(8));
-    return true;
-}
-
-/* -- System V -------------------------------------------------------------- */
-
-/* One of the objects there are, its own or not: the kernel decides. */
-static int
-any_id(const char *list)
-{
-    FILE *in = fopen(list, "re");
-    char line[256];
-    int id, found = -1;
-    uint32_t n = 0;
-
-    while (in != NULL && fgets(line, sizeof line, in) != NULL)
-        if (sscanf(line, "%*d %d", &id) == 1 && chance(++n) == 0)
-            found = id;
-    if (in != NULL)
-        fclose(in);
-    return found;
-}
-
-static bool
-spoil_set(void)
-{
-    int id = any_id("/proc/sysvipc/sem");
-    struct sembuf op = {.sem_num = (uint16_t)chance(8),
-                        .sem_op = (short)(chance(3) - 1),
-                        .sem_flg = IPC_NOWAIT};
-
-    if (chance(40) == 0)
-        return semctl(id, 0, IPC_RMID) == 0 &&
-               semget(IPC_PRIVATE, 1 + (int)chance(250), 0600) != -1;
-    if (chance(2) == 0)
-        return semop(id, &op, 1) == 0;
-    return semctl(id, op.sem_num, SETVAL, (int)chance(32768)) == 0;
-}
-
-static bool
-spoil_queue(void)
-{
-    int id = any_id("/proc/sysvipc/msg");
-    struct {
-        long type;
-        uint8_t text[256];
-    } m = {.type = 1 + (long)chance(3)};
-
-    if (chance(40) == 0)
-        return msgctl(id, IPC_RMID, NULL) == 0;
-    nonsense(m.text, sizeof m.text);
-    if (chance(4) == 0)
-        return msgrcv(id, &m, sizeof m.text, 0, IPC_NOWAIT | MSG_NOERROR) != -1;
-    return msgsnd(id, &m, chance(sizeof m.text), IPC_NOWAIT) == 0;
-}
-
-static bool
-remove_segment(void)
-{
-    return shmctl(any_id("/proc/sysvipc/shm"), IPC_RMID, NULL) == 0;
-}
-
-/* -- where clients come in ------------------------------------------------- */
-
-/* Where all clients are the server's own user it could write the file that tells
- * where the server is. */
-static bool
-is_no_file(int fd)
-{
-    struct stat st;
-
-    return fstat(fd, &st) == 0 && !S_ISREG(st.st_mode);
-}
-
-static bool
-write_to(const char *path, const uint8_t *bytes, size_t n)
-{
-    int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-    bool done = fd != -1 && is_no_file(fd) && write(fd, bytes, n) == (ssize_t)n;
-
-    if (fd != -1)
-        close(fd);
-    return done;
-}
-
-static bool
-register_nonsense(const char *where)
-{
-    char join[ENDPOINT_SIZE];
-    uint8_t bytes[200];
-
-    nonsense(bytes, sizeof bytes);
-    if (chance(4) == 0)
-        return write_to(where, bytes, chance(sizeof bytes));
-    if (endpoint_file(where, ".join", join) == 0 && chance(2) == 0)
-        return write_to(join, bytes, chance(sizeof bytes));
-    return register_ids(where, any_id("/proc/sysvipc/sem"), (int)chance(99999),
-                        geteuid()) == 0;
-}
-
-/* -- one client ------------------------------------------------------------ */
 
 static bool
 change_something(const char *where)
@@ -333,7 +105,7 @@ do_something(struct client *c, const char *where)
 }
 
 _Noreturn static void
-be_a_client(struct host *h, uid_t uid, uint64_t left)
+be_a_client(struct host *h, uid_t uid)
 {
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     struct client c;
@@ -344,12 +116,12 @@ be_a_client(struct host *h, uid_t uid, uint64_t left)
     alarm(LASTS);
     become_user(uid);
     ipc_open_timeout = JOIN_WAIT;
-    for (uint64_t i = 0; i < left && i < PER_CLIENT; i++) {
+    for (int i = 0; i < PER_CLIENT; i++) {
         if (!in && client_open(&c, h->m, h->where) != 0)
             break;
         if (!in) {
             tally->joined++;
-            find_maps();
+            find_maps(tallies);
         }
         in = do_something(&c, h->where);
         if (!in)
@@ -410,46 +182,109 @@ is_kept_out(struct host *h)
     return !(h->m->uses & IPC_USES_ONE_QUEUE) && !is_served(h);
 }
 
-/* Until so much is done, or the server has gone; or nobody gets in any more. */
+static struct tally
+sum(void)
+{
+    struct tally all = {0};
+
+    for (const struct tally *t = tallies; t < tallies + CROWD; t++) {
+        all.frames += t->frames;
+        all.changes += t->changes;
+        all.joined += t->joined;
+    }
+    return all;
+}
+
+static uint64_t
+done(void)
+{
+    struct tally all = sum();
+
+    return all.frames + all.changes;
+}
+
+static pid_t crowd[CROWD];
+
+/* Fills the place of one that has ended. */
+static void
+send_in(struct host *h, int place, uint64_t serial, uint64_t seed)
+{
+    chance_seed(seed + serial);
+    tally = &tallies[place];
+    fflush(NULL);
+    crowd[place] = fork();
+    MUST(crowd[place] != -1);
+    if (crowd[place] == 0)
+        be_a_client(h, FIRST_UID + (uid_t)(serial % UIDS));
+}
+
+/* Some of the crowd has ended: its place. */
+static int
+wait_for_one(void)
+{
+    for (;;) {
+        pid_t pid = waitpid(-1, NULL, 0);
+
+        MUST(pid != -1 || errno == EINTR);
+        for (int i = 0; i < CROWD; i++)
+            if (pid != -1 && crowd[i] == pid)
+                return i;
+    }
+}
+
+static void
+send_all_home(void)
+{
+    for (int i = 0; i < CROWD; i++)
+        if (crowd[i] > 0) {
+            kill(crowd[i], SIGKILL);
+            while (waitpid(crowd[i], NULL, 0) == -1)
+                MUST(errno == EINTR);
+        }
+}
+
+/* Until so much is done, or so long; or the server has gone, or nobody gets in
+ * any more. */
 static const char *
-besiege(struct host *h, uint64_t amount, uint64_t seed)
+besiege(struct host *h, uint64_t amount, uint64_t seed, int64_t end)
 {
     int pidfd = (int)syscall(SYS_pidfd_open, h->server, 0);
-    uint64_t done = 0, before;
-    int idle = 0;
+    int64_t patience = deadline_in(NOBODY_IN);
+    const char *wrong = NULL;
+    uint64_t before = 0;
 
     MUST(pidfd != -1);
-    for (uint64_t i = 0; done < amount && idle < 100; i++) {
-        pid_t pid;
-
-        chance_state = (seed + i + 1) * UINT64_C(0x9e3779b97f4a7c15);
-        before = done;
-        fflush(NULL);
-        pid = fork();
-        MUST(pid != -1);
-        if (pid == 0)
-            be_a_client(h, FIRST_UID + (uid_t)(i % UIDS), amount - done);
-        while (waitpid(pid, NULL, 0) == -1)
-            MUST(errno == EINTR);
-        done = tally->frames + tally->changes;
-        idle = done == before ? idle + 1 : 0;
+    for (uint64_t i = 0; done() < amount && time_left(end) != 0; i++) {
+        send_in(h, i < CROWD ? (int)i : wait_for_one(), i, seed);
+        if (done() != before)
+            patience = deadline_in(NOBODY_IN);
+        before = done();
         if (has_ended(pidfd))
-            return "THE SERVER ENDED";
-        if (i % 32 == 31 && is_kept_out(h))
-            return "AN HONEST CLIENT WAS NOT SERVED";
+            wrong = "THE SERVER ENDED";
+        else if (i % 32 == 31 && is_kept_out(h))
+            wrong = "AN HONEST CLIENT WAS NOT SERVED";
+        /* A server that trusts its clients lets nobody in but its own user. */
+        else if (time_left(patience) == 0 && !(h->m->caps & IPC_TRUSTING))
+            wrong = "NOBODY GOT IN ANY MORE";
+        if (wrong != NULL ||
+            (h->m->caps & IPC_TRUSTING && time_left(patience) == 0))
+            break;
     }
+    send_all_home();
     close(pidfd);
-    /* A server that trusts its clients lets nobody in but its own user. */
-    if (done < amount && !(h->m->caps & IPC_TRUSTING && tally->joined == 0))
-        return "NOBODY GOT IN ANY MORE";
-    return is_kept_out(h) ? "AN HONEST CLIENT WAS NOT SERVED" : NULL;
+    if (wrong == NULL && is_kept_out(h))
+        wrong = "AN HONEST CLIENT WAS NOT SERVED";
+    return wrong;
 }
 
 /* NULL: nothing. */
 static const char *
 find_what_is_wrong(struct host *h, uint64_t amount, uint64_t seed)
 {
-    const char *wrong = besiege(h, amount, seed);
+    const char *most = getenv("MOST");
+    int64_t end =
+        most != NULL ? deadline_in(atoll(most) * NS_PER_SEC) : NO_DEADLINE;
+    const char *wrong = besiege(h, amount, seed, end);
     int status = host_stop(h);
 
     if (has_reported())
@@ -477,6 +312,7 @@ hostile(const char *mechanism, const char *amount, const char *seed,
 {
     const struct ipc_mechanism *m = ipc_find(mechanism);
     const char *why = pointless(m), *wrong;
+    struct tally all;
     struct host h;
 
     if (why != NULL) {
@@ -485,7 +321,7 @@ hostile(const char *mechanism, const char *amount, const char *seed,
         return m == NULL ? EXIT_FAILURE : EXIT_SUCCESS;
     }
     stage_set(dir);
-    tally = shared(sizeof *tally);
+    tallies = shared(CROWD * sizeof *tallies);
     start(&h, m);
     wrong = find_what_is_wrong(&h, strtoull(amount, NULL, 10),
                                strtoull(seed, NULL, 10));
@@ -494,10 +330,10 @@ hostile(const char *mechanism, const char *amount, const char *seed,
                                        : "no report";
     else
         m = NULL;
+    all = sum();
     printf("%-18s %9llu frames %9llu changes %7llu sessions  %s\n", mechanism,
-           (unsigned long long)tally->frames,
-           (unsigned long long)tally->changes,
-           (unsigned long long)tally->joined, wrong);
+           (unsigned long long)all.frames, (unsigned long long)all.changes,
+           (unsigned long long)all.joined, wrong);
     fflush(NULL);
     return m != NULL ? EXIT_SUCCESS : EXIT_FAILURE;
 }
