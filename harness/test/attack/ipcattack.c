@@ -394,10 +394,13 @@ run(void)
     return surprises > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* -- anything, to one mechanism (hostile.c) -------------------------------- */
+/* -- anything, to one mechanism (hostile.c, siege.c) ----------------------- */
+
+typedef int besieger(const char *mechanism, const char *amount,
+                     const char *third, const char *dir);
 
 static int
-run_hostile(char **arg)
+run_apart(besieger *f, char **arg)
 {
     char dir[ENDPOINT_SIZE];
     const char *step;
@@ -415,7 +418,7 @@ run_hostile(char **arg)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (space_enter(dir, &step) != 0)
             broken(__FILE__, __LINE__, step);
-        _exit(hostile(arg[0], arg[1], arg[2], dir));
+        _exit(f(arg[0], arg[1], arg[2], dir));
     }
     while (waitpid(pid, &status, 0) == -1)
         MUST(errno == EINTR);
@@ -490,7 +493,9 @@ main(int argc, char **argv)
     if (argc == 4 && strcmp(argv[1], "--deputy") == 0)
         return deputy(argv[2], argv[3]);
     if (argc == 5 && strcmp(argv[1], "--hostile") == 0)
-        return run_hostile(argv + 2);
+        return run_apart(hostile, argv + 2);
+    if (argc == 5 && strcmp(argv[1], "--siege") == 0)
+        return run_apart(siege, argv + 2);
     argp_err_exit_status = EX_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, NULL);
     signal(SIGINT, stop);

@@ -48,4 +48,9 @@ int deputy(const char *what, const char *dir);
 int hostile(const char *mechanism, const char *amount, const char *seed,
             const char *dir);
 
+/* siege.c: `ipcattack --siege MECHANISM SECONDS MANNER`, MANNER "all": lines of
+ * ../siege.sh. */
+int siege(const char *mechanism, const char *seconds, const char *manner,
+          const char *dir);
+
 #endif
