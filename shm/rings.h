@@ -181,7 +181,7 @@ struct rings_server {
     struct ring_writer out[IPC_MAX_CLIENTS];
     unsigned last;  /* the slot served last: the others come first now */
     unsigned turns; /* since the register was looked at */
-    unsigned crowd; /* turns that were not enough for all who had registered */
+    bool crowd; /* the last turn was not enough for all who had registered */
 };
 
 struct rings_client {

@@ -214,20 +214,20 @@ admit(struct rings_server *s, const struct registration *r)
 void
 rings_look_around(struct rings_server *s)
 {
-    struct registration r;
+    struct registration r[OBJECT_CLAIMS];
     int slot = sessions_reap(&s->sessions);
+    uint32_t may_be;
+    unsigned n;
 
     if (slot != -1 && is_gone(s, (unsigned)slot))
         rings_disconnect(s, (unsigned)slot);
     s->turns = 0;
-    s->crowd++;
-    for (int i = 0; i < REGISTRATIONS_A_TURN; i++) {
-        if (registrar_next(&s->registrar, &r) == 0) {
-            s->crowd = 0;
-            break;
-        }
-        admit(s, &r);
-    }
+    n = registrar_take(&s->registrar, r, OBJECT_CLAIMS);
+    may_be = s->memory->places->glance(r, n);
+    for (unsigned i = 0; i < n; i++)
+        if (may_be >> i & 1)
+            admit(s, &r[i]);
+    s->crowd = n == OBJECT_CLAIMS;
     client_dir_tidy(&s->dir);
 }
 

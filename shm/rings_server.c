@@ -112,19 +112,13 @@ look(struct rings_server *s, struct ipc_request *req)
     return 0;
 }
 
-/* So many turns for nothing but registrations, and then our caller may see
- * whether it is to end: a stranger can go on for ever. */
-#define CROWD 64
-
 static int
 wait(struct rings_server *s, int64_t deadline)
 {
-    if (s->crowd >= CROWD) {
-        s->crowd = 0;
-        return -EINTR;
-    }
-    if (s->crowd > 0)
-        return time_left(deadline) == 0 ? -ETIMEDOUT : -EAGAIN;
+    /* Nothing but registrations, and there are more: our caller may see whether
+     * it is to end, for strangers can go on for ever. */
+    if (s->crowd)
+        return time_left(deadline) == 0 ? -ETIMEDOUT : -EINTR;
     if (s->sessions.count == 0)
         return rings_wait_for_newcomer(s, deadline);
     return s->waiting->server(s, deadline);

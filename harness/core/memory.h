@@ -28,6 +28,10 @@ struct client_memory {
     int (*make)(const char *where, size_t size, struct registration *r,
                 char path[PATH_MAX]);
 
+    /* server: which of these are surely not there, or not whose they say: bit i
+     * is 0.  At most OBJECT_CLAIMS. */
+    uint32_t (*glance)(const struct registration *r, unsigned n);
+
     /* server: opens it, and says whose it is.  size 0: may have any. */
     int (*open)(const struct client_dir *dir, const struct registration *r);
     int (*check)(int fd, size_t size, uid_t claimed, struct ipc_peer *peer);

@@ -19,14 +19,21 @@
 #include <unistd.h>
 
 object_opener_function *object_opener = object_open_here;
+object_glancer_function *object_glancer;
 
 int
 object_open(enum object_space space, int dir, const char *name, int flags,
             uid_t uid)
 {
+    int err = 0;
+
     if (!object_name_is_proper(space, name))
         return -EINVAL;
-    return object_opener(space, dir, name, flags & O_ACCMODE, uid);
+    /* Everybody may look at these, so the opener need not be asked. */
+    if (space == OBJECT_AT || space == OBJECT_SHM)
+        err = object_glance(space, dir, name, uid);
+    return err != 0 ? err
+                    : object_opener(space, dir, name, flags & O_ACCMODE, uid);
 }
 
 /* -- names ----------------------------------------------------------------- */
@@ -127,91 +134,186 @@ check_memfd(int path_fd, uid_t uid)
     return DEFENCE("owner", st.stx_uid != uid, false) ? -EPERM : 0;
 }
 
+/* O_PATH takes hold of it and does not open it: so what is looked at is what is
+ * opened, if it is.  A descriptor or -errno, as of the functions below. */
 static int
-open_proc_fd(const char *name, int flags, uid_t uid)
+hold_proc_fd(const char *name, uid_t uid)
 {
-    char path[64], again[64];
+    char path[64];
     const char *slash = strchr(name, '/');
-    int path_fd, fd, err;
+    int held, err;
 
     snprintf(path, sizeof path, "/proc/%.*s/fd/%s", (int)(slash - name), name,
              slash + 1);
-    /* O_PATH takes hold of it and does not open it: so what is looked at is
-     * what is opened. */
-    path_fd = open(path, O_PATH | O_CLOEXEC);
-    if (path_fd == -1)
+    held = open(path, O_PATH | O_CLOEXEC);
+    if (held == -1)
         return -errno;
-    err = check_memfd(path_fd, uid);
-    if (err == 0) {
-        snprintf(again, sizeof again, "/proc/self/fd/%d", path_fd);
-        /* O_NONBLOCK: a memfd can be leased, too, and open(2) then waits for
-         * its owner, 45 s: F_SETLEASE, fcntl(2). */
-        fd = open(again, flags | O_CLOEXEC | DEFENCE("lease", O_NONBLOCK, 0));
-        err = fd == -1 ? -errno : fd;
-    }
-    close(path_fd);
+    err = check_memfd(held, uid);
+    if (err == 0)
+        return held;
+    close(held);
     return err;
 }
 
 /* -- here ------------------------------------------------------------------ */
 
-/*
- * A file in a directory that strangers may write to: again O_PATH first, for a
- * FIFO or device there does something when it is opened, and a socket cannot be.
- * O_NONBLOCK: a FIFO that nobody reads is ENXIO instead of waiting for ever.
- */
+/* A file in a directory that strangers may write to: again O_PATH first, for a
+ * FIFO or device there does something when it is opened, and a socket cannot
+ * be. */
 static int
-open_at(int dir, const char *name, int flags, uid_t uid)
+hold_at(int dir, const char *name, uid_t uid)
 {
-    char again[64];
     struct stat st;
-    int path_fd, fd, err = 0;
+    int held, err = 0;
 
-    path_fd = openat(dir, name,
-                     O_PATH | O_CLOEXEC | DEFENCE("nofollow", O_NOFOLLOW, 0));
-    if (path_fd == -1)
+    held = openat(dir, name,
+                  O_PATH | O_CLOEXEC | DEFENCE("nofollow", O_NOFOLLOW, 0));
+    if (held == -1)
         return -errno;
-    if (fstat(path_fd, &st) == -1)
+    if (fstat(held, &st) == -1)
         err = -errno;
     else if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
         err = S_ISLNK(st.st_mode) ? -ELOOP : -EPERM;
     else if (DEFENCE("owner", st.st_uid != uid, false))
         err = -EPERM;
-    if (err == 0) {
-        snprintf(again, sizeof again, "/proc/self/fd/%d", path_fd);
-        fd = open(again, flags | O_NONBLOCK | O_CLOEXEC);
-        err = fd == -1 ? -errno : fd;
-    }
-    close(path_fd);
+    if (err == 0)
+        return held;
+    close(held);
     return err;
+}
+
+/* In Linux a directory of a tmpfs, shm_overview(7): all that holds of files there
+ * holds of shared memory. */
+static int
+hold_shm(const char *name, uid_t uid)
+{
+    int held, dir = open("/dev/shm", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (dir == -1)
+        return -errno;
+    held = hold_at(dir, name + 1, uid);
+    close(dir);
+    return held;
+}
+
+static int
+hold(enum object_space space, int dir, const char *name, uid_t uid)
+{
+    switch (space) {
+    case OBJECT_AT:
+        return hold_at(dir, name, uid);
+    case OBJECT_PROC_FD:
+        return hold_proc_fd(name, uid);
+    case OBJECT_SHM:
+        return hold_shm(name, uid);
+    case OBJECT_MQ: /* no path leads there */
+        break;
+    }
+    return -EINVAL;
+}
+
+/* O_NONBLOCK: a FIFO that nobody reads is ENXIO, a lease EWOULDBLOCK, instead of
+ * waiting for ever. */
+static int
+open_held(int held, int flags)
+{
+    char again[64];
+    int fd;
+
+    if (held < 0)
+        return held;
+    snprintf(again, sizeof again, "/proc/self/fd/%d", held);
+    fd = open(again, flags | O_CLOEXEC | DEFENCE("lease", O_NONBLOCK, 0));
+    if (fd == -1)
+        fd = -errno;
+    close(held);
+    return fd;
+}
+
+static int
+glance_at_queue(const char *name, uid_t uid)
+{
+    struct stat st;
+    int err = 0, fd = mq_open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd == -1)
+        return errno == ENOENT ? -ENOENT : 0;
+    if (fstat(fd, &st) == 0 && DEFENCE("owner", st.st_uid != uid, false))
+        err = -EPERM;
+    mq_close(fd);
+    return err;
+}
+
+static int
+glance_at(int dir, const char *name, uid_t uid)
+{
+    struct stat st;
+
+    if (fstatat(dir, name, &st, DEFENCE("nofollow", AT_SYMLINK_NOFOLLOW, 0)) ==
+        -1)
+        return errno == ENOENT ? -ENOENT : 0;
+    return DEFENCE("owner", st.st_uid != uid, false) ? -EPERM : 0;
+}
+
+static int
+glance_at_memory(const char *name, uid_t uid)
+{
+    int held = hold_proc_fd(name, uid);
+
+    if (held >= 0)
+        close(held);
+    return held == -ENOENT || held == -EPERM ? held : 0;
+}
+
+int
+object_glance(enum object_space space, int dir, const char *name, uid_t uid)
+{
+    char path[NAME_MAX + 16];
+
+    switch (space) {
+    case OBJECT_AT:
+        return glance_at(dir, name, uid);
+    case OBJECT_SHM:
+        snprintf(path, sizeof path, "/dev/shm%s", name);
+        return glance_at(AT_FDCWD, path, uid);
+    case OBJECT_MQ:
+        return glance_at_queue(name, uid);
+    case OBJECT_PROC_FD:
+        return glance_at_memory(name, uid);
+    }
+    return 0;
+}
+
+uint32_t
+object_glance_here(const struct object_claim *claims, unsigned n)
+{
+    uint32_t may_be = 0;
+    char name[32];
+
+    for (unsigned i = 0; i < n && i < OBJECT_CLAIMS; i++) {
+        snprintf(name, sizeof name, "%u/%u", claims[i].pid, claims[i].fd);
+        if (glance_at_memory(name, claims[i].uid) == 0)
+            may_be |= UINT32_C(1) << i;
+    }
+    return may_be;
+}
+
+uint32_t
+object_glance_at_all(const struct object_claim *claims, unsigned n)
+{
+    return object_glancer == NULL || n < 2 ? UINT32_MAX
+                                           : object_glancer(claims, n);
 }
 
 int
 object_open_here(enum object_space space, int dir, const char *name, int flags,
                  uid_t uid)
 {
-    int fd = -1;
+    int fd;
 
-    switch (space) {
-    case OBJECT_AT:
-        return open_at(dir, name, flags, uid);
-    case OBJECT_PROC_FD:
-        return open_proc_fd(name, flags, uid);
-    case OBJECT_SHM:
-        /* In Linux a directory of a tmpfs, /dev/shm, shm_overview(7): all that
-         * holds of files there holds of these. */
-        fd = open("/dev/shm", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (fd != -1) {
-            int found = open_at(fd, name + 1, flags, uid);
-
-            close(fd);
-            return found;
-        }
-        break;
-    case OBJECT_MQ:
-        fd = mq_open(name, flags | O_NONBLOCK | O_CLOEXEC);
-        break;
-    }
+    if (space != OBJECT_MQ)
+        return open_held(hold(space, dir, name, uid), flags);
+    fd = mq_open(name, flags | O_NONBLOCK | O_CLOEXEC);
     return fd == -1 ? -errno : fd;
 }
 

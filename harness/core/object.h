@@ -53,6 +53,29 @@ extern object_opener_function *object_opener;
  * calls it, with the client's. */
 object_opener_function object_open_here;
 
+/*
+ * Is it surely not there, or not that user's?  Cheap, and waits for nothing:
+ * strangers who say so of many things cost little.
+ *   0                it may be; or we may not look
+ *   -ENOENT, -EPERM  as object_open() would say
+ */
+int object_glance(enum object_space space, int dir, const char *name,
+                  uid_t uid);
+
+/* The same for several in OBJECT_PROC_FD, at which only few may look: bit i of
+ * the result is 0 if the i-th is surely not that user's.  At most OBJECT_CLAIMS.
+ * Asks object_glancer; NULL: nobody is there to ask, and all may be. */
+#define OBJECT_CLAIMS 30
+struct object_claim {
+    uint32_t uid, pid, fd;
+};
+uint32_t object_glance_at_all(const struct object_claim *claims, unsigned n);
+
+typedef uint32_t object_glancer_function(const struct object_claim *claims,
+                                         unsigned n);
+extern object_glancer_function *object_glancer;
+object_glancer_function object_glance_here;
+
 /* What OBJECT_PROC_FD has to know of the kernel.  0 or -errno.  Call it before
  * system calls are filtered, memfd_create(2) for one. */
 int object_prepare(void);

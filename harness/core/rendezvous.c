@@ -293,6 +293,16 @@ registrar_next(struct registrar *r, struct registration *next)
     return 0;
 }
 
+unsigned
+registrar_take(struct registrar *r, struct registration *next, unsigned n)
+{
+    unsigned got = 0;
+
+    while (got < n && registrar_next(r, &next[got]) == 1)
+        got++;
+    return got;
+}
+
 bool
 registrar_pending(const struct registrar *r)
 {

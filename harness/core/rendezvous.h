@@ -153,6 +153,10 @@ int registrar_next(struct registrar *r, struct registration *next);
  * so. */
 bool registrar_pending(const struct registrar *r);
 
+/* As many as there are, at most n. */
+unsigned registrar_take(struct registrar *r, struct registration *next,
+                        unsigned n);
+
 /* Closes it, and removes the name if it is still ours. */
 void registrar_remove(struct registrar *r, const char *name);
 

@@ -219,15 +219,16 @@ admit(struct turnfile_server *s, const struct registration *r)
 static void
 look_around(struct turnfile_server *s, int64_t now)
 {
-    struct registration r;
-    unsigned before = s->sessions.count;
-    int left = REGISTRATIONS_A_TURN;
+    struct registration r[OBJECT_CLAIMS];
+    unsigned before = s->sessions.count, n;
+    uint32_t may_be;
 
     stall_look(&s->stall);
-    while (left > 0 && registrar_next(&s->registrar, &r) == 1) {
-        admit(s, &r);
-        left--;
-    }
+    n = registrar_take(&s->registrar, r, OBJECT_CLAIMS);
+    may_be = s->kind->memory->glance(r, n);
+    for (unsigned i = 0; i < n; i++)
+        if (may_be >> i & 1)
+            admit(s, &r[i]);
     client_dir_tidy(&s->dir);
     if (s->active || s->sessions.count > before)
         s->slice = TURNFILE_SLICE;
@@ -235,7 +236,8 @@ look_around(struct turnfile_server *s, int64_t now)
         s->slice = 2 * s->slice < TURNFILE_SLICE_MAX ? 2 * s->slice
                                                      : TURNFILE_SLICE_MAX;
     s->active = false;
-    s->next_look = left > 0 ? now + s->slice : now; /* there may be more */
+    /* There may be more. */
+    s->next_look = n < OBJECT_CLAIMS ? now + s->slice : now;
 }
 
 /* -- next ---------------------------------------------------------------------- */

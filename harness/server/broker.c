@@ -95,6 +95,8 @@ is_sound(const struct broker_request *r, const struct broker_peer *peer)
         return r->pid > 0 && r->number >= -20 && r->number <= 19;
     case BROKER_PORT:
         return r->number > 0 && r->number < 1024;
+    case BROKER_GLANCE:
+        return r->count <= OBJECT_CLAIMS;
     default:
         return true;
     }
@@ -187,6 +189,16 @@ end_the_late(void)
 
 /* -- requests ------------------------------------------------------------------ */
 
+/* Of one who may look: no process for each of what strangers say. */
+static int32_t
+glance(const struct broker_request *r)
+{
+    struct object_claim claims[OBJECT_CLAIMS];
+
+    memcpy(claims, r->path, sizeof claims);
+    return BROKER_GLANCED | (int32_t)object_glance_here(claims, r->count);
+}
+
 static void
 take_in(const struct broker_request *r, const struct broker_peer *peer)
 {
@@ -196,6 +208,12 @@ take_in(const struct broker_request *r, const struct broker_peer *peer)
 
     if (is_sound(r, peer))
         receipt.result = place == NULL ? -EAGAIN : 0;
+    if (receipt.result == 0 && r->what == BROKER_GLANCE)
+        receipt.result = glance(r);
+    /* Most of what strangers say there is there is not, if they are many: that
+     * is found out without a process for each. */
+    if (receipt.result == 0 && r->what == BROKER_OBJECT)
+        receipt.result = worker_glance(r);
     if (receipt.result == 0 &&
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
         receipt.result = -errno;

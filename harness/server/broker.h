@@ -25,6 +25,7 @@
 #define BROKER_H
 
 #include "core/ipc.h"
+#include "core/object.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -61,10 +62,15 @@ enum broker_what {
     BROKER_PORT,
     /* Names the host path, in the UTS namespace of the server. */
     BROKER_HOSTNAME,
+    /* Looks at count claims, struct object_claim, in path, and has no worker: the
+     * receipt says GLANCED and the bits of object_glance_at_all(). */
+    BROKER_GLANCE,
     BROKER_KINDS,
     /* Not a request: BROKER_OBJECT also in OBJECT_PROC_FD. */
     BROKER_MEMORY = BROKER_KINDS
 };
+
+#define BROKER_GLANCED (INT32_C(1) << OBJECT_CLAIMS)
 
 /* As it travels: of this size, or it is none.  Zero what is not used. */
 struct broker_request {

@@ -66,7 +66,7 @@ rights_to_ask(const struct ipc_mechanism *m)
     if (m->uses & IPC_USES_OBJECT)
         may |= 1u << BROKER_OBJECT;
     if (m->uses & IPC_USES_PROC)
-        may |= 1u << BROKER_MEMORY;
+        may |= 1u << BROKER_MEMORY | 1u << BROKER_GLANCE;
     policy_release(policy);
     return may;
 }

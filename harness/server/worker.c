@@ -267,26 +267,64 @@ do_read(const struct broker_request *r, struct broker_answer *a)
 }
 
 /* One in a directory beneath the run directory: core/object.h takes the two
- * apart.  No symbolic link on the way to it, for clients make names in NAME.d:
- * O_NOFOLLOW looks at the last component only, and an endpoint in a client's
- * hands would have "NAME.d/LINK/etc/shadow" opened. */
+ * apart.  A descriptor of the directory, and *name, or -errno.  No symbolic link
+ * on the way to it, for clients make names in NAME.d: O_NOFOLLOW looks at the
+ * last component only, and an endpoint in a client's hands would have
+ * "NAME.d/LINK/etc/shadow" opened. */
 static int
-open_at(char *path, const struct broker_request *r)
+split(const struct broker_request *r, const char **name)
 {
     struct open_how how = {
         .flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
         .resolve = DEFENCE("links", RESOLVE_NO_SYMLINKS, 0),
     };
-    char *slash = strrchr(path, '/');
-    int dir, fd;
+    char path[sizeof r->path];
+    const char *slash = strrchr(r->path, '/');
+    int dir;
 
-    *slash = '\0';
+    memcpy(path, r->path, (size_t)(slash - r->path));
+    path[slash - r->path] = '\0';
+    *name = slash + 1;
     dir = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
-    if (dir == -1)
-        return -errno;
-    fd = object_open_here(OBJECT_AT, dir, slash + 1, r->number, r->uid);
+    return dir == -1 ? -errno : dir;
+}
+
+typedef int object_look(const struct broker_request *r, int dir,
+                        const char *name);
+
+static int
+with_object(const struct broker_request *r, object_look *look)
+{
+    const char *name = r->path;
+    int dir = -1, result;
+
+    if (r->space != OBJECT_AT)
+        return look(r, dir, name);
+    dir = split(r, &name);
+    if (dir < 0)
+        return dir;
+    result = look(r, dir, name);
     close(dir);
-    return fd;
+    return result;
+}
+
+static int
+glance(const struct broker_request *r, int dir, const char *name)
+{
+    return object_glance((enum object_space)r->space, dir, name, r->uid);
+}
+
+static int
+open_object(const struct broker_request *r, int dir, const char *name)
+{
+    return object_open_here((enum object_space)r->space, dir, name, r->number,
+                            r->uid);
+}
+
+int
+worker_glance(const struct broker_request *r)
+{
+    return with_object(r, glance);
 }
 
 /* With the client's rights.  Root is nobody we become, nor a user of the system:
@@ -296,16 +334,12 @@ open_at(char *path, const struct broker_request *r)
 static int
 do_object(const struct broker_request *r, struct broker_answer *a)
 {
-    struct broker_request copy = *r;
     const bool ours = is_systems(r->uid) || r->space == OBJECT_PROC_FD;
     int err = ours ? 0 : become(r->uid, r->gid), fd;
 
     if (err != 0)
         return err;
-    fd = r->space == OBJECT_AT
-             ? open_at(copy.path, r)
-             : object_open_here((enum object_space)r->space, -1, r->path,
-                                r->number, r->uid);
+    fd = with_object(r, open_object);
     a->fd = fd < 0 ? -1 : fd;
     return fd < 0 ? fd : 0;
 }

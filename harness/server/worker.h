@@ -11,6 +11,10 @@
  * lock when it was forked. */
 _Noreturn void worker_run(const struct broker_request *r, int to);
 
+/* For BROKER_OBJECT, in the broker itself: is it worth a worker?  0, or the
+ * answer: object_glance(), core/object.h. */
+int worker_glance(const struct broker_request *r);
+
 /* The answer as it travels; a descriptor comes with it if has_fd. */
 struct worker_answer {
     int32_t result, number;

@@ -483,7 +483,7 @@ static int
 note_uid(enum object_space space, int dir, const char *name, int flags,
          uid_t uid)
 {
-    ck_assert_int_eq(space, OBJECT_SHM);
+    ck_assert_int_eq(space, OBJECT_MQ);
     ck_assert_int_eq(dir, -1);
     ck_assert_str_eq(name, "/x");
     ck_assert_int_eq(flags, O_RDWR);
@@ -494,11 +494,47 @@ note_uid(enum object_space space, int dir, const char *name, int flags,
 START_TEST(the_server_may_have_it_opened_by_another_process)
 {
     object_opener = note_uid;
-    ck_assert_int_eq(object_open(OBJECT_SHM, -1, "/x", O_RDWR | O_TRUNC, ALICE),
+    ck_assert_int_eq(object_open(OBJECT_MQ, -1, "/x", O_RDWR | O_TRUNC, ALICE),
                      -EACCES);
     ck_assert_uint_eq(told_uid, ALICE);
-    ck_assert_int_eq(object_open(OBJECT_SHM, -1, "/x/y", O_RDWR, ALICE),
+    told_uid = 0;
+    ck_assert_int_eq(object_open(OBJECT_MQ, -1, "/x/y", O_RDWR, ALICE),
                      -EINVAL); /* not even asked */
+    ck_assert_uint_eq(told_uid, 0);
+}
+END_TEST
+
+/* What is not there, or not whose they say, costs a server next to nothing: it
+ * is not even asked for. */
+START_TEST(what_is_surely_not_there_is_not_opened)
+{
+    char path[ENDPOINT_SIZE + 2];
+    struct object_claim claims[3] = {{ALICE, (uint32_t)getpid(), 0},
+                                     {geteuid(), (uint32_t)getpid(), 999},
+                                     {geteuid(), (uint32_t)getpid(), 0}};
+    int dir = open(run_dir, O_PATH | O_DIRECTORY), fd;
+
+    snprintf(path, sizeof path, "%s/x", run_dir);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+    object_opener = note_uid;
+    ck_assert_int_eq(object_open(OBJECT_AT, dir, "y", O_RDWR, geteuid()),
+                     -ENOENT);
+    ck_assert_int_eq(object_open(OBJECT_AT, dir, "x", O_RDWR, geteuid() + 1),
+                     -EPERM);
+    ck_assert_int_eq(
+        object_open(OBJECT_SHM, -1, "/ipclab-not-there", O_RDWR, geteuid()),
+        -ENOENT);
+    close(dir);
+    unlink(path);
+
+    fd = memfd_create("mine", MFD_CLOEXEC);
+    claims[0].fd = claims[2].fd = (uint32_t)fd;
+    ck_assert_uint_eq(object_glance_at_all(claims, 3), UINT32_MAX);
+    object_glancer = object_glance_here;
+    ck_assert_uint_eq(object_glance_at_all(claims, 3), 4);
+    close(fd);
 }
 END_TEST
 
@@ -568,6 +604,7 @@ test_rendezvous(void)
                                        : need_mechanism(ipc_find("msgq/posix")),
                 shared_memory_and_queues_are_opened_by_name);
     tcase_add_test(tc, the_server_may_have_it_opened_by_another_process);
+    tcase_add_test(tc, what_is_surely_not_there_is_not_opened);
     tcase_add_test(tc, a_system_v_id_is_looked_at_again);
     return s;
 }
