@@ -265,6 +265,10 @@ take_record(struct server *s, struct ipc_request *req)
     return 0;
 }
 
+/* So often somebody has written what is no request, and then our caller may see
+ * whether it is to end: a stranger can go on for ever. */
+#define FOR_NOTHING 16
+
 static int
 perclient_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 {
@@ -272,8 +276,10 @@ perclient_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
     struct server *s = srv;
 
     /* Served in the order of arrival: one queue for all is fair by itself. */
-    while (take_record(s, req) == 0) {
-        int err = request_fifo_read(&s->fifo, time_left(deadline));
+    for (int i = 0; take_record(s, req) == 0; i++) {
+        int err = i == FOR_NOTHING
+                      ? -EINTR
+                      : request_fifo_read(&s->fifo, time_left(deadline));
 
         if (err != 0)
             return err;

@@ -317,15 +317,22 @@ sysv_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
             return 0;
         if (s->sessions.count == 0 && !s->more) {
             got = wait_for_newcomer(s, deadline);
+            if (got == 0 && s->sessions.count == 0)
+                return -EINTR; /* for nothing: it may be to end */
             continue;
         }
         if (s->useless >= TURNS) {
             rest(s);
             sysv_look_around(s);
-            continue;
+            return -EINTR;
         }
-        if (s->more || ++s->taken % TURNS == 0)
+        if (s->more || ++s->taken % TURNS == 0) {
             sysv_look_around(s);
+            /* A stranger can go on for ever; our caller may see whether it is
+             * to end. */
+            if (s->more)
+                return -EINTR;
+        }
         got = next_message(s, req, deadline);
     }
     return got < 0 ? got : 0;
