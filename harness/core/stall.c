@@ -3,6 +3,7 @@
 #include "stall.h"
 
 #include "clock.h"
+#include "defence.h"
 
 #include <sys/resource.h>
 
@@ -33,7 +34,7 @@ stall_end(const struct stall *s, struct sessions *all, uid_t uid)
 {
     int64_t now = now_ns();
 
-    if (now - s->began <= stall_limit)
+    if (DEFENCE("stall", now - s->began <= stall_limit, true))
         return false;
     if (preempted() == s->preempted)
         sessions_bar(all, uid, now);
