@@ -133,7 +133,9 @@ append(const struct lines *l, const char *line, size_t len)
     parts[0].iov_len = DEFENCE("newline", is_torn(l->fd, st.st_size), false);
     memcpy(&parts[1].iov_base, &line, sizeof line); /* is only read */
     len += parts[0].iov_len;
-    if (l->most != RLIM_INFINITY && (rlim_t)st.st_size + len > l->most)
+    if (DEFENCE("room",
+                l->most != RLIM_INFINITY && (rlim_t)st.st_size + len > l->most,
+                false))
         return -EFBIG;
     do
         n = writev(l->fd, parts, 2);

@@ -456,6 +456,46 @@ kills_it_while_it_writes(bool naive)
     return has_a_torn_line("/var/log/ipclab/log");
 }
 
+/* -- 185: room for half a line --------------------------------------------- */
+
+static void
+leave_room_for_half(void)
+{
+    struct rlimit limit;
+
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = 2 * (rlim_t)TEXT;
+    setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+static void
+alice_leaves_room_for_half(void *arg)
+{
+    struct started *s = arg;
+    char line[TEXT];
+    const struct api_value text = {.at = line, .len = sizeof line};
+    uint8_t reply[4096];
+
+    memset(line, 1, sizeof line); /* 4 * TEXT, and who wrote it */
+    start(s, leave_room_for_half);
+    MUST(ask(s, "append_log", &text, reply) > 0);
+    end(s);
+}
+
+static bool
+leaves_room_for_half_a_line(bool naive)
+{
+    struct host server;
+
+    (void)naive;
+    MUST(mount("log", "/var/log", "tmpfs", 0, "mode=0755") == 0);
+    MUST(mkdir("/var/log/ipclab", 0700) == 0);
+    serve_set_user_id(&server, "pipe/coprocess");
+    as_user(ALICE, alice_leaves_room_for_half, make_started(&server));
+    MUST(access("/var/log/ipclab/log", F_OK) == 0);
+    return has_half_a_line("/var/log/ipclab/log");
+}
+
 /* -- the table ------------------------------------------------------------ */
 
 #define M .mechanism = "pipe/coprocess"
@@ -477,5 +517,7 @@ const struct attack spawned_attacks[] = {
      .run = leaves_no_room_for_good},
     {7, M, "kills it while it writes its log",
      .how = "a writer she cannot kill", .run = kills_it_while_it_writes},
+    {185, M, "leaves its log room for half a line", .without = "limits,room",
+     .how = "limits are set anew", .run = leaves_room_for_half_a_line},
     {0},
 };
