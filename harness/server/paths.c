@@ -153,8 +153,8 @@ allow_queues(int rules, uint64_t files)
 static int
 allow_all(int rules, const char *run_dir, const char *reads, uint64_t files)
 {
-    const uint64_t reading =
-        LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+    /* Of a name that it knows; not what there is. */
+    const uint64_t reading = LANDLOCK_ACCESS_FS_READ_FILE;
     int err = allow(rules, run_dir, files);
 
     if (err == 0)
@@ -162,6 +162,8 @@ allow_all(int rules, const char *run_dir, const char *reads, uint64_t files)
     if (err == 0 && reads != NULL)
         err = strcmp(reads, QUEUES) == 0 ? allow_queues(rules, files)
                                          : allow(rules, reads, reading);
+    /* For passwd(5) and group(5).  Not only these: a rule for a file is one for
+     * its inode, and whoever changes them puts another file in their place. */
     if (err == 0)
         err = allow(rules, "/etc", reading);
     return err;

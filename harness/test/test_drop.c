@@ -281,6 +281,12 @@ reads_a_file_of_root(void)
 static char device[PATH_MAX], fifo[PATH_MAX];
 
 static bool
+lists_etc(void)
+{
+    return open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC) != -1;
+}
+
+static bool
 opens_a_device(void)
 {
     return open(device, O_RDONLY | O_CLOEXEC) != -1;
@@ -413,6 +419,7 @@ static const struct {
 #endif
     {"write a file of root's", writes_a_file_of_root, false, false},
     {"read a file of root's", reads_a_file_of_root, false, true},
+    {"list the files of /etc", lists_etc, false, true},
     {"open a device", opens_a_device, false, false},
     {"write to a FIFO of root's", writes_a_fifo_of_root, false, true},
     {"fork", forks, false, true},
