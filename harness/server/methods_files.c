@@ -27,6 +27,27 @@
 
 #define EOF_FLAG 4 /* bytes of read_file's second result */
 
+/* Why not, in words. */
+static const char *
+reason(const struct call *c, int err)
+{
+    switch (err) {
+    case -EINVAL:
+        return "give an absolute path";
+    case -ENXIO:
+        return "not a regular file";
+    case -EOPNOTSUPP:
+        return "only read_file reads from there";
+    case -EPERM: /* open(2) itself says EACCES */
+        return c->peer.uid < SYSTEM_IDS
+                   ? "this server has given root up, and opens nothing as root "
+                     "or a user of the system (ipcd --keep-root does)"
+                   : strerror(EPERM);
+    default:
+        return strerror(-err);
+    }
+}
+
 /* What the caller asks for, args[0] being the path, put to the broker. */
 static uint32_t
 ask(struct call *c, bool by_rule)
@@ -47,7 +68,7 @@ ask(struct call *c, bool by_rule)
         err = broker_ask(&c->broker, &r);
     if (err != 0)
         return call_fail(c, err == -EAGAIN ? WIRE_BUSY : WIRE_OS_ERROR, -err,
-                         "cannot get at files: %s", strerror(-err));
+                         "cannot get at files: %s", reason(c, err));
     c->due = c->broker.deadline;
     return CALL_LATER;
 }
@@ -80,27 +101,6 @@ read_result(struct call *c, const struct broker_answer *a)
     c->results[0].len = (size_t)n;
     c->results[1].u32 = c->args[2].u32 > 0 && n == 0;
     return WIRE_OK;
-}
-
-/* Why not, in words. */
-static const char *
-reason(const struct call *c, int err)
-{
-    switch (err) {
-    case -EINVAL:
-        return "give an absolute path";
-    case -ENXIO:
-        return "not a regular file";
-    case -EOPNOTSUPP:
-        return "only read_file reads from there";
-    case -EPERM: /* open(2) itself says EACCES */
-        return c->peer.uid < SYSTEM_IDS
-                   ? "this server has given root up, and opens nothing as root "
-                     "or a user of the system (ipcd --keep-root does)"
-                   : strerror(EPERM);
-    default:
-        return strerror(-err);
-    }
 }
 
 static uint32_t

@@ -3,7 +3,7 @@
  * everybody as before, with the rights that the page says (confined.h), and in
  * the end leaves nothing.  Who may be the service user, and who may name him.
  */
-#define _GNU_SOURCE /* geteuid, kill */
+#define _GNU_SOURCE /* geteuid, kill, memmem */
 #include "test/confined.h"
 
 #include "test/files.h"
@@ -144,6 +144,26 @@ START_TEST(a_confined_daemon_serves_all_users_with_their_own_rights)
     server_stop(&h); /* and nothing is left: test.h */
     unlink(files[0]);
     unlink(files[1]);
+}
+END_TEST
+
+/* Also where only root is served, and no broker opens files for anybody. */
+START_TEST(roots_files_are_not_opened_and_why)
+{
+    struct api_value args[] = {
+        string_value("/etc/passwd"), {.u64 = 0}, {.u32 = 10}};
+    struct client c;
+    struct reply r;
+    struct host h;
+
+    start_confined(&h, ipc_registry[_i]);
+    client_start(&h, &c);
+    expect_call(&c, "read_file", args, WIRE_OS_ERROR, &r);
+    ck_assert_int_eq(r.os_error, EPERM);
+    ck_assert_ptr_nonnull(
+        memmem(r.message.at, r.message.len, "ipcd --keep-root does", 21));
+    client_close(&c);
+    server_stop(&h);
 }
 END_TEST
 
@@ -331,6 +351,7 @@ add_daemon(Suite *s, int i)
     TCase *tc = test_case(s, m->name);
     const char *reason =
         need_mechanism(m) != NULL ? need_mechanism(m) : need_one_thread();
+    const char *alone = reason != NULL ? reason : need_root();
 
     if (reason == NULL)
         reason = need_strangers(m);
@@ -340,7 +361,12 @@ add_daemon(Suite *s, int i)
                      i);
     add_loop_test_if(tc, reason != NULL ? reason : need_source(),
                      who_dies_is_started_again, i);
+    if (m->caps & IPC_TRUSTING) /* whom does it serve?  Not Alice */
+        reason = alone;
     add_loop_test_if(tc, reason, without_its_supervisor_a_server_ends, i);
+    if (!(m->caps & IPC_ONEWAY) &&
+        (m->evidence >= IPC_OWNER || m->caps & IPC_TRUSTING))
+        add_loop_test_if(tc, reason, roots_files_are_not_opened_and_why, i);
 }
 
 Suite *
