@@ -14,18 +14,63 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+/* -- either ---------------------------------------------------------------- */
+
+static int
+make_marked(uint32_t mark)
+{
+    uint16_t low;
+    int id;
+
+    do {
+        if (getrandom(&low, sizeof low, 0) != sizeof low)
+            return -errno;
+        /* Somebody may have that key, but not all 65,536: kernel.msgmni. */
+        id = msgget((key_t)(mark | low), IPC_CREAT | IPC_EXCL | 0600);
+    } while (id == -1 && errno == EEXIST);
+    return id == -1 ? -errno : id;
+}
+
+/* The kernel notes who was the last to send and to receive, so we are that: now
+ * it is known whose life this queue is for. */
+static int
+sign(int id)
+{
+    struct {
+        long type;
+        char text[1];
+    } m = {.type = 1};
+
+    return msgsnd(id, &m, 0, 0) == -1 ||
+                   msgrcv(id, &m, sizeof m.text, 0, 0) == -1
+               ? -errno
+               : 0;
+}
+
 /* IPC_SET: its maker has all rights still, and cuid says who that was. */
 static int
-give(int id, uid_t server)
+give(int id, uid_t server, int mode)
 {
     struct msqid_ds ds;
 
-    if (server == geteuid())
+    if (server == geteuid() && mode == 0600)
         return 0;
     if (msgctl(id, IPC_STAT, &ds) == -1)
         return -errno;
     ds.msg_perm.uid = server;
+    ds.msg_perm.mode = (unsigned short)mode;
     return msgctl(id, IPC_SET, &ds) == -1 ? -errno : 0;
+}
+
+/* Found by sweep(), should we be killed before anybody knows of it. */
+static int
+make_signed(uint32_t mark)
+{
+    int id = make_marked(mark), err = id < 0 ? id : sign(id);
+
+    if (id >= 0 && err != 0)
+        msgctl(id, IPC_RMID, NULL);
+    return err != 0 ? err : id;
 }
 
 /* -- the server's ---------------------------------------------------------- */
@@ -55,15 +100,15 @@ queue_make_requests(const char *name, int mode, struct object_sysv *queue,
 {
     char line[LINE];
     uid_t user;
-    int err, id = msgget(IPC_PRIVATE, mode);
+    int err, id = make_signed(REQUESTS_MARK);
 
-    if (id == -1)
-        return -errno;
+    if (id < 0)
+        return id;
     /* Whoever the server will be when it has given root up must receive from it
      * and remove it.  First, because this changes the time. */
     err = endpoint_server(name, &user);
     if (err == 0)
-        err = give(id, user);
+        err = give(id, user, mode);
     if (err == 0)
         err = object_sysv_look(OBJECT_QUEUE, id, queue, NULL);
     if (err == 0) {
@@ -134,47 +179,14 @@ queue_find(const char *name)
 
 /* -- a client's ------------------------------------------------------------ */
 
-static int
-make_marked(void)
-{
-    uint16_t low;
-    int id;
-
-    do {
-        if (getrandom(&low, sizeof low, 0) != sizeof low)
-            return -errno;
-        /* Somebody may have that key, but not all 65,536: kernel.msgmni. */
-        id = msgget((key_t)(QUEUE_MARK | low), IPC_CREAT | IPC_EXCL | 0600);
-    } while (id == -1 && errno == EEXIST);
-    return id == -1 ? -errno : id;
-}
-
-/* The kernel notes who was the last to receive, so that we do: now it is known
- * whose life this queue is for. */
-static int
-sign(int id)
-{
-    struct {
-        long type;
-        char text[1];
-    } m = {.type = 1};
-
-    return msgsnd(id, &m, 0, 0) == -1 ||
-                   msgrcv(id, &m, sizeof m.text, 0, 0) == -1
-               ? -errno
-               : 0;
-}
-
 int
 queue_make_replies(uid_t server)
 {
-    int err, id = make_marked();
+    int err, id = make_signed(QUEUE_MARK);
 
     if (id < 0)
         return id;
-    err = sign(id);
-    if (err == 0)
-        err = give(id, server);
+    err = give(id, server, 0600);
     if (err == 0)
         return id;
     msgctl(id, IPC_RMID, NULL);
@@ -185,16 +197,18 @@ queue_make_replies(uid_t server)
 
 #define UNSIGNED_LASTS 10 /* s: nobody takes that long to sign */
 
-/* A reply queue, ours, and nobody there to receive from it?  Pid 0: its client
- * is in a pid namespace where we cannot look. */
+/* A queue of ours, and nobody there whose it was?  Pid 0: it is in a pid namespace
+ * where we cannot look.  One that others may write to is a server's: if others
+ * have, it was published, and is found by that. */
 static bool
 is_dead(const struct msqid_ds *ds)
 {
     const struct ipc_perm *p = &ds->msg_perm;
+    const uint32_t mark = (uint32_t)p->__key & 0xffff0000u;
 
-    if (((unsigned)p->__key & 0xffff0000u) != QUEUE_MARK ||
-        (p->mode & 0777) != 0600 ||
-        (p->uid != geteuid() && p->cuid != geteuid()))
+    if ((mark != QUEUE_MARK && mark != REQUESTS_MARK) ||
+        (p->uid != geteuid() && p->cuid != geteuid()) ||
+        ((p->mode & 0777) != 0600 && ds->msg_lspid != ds->msg_lrpid))
         return false;
     if (ds->msg_rtime == 0)
         return time(NULL) - ds->msg_ctime > UNSIGNED_LASTS;

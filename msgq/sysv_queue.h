@@ -9,16 +9,17 @@
  * Why not ftok(3)?  It makes a key out of 16 bits of an inode number and 16
  * others, so two files may well have the same one; and whoever computes it
  * first can make the queue first, and is then asked what the server should
- * have been asked.  IPC_PRIVATE makes a queue without a key: nobody can be
- * there before us, and only the server's user can write its id into this file.
+ * have been asked.  Nobody is asked for because of its key here: only the
+ * server's user can write its id into this file.
  *
- * A client's is found by its key, whose upper half is always the same, and the
- * lower half random: ipcs(1) shows who left it, and sweep() can tell it from
- * other programs' queues, also if its client was killed before anybody knew of
- * it.  (Who guesses the key gains nothing: the mode is 0600.)
+ * Each is found by its key, whose upper half is always the same, and the lower
+ * half random: ipcs(1) shows who left it, and sweep() can tell it from other
+ * programs' queues, also if its maker was killed before anybody knew of it.
+ * (Who guesses the key gains nothing by it: the mode says what one may do.)
  *
  *      $ ipcs -q
  *      key        msqid      owner      perms ...
+ *      0xeb1d04a1 3          ipclab     622        a server's
  *      0xeb1c93f0 4          alice      600        a client's, for replies
  */
 #ifndef MSGQ_SYSV_QUEUE_H
@@ -26,7 +27,8 @@
 
 #include "core/object.h"
 
-#define QUEUE_MARK 0xeb1c0000u /* the upper half of a reply queue's key */
+#define QUEUE_MARK    0xeb1c0000u /* the upper half of a reply queue's key */
+#define REQUESTS_MARK 0xeb1d0000u /* and of a server's */
 
 /* -- server ---------------------------------------------------------------- */
 
@@ -44,8 +46,8 @@ int queue_make_requests(const char *name, int mode, struct object_sysv *queue,
 /* Removes it, if it is still that one.  Whoever waits in it wakes with EIDRM. */
 void queue_remove(const struct object_sysv *queue);
 
-/* Removes every reply queue whose client is dead, if it was made by our user or
- * given to it.  1 = removed some, 0. */
+/* Removes every queue whose client, or server, is dead, if it was made by our user
+ * or given to it.  1 = removed some, 0. */
 int queue_sweep_dead(void);
 
 /* The same, and the endpoint file and the queue in it.  1 = removed something, 0,

@@ -55,6 +55,46 @@ START_TEST(a_reply_queue_that_nobody_knows_of_is_swept)
 }
 END_TEST
 
+/* As far as the queue for requests; what modes there are, see sysv.c. */
+static const int modes[] = {0600, 0622, 0666};
+
+static void
+make_requests(struct child *self, void *arg)
+{
+    const int *mode = arg;
+    struct queue_file file = {.held = -1};
+    struct object_sysv queue;
+    char where[ENDPOINT_SIZE];
+
+    ck_assert_int_eq(
+        endpoint_name(ipc_find("msgq/sysv-private"), run_dir, where), 0);
+    ck_assert_int_eq(queue_make_requests(where, *mode, &queue, &file), 0);
+    *made_id = queue.id;
+    unlink(where); /* it has not come so far */
+    child_step(self);
+}
+
+START_TEST(a_servers_queue_that_nobody_knows_of_is_swept)
+{
+    const struct ipc_mechanism *m = ipc_find("msgq/sysv-private");
+    int mode = modes[_i];
+    char where[ENDPOINT_SIZE];
+    struct msqid_ds ds;
+    struct child c;
+
+    made_id = shared(sizeof *made_id);
+    ck_assert_int_eq(endpoint_name(m, run_dir, where), 0);
+    child_start(&c, geteuid(), make_requests, &mode);
+    child_wait(&c);
+    ck_assert_int_eq(m->sweep(where), 0); /* it lives */
+    ck_assert_int_eq(msgctl(*made_id, IPC_STAT, &ds), 0);
+    ck_assert_int_eq(ds.msg_perm.mode & 0777, mode);
+    child_kill(&c);
+    ck_assert_int_eq(m->sweep(where), 1);
+    ck_assert_int_eq(msgctl(*made_id, IPC_STAT, &ds), -1);
+}
+END_TEST
+
 /* The same with a name; locked as long as it lives. */
 static mqd_t
 make_named(const char *name)
@@ -201,6 +241,9 @@ test_msgq_left(void)
     TCase *tc = test_case(s, "msgq/sysv-private");
 
     add_test_if(tc, need_sysv(), a_reply_queue_that_nobody_knows_of_is_swept);
+    for (int i = 0; i < 3; i++)
+        add_loop_test_if(tc, need_sysv(),
+                         a_servers_queue_that_nobody_knows_of_is_swept, i);
     tc = test_case(s, "msgq/posix");
     /* What is found is found in /dev/mqueue: that must be of this namespace. */
     add_test_if(tc, need_posix() != NULL ? need_posix() : need_mounts(),
