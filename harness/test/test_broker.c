@@ -3,7 +3,7 @@
  * what it does not, whoever speaks in the endpoint's place; and what is left to
  * code of a stranger's in either of them (what is not: test_drop.c).
  */
-#define _GNU_SOURCE /* SOCK_CLOEXEC, setresuid */
+#define _GNU_SOURCE /* SOCK_CLOEXEC, setresuid, memfd_create */
 #include "test/confined.h"
 
 #include "test/files.h"
@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -287,6 +288,33 @@ START_TEST(nobody_has_all_the_workers)
 }
 END_TEST
 
+/* -- claims -------------------------------------------------------------------- */
+
+/* Memory that this process has open, and what is only said to be. */
+START_TEST(many_claims_are_looked_at_in_one_request)
+{
+    struct object_claim claims[OBJECT_CLAIMS];
+    int fd = memfd_create("mine", MFD_CLOEXEC);
+    unsigned n;
+
+    ck_assert_int_ge(fd, 0);
+    for (n = 0; n < OBJECT_CLAIMS; n++)
+        claims[n] =
+            (struct object_claim){geteuid() + (n % 3 == 1), (uint32_t)getpid(),
+                                  n % 3 == 2 ? 999 : (uint32_t)fd};
+    begin_broker(files | 1u << BROKER_GLANCE);
+    ck_assert_uint_eq(object_glance_at_all(claims, n) & (BROKER_GLANCED - 1),
+                      0x09249249);
+    /* No worker is there, and no descriptor: who asks for more gets nothing. */
+    ck_assert_uint_eq(object_glance_at_all(claims, 2) & 7, 1);
+    end_broker();
+    begin_broker(files); /* one that may not be asked: all may be */
+    ck_assert_uint_eq(object_glance_at_all(claims, n), UINT32_MAX);
+    end_broker();
+    close(fd);
+}
+END_TEST
+
 /* -- what is left ---------------------------------------------------------------- */
 
 static char made[ENDPOINT_SIZE];
@@ -448,6 +476,7 @@ test_broker(void)
     add_test_if(tc, need_root(), the_broker_hears_nothing_that_is_no_request);
     add_test_if(tc, need_root(), a_file_is_read_with_the_rights_of_who_asks);
     add_test_if(tc, need_root(), nobody_has_all_the_workers);
+    add_test_if(tc, need_root(), many_claims_are_looked_at_in_one_request);
     for (size_t i = 0; i < sizeof left / sizeof *left; i++)
         add_loop_test_if(tc, need_namespaces(), what_is_left_it_can, (int)i);
     return s;
