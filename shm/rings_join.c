@@ -223,7 +223,7 @@ rings_look_around(struct rings_server *s)
         rings_disconnect(s, (unsigned)slot);
     s->turns = 0;
     n = registrar_take(&s->registrar, r, OBJECT_CLAIMS);
-    may_be = s->memory->places->glance(r, n);
+    may_be = n > 0 ? s->memory->places->glance(r, n) : 0;
     for (unsigned i = 0; i < n; i++)
         if (may_be >> i & 1)
             admit(s, &r[i]);

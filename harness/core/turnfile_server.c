@@ -225,7 +225,7 @@ look_around(struct turnfile_server *s, int64_t now)
 
     stall_look(&s->stall);
     n = registrar_take(&s->registrar, r, OBJECT_CLAIMS);
-    may_be = s->kind->memory->glance(r, n);
+    may_be = n > 0 ? s->kind->memory->glance(r, n) : 0;
     for (unsigned i = 0; i < n; i++)
         if (may_be >> i & 1)
             admit(s, &r[i]);
