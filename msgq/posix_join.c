@@ -113,9 +113,9 @@ admit(struct server *s, const struct registration *r)
     return true;
 }
 
-/* Between two messages: each costs a process of the broker's, and every ring in the
- * queue is a turn.  Sixteen of them for each of ten rings kept a request behind
- * them waiting for 200 ms. */
+/* Between two messages: each costs a process of the broker's, and every ring in
+ * the queue is a turn.  Sixteen of them for each of ten rings kept a request
+ * behind them waiting for 200 ms. */
 #define NEWCOMERS_A_TURN 3
 
 void

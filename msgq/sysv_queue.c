@@ -197,9 +197,9 @@ queue_make_replies(uid_t server)
 
 #define UNSIGNED_LASTS 10 /* s: nobody takes that long to sign */
 
-/* A queue of ours, and nobody there whose it was?  Pid 0: it is in a pid namespace
- * where we cannot look.  One that others may write to is a server's: if others
- * have, it was published, and is found by that. */
+/* A queue of ours, and nobody there whose it was?  Pid 0: it is in a pid
+ * namespace where we cannot look.  One that others may write to is a server's:
+ * if others have, it was published, and is found by that. */
 static bool
 is_dead(const struct msqid_ds *ds)
 {

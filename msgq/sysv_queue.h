@@ -46,8 +46,8 @@ int queue_make_requests(const char *name, int mode, struct object_sysv *queue,
 /* Removes it, if it is still that one.  Whoever waits in it wakes with EIDRM. */
 void queue_remove(const struct object_sysv *queue);
 
-/* Removes every queue whose client, or server, is dead, if it was made by our user
- * or given to it.  1 = removed some, 0. */
+/* Removes every queue whose client, or server, is dead, if it was made by our
+ * user or given to it.  1 = removed some, 0. */
 int queue_sweep_dead(void);
 
 /* The same, and the endpoint file and the queue in it.  1 = removed something, 0,

@@ -182,8 +182,8 @@ hold_at(int dir, const char *name, uid_t uid)
     return err;
 }
 
-/* In Linux a directory of a tmpfs, shm_overview(7): all that holds of files there
- * holds of shared memory. */
+/* In Linux a directory of a tmpfs, shm_overview(7): all that holds of files
+ * there holds of shared memory. */
 static int
 hold_shm(const char *name, uid_t uid)
 {
@@ -212,8 +212,8 @@ hold(enum object_space space, int dir, const char *name, uid_t uid)
     return -EINVAL;
 }
 
-/* O_NONBLOCK: a FIFO that nobody reads is ENXIO, a lease EWOULDBLOCK, instead of
- * waiting for ever. */
+/* O_NONBLOCK: a FIFO that nobody reads is ENXIO, a lease EWOULDBLOCK, instead
+ * of waiting for ever. */
 static int
 open_held(int held, int flags)
 {

@@ -63,8 +63,9 @@ int object_glance(enum object_space space, int dir, const char *name,
                   uid_t uid);
 
 /* The same for several in OBJECT_PROC_FD, at which only few may look: bit i of
- * the result is 0 if the i-th is surely not that user's.  At most OBJECT_CLAIMS.
- * Asks object_glancer; NULL: nobody is there to ask, and all may be. */
+ * the result is 0 if the i-th is surely not that user's.  At most
+ * OBJECT_CLAIMS.  Asks object_glancer; NULL: nobody is there to ask, and all
+ * may be. */
 #define OBJECT_CLAIMS 30
 struct object_claim {
     uint32_t uid, pid, fd;

@@ -62,8 +62,8 @@ enum broker_what {
     BROKER_PORT,
     /* Names the host path, in the UTS namespace of the server. */
     BROKER_HOSTNAME,
-    /* Looks at count claims, struct object_claim, in path, and has no worker: the
-     * receipt says GLANCED and the bits of object_glance_at_all(). */
+    /* Looks at count claims, struct object_claim, in path, and has no worker:
+     * the receipt says GLANCED and the bits of object_glance_at_all(). */
     BROKER_GLANCE,
     BROKER_KINDS,
     /* Not a request: BROKER_OBJECT also in OBJECT_PROC_FD. */

@@ -288,7 +288,7 @@ START_TEST(nobody_has_all_the_workers)
 }
 END_TEST
 
-/* -- claims -------------------------------------------------------------------- */
+/* -- claims --------------------------------------------------------------- */
 
 /* Memory that this process has open, and what is only said to be. */
 START_TEST(many_claims_are_looked_at_in_one_request)

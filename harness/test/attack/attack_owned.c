@@ -93,7 +93,7 @@ borrows_a_group(bool naive)
     return l->gid == WEB;
 }
 
-/* -- 181: the lock of his file ---------------------------------------------- */
+/* -- 181: the lock of his file -------------------------------------------- */
 
 #define OFTEN 5 /* more than a user may be at fault */
 
@@ -156,7 +156,7 @@ keeps_his_file_locked(bool naive)
     return b->in == OFTEN;
 }
 
-/* -- 183, 184: the names of the last server --------------------------------- */
+/* -- 183, 184: the names of the last server ------------------------------- */
 
 struct squat {
     char name[ENDPOINT_SIZE];

@@ -32,7 +32,7 @@
 
 #define CROWD 8 /* clients at a time */
 
-/* What has been done; in memory that all share, a line for each of the crowd. */
+/* What has been done; in memory that all share, one for each of the crowd. */
 struct tally {
     uint64_t frames;  /* that the mechanism has taken */
     uint64_t changes; /* of objects, and nonsense that was written */

@@ -214,8 +214,8 @@ remove_segment(void)
 
 /* -- where clients come in ------------------------------------------------- */
 
-/* Where all clients are the server's own user it could write the file that tells
- * where the server is. */
+/* Where all clients are the server's own user it could write the file that
+ * tells where the server is. */
 static bool
 is_no_file(int fd)
 {

@@ -1,6 +1,6 @@
 /*
- * siege.c - how long does another user's hello take while one user does all that
- * it can to a server?  A measurement, not a test (../siege.sh).
+ * siege.c - how long does another user's hello take while one user does all
+ * that it can to a server?  A measurement, not a test (../siege.sh).
  *
  *      besiegers   four processes of uid 10001, each doing one thing, again and
  *                  again, as fast as they can
@@ -184,7 +184,7 @@ static const struct manner {
 };
 #define MANNERS (sizeof manners / sizeof *manners)
 
-/* -- the siege -------------------------------------------------------------- */
+/* -- the siege ------------------------------------------------------------ */
 
 /* One who has spoilt its own memory ends, and another one takes its place. */
 _Noreturn static void
@@ -244,7 +244,7 @@ end_siege(const pid_t besiegers[BESIEGERS])
         }
 }
 
-/* -- the newcomer ----------------------------------------------------------- */
+/* -- the newcomer --------------------------------------------------------- */
 
 struct times {
     struct host *h;
@@ -300,7 +300,7 @@ ms(int64_t ns)
     return (double)ns / (double)NS_PER_MS;
 }
 
-/* -- one manner, and all ----------------------------------------------------- */
+/* -- one manner, and all -------------------------------------------------- */
 
 static void
 start(struct host *h, const struct ipc_mechanism *m)
