@@ -38,9 +38,10 @@ for program in "$ATTACK" "$IPCLAB_BIN/ipcd"; do
 done
 if [ $# -eq 0 ]; then
     # What `ipcbench list` has: a name, and below it "can: ...".
-    set -- $("$(dirname "$ATTACK")/ipcbench" list | awk \
-        '/^[^ ]+\/[^ ]+$/ { name = $1 }
-         $1 == "can:" && !/spawned|inprocess/ { print name }')
+    mapfile -t daemons < <("$(dirname "$ATTACK")/ipcbench" list | awk '
+        /^[^ ]+\/[^ ]+$/ { name = $1 }
+        $1 == "can:" && !/spawned|inprocess/ { print name }')
+    set -- "${daemons[@]}"
 fi
 failed=0
 for mechanism; do
