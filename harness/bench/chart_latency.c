@@ -21,8 +21,10 @@ measured(const struct chart *c, const char *mechanism, size_t placement)
     return l != NULL && l->used > 0 ? l : NULL;
 }
 
-/* What a row is sorted by: the first placement that was measured.  INFINITY
- * sends those without any to the end. */
+/* What a row is sorted by: its time at the first placement that was measured,
+ * which is what stands beside it.  Not line.rank: that is a ratio at one placement
+ * and a time at another, where the floor was not steady, and a chart has rows of
+ * both.  INFINITY sends those without any to the end. */
 static double
 rank(const struct chart *c, const char *mechanism)
 {
@@ -30,7 +32,7 @@ rank(const struct chart *c, const char *mechanism)
         const struct line *l = measured(c, mechanism, i);
 
         if (l != NULL)
-            return l->rank;
+            return l->p50_ns;
     }
     return INFINITY;
 }

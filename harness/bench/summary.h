@@ -38,7 +38,7 @@ struct line {
     /* ---- derived from several cells: summary_derive.c ---- */
     double p999_ns; /* of all rounds together, where there are enough */
     double fairness, predicted; /* clients: Jain; messages/s by the model */
-    double rank; /* round trips: what they are sorted by, small is fast */
+    double rank; /* round trips: their order at one placement, small is fast */
     double client_calls, server_calls, copied; /* round trips of 64 bytes */
     char calls[240];
     /* there, too: t(n) = fit_ns + 2 n / fit_bytes_per_second over the sizes,

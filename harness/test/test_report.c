@@ -11,6 +11,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 Suite *test_report(void);
@@ -84,8 +85,6 @@ START_TEST(what_a_run_says_is_text_on_the_page_and_nothing_else)
 }
 END_TEST
 
-/* -- suite ----------------------------------------------------------------- */
-
 /* -- the order of its rows ------------------------------------------------- */
 
 static struct line
@@ -142,6 +141,57 @@ START_TEST(rows_are_in_order_of_the_ratio_where_the_floor_is_steady)
 }
 END_TEST
 
+/* -- charts ---------------------------------------------------------------- */
+
+static const char *
+need_gnuplot(void)
+{
+    return system("command -v gnuplot >/dev/null") == 0
+               ? NULL
+               : "needs gnuplot, which draws the charts";
+}
+
+/* A round of a round trip of 64 bytes. */
+static struct row
+round_trip(const char *mechanism, const char *placement, long round, double p50)
+{
+    struct recipe how = usual;
+    struct row r;
+
+    how.placement = placement;
+    r = made_up(&how, mechanism, ROW_RTT, round);
+    r.p50_ns = r.p99_ns = p50;
+    return r;
+}
+
+/* "spins" was measured where it is 200 ns against a floor that jumps between 5
+ * and 50 us, "sleeps" where it is 6 us against one of 5 us: neither the 200 nor
+ * the 6 may be taken for a ratio. */
+START_TEST(the_fastest_is_on_top_of_the_chart_wherever_it_was_measured)
+{
+    struct row rows[12];
+    char dir[RECORD_PATH], path[RECORD_PATH];
+    const char *chart, *fast, *slow;
+
+    for (int i = 0; i < 3; i++) {
+        rows[i] = round_trip(FLOOR_PIPE, "one-cpu", i + 1, 5000);
+        rows[i + 3] = round_trip("made-up/sleeps", "one-cpu", i + 1, 6000);
+        rows[i + 6] = round_trip(FLOOR_PIPE, "two-cpu", i + 1,
+                                 i % 2 == 0 ? 5000 : 50000);
+        rows[i + 9] = round_trip("made-up/spins", "two-cpu", i + 1, 200);
+    }
+    write_rows(rows, 12, dir);
+    report(dir);
+    ck_assert_int_eq(record_path(dir, "latency.svg", path), 0);
+    chart = file_text(path);
+    fast = strstr(chart, ">made-up/spins<");
+    slow = strstr(chart, ">made-up/sleeps<");
+    ck_assert(fast != NULL && slow != NULL);
+    ck_assert_msg(fast < slow, "the slower one stands above the faster one");
+    remove_results();
+}
+END_TEST
+
 /* The last of them is larger than that, and must not be taken for 4 KiB. */
 START_TEST(the_4_kib_column_is_about_4_kib)
 {
@@ -171,6 +221,8 @@ START_TEST(the_4_kib_column_is_about_4_kib)
 }
 END_TEST
 
+/* -- suite ----------------------------------------------------------------- */
+
 Suite *
 test_report(void)
 {
@@ -183,5 +235,7 @@ test_report(void)
     tcase_add_test(tc,
                    rows_are_in_order_of_the_ratio_where_the_floor_is_steady);
     tcase_add_test(tc, the_4_kib_column_is_about_4_kib);
+    add_test_if(tc, need_gnuplot(),
+                the_fastest_is_on_top_of_the_chart_wherever_it_was_measured);
     return s;
 }
