@@ -76,7 +76,7 @@ BIN   := $(patsubst %.c,$O/%,$(notdir $(PROGRAMS)))
 ATTACKS := $O/ipcattack $O/naive/ipcattack $O/naive/ipcd
 OBJ   := $(patsubst %.c,$O/%.o,$(SRC) $(TESTS) $(CHECK_SRC) \
          $(PROGRAMS)) \
-         $O/registry.o $O/suites.o
+         $O/registry.o $O/shown.o $O/suites.o
 DEPS  := $(filter deps,$(MAKECMDGOALS))
 # Without Check there are no tests, and everything else.
 HAS_CHECK := $(or $(DEPS),$(shell $(PKG_CONFIG) --exists check 2>/dev/null && echo yes))
@@ -119,7 +119,7 @@ $O/naive/%.o: %.c $O/how | need
 	@mkdir -p $(@D)
 	@$(COMPILE) -DIPC_NAIVE -c -o $@ $<
 
-$(LIB): $(SRC:%.c=$O/%.o) $O/registry.o
+$(LIB): $(SRC:%.c=$O/%.o) $O/registry.o $O/shown.o
 	@rm -f $@ && $(AR) rcs $@ $^
 $O/%.o: %.c $O/how | need
 	@mkdir -p $(@D)
@@ -149,6 +149,18 @@ $O/suites.c: Makefile $(wildcard */module.mk) $(sort $(dir $(TESTS)))
 	   echo 'Suite *(*const suites[])(void) = {'; \
 	   printf '    %s,\n' $(basename $(notdir $(TESTS))); \
 	   echo '    NULL,'; echo '};'; } > $@
+# What is shown is data, which a program carries along: line by line, as C.
+SHOWN := $(wildcard harness/bench/plot/*.gp)
+$O/shown.c: Makefile $(SHOWN) $(sort $(dir $(SHOWN)))
+	@mkdir -p $(@D)
+	@{ echo '/* Written by make from $(sort $(dir $(SHOWN))). */'; \
+	   echo '#include "bench/shown.h"'; echo; \
+	   echo 'const struct shown shown[] = {'; \
+	   for f in $(SHOWN); do \
+	       echo "    {\"$${f##*/}\", (const char *const[]){"; \
+	       sed 's/[\\"]/\\&/g; s/.*/        "&\\n",/' $$f; \
+	       echo '        NULL}},'; done; \
+	   echo '    {.name = NULL},'; echo '};'; } > $@
 -include $(OBJ:.o=.d) $(ATTACK:.o=.d) $(NAIVE:.o=.d) \
          $O/naive/harness/server/ipcd.d
 

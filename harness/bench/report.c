@@ -1,6 +1,7 @@
 /* report.c - tables and charts of a run, from its directory alone. */
 #include "bench/report.h"
 
+#include "bench/distribution.h"
 #include "bench/html.h"
 
 #include <errno.h>
@@ -31,13 +32,13 @@ report_heading(const char *dir, char heading[256], char date[64])
 }
 
 static void
-draw(const struct summary *s, const struct distributions *d, const char *dir)
+draw(const struct summary *s, const char *dir)
 {
     char heading[256], date[64];
     int err;
 
     report_heading(dir, heading, date);
-    err = charts_draw(s, d, dir, heading, date);
+    err = charts_draw(s, dir, heading, date);
     if (err == -ENOENT)
         printf("\nNo charts: there is no gnuplot here (`make deps` installs "
                "it, `ipcbench report %s`\nthen draws them)\n",
@@ -117,7 +118,7 @@ report(const char *dir, bool fresh)
         status = unwritten(dir, "percentiles.csv", fresh,
                            distributions_write_grid(&d, dir));
     if (status == EX_OK)
-        draw(&s, &d, dir);
+        draw(&s, dir);
     if (status == EX_OK)
         status = unwritten(dir, "report.html", fresh,
                            html_write(&s, dir, incomplete));

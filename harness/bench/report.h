@@ -4,7 +4,6 @@
 #ifndef REPORT_H
 #define REPORT_H
 
-#include "bench/distribution.h"
 #include "bench/summary.h"
 
 #include <stdbool.h>
@@ -26,9 +25,9 @@ int report_unreadable(const char *dir, int err, unsigned line);
 /* The tables, at most 100 columns wide. */
 void report_tables(const struct summary *s, FILE *f);
 
-/* The charts, as SVG and PNG.  heading and date go into the small print.  0,
- * or -errno of what stopped it; -ENOENT: there is no gnuplot. */
-int charts_draw(const struct summary *s, const struct distributions *d,
-                const char *dir, const char *heading, const char *date);
+/* The charts, as SVG and PNG, of the files in dir.  heading and date go into the
+ * small print.  0, or -errno of what stopped it; -ENOENT: there is no gnuplot. */
+int charts_draw(const struct summary *s, const char *dir, const char *heading,
+                const char *date);
 
 #endif

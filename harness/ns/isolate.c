@@ -6,14 +6,18 @@
  *          isolate.csv       one line per cell
  *          isolate.svg .png  the chart
  */
+#define _GNU_SOURCE /* gmtime_r */
 #include "ns/isolate.h"
 
+#include "bench/charts.h"
+#include "bench/machine.h"
 #include "bench/record.h"
 #include "ns/spaces.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 
 /* -- the directory --------------------------------------------------------- */
 
@@ -32,6 +36,25 @@ put_tables(const void *x, FILE *f)
 }
 
 static int
+draw(const char *dir)
+{
+    char machine[200], text[300], date[32];
+    const struct chart c = {.name = "isolate",
+                            .script = "isolate.gp",
+                            .reads = "isolate.csv",
+                            .baselines = "",
+                            .small_print = text};
+    time_t now = time(NULL);
+    struct tm utc;
+
+    gmtime_r(&now, &utc);
+    strftime(date, sizeof date, "%Y-%m-%d", &utc);
+    machine_line(machine, sizeof machine);
+    snprintf(text, sizeof text, "%s   %s", machine, date);
+    return chart_draw(&c, dir);
+}
+
+static int
 save(const struct isolate_matrix *x, const char *out)
 {
     char dir[RECORD_PATH] = "";
@@ -43,7 +66,7 @@ save(const struct isolate_matrix *x, const char *out)
     if (err == 0)
         err = record_file(dir, "isolate.txt", put_tables, x);
     if (err == 0)
-        chart = isolate_chart(x, dir);
+        chart = draw(dir);
     if (err != 0)
         fprintf(stderr, "ipcbench: cannot write the results to %s: %s\n",
                 *dir != '\0' ? dir : out, strerror(-err));

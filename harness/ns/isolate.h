@@ -144,15 +144,12 @@ bool isolate_expect(struct isolate_cell *c);
 bool isolate_same(const struct isolate_outcome *a,
                   const struct isolate_outcome *b);
 
-/* -- report (isolate_report.c, isolate_chart.c) ---------------------------- */
+/* -- report (isolate_report.c) --------------------------------------------- */
 
 /* "yes", "uid", "ENOENT": at most 8 characters. */
 const char *isolate_word(const struct isolate_outcome *o);
 
 void isolate_tables(const struct isolate_matrix *x, FILE *f);
 void isolate_csv(const struct isolate_matrix *x, FILE *f);
-
-/* isolate.svg and isolate.png in dir.  -ENOENT: there is no gnuplot. */
-int isolate_chart(const struct isolate_matrix *x, const char *dir);
 
 #endif

@@ -176,8 +176,8 @@ START_TEST(the_fastest_is_on_top_of_the_chart_wherever_it_was_measured)
     for (int i = 0; i < 3; i++) {
         rows[i] = round_trip(FLOOR_PIPE, "one-cpu", i + 1, 5000);
         rows[i + 3] = round_trip("made-up/sleeps", "one-cpu", i + 1, 6000);
-        rows[i + 6] = round_trip(FLOOR_PIPE, "two-cpu", i + 1,
-                                 i % 2 == 0 ? 5000 : 50000);
+        rows[i + 6] =
+            round_trip(FLOOR_PIPE, "two-cpu", i + 1, i % 2 == 0 ? 5000 : 50000);
         rows[i + 9] = round_trip("made-up/spins", "two-cpu", i + 1, 200);
     }
     write_rows(rows, 12, dir);

@@ -1,0 +1,102 @@
+# latency.gp - the dot plot: one row per mechanism, the fastest on top, one
+# marker per placement, its interval as a bar, the floor as a dashed line.
+
+eval find_placements
+stats 'summary.csv' using (name('rtt')) nooutput
+if (names eq '') { exit }
+n = words(names)
+k = words(placements)
+
+# Round trips of 64 bytes; and those at placement p.
+trip(size) = is('rtt') && column('size') == size
+trip_at(p) = trip(64) && strcol('placement') eq p
+us(member) = column(member) / 1e3
+
+# -- what there is to see ------------------------------------------------------
+
+# Times by name and placement, floors by placement, in us.  A row is sorted by
+# its time at the first placement that was measured, which is what stands beside
+# it.
+array time[n * k]
+array floor[k]
+array key[n]
+do for [i = 1:n * k] { time[i] = NaN }
+do for [j = 1:k] { floor[j] = NaN }
+do for [i = 1:n] { key[i] = unknown }
+keep(m, j) = has(names, m) ? (time[n * (j - 1) + at(names, m)] = us('p50_ns'), \
+                              key[at(names, m)] = us('p50_ns')) \
+             : m eq 'floor/pipe' ? floor[j] = us('p50_ns') : 0
+do for [j = k:1:-1] {
+    stats 'summary.csv' using (trip_at(word(placements, j)) \
+                               ? (keep(strcol('mechanism'), j), 0) : 0) nooutput
+}
+unsorted = names
+eval sort
+time_of(m, j) = time[n * (j - 1) + at(unsorted, m)]
+
+# From the fastest to the slowest, intervals included; and how many rounds.
+low = unknown
+high = 0
+rounds = 0
+limits(l) = (low = min(low, us('p50_lo_ns')), high = max(high, us('p50_hi_ns')), \
+            rounds = max(rounds, column('used') + column('failed') + \
+                         (strcol('status') eq 'ok' ? column('rejected') : 0)), 0)
+stats 'summary.csv' using (trip(64) ? limits(0) : 0) nooutput
+
+# -- the frame -----------------------------------------------------------------
+
+top = 60 + 18 * k
+bottom = 75 + small
+rows = max(n, 3) # one row has no room for its own frame
+width = 900
+height = top + 26 * rows + bottom
+title = sprintf('Round trip of 64 bytes: median of %d rounds, and the bar its 95 %% interval', rounds)
+eval begin
+set key at screen 0.4, screen 1 - 30.0 / height center top Left reverse vertical maxrows k
+set logscale x
+set xlabel 'logarithmic scale; further left is faster'
+set grid xtics ytics linetype 1 linecolor '#e0e0e0'
+set border 1
+set tics nomirror
+set bmargin at screen 1.0 * bottom / height
+set tmargin at screen 1 - 1.0 * top / height
+set rmargin at screen 0.965 - 0.07 * k
+set xtics 1e-12, 10
+set format x '%.0s %cs'
+unset mxtics
+if (high > 0) { set xrange [low / 1.5e6:high * 1.5 / 1e6] }
+set yrange [rows - 0.5:-0.5]
+set ytics scale 0 ()
+do for [i = 1:n] { set ytics add (label(word(names, i)) i - 1) }
+
+# The medians once more, as numbers, in a column for each placement to the right
+# of the frame.
+digits(us) = us < 1 ? '%.3f' : us < 10 ? '%.2f' : us < 100 ? '%.1f' : '%.0f'
+set label 'median, us' at graph 1.02, graph 1 offset 0, 1.8
+do for [j = 1:k] {
+    s = style(word(placements, j))
+    x = 1.0 + 0.1 * j
+    set label '' at graph x - 0.02, graph 1 offset 0, 1 \
+        point pointtype shape(s) pointsize 1.1 linecolor rgb colour(s)
+    do for [i = 1:n] {
+        us = time_of(word(names, i), j)
+        if (us == us) {
+            set label sprintf(digits(us), us) at graph x, first i - 1 right textcolor rgb colour(s)
+        }
+    }
+    if (floor[j] == floor[j]) {
+        set arrow from first floor[j] / 1e6, graph 0 to first floor[j] / 1e6, graph 1 \
+            nohead dashtype j + 1 linewidth 1.5 linecolor rgb colour(s) back
+    }
+}
+
+# Side by side within the row, or equal ones would hide each other.
+row(j) = at(names, strcol('mechanism')) - 1.18 + 0.36 * (j - 0.5) / k
+shown(j) = trip_at(word(placements, j)) && has(names, strcol('mechanism'))
+plot for [j = 1:k] 'summary.csv' using (shown(j) ? us('p50_ns') / 1e6 : NaN):(row(j)) \
+         :(us('p50_lo_ns') / 1e6):(us('p50_hi_ns') / 1e6) with xerrorbars \
+         pointtype shape(style(word(placements, j))) pointsize 1.1 linewidth 1.5 \
+         linecolor rgb colour(style(word(placements, j))) title word(placements, j), \
+     for [j = 1:k] NaN with lines dashtype j + 1 linewidth 1.5 \
+         linecolor rgb colour(style(word(placements, j))) \
+         title floor[j] == floor[j] ? word(placements, j).' floor: a bare pipe' : ''

@@ -1,0 +1,121 @@
+# style.gp - what the charts have in common; it is read before each of them.
+#
+#   cd results/latest
+#   cat PLOT/style.gp PLOT/latency.gp |
+#       gnuplot -c /dev/stdin CHART svg|png BASELINES SMALL-PRINT
+#
+# draws CHART.svg of the files in the directory, as `ipcbench report` does.
+# BASELINES are the mechanisms, by name, whose two sides are one process;
+# SMALL-PRINT stands below the chart, line by line: why what is missing was not
+# measured; and the machine.
+#
+# A script goes over summary.csv to find what it shows, in lists of words; sets
+# width and height in pixels, and title; and begins (`eval begin`).  All values
+# are in the units of the axes: seconds, bytes, bytes per second.
+
+chart = ARG1
+png = ARG2 eq 'png'
+baselines = ARG3
+small_print = ARG4
+
+set datafile separator comma
+set datafile columnheaders
+set datafile missing NaN
+
+# -- colours and shapes --------------------------------------------------------
+
+# Okabe and Ito's, which the colour-blind tell apart; and whatever differs in
+# colour differs in shape, too (all of gnuplot's: its command `test`).
+colours = '#0072B2 #D55E00 #009E73 #CC79A7 #E69F00 #56B4E9 #000000'
+black = '#000000'
+grey = '#555555' # words within a panel
+pale = '#d0d0d0' # the others' curves
+shapes = '7 9 5 13 11 15'
+colour(i) = word(colours, (i - 1) % 7 + 1)
+shape(i) = int(word(shapes, (i - 1) % 6 + 1))
+
+# A placement looks the same in all charts; the steadiest comes first.
+known = 'one-cpu two-cpu-awake two-cpu free'
+style(p) = has(known, p) ? at(known, p) : words(known) + 1
+
+# -- lists of words ------------------------------------------------------------
+
+has(list, w) = strstrt(' '.list.' ', ' '.w.' ') > 0
+with(list, w) = w eq '' || has(list, w) ? list : list.' '.w
+at(list, w) = words(substr(' '.list.' ', 1, strstrt(' '.list.' ', ' '.w.' '))) + 1
+
+# names, the smallest key[] first
+sort = "sorted = ''; \
+do for [i = 1:words(names)] { \
+    least = 1; \
+    do for [j = 2:words(names)] { if (key[j] < key[least]) { least = j } }; \
+    sorted = with(sorted, word(names, least)); \
+    key[least] = 2e300 \
+}; \
+names = sorted"
+unknown = 1e300 # the key of what comes last
+
+min(a, b) = b < a ? b : a
+max(a, b) = b > a ? b : a
+
+# -- what was measured ---------------------------------------------------------
+
+is_floor(m) = m[1:6] eq 'floor/'
+label(m) = m.(has(baselines, m) ? ' (baseline)' : '')
+
+# Is this line of summary.csv of that kind, and not the second of the A/A pair?
+is(k) = strcol('kind') eq k && column('used') > 0 && column('copy') == 0
+
+# `stats` goes over the lines: what it is given is only looked at for what it
+# does on the way.
+seen = ''
+see(p) = (seen = with(seen, p), 0)
+find_placements = "\
+stats 'summary.csv' using (see(strcol('placement'))) nooutput; \
+placements = ''; \
+do for [p in known.' '.seen] { if (has(seen, p)) { placements = with(placements, p) } }"
+
+# All that something of kind k was measured of.
+names = ''
+name(k) = (strcol('kind') eq k && column('used') > 0 && \
+           !is_floor(strcol('mechanism')) \
+           ? names = with(names, strcol('mechanism')) : 0, 0)
+
+# -- the file ------------------------------------------------------------------
+
+# Pixels that the small print takes, beside its last line.
+small = 0
+rest = small_print
+while (strstrt(rest, "\n") > 0) {
+    small = small + 15
+    rest = substr(rest, strstrt(rest, "\n") + 1, strlen(rest))
+}
+
+points = png ? 10 : 13 # of the letters
+begin = "\
+if (png) { \
+    set terminal pngcairo size width,height font sprintf('Sans,%g', points) background 'white' noenhanced \
+} else { \
+    set terminal svg size width,height font sprintf('sans-serif,%g', points) background 'white' noenhanced \
+}; \
+set output chart.(png ? '.png' : '.svg'); \
+set label title at screen 0.5, screen 1 offset character 0, -1.2 center; \
+rest = small_print; \
+y = small + 8; \
+while (rest ne '') { \
+    cut = strstrt(rest, \"\\n\") > 0 ? strstrt(rest, \"\\n\") : strlen(rest) + 1; \
+    set label substr(rest, 1, cut - 1) at screen 0.01, screen 1.0 * y / height \
+        left font (png ? ',8' : ',10') textcolor rgb '#666666'; \
+    rest = substr(rest, cut + 1, strlen(rest)); \
+    y = y - 15 \
+}"
+
+# -- several panels ------------------------------------------------------------
+
+# The last panel of a multiplot has no axes: it is the key of all.
+key_panel = "\
+set title ''; \
+unset border; \
+unset tics; \
+unset grid; \
+set key inside center center Left reverse"
