@@ -150,7 +150,7 @@ $O/suites.c: Makefile $(wildcard */module.mk) $(sort $(dir $(TESTS)))
 	   printf '    %s,\n' $(basename $(notdir $(TESTS))); \
 	   echo '    NULL,'; echo '};'; } > $@
 # What is shown is data, which a program carries along: line by line, as C.
-SHOWN := $(wildcard harness/bench/plot/*.gp)
+SHOWN := $(wildcard harness/bench/plot/*.gp harness/bench/page/*)
 $O/shown.c: Makefile $(SHOWN) $(sort $(dir $(SHOWN)))
 	@mkdir -p $(@D)
 	@{ echo '/* Written by make from $(sort $(dir $(SHOWN))). */'; \

@@ -21,6 +21,26 @@ grid_row(struct grid *g, const char *name)
     return r;
 }
 
+void
+grid_absent(struct grid *g, const struct summary *s, const char *kind,
+            long size)
+{
+    struct names all;
+
+    summary_mechanisms(s, &all);
+    for (size_t i = 0; i < all.n; i++) {
+        const char *why =
+            summary_why_not(s, all.name[i], g->placement, kind, size);
+        struct grid_row *r;
+
+        if (why == NULL)
+            continue;
+        r = grid_row(g, all.name[i]);
+        r->absent = true;
+        snprintf(r->why, sizeof r->why, "%s", why);
+    }
+}
+
 const char *
 grid_number(double v, char buf[GRID_CELL])
 {
@@ -62,67 +82,100 @@ name_width(const struct grid *g)
     return width;
 }
 
+/* A cell, or a head, in its column. */
+static void
+put_cell(const struct grid *g, size_t column, const char *text, FILE *f)
+{
+    if (!g->wide[column])
+        fprintf(f, "  %*s", (int)column_width(g, column), text);
+}
+
+static void
+put_row(const struct grid *g, const struct grid_row *r, int names, FILE *f)
+{
+    fprintf(f, "%-*s", names, r->name);
+    if (r->absent) {
+        fprintf(f, "  -  %.*s\n", WIDTH - names - 5, r->why);
+        return;
+    }
+    for (size_t c = 0; g->head[c] != NULL; c++)
+        put_cell(g, c, r->cell[c], f);
+    fputc('\n', f);
+    if (r->why[0] != '\0') {
+        fprintf(f, "%*s", INDENT, "");
+        wrap(f, r->why, INDENT, WIDTH);
+    }
+}
+
 void
 grid_text(const struct grid *g, FILE *f)
 {
     int names = (int)name_width(g);
 
-    fprintf(f, "\n%s%s%s\n%-*s", g->title, g->placement != NULL ? ", " : "",
-            g->placement != NULL ? g->placement : "", names, "");
+    fprintf(f, "\n%s, %s%s%s\n%-*s", g->title, g->placement,
+            g->unit[0] != '\0' ? ": " : "", g->unit, names, "");
     for (size_t c = 0; g->head[c] != NULL; c++)
-        fprintf(f, "  %*s", (int)column_width(g, c), g->head[c]);
+        put_cell(g, c, g->head[c], f);
     fputc('\n', f);
-    for (size_t i = 0; i < g->rows; i++) {
-        const struct grid_row *r = &g->row[i];
-
-        fprintf(f, "%-*s", names, r->name);
-        for (size_t c = 0; g->head[c] != NULL; c++)
-            fprintf(f, "  %*s", (int)column_width(g, c), r->cell[c]);
-        fputc('\n', f);
-        if (r->why[0] != '\0') {
-            fprintf(f, "%*s", INDENT, "");
-            wrap(f, r->why, INDENT, WIDTH);
-        }
-    }
+    for (size_t i = 0; i < g->rows; i++)
+        put_row(g, &g->row[i], names, f);
     if (g->note != NULL)
         wrap(f, g->note, 0, WIDTH);
 }
 
 /* -- HTML ------------------------------------------------------------------ */
 
+/* Title, placement (in words): unit */
+static void
+html_title(const struct grid *g, FILE *f)
+{
+    fputs("<h3>", f);
+    html_text(f, g->title);
+    fputs(", ", f);
+    html_text(f, g->placement);
+    if (g->says != NULL) {
+        fputs(" (", f);
+        html_text(f, g->says);
+        fputc(')', f);
+    }
+    fputs(g->unit[0] != '\0' ? ": " : "", f);
+    html_text(f, g->unit);
+    fputs("</h3>\n", f);
+    if (g->note != NULL)
+        html_element(f, "p class=\"small\"", "p", g->note);
+}
+
+static void
+html_row(const struct grid_row *r, int columns, FILE *f)
+{
+    fputs(strncmp(r->name, "floor/", 6) == 0 ? "<tr class=\"floor\">" : "<tr>",
+          f);
+    html_element(f, "th scope=\"row\"", "th", r->name);
+    for (int c = 0; c < columns && !r->absent; c++)
+        html_element(f, "td", "td", r->cell[c]);
+    if (r->why[0] != '\0') {
+        fputs(r->absent ? "" : "</tr>\n<tr>", f);
+        fprintf(f, "<td class=\"why\" colspan=\"%d\">",
+                columns + (r->absent ? 0 : 1));
+        html_text(f, r->why);
+        fputs("</td>", f);
+    }
+    fputs("</tr>\n", f);
+}
+
 void
 grid_html(const struct grid *g, FILE *f)
 {
     int columns = 0;
 
-    fputs("<h3>", f);
-    html_text(f, g->title);
-    if (g->placement != NULL) {
-        fputs(", ", f);
-        html_text(f, g->placement);
-    }
-    fputs("</h3>\n", f);
-    if (g->note != NULL)
-        html_element(f, "p class=\"small\"", "p", g->note);
+    html_title(g, f);
     fputs("<div class=\"wide\" tabindex=\"0\"><table class=\"numbers\">\n"
           "<thead><tr><th></th>",
           f);
     for (; g->head[columns] != NULL; columns++)
         html_element(f, "th", "th", g->head[columns]);
     fputs("</tr></thead>\n<tbody>\n", f);
-    for (size_t i = 0; i < g->rows; i++) {
-        const struct grid_row *r = &g->row[i];
-
-        fputs("<tr>", f);
-        html_element(f, "th scope=\"row\"", "th", r->name);
-        for (int c = 0; c < columns; c++)
-            html_element(f, "td", "td", r->cell[c]);
-        fputs("</tr>\n", f);
-        if (r->why[0] == '\0')
-            continue;
-        fprintf(f, "<tr><td class=\"why\" colspan=\"%d\">", columns + 1);
-        html_text(f, r->why);
-        fputs("</td></tr>\n", f);
-    }
+    for (size_t i = 0; i < g->rows; i++)
+        html_row(&g->row[i], columns, f);
     fputs("</tbody></table></div>\n", f);
 }

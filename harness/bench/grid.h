@@ -4,33 +4,44 @@
  *      title
  *                  head    head   head
  *      name        cell    cell   cell
- *          why: a sentence about this row
+ *          why: a sentence about this row, or in the place of its cells
  */
 #ifndef GRID_H
 #define GRID_H
 
 #include "bench/summary.h"
 
-#define GRID_COLUMNS 12
+#include <jansson.h>
+
+#define GRID_COLUMNS 16
 #define GRID_ROWS    128
 #define GRID_CELL    40
 
 struct grid {
     const char *title;
-    const char *placement; /* after the title; NULL: none */
+    const char *placement; /* after the title */
+    const char *says;      /* the placement in words, on the page; or NULL */
+    char unit[64];         /* after both; empty: the heads say it */
     const char *note;      /* what the columns are, and what to think of it */
     const char *head[GRID_COLUMNS + 1]; /* of the columns; NULL-ended */
     char numbered[GRID_COLUMNS][16];    /* room for heads that are composed */
+    bool wide[GRID_COLUMNS];            /* a column that only the page has */
     size_t rows;
     struct grid_row {
         char name[48];
         char cell[GRID_COLUMNS][GRID_CELL];
         char why[240];
+        bool absent; /* there are no cells, but why */
     } row[GRID_ROWS];
 };
 
 /* The next row, with its name; its cells are empty. */
 struct grid_row *grid_row(struct grid *g, const char *name);
+
+/* Rows of the mechanisms of which nothing of this kind and size was measured at
+ * the grid's placement, with the reason. */
+void grid_absent(struct grid *g, const struct summary *s, const char *kind,
+                 long size);
 
 /* Three digits that mean something; "-" if not known. */
 const char *grid_number(double v, char buf[GRID_CELL]);
@@ -48,21 +59,12 @@ struct grid_type {
                  struct grid *g);
 };
 
-extern const struct grid_type grid_overhead; /* the others: grids.c */
+extern const struct grid_type grid_trips, grid_trips_by_size,
+    grid_streams_by_size, grid_overhead; /* the others: grids.c */
 
-/* Every grid of a run, one after the other: put() gets each that has a row. */
-void grids(const struct summary *s, void (*put)(const struct grid *, FILE *),
-           FILE *f);
-
-/* -- round trips of 64 bytes, in the terminal and on the page -------------- */
-
-#define TRIP_COLUMNS 9
-
-struct trip_cells {
-    char cell[TRIP_COLUMNS][GRID_CELL];
-};
-
-extern const struct trip_cells trip_heads;
-struct trip_cells trip_cells(const struct line *l);
+/* Every grid of a run, one after the other: put() gets each that has a row.
+ * run: run.json as read, or NULL. */
+void grids(const struct summary *s, const json_t *run,
+           void (*put)(const struct grid *, FILE *), FILE *f);
 
 #endif

@@ -235,12 +235,36 @@ static const struct grid_type perf = {
 
 /* -- all of them ----------------------------------------------------------- */
 
-void
-grids(const struct summary *s, void (*put)(const struct grid *, FILE *),
-      FILE *f)
+/* run.json's words for a placement, or NULL. */
+static const char *
+says_of(const json_t *run, const char *placement)
 {
-    static const struct grid_type *const types[] = {
-        &grid_overhead, &per_request, &model, &clients, &load, &perf};
+    const json_t *all =
+        json_object_get(json_object_get(run, "run"), "placements");
+
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *p = json_array_get(all, i);
+        const char *name = json_string_value(json_object_get(p, "name"));
+
+        if (name != NULL && strcmp(name, placement) == 0)
+            return json_string_value(json_object_get(p, "says"));
+    }
+    return NULL;
+}
+
+void
+grids(const struct summary *s, const json_t *run,
+      void (*put)(const struct grid *, FILE *), FILE *f)
+{
+    static const struct grid_type *const types[] = {&grid_trips,
+                                                    &grid_trips_by_size,
+                                                    &grid_streams_by_size,
+                                                    &grid_overhead,
+                                                    &per_request,
+                                                    &model,
+                                                    &clients,
+                                                    &load,
+                                                    &perf};
     struct grid *g = malloc(sizeof *g);
     struct names placements;
 
@@ -251,7 +275,8 @@ grids(const struct summary *s, void (*put)(const struct grid *, FILE *),
         for (size_t j = 0; j < placements.n; j++) {
             *g = (struct grid){.title = types[i]->title,
                                .note = note,
-                               .placement = placements.name[j]};
+                               .placement = placements.name[j],
+                               .says = says_of(run, placements.name[j])};
             memcpy(g->head, types[i]->head, sizeof g->head);
             types[i]->fill(s, placements.name[j], g);
             if (g->rows == 0)

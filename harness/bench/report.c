@@ -2,7 +2,7 @@
 #include "bench/report.h"
 
 #include "bench/distribution.h"
-#include "bench/html.h"
+#include "bench/page.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -121,7 +121,7 @@ report(const char *dir, bool fresh)
         draw(&s, dir);
     if (status == EX_OK)
         status = unwritten(dir, "report.html", fresh,
-                           html_write(&s, dir, incomplete));
+                           page_write(&s, dir, incomplete));
     distributions_free(&d);
     summary_free(&s);
     return status;

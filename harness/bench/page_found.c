@@ -1,5 +1,5 @@
 /*
- * html_found.c - what other verbs have found out on this machine: the attacks
+ * page_found.c - what other verbs have found out on this machine: the attacks
  * and the isolation matrix, if their files are in the run's directory, or else
  * from the newest run of theirs beside it.
  *
@@ -8,6 +8,8 @@
  *      results/20251122T102000Z-host-isolate/    isolate.csv
  */
 #define _GNU_SOURCE /* realpath */
+#include "bench/page.h"
+
 #include "bench/html.h"
 
 #include <dirent.h>
@@ -84,13 +86,13 @@ static const struct csv_column attack_columns[] = {
     ATTACK(defended), ATTACK(how),       {.name = NULL},
 };
 
-static void
-attacks(FILE *f, const char *dir)
+void
+page_attacks(FILE *f, const struct page *p)
 {
     char from[MOST];
     struct csv_reader r;
     struct attack a = {.number = ""};
-    FILE *in = find_file(dir, "attack", from);
+    FILE *in = find_file(p->dir, "attack", from);
 
     if (in == NULL)
         return;
@@ -168,14 +170,14 @@ matrix(FILE *f, const struct isolation *all, size_t n)
 
 #define MOST_CELLS 4096
 
-static void
-isolation(FILE *f, const char *dir)
+void
+page_isolation(FILE *f, const struct page *p)
 {
     struct isolation *all = calloc(MOST_CELLS, sizeof *all);
     char from[MOST];
     struct csv_reader r;
     size_t n = 0;
-    FILE *in = all != NULL ? find_file(dir, "isolate", from) : NULL;
+    FILE *in = all != NULL ? find_file(p->dir, "isolate", from) : NULL;
 
     if (in != NULL && csv_open(&r, in, isolation_columns) == 0)
         while (n < MOST_CELLS && csv_read(&r, &all[n]) == 1)
@@ -192,11 +194,4 @@ isolation(FILE *f, const char *dir)
     if (in != NULL)
         fclose(in);
     free(all);
-}
-
-void
-html_found(FILE *f, const char *dir)
-{
-    attacks(f, dir);
-    isolation(f, dir);
 }

@@ -1,4 +1,6 @@
-/* html_about.c - what the numbers of report.html rest on. */
+/* page_about.c - what the numbers of report.html rest on. */
+#include "bench/page.h"
+
 #include "bench/html.h"
 
 #include "bench/plan.h"
@@ -74,18 +76,18 @@ absent(FILE *f, const struct summary *s)
 }
 
 void
-html_doubts(FILE *f, const struct summary *s)
+page_doubtful(FILE *f, const struct page *p)
 {
-    fprintf(f,
-            "<h2 id=\"doubts\">Doubts</h2>\n"
-            "<p>%ld of %ld cells were disturbed, %ld failed. A disturbed cell "
-            "is left out as long as half of its rounds remain; single slow "
-            "operations never are.</p>\n<ul class=\"small dense\">\n",
-            s->rejected, s->measured, s->failed);
-    pairs(f, s);
-    troubled(f, s);
-    absent(f, s);
-    fputs("</ul>\n", f);
+    fprintf(f, "%ld of %ld cells were disturbed, %ld failed.", p->s->rejected,
+            p->s->measured, p->s->failed);
+}
+
+void
+page_doubts(FILE *f, const struct page *p)
+{
+    pairs(f, p->s);
+    troubled(f, p->s);
+    absent(f, p->s);
 }
 
 /* -- mechanisms ------------------------------------------------------------ */
@@ -130,74 +132,13 @@ mechanism(FILE *f, const char *name)
 }
 
 void
-html_mechanisms(FILE *f, const struct summary *s)
+page_mechanisms(FILE *f, const struct page *p)
 {
     struct names all;
 
-    summary_mechanisms(s, &all);
-    fputs(
-        "<h2 id=\"mechanisms\">The mechanisms</h2>\n"
-        "<p class=\"small\">How the server knows its caller: K0 claimed by "
-        "the request, K1 looked up after the fact, K2 owns the reply object, "
-        "K3 the kernel&#39;s word for the connection, K4 the kernel&#39;s "
-        "word for every message. The limits are those of the kernel this page "
-        "was written on.</p>\n"
-        "<div class=\"wide\" tabindex=\"0\"><table class=\"words\">\n"
-        "<thead><tr><th></th><th>What it is</th><th>Can</th>"
-        "<th>Knows its caller</th><th>Bytes a message</th>"
-        "<th>Under way</th><th>Clients</th></tr></thead>\n<tbody>\n",
-        f);
+    summary_mechanisms(p->s, &all);
     for (size_t i = 0; i < all.n; i++)
         mechanism(f, all.name[i]);
-    fputs("</tbody></table></div>\n", f);
-}
-
-/* -- method ---------------------------------------------------------------- */
-
-void
-html_method(FILE *f, const struct summary *s)
-{
-    static const char *const rules[] = {
-        "The cells of a round (a mechanism, a placement, a size) come in "
-        "random "
-        "order, each with a fresh server: whatever slows the machine for "
-        "a while slows a bit of everything.",
-        "In a cell: 50 operations to warm up, then a fixed time on "
-        "CLOCK_MONOTONIC, one stamp an operation; below 1 us one stamp for 64. "
-        "Starting, joining and checking are not timed.",
-        "Each round gives its own percentiles; a time here is the median of "
-        "them over the rounds, with a 95 % bootstrap interval over the rounds.",
-        "Each round also measures floors: an echo through a bare pipe with no "
-        "protocol, at every placement and size; bare echoes with the same "
-        "system calls as each mechanism, at 64 bytes and 4 KiB; and memcpy. An "
-        "echo carries as many bytes as the protocol, whose header has 36. A "
-        "ratio is the median of the ratios within each round, so it holds when "
-        "the machine changes its speed; that is what rows are sorted by.",
-        "Each cell runs in a process of its own and its calls wait for ever, "
-        "since a time limit would be measured as the mechanism&#39;s; what "
-        "hangs is killed from outside and said to have failed.",
-        "What curves are drawn through (other sizes, streams, joining, several "
-        "clients) is measured in some of the rounds only, together with its "
-        "floor.",
-        "System calls are counted with ptrace(2), in 200 round trips that are "
-        "not timed.",
-        "Random bytes are sent, and compared, before and after the time "
-        "taken.",
-        "The next request starts when the reply is there (a closed loop): "
-        "this is service time and capacity, not latency under load, which the "
-        "chart of the stalling server is about.",
-        "One mechanism is measured twice in every round as if it were two: "
-        "what the two differ by is noise.",
-    };
-
-    fprintf(f,
-            "<h2 id=\"method\">How this was measured</h2>\n"
-            "<p>%ld rounds, in each of which everything is measured once.</p>\n"
-            "<ul>\n",
-            s->rounds);
-    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
-        fprintf(f, "<li>%s</li>\n", rules[i]);
-    fputs("</ul>\n", f);
 }
 
 /* -- machine --------------------------------------------------------------- */
@@ -286,12 +227,11 @@ facts(FILE *f, const char *title, json_t *object)
 }
 
 void
-html_machine(FILE *f, json_t *run)
+page_machine(FILE *f, const struct page *p)
 {
-    fputs("<h2 id=\"machine\">The machine and the run</h2>\n", f);
-    if (run == NULL)
+    if (p->run == NULL)
         fputs("<p>Not known: there is no run.json.</p>\n", f);
-    facts(f, "run", json_object_get(run, "run"));
-    facts(f, "build", json_object_get(run, "build"));
-    facts(f, "machine", json_object_get(run, "machine"));
+    facts(f, "run", json_object_get(p->run, "run"));
+    facts(f, "build", json_object_get(p->run, "build"));
+    facts(f, "machine", json_object_get(p->run, "machine"));
 }

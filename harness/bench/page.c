@@ -1,0 +1,231 @@
+/* page.c - report.html: the template, filled in. */
+#define _GNU_SOURCE /* getdelim */
+#include "bench/page.h"
+
+#include "bench/grid.h"
+#include "bench/html.h"
+#include "bench/shown.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* -- charts ---------------------------------------------------------------- */
+
+/* RFC 4648, in one line: it is the value of an attribute. */
+static void
+base64(FILE *f, const char *data, size_t n)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                 "abcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    for (size_t i = 0; i < n; i += 3) {
+        uint32_t v = 0;
+
+        for (size_t j = 0; j < 3; j++)
+            v = v << 8 | (i + j < n ? (unsigned char)data[i + j] : 0);
+        fputc(digits[v >> 18], f);
+        fputc(digits[v >> 12 & 63], f);
+        fputc(i + 1 < n ? digits[v >> 6 & 63] : '=', f);
+        fputc(i + 2 < n ? digits[v & 63] : '=', f);
+    }
+}
+
+/* "latency: what it shows": the chart as an image within the page.  Not as an
+ * <svg> among the HTML: an image runs no script, asks nobody and cannot spoil what
+ * surrounds it, wherever the file came from, and the ids that gnuplot gives in
+ * every file stay apart. */
+static void
+chart(FILE *f, const struct page *p, const char *what)
+{
+    int length = (int)strcspn(what, ":");
+    char file[32], path[RECORD_PATH], *svg = NULL;
+    ssize_t n = -1;
+    size_t room = 0;
+    FILE *in = NULL;
+
+    snprintf(file, sizeof file, "%.*s.svg", length, what);
+    if (record_path(p->dir, file, path) == 0)
+        in = fopen(path, "re");
+    if (in != NULL) {
+        n = getdelim(&svg, &room, '\0', in); /* all of it */
+        fclose(in);
+    }
+    if (n > 0) {
+        fprintf(f,
+                "<div class=\"wide\" tabindex=\"0\"><img alt=\"%s\" "
+                "src=\"data:image/svg+xml;base64,",
+                what + length + 2);
+        base64(f, svg, (size_t)n);
+        fputs("\"></div>", f);
+    } else {
+        fputs(
+            "<p class=\"warning\">This chart was not drawn: it takes gnuplot. "
+            "The numbers are in the tables below.</p>",
+            f);
+    }
+    free(svg);
+}
+
+/* -- {{if name}} ----------------------------------------------------------- */
+
+static bool
+is_noisy(const struct summary *s)
+{
+    struct names placements;
+    const char *who;
+
+    summary_placements(s, &placements);
+    for (size_t i = 0; i < placements.n; i++)
+        if (fabs(summary_noise(s, placements.name[i], &who)) > NOISE_LIMIT)
+            return true;
+    return false;
+}
+
+/* Was anything of this kind measured? */
+static bool
+has_kind(const struct summary *s, const char *kind)
+{
+    for (const struct line *l = s->lines; l < s->lines + s->n; l++)
+        if (l->used > 0 && strcmp(l->kind, kind) == 0 && !summary_is_floor(l))
+            return true;
+    return false;
+}
+
+static bool
+is_so(const struct page *p, const char *name)
+{
+    if (strcmp(name, "incomplete") == 0)
+        return p->incomplete;
+    if (strcmp(name, "noisy") == 0)
+        return is_noisy(p->s);
+    return has_kind(p->s, name);
+}
+
+/* -- {{name}} -------------------------------------------------------------- */
+
+static void
+style(FILE *f, const struct page *p)
+{
+    (void)p;
+    for (const char *const *l = shown_lines("style.css"); *l != NULL; l++)
+        fputs(*l, f);
+}
+
+static void
+heading(FILE *f, const struct page *p)
+{
+    const char *machine = json_string_value(json_object_get(p->run, "heading"));
+    const char *ended = json_string_value(
+        json_object_get(json_object_get(p->run, "run"), "ended"));
+
+    html_text(f, machine != NULL ? machine : p->dir);
+    if (ended != NULL) {
+        fputs("; ", f);
+        html_text(f, ended);
+    }
+}
+
+static void
+noise(FILE *f, const struct page *p)
+{
+    (void)p;
+    fprintf(f, "%.0f", 100 * NOISE_LIMIT);
+}
+
+static void
+rounds(FILE *f, const struct page *p)
+{
+    fprintf(f, "%ld", p->s->rounds);
+}
+
+static void
+tables(FILE *f, const struct page *p)
+{
+    grids(p->s, p->run, grid_html, f);
+}
+
+static const struct {
+    const char *name;
+    void (*put)(FILE *f, const struct page *p);
+} words[] = {
+    {"style", style},
+    {"heading", heading},
+    {"noise", noise},
+    {"rounds", rounds},
+    {"trips", page_trips},
+    {"most", page_most},
+    {"interruptions", page_interruptions},
+    {"crowd", page_crowd},
+    {"stall", page_stall},
+    {"tables", tables},
+    {"attacks", page_attacks},
+    {"isolation", page_isolation},
+    {"doubtful", page_doubtful},
+    {"doubts", page_doubts},
+    {"mechanisms", page_mechanisms},
+    {"machine", page_machine},
+};
+
+static void
+put_word(FILE *f, const struct page *p, const char *name)
+{
+    if (strncmp(name, "chart ", 6) == 0)
+        chart(f, p, name + 6);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(words[i].name, name) == 0)
+            words[i].put(f, p);
+}
+
+/* -- the template ---------------------------------------------------------- */
+
+/* A line, and what stands for its {{...}}. */
+static void
+put_line(FILE *f, const struct page *p, const char *line)
+{
+    char name[160];
+    const char *open, *close;
+
+    while ((open = strstr(line, "{{")) != NULL &&
+           (close = strstr(open, "}}")) != NULL) {
+        fprintf(f, "%.*s", (int)(open - line), line);
+        snprintf(name, sizeof name, "%.*s", (int)(close - open - 2), open + 2);
+        put_word(f, p, name);
+        line = close + 2;
+    }
+    fputs(line, f);
+}
+
+static int
+put_page(const void *what, FILE *f)
+{
+    const struct page *p = what;
+    bool shows = true;
+
+    for (const char *const *l = shown_lines("report.html"); *l != NULL; l++) {
+        char name[32];
+
+        if (sscanf(*l, "{{if %31[a-z]}}", name) == 1)
+            shows = is_so(p, name);
+        else if (strcmp(*l, "{{end}}\n") == 0)
+            shows = true;
+        else if (shows)
+            put_line(f, p, *l);
+    }
+    return 0;
+}
+
+int
+page_write(const struct summary *s, const char *dir, bool incomplete)
+{
+    struct page p = {.s = s, .dir = dir, .incomplete = incomplete};
+    char path[RECORD_PATH];
+    int err;
+
+    if (record_path(dir, "run.json", path) == 0)
+        p.run = json_load_file(path, 0, NULL);
+    err = record_file(dir, "report.html", put_page, &p);
+    json_decref(p.run);
+    return err;
+}
