@@ -45,7 +45,7 @@ disturbed(const struct cell *c, const struct row *r)
 {
     double allowed = 0.005 + 2 / (double)r->n; /* preemptions per operation */
 
-    if (strcmp(c->kind, ROW_RTT) != 0 && strcmp(c->kind, ROW_STREAM) != 0)
+    if (c->kind != ROW_RTT && c->kind != ROW_STREAM)
         return NULL;
     if (c->m != NULL && (c->m->caps & IPC_SPINS) &&
         (r->client_cpu < 0.95 || r->server_cpu < 0.95))
@@ -229,9 +229,9 @@ row_of(const struct cell *c, long round)
     r.clients = c->clients;
     r.copy = c->copy;
     snprintf(r.mechanism, sizeof r.mechanism, "%s", c->name);
-    snprintf(r.placement, sizeof r.placement, "%s", c->placement->name);
-    snprintf(r.kind, sizeof r.kind, "%s", c->kind);
-    snprintf(r.mode, sizeof r.mode, "%s", c->mode != NULL ? c->mode : "");
+    r.placement = c->placement->where;
+    r.kind = c->kind;
+    r.mode = c->mode;
     return r;
 }
 
@@ -261,10 +261,10 @@ measure_cell(struct bench *b, struct cell *c, long round, struct row *r)
     c->batch = b->page->batch;
     why = err == 0 ? disturbed(c, r) : NULL;
     lacks = err != 0 ? lacking(c, err) : NULL;
-    strcpy(r->status, lacks      ? ROW_ABSENT
-                      : err != 0 ? ROW_FAILED
-                      : why      ? ROW_REJECTED
-                                 : ROW_OK);
+    r->status = lacks      ? ROW_ABSENT
+                : err != 0 ? ROW_FAILED
+                : why      ? ROW_REJECTED
+                           : ROW_OK;
     cell_explain(err, r->reason, sizeof r->reason);
     if (why != NULL || lacks != NULL)
         snprintf(r->reason, sizeof r->reason, "%s", why ? why : lacks);
@@ -311,7 +311,7 @@ measure_calls(struct bench *b, const struct cell *of, struct row *r)
     err = run_traced(b, &c, r, &t);
     if (*b->stop)
         return -EINTR;
-    strcpy(r->status, err == 0 ? ROW_OK : ROW_FAILED);
+    r->status = err == 0 ? ROW_OK : ROW_FAILED;
     if (err != 0) {
         snprintf(r->reason, sizeof r->reason,
                  "its system calls could not be counted: %s",

@@ -147,10 +147,10 @@ find_baselines(char *text, size_t size)
     }
 }
 
-/* Why some mechanisms have nothing of this kind (NULL: who is not there was not
- * chosen), and what the run was made on. */
+/* Why some mechanisms have nothing of this kind (ROW_ANY_KIND: who is not there
+ * was not chosen), and what the run was made on. */
 static void
-small_print(const struct summary *s, const char *kind, const char *machine,
+small_print(const struct summary *s, enum kind kind, const char *machine,
             char *text, size_t size)
 {
     FILE *f = fmemopen(text, size, "w");
@@ -160,8 +160,8 @@ small_print(const struct summary *s, const char *kind, const char *machine,
     if (f == NULL)
         return;
     summary_mechanisms(s, &all);
-    for (size_t i = all.n; kind != NULL && i-- > 0;) {
-        const char *why = summary_why_not(s, all.name[i], NULL, kind, -1);
+    for (size_t i = all.n; kind != ROW_ANY_KIND && i-- > 0;) {
+        const char *why = summary_why_not(s, all.name[i], ANYWHERE, kind, -1);
 
         if (why != NULL)
             fprintf(f, "%s is not shown: %s\n", all.name[i], why);
@@ -175,16 +175,17 @@ charts_draw(const struct summary *s, const char *dir, const char *heading,
             const char *date)
 {
     static const struct {
-        const char *name, *script, *reads, *kind;
+        const char *name, *script, *reads;
+        enum kind kind;
     } all[] = {
         {"latency", "latency.gp", "summary.csv", ROW_RTT},
         {"sizes", "sizes.gp", "summary.csv", ROW_RTT},
         {"throughput", "sizes.gp", "summary.csv", ROW_STREAM},
         {"memcpy", "memcpy.gp", "summary.csv", ROW_STREAM},
-        {"tails", "tails.gp", "percentiles.csv", NULL},
-        {"clients", "clients.gp", "summary.csv", NULL},
-        {"clients-p99", "clients.gp", "summary.csv", NULL},
-        {"load", "tails.gp", "percentiles.csv", NULL},
+        {"tails", "tails.gp", "percentiles.csv", ROW_ANY_KIND},
+        {"clients", "clients.gp", "summary.csv", ROW_ANY_KIND},
+        {"clients-p99", "clients.gp", "summary.csv", ROW_ANY_KIND},
+        {"load", "tails.gp", "percentiles.csv", ROW_ANY_KIND},
     };
     static char text[16384];
     char baselines[512], machine[400];

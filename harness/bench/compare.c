@@ -11,28 +11,21 @@
 #define RESAMPLES   1000 /* as in stats.c */
 #define MOST_ROUNDS 1024 /* of a run that are looked at */
 
-#define COLUMN(member) CSV_COLUMN(struct change, member)
+const char *const verdict_words[] = {
+    [COMPARE_NO_VERDICT] = "",
+    [COMPARE_FASTER] = "faster",
+    [COMPARE_SLOWER] = "slower",
+    [COMPARE_INCONCLUSIVE] = "inconclusive",
+    [COMPARE_ONLY_OLD] = "only in OLD",
+    [COMPARE_ONLY_NEW] = "only in NEW",
+    NULL,
+};
 
 const struct csv_column change_columns[] = {
-    COLUMN(mechanism),
-    COLUMN(placement),
-    COLUMN(kind),
-    COLUMN(size),
-    COLUMN(verdict),
-    COLUMN(change),
-    COLUMN(change_lo),
-    COLUMN(change_hi),
-    COLUMN(limit),
-    COLUMN(disturbed),
-    COLUMN(old_ratio),
-    COLUMN(new_ratio),
-    COLUMN(old_rounds),
-    COLUMN(new_rounds),
-    COLUMN(old_p50_ns),
-    COLUMN(new_p50_ns),
-    COLUMN(old_bytes_per_second),
-    COLUMN(new_bytes_per_second),
-    COLUMN(reason),
+#define CSV_OF struct change
+#include "bench/csv_columns.h"
+
+#include "bench/change.def"
     {.name = NULL},
 };
 
@@ -76,8 +69,8 @@ change_interval(const double *old, size_t n, const double *new, size_t m)
 static size_t
 costs(const struct compared_run *run, const struct line *l, double *v)
 {
-    bool rejected = strcmp(l->status, ROW_REJECTED) == 0; /* are used, too */
-    bool rtt = strcmp(l->kind, ROW_RTT) == 0;
+    bool rejected = l->status == ROW_REJECTED; /* are used, too */
+    bool rtt = l->kind == ROW_RTT;
     size_t n = 0;
 
     for (size_t i = 0; i < run->n && n < MOST_ROUNDS; i++) {
@@ -85,11 +78,9 @@ costs(const struct compared_run *run, const struct line *l, double *v)
 
         if (r->size != l->size || r->copy != l->copy ||
             strcmp(r->mechanism, l->mechanism) != 0 ||
-            strcmp(r->placement, l->placement) != 0 ||
-            strcmp(r->kind, l->kind) != 0)
+            r->placement != l->placement || r->kind != l->kind)
             continue;
-        if (strcmp(r->status, ROW_OK) != 0 &&
-            !(rejected && strcmp(r->status, ROW_REJECTED) == 0))
+        if (r->status != ROW_OK && !(rejected && r->status == ROW_REJECTED))
             continue;
         if (isfinite(r->ratio) && r->ratio > 0)
             v[n++] = rtt ? r->ratio : 1 / r->ratio;
@@ -115,8 +106,7 @@ least_change(const struct line *old, const struct line *new)
     if (is_short(old) || is_short(new) ||
         (m != NULL && (m->caps & IPC_SPINS) != 0))
         return COMPARE_LIMIT_SPINS;
-    if (strcmp(old->placement, "one-cpu") == 0 ||
-        strcmp(old->placement, "two-cpu-awake") == 0)
+    if (old->placement == ONE_CPU || old->placement == TWO_CPU_AWAKE)
         return COMPARE_LIMIT_AWAKE;
     return COMPARE_LIMIT_SLEEP;
 }
@@ -132,7 +122,7 @@ limit_of(const struct summary *old_run, const struct line *old,
     return fmax(limit, fabs(summary_noise(new_run, new->placement, &who)));
 }
 
-static const char *
+static enum verdict
 verdict_of(const struct change *c)
 {
     if (c->disturbed || c->old_rounds < COMPARE_LEAST_ROUNDS ||
@@ -150,13 +140,10 @@ empty_change(const struct line *l)
 {
     struct change c = {.size = l->size};
 
-    for (const struct csv_column *col = change_columns; col->name != NULL;
-         col++)
-        if (col->type == CSV_DOUBLE)
-            memcpy((char *)&c + col->offset, &(double){NAN}, sizeof(double));
+    csv_unknown(change_columns, &c);
     memcpy(c.mechanism, l->mechanism, sizeof c.mechanism);
-    memcpy(c.placement, l->placement, sizeof c.placement);
-    memcpy(c.kind, l->kind, sizeof c.kind);
+    c.placement = l->placement;
+    c.kind = l->kind;
     return c;
 }
 
@@ -173,8 +160,7 @@ change_of(const struct compared_run *old_run, const struct line *old,
     c.change_lo = r.lo;
     c.change_hi = r.hi;
     c.limit = limit_of(&old_run->summary, old, &new_run->summary, new);
-    c.disturbed = strcmp(old->status, ROW_REJECTED) == 0 ||
-                  strcmp(new->status, ROW_REJECTED) == 0;
+    c.disturbed = old->status == ROW_REJECTED || new->status == ROW_REJECTED;
     c.old_ratio = old->ratio;
     c.new_ratio = new->ratio;
     c.old_rounds = (long)n;
@@ -183,19 +169,19 @@ change_of(const struct compared_run *old_run, const struct line *old,
     c.new_p50_ns = new->p50_ns;
     c.old_bytes_per_second = old->bytes_per_second;
     c.new_bytes_per_second = new->bytes_per_second;
-    strcpy(c.verdict, verdict_of(&c));
+    c.verdict = verdict_of(&c);
     return c;
 }
 
 static struct change
 one_sided(const struct line *l, const struct summary *other,
-          const char *verdict)
+          enum verdict verdict)
 {
     struct change c = empty_change(l);
     const char *why =
         summary_why_not(other, l->mechanism, l->placement, l->kind, l->size);
 
-    strcpy(c.verdict, verdict);
+    c.verdict = verdict;
     snprintf(c.reason, sizeof c.reason, "%s",
              why != NULL && why[0] != '\0' ? why : "not measured there");
     return c;
@@ -209,7 +195,7 @@ static bool
 is_wanted(const struct line *l)
 {
     return l->used > 0 && l->copy == 0 && !summary_is_floor(l) &&
-           (strcmp(l->kind, ROW_RTT) == 0 || strcmp(l->kind, ROW_STREAM) == 0);
+           (l->kind == ROW_RTT || l->kind == ROW_STREAM);
 }
 
 static const struct line *
@@ -239,9 +225,9 @@ count(struct comparison *c)
         const struct change *ch = &c->changes[i];
 
         c->compared += !isnan(ch->change);
-        c->faster += strcmp(ch->verdict, COMPARE_FASTER) == 0;
-        c->slower += strcmp(ch->verdict, COMPARE_SLOWER) == 0;
-        c->inconclusive += strcmp(ch->verdict, COMPARE_INCONCLUSIVE) == 0;
+        c->faster += ch->verdict == COMPARE_FASTER;
+        c->slower += ch->verdict == COMPARE_SLOWER;
+        c->inconclusive += ch->verdict == COMPARE_INCONCLUSIVE;
     }
 }
 

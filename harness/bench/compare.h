@@ -18,11 +18,15 @@
 
 #include <stdbool.h>
 
-#define COMPARE_FASTER       "faster"
-#define COMPARE_SLOWER       "slower"
-#define COMPARE_INCONCLUSIVE "inconclusive"
-#define COMPARE_ONLY_OLD     "only in OLD" /* no verdict: there is one side */
-#define COMPARE_ONLY_NEW     "only in NEW"
+enum verdict {
+    COMPARE_NO_VERDICT,
+    COMPARE_FASTER,
+    COMPARE_SLOWER,
+    COMPARE_INCONCLUSIVE,
+    COMPARE_ONLY_OLD, /* no verdict: there is one side */
+    COMPARE_ONLY_NEW
+};
+extern const char *const verdict_words[];
 
 /*
  * By how much two runs of the same program differ at times; less is no verdict,
@@ -46,18 +50,9 @@
 
 /* One cell, in both runs. */
 struct change {
-    char mechanism[40], placement[24], kind[8];
-    long size;
-    char verdict[16];
-    /* 0.05: takes 5 % longer, measured in floors; and its 95 % interval */
-    double change, change_lo, change_hi;
-    double limit;   /* it must also be more than this */
-    long disturbed; /* 1: in either run most of the rounds were */
-    double old_ratio, new_ratio;
-    long old_rounds, new_rounds;
-    /* for information */
-    double old_p50_ns, new_p50_ns, old_bytes_per_second, new_bytes_per_second;
-    char reason[160]; /* why one side is missing */
+#include "bench/csv_members.h"
+
+#include "bench/change.def"
 };
 
 /* Its columns as CSV. */

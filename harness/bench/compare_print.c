@@ -20,7 +20,7 @@
 static double
 raw_change(const struct change *c)
 {
-    return strcmp(c->kind, ROW_RTT) == 0
+    return c->kind == ROW_RTT
                ? c->new_p50_ns / c->old_p50_ns - 1
                : c->old_bytes_per_second / c->new_bytes_per_second - 1;
 }
@@ -41,22 +41,21 @@ static void
 print_change(const struct change *c)
 {
     char size[SIZE_NAME], what[SIZE_NAME + 8], d[16], lo[16], hi[16], raw[16];
-    bool rtt = strcmp(c->kind, ROW_RTT) == 0;
+    bool rtt = c->kind == ROW_RTT;
 
     snprintf(what, sizeof what, "%s %s", rtt ? "rtt" : "way",
              size_name((size_t)c->size, size));
     printf("%-19s %-13s %-13s %7.*g %6s %6s %6s %6s %s%s\n", c->mechanism,
-           c->placement, what, c->new_ratio < 0.1 ? 2 : 3, c->new_ratio,
-           percent(c->change, d), percent(c->change_lo, lo),
-           percent(c->change_hi, hi), percent(raw_change(c), raw), c->verdict,
-           c->disturbed ? " ~" : "");
+           where_words[c->placement], what, c->new_ratio < 0.1 ? 2 : 3,
+           c->new_ratio, percent(c->change, d), percent(c->change_lo, lo),
+           percent(c->change_hi, hi), percent(raw_change(c), raw),
+           verdict_words[c->verdict], c->disturbed ? " ~" : "");
 }
 
 static bool
 has_verdict(const struct change *c)
 {
-    return strcmp(c->verdict, COMPARE_FASTER) == 0 ||
-           strcmp(c->verdict, COMPARE_SLOWER) == 0;
+    return c->verdict == COMPARE_FASTER || c->verdict == COMPARE_SLOWER;
 }
 
 static void
@@ -87,7 +86,7 @@ print_table(const struct comparison *c)
 static bool
 same_gap(const struct change *a, const struct change *b)
 {
-    return strcmp(a->verdict, b->verdict) == 0 &&
+    return a->verdict == b->verdict &&
            strcmp(a->mechanism, b->mechanism) == 0 &&
            strcmp(a->reason, b->reason) == 0;
 }
@@ -109,8 +108,8 @@ print_gaps(const struct comparison *c)
             continue; /* said already */
         for (; b < end; b++)
             same += same_gap(a, b);
-        printf("%s: %s, %ld measurement%s: %.40s\n", a->verdict, a->mechanism,
-               same, same == 1 ? "" : "s", a->reason);
+        printf("%s: %s, %ld measurement%s: %.40s\n", verdict_words[a->verdict],
+               a->mechanism, same, same == 1 ? "" : "s", a->reason);
     }
 }
 
@@ -175,20 +174,21 @@ read_run(const char *path, char dir[RECORD_PATH], struct compared_run *run)
 static void
 warn_of_run(const char *dir, const struct compared_run *run)
 {
-    struct names placements;
+    struct places placements;
 
     if (record_incomplete(dir))
         fprintf(stderr, "ipcbench: note: %s is incomplete\n", dir);
     summary_placements(&run->summary, &placements);
     for (size_t i = 0; i < placements.n; i++) {
-        const char *name = placements.name[i], *who;
-        double d = summary_noise(&run->summary, name, &who);
+        enum where at = placements.at[i];
+        const char *who;
+        double d = summary_noise(&run->summary, at, &who);
 
         if (fabs(d) > NOISE_LIMIT)
             fprintf(stderr,
                     "ipcbench: note: %s is NOISY: %s, %s, measured twice, "
                     "differs by %+.1f %%\n",
-                    dir, who, name, 100 * d);
+                    dir, who, where_words[at], 100 * d);
     }
 }
 

@@ -57,6 +57,7 @@ csv_write(FILE *f, const struct csv_column *columns, const void *record)
 {
     for (const struct csv_column *c = columns; c->name != NULL; c++) {
         const char *at = (const char *)record + c->offset;
+        unsigned word;
         double d;
         long l;
 
@@ -67,6 +68,9 @@ csv_write(FILE *f, const struct csv_column *columns, const void *record)
         } else if (c->type == CSV_LONG) {
             memcpy(&l, at, sizeof l);
             fprintf(f, "%ld", l);
+        } else if (c->type == CSV_WORD) {
+            memcpy(&word, at, sizeof word);
+            write_text(f, c->words[word]);
         } else {
             memcpy(&d, at, sizeof d);
             if (!isnan(d))
@@ -107,6 +111,7 @@ static int
 store(const struct csv_column *c, const char *field, void *record)
 {
     char *at = (char *)record + c->offset, *end;
+    unsigned word = 0;
     double d = NAN;
     long l;
 
@@ -114,6 +119,11 @@ store(const struct csv_column *c, const char *field, void *record)
     switch (c->type) {
     case CSV_TEXT:
         snprintf(at, c->size, "%s", field);
+        return 0;
+    case CSV_WORD:
+        while (c->words[word + 1] != NULL && strcmp(c->words[word], field) != 0)
+            word++;
+        memcpy(at, &word, sizeof word);
         return 0;
     case CSV_LONG:
         l = strtol(field, &end, 10);

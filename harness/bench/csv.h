@@ -3,6 +3,17 @@
  *
  * Columns are found by their name in the first line, so a file written by an
  * older version, with fewer columns or in another order, can still be read.
+ *
+ * A column is named once, in a list of NUMBER(type, name), TEXT(name, bytes) and
+ * WORD(enum's tag, name), most in a .def file.  After csv_members.h the list is
+ * that of a structure's members, after csv_columns.h a table of columns:
+ *
+ *      struct row {                    const struct csv_column row_columns[] = {
+ *      #include "bench/csv_members.h"  #define CSV_OF struct row
+ *      #include "bench/row.def"        #include "bench/csv_columns.h"
+ *      };                              #include "bench/row.def"
+ *                                          {.name = NULL},
+ *                                      };
  */
 #ifndef CSV_H
 #define CSV_H
@@ -14,24 +25,27 @@ enum csv_type {
     CSV_TEXT,   /* char[size], NUL-terminated */
     CSV_LONG,   /* long */
     CSV_DOUBLE, /* double; NAN, not known, is an empty field */
+    CSV_WORD,   /* an enum; the file has its word */
 };
 
 struct csv_column {
     const char *name; /* NULL ends the table */
     enum csv_type type;
-    size_t offset, size; /* within the structure, bytes */
+    size_t offset, size;      /* within the structure, bytes */
+    const char *const *words; /* of an enum, NULL-ended; the last one stands for
+                               * whatever else a file may say */
 };
 
 /* A member is a column of its own name; its type is the column's. */
-#define CSV_COLUMN(structure, member) CSV_NAMED(#member, structure, member)
-#define CSV_NAMED(title, structure, member) \
+#define CSV_COLUMN(structure, member, enum_words) \
     { \
-        .name = (title), .type = CSV_TYPE(((structure *)NULL)->member), \
+        .name = #member, .type = CSV_TYPE(((structure *)NULL)->member), \
         .offset = offsetof(structure, member), \
-        .size = sizeof(((structure *)NULL)->member) \
+        .size = sizeof(((structure *)NULL)->member), .words = (enum_words) \
     }
 #define CSV_TYPE(value) \
-    _Generic((value), char * : CSV_TEXT, long : CSV_LONG, double : CSV_DOUBLE)
+    _Generic((value), char * : CSV_TEXT, long : CSV_LONG, double : CSV_DOUBLE, \
+             default : CSV_WORD)
 
 #define CSV_MAX_COLUMNS 64
 

@@ -8,13 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COLUMN(member) CSV_COLUMN(struct bin, member)
-
+/* clang-format off */
 static const struct csv_column columns[] = {
-    COLUMN(mechanism), COLUMN(placement), COLUMN(kind),
-    COLUMN(mode),      COLUMN(size),      COLUMN(low_ns),
-    COLUMN(high_ns),   COLUMN(count),     {.name = NULL},
+#define CSV_OF struct bin
+#include "bench/csv_columns.h"
+
+#include "bench/cell.def"
+    BIN_COLUMNS
+    {.name = NULL},
 };
+/* clang-format on */
 
 /* -- written by the run ---------------------------------------------------- */
 
@@ -24,9 +27,9 @@ bin_of(const struct cell *c)
     struct bin b = {.size = (long)c->size};
 
     snprintf(b.mechanism, sizeof b.mechanism, "%s", c->name);
-    snprintf(b.placement, sizeof b.placement, "%s", c->placement->name);
-    snprintf(b.kind, sizeof b.kind, "%s", c->kind);
-    snprintf(b.mode, sizeof b.mode, "%s", c->mode != NULL ? c->mode : "");
+    b.placement = c->placement->where;
+    b.kind = c->kind;
+    b.mode = c->mode;
     return b;
 }
 
@@ -101,8 +104,8 @@ static bool
 same(const struct bin *a, const struct bin *b)
 {
     return a->size == b->size && strcmp(a->mechanism, b->mechanism) == 0 &&
-           strcmp(a->placement, b->placement) == 0 &&
-           strcmp(a->kind, b->kind) == 0 && strcmp(a->mode, b->mode) == 0;
+           a->placement == b->placement && a->kind == b->kind &&
+           a->mode == b->mode;
 }
 
 /* The distribution that begins at bin i. */
@@ -121,13 +124,12 @@ beginning_at(const struct distributions *d, size_t i)
 struct distribution
 distribution_of(const struct distributions *d, const struct line *l)
 {
-    struct bin wanted = {.size = l->size};
+    struct bin wanted = {.placement = l->placement,
+                         .kind = l->kind,
+                         .mode = l->kind == ROW_LOAD ? l->mode : ROW_NO_MODE,
+                         .size = l->size};
 
     memcpy(wanted.mechanism, l->mechanism, sizeof wanted.mechanism);
-    memcpy(wanted.placement, l->placement, sizeof wanted.placement);
-    memcpy(wanted.kind, l->kind, sizeof wanted.kind);
-    if (strcmp(l->kind, ROW_LOAD) == 0)
-        memcpy(wanted.mode, l->mode, sizeof wanted.mode);
     for (size_t i = 0; i < d->n; i++)
         if (same(&d->bins[i], &wanted))
             return beginning_at(d, i);
@@ -169,21 +171,26 @@ distributions_fill(const struct distributions *d, struct summary *s)
 
 /* -- the grid -------------------------------------------------------------- */
 
+/* clang-format off */
 struct point {
-    struct bin of; /* its name */
-    double percentile, ns;
+#include "bench/csv_members.h"
+
+#include "bench/cell.def"
+#define POINT_COLUMNS \
+    NUMBER(double, percentile) NUMBER(double, ns)
+    POINT_COLUMNS
 };
 
 static const struct csv_column grid_columns[] = {
-    CSV_NAMED("mechanism", struct point, of.mechanism),
-    CSV_NAMED("placement", struct point, of.placement),
-    CSV_NAMED("kind", struct point, of.kind),
-    CSV_NAMED("mode", struct point, of.mode),
-    CSV_NAMED("size", struct point, of.size),
-    CSV_COLUMN(struct point, percentile),
-    CSV_COLUMN(struct point, ns),
+#undef CSV_OF
+#define CSV_OF struct point
+#include "bench/csv_columns.h"
+
+#include "bench/cell.def"
+    POINT_COLUMNS
     {.name = NULL},
 };
+/* clang-format on */
 
 static int
 write_grid(FILE *f, const struct distribution *d)
@@ -192,10 +199,15 @@ write_grid(FILE *f, const struct distribution *d)
 
     for (double x = 1; err == 0 && d->count / x >= LEAST_BEYOND;
          x *= GRID_STEP) {
-        struct point p = {.of = d->bins[0],
+        const struct bin *of = d->bins;
+        struct point p = {.placement = of->placement,
+                          .kind = of->kind,
+                          .mode = of->mode,
+                          .size = of->size,
                           .percentile = 100 * (1 - 1 / x),
                           .ns = distribution_quantile(d, 1 - 1 / x)};
 
+        memcpy(p.mechanism, of->mechanism, sizeof p.mechanism);
         err = csv_write(f, grid_columns, &p);
     }
     return err;

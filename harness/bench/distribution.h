@@ -17,10 +17,12 @@
 struct plan;
 
 struct bin {
-    char mechanism[40], placement[24], kind[8], mode[16];
-    long size;
-    double low_ns, high_ns;
-    long count;
+#include "bench/csv_members.h"
+
+#include "bench/cell.def"
+#define BIN_COLUMNS \
+    NUMBER(double, low_ns) NUMBER(double, high_ns) NUMBER(long, count)
+    BIN_COLUMNS
 };
 
 struct distributions {

@@ -22,8 +22,7 @@ grid_row(struct grid *g, const char *name)
 }
 
 void
-grid_absent(struct grid *g, const struct summary *s, const char *kind,
-            long size)
+grid_absent(struct grid *g, const struct summary *s, enum kind kind, long size)
 {
     struct names all;
 
@@ -112,7 +111,7 @@ grid_text(const struct grid *g, FILE *f)
 {
     int names = (int)name_width(g);
 
-    fprintf(f, "\n%s, %s%s%s\n%-*s", g->title, g->placement,
+    fprintf(f, "\n%s, %s%s%s\n%-*s", g->title, where_words[g->placement],
             g->unit[0] != '\0' ? ": " : "", g->unit, names, "");
     for (size_t c = 0; g->head[c] != NULL; c++)
         put_cell(g, c, g->head[c], f);
@@ -132,7 +131,7 @@ html_title(const struct grid *g, FILE *f)
     fputs("<h3>", f);
     html_text(f, g->title);
     fputs(", ", f);
-    html_text(f, g->placement);
+    html_text(f, where_words[g->placement]);
     if (g->says != NULL) {
         fputs(" (", f);
         html_text(f, g->says);

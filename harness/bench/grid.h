@@ -19,10 +19,10 @@
 
 struct grid {
     const char *title;
-    const char *placement; /* after the title */
-    const char *says;      /* the placement in words, on the page; or NULL */
-    char unit[64];         /* after both; empty: the heads say it */
-    const char *note;      /* what the columns are, and what to think of it */
+    enum where placement; /* after the title */
+    const char *says;     /* the placement in words, on the page; or NULL */
+    char unit[64];        /* after both; empty: the heads say it */
+    const char *note;     /* what the columns are, and what to think of it */
     const char *head[GRID_COLUMNS + 1]; /* of the columns; NULL-ended */
     char numbered[GRID_COLUMNS][16];    /* room for heads that are composed */
     bool wide[GRID_COLUMNS];            /* a column that only the page has */
@@ -40,7 +40,7 @@ struct grid_row *grid_row(struct grid *g, const char *name);
 
 /* Rows of the mechanisms of which nothing of this kind and size was measured at
  * the grid's placement, with the reason. */
-void grid_absent(struct grid *g, const struct summary *s, const char *kind,
+void grid_absent(struct grid *g, const struct summary *s, enum kind kind,
                  long size);
 
 /* Three digits that mean something; "-" if not known. */
@@ -55,8 +55,7 @@ void grid_html(const struct grid *g, FILE *f);
 struct grid_type {
     const char *title, *note;
     const char *head[GRID_COLUMNS + 1];
-    void (*fill)(const struct summary *s, const char *placement,
-                 struct grid *g);
+    void (*fill)(const struct summary *s, enum where placement, struct grid *g);
 };
 
 extern const struct grid_type grid_trips, grid_trips_by_size,

@@ -20,9 +20,8 @@ larger(const struct summary *s, const struct line *at64)
     for (const struct line *l = s->lines; l < s->lines + s->n; l++)
         if (l->used > 0 && l->copy == 0 && l->size > 64 && l->size <= 4096 &&
             (found == NULL || l->size > found->size) && !isnan(l->own_ratio) &&
-            strcmp(l->kind, ROW_RTT) == 0 &&
-            strcmp(l->mechanism, at64->mechanism) == 0 &&
-            strcmp(l->placement, at64->placement) == 0)
+            l->kind == ROW_RTT && strcmp(l->mechanism, at64->mechanism) == 0 &&
+            l->placement == at64->placement)
             found = l;
     return found;
 }
@@ -148,7 +147,7 @@ overhead_row(const struct summary *s, const struct line *l, struct grid *g)
 }
 
 static void
-overhead(const struct summary *s, const char *placement, struct grid *g)
+overhead(const struct summary *s, enum where placement, struct grid *g)
 {
     const struct line *l = NULL;
 

@@ -24,11 +24,11 @@ trip_row(struct grid_row *r, const struct line *l)
     snprintf(r->cell[6], GRID_CELL, "%.2f", l->involuntary);
     snprintf(r->cell[7], GRID_CELL, "%.2f", l->cpu);
     snprintf(r->cell[8], GRID_CELL, "%s%s", l->batch > 1 ? "b" : "",
-             strcmp(l->status, ROW_REJECTED) == 0 ? "~" : "");
+             l->status == ROW_REJECTED ? "~" : "");
 }
 
 static void
-fill_trips(const struct summary *s, const char *placement, struct grid *g)
+fill_trips(const struct summary *s, enum where placement, struct grid *g)
 {
     const struct line *l = NULL;
 
@@ -70,7 +70,7 @@ by_size(const void *a, const void *b)
 #define MOST_SIZES 12
 
 static size_t
-common_sizes(const struct summary *s, const char *kind, long sizes[MOST_SIZES])
+common_sizes(const struct summary *s, enum kind kind, long sizes[MOST_SIZES])
 {
     size_t n = 0, j;
 
@@ -81,7 +81,7 @@ common_sizes(const struct summary *s, const char *kind, long sizes[MOST_SIZES])
             continue;
         if (j == n && n < MOST_SIZES && summary_is_common(l->size) &&
             l->used > 0 && strcmp(l->mechanism, FLOOR_PERF) != 0 &&
-            strcmp(l->kind, kind) == 0)
+            l->kind == kind)
             sizes[n++] = l->size;
     }
     qsort(sizes, n, sizeof *sizes, by_size);
@@ -116,7 +116,7 @@ size_row(const struct summary *s, const struct line *row, const long *sizes,
     const struct line *most = summary_most(s, row);
     struct grid_row *r = grid_row(g, row->mechanism);
     char name[SIZE_NAME], value[GRID_CELL];
-    bool rtt = strcmp(row->kind, ROW_RTT) == 0;
+    bool rtt = row->kind == ROW_RTT;
     size_t c = 0;
 
     if (!rtt)
@@ -130,16 +130,16 @@ size_row(const struct summary *s, const struct line *row, const long *sizes,
         snprintf(r->cell[c], GRID_CELL, "%.16s at %.16s",
                  grid_number(summary_value(most), value),
                  size_name((size_t)most->size, name));
-    if (!rtt && strcmp(row->mode, ROW_ONE_BY_ONE) == 0)
+    if (!rtt && row->mode == ROW_ONE_BY_ONE)
         strcpy(r->cell[c + 1], "1");
 }
 
 static void
-fill_sizes(const struct summary *s, const char *placement, const char *kind,
+fill_sizes(const struct summary *s, enum where placement, enum kind kind,
            struct grid *g)
 {
     const struct line *l = summary_next(s, placement, kind, NULL);
-    bool rtt = strcmp(kind, ROW_RTT) == 0;
+    bool rtt = kind == ROW_RTT;
     long sizes[MOST_SIZES];
     size_t n = common_sizes(s, kind, sizes);
     char name[SIZE_NAME];
@@ -160,7 +160,7 @@ fill_sizes(const struct summary *s, const char *placement, const char *kind,
 }
 
 static void
-fill_trips_by_size(const struct summary *s, const char *placement,
+fill_trips_by_size(const struct summary *s, enum where placement,
                    struct grid *g)
 {
     strcpy(g->unit, "us");
@@ -173,7 +173,7 @@ const struct grid_type grid_trips_by_size = {
 };
 
 static void
-fill_streams_by_size(const struct summary *s, const char *placement,
+fill_streams_by_size(const struct summary *s, enum where placement,
                      struct grid *g)
 {
     strcpy(g->unit, "million messages/s of 64 bytes, then GB/s");

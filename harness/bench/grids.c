@@ -12,15 +12,15 @@ static double
 setup_us(const struct summary *s, const struct line *l)
 {
     for (const struct line *x = s->lines; x < s->lines + s->n; x++)
-        if (x->used > 0 && strcmp(x->kind, ROW_SETUP) == 0 &&
+        if (x->used > 0 && x->kind == ROW_SETUP &&
             strcmp(x->mechanism, l->mechanism) == 0 &&
-            strcmp(x->placement, l->placement) == 0)
+            x->placement == l->placement)
             return x->p50_ns / 1e3;
     return NAN;
 }
 
 static void
-fill_per_request(const struct summary *s, const char *placement, struct grid *g)
+fill_per_request(const struct summary *s, enum where placement, struct grid *g)
 {
     const struct line *l = NULL;
 
@@ -55,13 +55,12 @@ static const struct grid_type per_request = {
 /* -- t(n) = a + 2 n / B ---------------------------------------------------- */
 
 static void
-fill_model(const struct summary *s, const char *placement, struct grid *g)
+fill_model(const struct summary *s, enum where placement, struct grid *g)
 {
     for (const struct line *l = s->lines; l < s->lines + s->n; l++) {
         struct grid_row *r;
 
-        if (isnan(l->fit_worst) || l->copy != 0 ||
-            strcmp(l->placement, placement) != 0)
+        if (isnan(l->fit_worst) || l->copy != 0 || l->placement != placement)
             continue;
         r = grid_row(g, l->mechanism);
         GRID_NUMBER(r, 0, l->fit_ns / 1e3);
@@ -85,15 +84,14 @@ static const struct grid_type model = {
 
 /* The numbers of clients that were measured, rising. */
 static size_t
-crowds(const struct summary *s, const char *placement, long *n, size_t room)
+crowds(const struct summary *s, enum where placement, long *n, size_t room)
 {
     size_t count = 0;
 
     for (const struct line *l = s->lines; l < s->lines + s->n; l++) {
         size_t i = 0;
 
-        if (l->used == 0 || strcmp(l->kind, ROW_CLIENTS) != 0 ||
-            strcmp(l->placement, placement) != 0)
+        if (l->used == 0 || l->kind != ROW_CLIENTS || l->placement != placement)
             continue;
         while (i < count && n[i] < l->clients)
             i++;
@@ -130,7 +128,7 @@ clients_row(const struct summary *s, const struct line *first, const long *n,
 }
 
 static void
-fill_clients(const struct summary *s, const char *placement, struct grid *g)
+fill_clients(const struct summary *s, enum where placement, struct grid *g)
 {
     long n[MOST_CROWDS];
     size_t count = crowds(s, placement, n, MOST_CROWDS);
@@ -144,8 +142,7 @@ fill_clients(const struct summary *s, const char *placement, struct grid *g)
     g->head[count + 2] = "Jain";
     for (const struct line *l = s->lines; l < s->lines + s->n; l++)
         if (count > 0 && l->clients == n[0] && l->used > 0 &&
-            strcmp(l->kind, ROW_CLIENTS) == 0 &&
-            strcmp(l->placement, placement) == 0)
+            l->kind == ROW_CLIENTS && l->placement == placement)
             clients_row(s, l, n, count, g);
 }
 
@@ -162,10 +159,11 @@ static const struct grid_type clients = {
 /* -- the open loop --------------------------------------------------------- */
 
 static void
-fill_load(const struct summary *s, const char *placement, struct grid *g)
+fill_load(const struct summary *s, enum where placement, struct grid *g)
 {
     static const struct {
-        const char *mode, *says;
+        enum mode mode;
+        const char *says;
     } modes[] = {
         {ROW_CLOSED, "closed loop, from sending"},
         {ROW_SENT, "5000/s, from sending"},
@@ -208,7 +206,7 @@ static const struct grid_type load = {
 /* -- perf ------------------------------------------------------------------ */
 
 static void
-fill_perf(const struct summary *s, const char *placement, struct grid *g)
+fill_perf(const struct summary *s, enum where placement, struct grid *g)
 {
     const struct line *perf =
         summary_find(s, FLOOR_PERF, placement, ROW_RTT, 4);
@@ -237,7 +235,7 @@ static const struct grid_type perf = {
 
 /* run.json's words for a placement, or NULL. */
 static const char *
-says_of(const json_t *run, const char *placement)
+says_of(const json_t *run, enum where placement)
 {
     const json_t *all =
         json_object_get(json_object_get(run, "run"), "placements");
@@ -246,7 +244,7 @@ says_of(const json_t *run, const char *placement)
         const json_t *p = json_array_get(all, i);
         const char *name = json_string_value(json_object_get(p, "name"));
 
-        if (name != NULL && strcmp(name, placement) == 0)
+        if (name != NULL && strcmp(name, where_words[placement]) == 0)
             return json_string_value(json_object_get(p, "says"));
     }
     return NULL;
@@ -266,7 +264,7 @@ grids(const struct summary *s, const json_t *run,
                                                     &load,
                                                     &perf};
     struct grid *g = malloc(sizeof *g);
-    struct names placements;
+    struct places placements;
 
     summary_placements(s, &placements);
     for (size_t i = 0; g != NULL && i < sizeof types / sizeof *types; i++) {
@@ -275,10 +273,10 @@ grids(const struct summary *s, const json_t *run,
         for (size_t j = 0; j < placements.n; j++) {
             *g = (struct grid){.title = types[i]->title,
                                .note = note,
-                               .placement = placements.name[j],
-                               .says = says_of(run, placements.name[j])};
+                               .placement = placements.at[j],
+                               .says = says_of(run, placements.at[j])};
             memcpy(g->head, types[i]->head, sizeof g->head);
-            types[i]->fill(s, placements.name[j], g);
+            types[i]->fill(s, placements.at[j], g);
             if (g->rows == 0)
                 continue;
             put(g, f);

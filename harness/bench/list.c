@@ -12,20 +12,24 @@
 #define INDENT 4
 
 /* A mechanism as a line of the CSV file. */
+/* clang-format off */
 struct entry {
-    char name[40], summary[160], capabilities[200], evidence[4], proof[160];
-    long max_msg, max_inflight, max_clients;
-    char unavailable[160]; /* empty: it can run here */
+#include "bench/csv_members.h"
+#define ENTRY_COLUMNS \
+    TEXT(name, 40) TEXT(summary, 160) TEXT(capabilities, 200) TEXT(evidence, 4) \
+    TEXT(proof, 160) NUMBER(long, max_msg) NUMBER(long, max_inflight) \
+    NUMBER(long, max_clients) \
+    TEXT(unavailable, 160) /* empty: it can run here */
+    ENTRY_COLUMNS
 };
-
-#define COLUMN(member) CSV_COLUMN(struct entry, member)
 
 static const struct csv_column columns[] = {
-    COLUMN(name),         COLUMN(summary),     COLUMN(capabilities),
-    COLUMN(evidence),     COLUMN(proof),       COLUMN(max_msg),
-    COLUMN(max_inflight), COLUMN(max_clients), COLUMN(unavailable),
+#define CSV_OF struct entry
+#include "bench/csv_columns.h"
+    ENTRY_COLUMNS
     {.name = NULL},
 };
+/* clang-format on */
 
 static void
 append(char *to, size_t size, const char *what)

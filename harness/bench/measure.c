@@ -127,7 +127,7 @@ stream(struct bench *b, struct cell *c, struct row *r, struct session *s)
         asked.kind = WIRE_REQUEST; /* the same method, but answered */
         t.method = &asked;
     }
-    strcpy(r->mode, one_by_one(c->m) ? ROW_ONE_BY_ONE : ROW_PIPELINED);
+    r->mode = one_by_one(c->m) ? ROW_ONE_BY_ONE : ROW_PIPELINED;
     if (err == 0)
         err = measure_warm_up(
             b, one_by_one(c->m) ? one_acknowledged : one_notice, &t, &fastest);

@@ -66,8 +66,8 @@ struct cell {
     const char *name;              /* the mechanism's, or "floor/pipe" */
     const struct ipc_mechanism *m; /* NULL: a floor */
     const struct placement *placement;
-    const char *kind; /* ROW_RTT, ROW_STREAM ... */
-    const char *mode; /* of a row of this kind; NULL: none */
+    enum kind kind;
+    enum mode mode; /* of a row of this kind */
     int (*measure)(struct bench *, struct cell *, struct row *);
     size_t size;    /* of the payload, bytes */
     long clients;   /* at once */

@@ -103,8 +103,8 @@ static int
 requests(struct bench *b, struct cell *c, struct client *client, int64_t start)
 {
     struct histogram *h = &b->page->histogram;
-    bool closed = strcmp(c->mode, ROW_CLOSED) == 0;
-    bool from_due = strcmp(c->mode, ROW_DUE) == 0;
+    bool closed = c->mode == ROW_CLOSED;
+    bool from_due = c->mode == ROW_DUE;
     int64_t due = start, sent = start;
     int err = 0;
 

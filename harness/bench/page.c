@@ -73,22 +73,22 @@ chart(FILE *f, const struct page *p, const char *what)
 static bool
 is_noisy(const struct summary *s)
 {
-    struct names placements;
+    struct places placements;
     const char *who;
 
     summary_placements(s, &placements);
     for (size_t i = 0; i < placements.n; i++)
-        if (fabs(summary_noise(s, placements.name[i], &who)) > NOISE_LIMIT)
+        if (fabs(summary_noise(s, placements.at[i], &who)) > NOISE_LIMIT)
             return true;
     return false;
 }
 
 /* Was anything of this kind measured? */
 static bool
-has_kind(const struct summary *s, const char *kind)
+has_kind(const struct summary *s, enum kind kind)
 {
     for (const struct line *l = s->lines; l < s->lines + s->n; l++)
-        if (l->used > 0 && strcmp(l->kind, kind) == 0 && !summary_is_floor(l))
+        if (l->used > 0 && l->kind == kind && !summary_is_floor(l))
             return true;
     return false;
 }
@@ -100,7 +100,9 @@ is_so(const struct page *p, const char *name)
         return p->incomplete;
     if (strcmp(name, "noisy") == 0)
         return is_noisy(p->s);
-    return has_kind(p->s, name);
+    if (strcmp(name, "clients") == 0)
+        return has_kind(p->s, ROW_CLIENTS);
+    return strcmp(name, "load") == 0 && has_kind(p->s, ROW_LOAD);
 }
 
 /* -- {{name}} -------------------------------------------------------------- */

@@ -14,19 +14,19 @@
 static void
 pairs(FILE *f, const struct summary *s)
 {
-    struct names placements;
+    struct places placements;
 
     summary_placements(s, &placements);
     for (size_t i = 0; i < placements.n; i++) {
         const char *who;
-        double d = summary_noise(s, placements.name[i], &who);
+        double d = summary_noise(s, placements.at[i], &who);
 
         if (isnan(d))
             continue;
         fputs("<li>", f);
         html_text(f, who);
         fputs(", measured twice in each round, ", f);
-        html_text(f, placements.name[i]);
+        html_text(f, where_words[placements.at[i]]);
         fprintf(f, ": differs by %+.1f %%%s.</li>\n", 100 * d,
                 fabs(d) > NOISE_LIMIT ? ": NOISY" : "");
     }
@@ -39,14 +39,14 @@ troubled(FILE *f, const struct summary *s)
     char size[SIZE_NAME];
 
     for (const struct line *l = s->lines; l < s->lines + s->n; l++) {
-        bool failed = l->failed > 0 && l->placement[0] != '\0';
+        bool failed = l->failed > 0 && l->placement != ANYWHERE;
 
-        if (!failed && strcmp(l->status, ROW_REJECTED) != 0)
+        if (!failed && l->status != ROW_REJECTED)
             continue;
         fputs("<li>", f);
         html_text(f, l->mechanism);
         fputs(", ", f);
-        html_text(f, l->placement);
+        html_text(f, where_words[l->placement]);
         fprintf(f, ", %s of %s: %s", summary_kind(l->kind),
                 size_name((size_t)l->size, size),
                 failed ? "FAILED: " : "mostly disturbed: ");
@@ -59,15 +59,15 @@ static void
 absent(FILE *f, const struct summary *s)
 {
     for (const struct line *l = s->lines; l < s->lines + s->n; l++) {
-        if (strcmp(l->status, ROW_ABSENT) != 0)
+        if (l->status != ROW_ABSENT)
             continue;
         fputs("<li>", f);
         html_text(f, l->mechanism);
-        if (l->placement[0] != '\0') {
+        if (l->placement != ANYWHERE) {
             fputs(", ", f);
-            html_text(f, l->placement);
+            html_text(f, where_words[l->placement]);
         }
-        if (l->kind[0] != '\0')
+        if (l->kind != ROW_ANY_KIND)
             fprintf(f, ", %s", summary_kind(l->kind));
         fputs(": not measured: ", f);
         html_text(f, l->reason);

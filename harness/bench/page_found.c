@@ -74,17 +74,23 @@ source(FILE *f, const char *from)
 
 /* -- attacks --------------------------------------------------------------- */
 
-struct attack {
-    char number[16], mechanism[40], attack[200], naive[80], defended[80],
-        how[400];
-};
+/* clang-format off */
+#define ATTACK_COLUMNS \
+    TEXT(number, 16) TEXT(mechanism, 40) TEXT(attack, 200) TEXT(naive, 80) \
+    TEXT(defended, 80) TEXT(how, 400)
 
-#define ATTACK(member) CSV_COLUMN(struct attack, member)
+struct attack {
+#include "bench/csv_members.h"
+    ATTACK_COLUMNS
+};
 
 static const struct csv_column attack_columns[] = {
-    ATTACK(number),   ATTACK(mechanism), ATTACK(attack), ATTACK(naive),
-    ATTACK(defended), ATTACK(how),       {.name = NULL},
+#define CSV_OF struct attack
+#include "bench/csv_columns.h"
+    ATTACK_COLUMNS
+    {.name = NULL},
 };
+/* clang-format on */
 
 void
 page_attacks(FILE *f, const struct page *p)
@@ -124,16 +130,23 @@ page_attacks(FILE *f, const struct page *p)
 
 /* -- isolation ------------------------------------------------------------- */
 
-struct isolation {
-    char mechanism[40], inside[16], namespace[24], word[24];
-};
+/* clang-format off */
+#define ISOLATION_COLUMNS \
+    TEXT(mechanism, 40) TEXT(inside, 16) TEXT(namespace, 24) TEXT(word, 24)
 
-#define ISOLATION(member) CSV_COLUMN(struct isolation, member)
+struct isolation {
+#include "bench/csv_members.h"
+    ISOLATION_COLUMNS
+};
 
 static const struct csv_column isolation_columns[] = {
-    ISOLATION(mechanism), ISOLATION(inside), ISOLATION(namespace),
-    ISOLATION(word),      {.name = NULL},
+#undef CSV_OF
+#define CSV_OF struct isolation
+#include "bench/csv_columns.h"
+    ISOLATION_COLUMNS
+    {.name = NULL},
 };
+/* clang-format on */
 
 /* The first row's namespaces are the heads of all. */
 static void

@@ -19,14 +19,13 @@ is_contestant(const struct line *l)
 
 /* The fastest (sign 1) or slowest (-1) round trip of 64 bytes at a placement. */
 static const struct line *
-extreme_trip(const struct summary *s, const char *placement, int sign)
+extreme_trip(const struct summary *s, enum where placement, int sign)
 {
     const struct line *best = NULL;
 
     for (const struct line *l = s->lines; l < s->lines + s->n; l++)
-        if (is_contestant(l) && l->size == 64 &&
-            strcmp(l->kind, ROW_RTT) == 0 &&
-            strcmp(l->placement, placement) == 0 &&
+        if (is_contestant(l) && l->size == 64 && l->kind == ROW_RTT &&
+            l->placement == placement &&
             (best == NULL || sign * (l->p50_ns - best->p50_ns) < 0))
             best = l;
     return best;
@@ -50,7 +49,7 @@ static void
 place(FILE *f, const struct line *l)
 {
     fputs(" (", f);
-    html_text(f, l->placement);
+    html_text(f, where_words[l->placement]);
     fputc(')', f);
 }
 
@@ -58,19 +57,19 @@ place(FILE *f, const struct line *l)
 void
 page_trips(FILE *f, const struct page *p)
 {
-    struct names placements;
+    struct places placements;
     const char *before = ": ";
     char time[32];
 
     summary_placements(p->s, &placements);
     for (size_t i = 0; i < placements.n; i++) {
-        const struct line *a = extreme_trip(p->s, placements.name[i], 1);
-        const struct line *b = extreme_trip(p->s, placements.name[i], -1);
+        const struct line *a = extreme_trip(p->s, placements.at[i], 1);
+        const struct line *b = extreme_trip(p->s, placements.at[i], -1);
 
         if (a == NULL || b == NULL)
             continue;
         fputs(before, f);
-        html_text(f, placements.name[i]);
+        html_text(f, where_words[placements.at[i]]);
         fprintf(f, " from %s (", duration(a->p50_ns, time));
         html_text(f, a->mechanism);
         fprintf(f, ") to %s (", duration(b->p50_ns, time));
@@ -89,7 +88,7 @@ page_most(FILE *f, const struct page *p)
     char size[SIZE_NAME];
 
     for (const struct line *l = s->lines; l < s->lines + s->n; l++)
-        if (is_contestant(l) && strcmp(l->kind, ROW_STREAM) == 0 &&
+        if (is_contestant(l) && l->kind == ROW_STREAM &&
             (best == NULL || l->bytes_per_second > best->bytes_per_second))
             best = l;
     if (best == NULL)
@@ -107,7 +106,7 @@ page_interruptions(FILE *f, const struct page *p)
     double rate = 0;
 
     for (const struct line *l = s->lines; l < s->lines + s->n; l++)
-        if (l->used > 0 && strcmp(l->kind, ROW_GAPS) == 0)
+        if (l->used > 0 && l->kind == ROW_GAPS)
             rate = l->per_second;
     if (rate > 0)
         fprintf(f,
@@ -124,7 +123,7 @@ page_crowd(FILE *f, const struct page *p)
     const struct line *best = NULL;
 
     for (const struct line *l = s->lines; l < s->lines + s->n; l++)
-        if (is_contestant(l) && strcmp(l->kind, ROW_CLIENTS) == 0 &&
+        if (is_contestant(l) && l->kind == ROW_CLIENTS &&
             (best == NULL || l->clients > best->clients ||
              (l->clients == best->clients && l->per_second > best->per_second)))
             best = l;
@@ -146,11 +145,11 @@ page_stall(FILE *f, const struct page *p)
     char a[32], b[32];
 
     for (const struct line *l = s->lines; l < s->lines + s->n; l++) {
-        if (l->used == 0 || strcmp(l->kind, ROW_LOAD) != 0)
+        if (l->used == 0 || l->kind != ROW_LOAD)
             continue;
-        if (strcmp(l->mode, ROW_DUE) == 0)
+        if (l->mode == ROW_DUE)
             due = l;
-        if (strcmp(l->mode, ROW_CLOSED) == 0)
+        if (l->mode == ROW_CLOSED)
             closed = l;
     }
     if (due != NULL && closed != NULL)

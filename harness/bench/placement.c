@@ -18,24 +18,22 @@
 static cpu_set_t original; /* what placement_leave() goes back to */
 static int dma_latency = -1;
 
-static const struct placement all[PLACEMENTS] = {
-    {.name = "one-cpu", .says = "both sides on one CPU", .together = true},
-    {.name = "two-cpu-awake",
-     .says = "two CPUs, kept from sleeping",
-     .awake = true},
-    {.name = "two-cpu", .says = "two CPUs, includes waking an idle one"},
-    {.name = "free", .says = "not pinned, wherever the scheduler likes"},
+const char *const where_words[] = {
+    [ANYWHERE] = "",
+    [ONE_CPU] = "one-cpu",
+    [TWO_CPU_AWAKE] = "two-cpu-awake",
+    [TWO_CPU] = "two-cpu",
+    [UNPINNED] = "free",
+    [ELSEWHERE] = "elsewhere",
+    NULL,
 };
 
-int
-placement_order(const char *name)
-{
-    int i = 0;
-
-    while (i < PLACEMENTS && strcmp(all[i].name, name) != 0)
-        i++;
-    return i;
-}
+static const struct placement all[PLACEMENTS] = {
+    {ONE_CPU, .says = "both sides on one CPU", .together = true},
+    {TWO_CPU_AWAKE, .says = "two CPUs, kept from sleeping", .awake = true},
+    {TWO_CPU, .says = "two CPUs, includes waking an idle one"},
+    {UNPINNED, .says = "not pinned, wherever the scheduler likes"},
+};
 
 /* The CPUs that share first's core, as a bit each; 0: not known. */
 static cpu_set_t
@@ -143,9 +141,10 @@ cpus_find(struct cpus *cpus)
     err = hold_awake();
     for (int i = 0; i < PLACEMENTS; i++) {
         struct placement *p = &cpus->placements[i];
-        bool free = strcmp(all[i].name, "free") == 0;
+        bool free = all[i].where == UNPINNED;
 
         *p = all[i];
+        p->name = where_words[p->where];
         p->client = free ? -1 : first;
         p->server = free ? -1 : p->together ? first : second;
         if (!free && p->server == -1)

@@ -16,9 +16,21 @@
 
 #include <stdbool.h>
 
-#define PLACEMENTS 4
+/* In the order of tables and charts: the steadiest first. */
+enum where {
+    ANYWHERE, /* of a row: a reason for all placements */
+    ONE_CPU,
+    TWO_CPU_AWAKE,
+    TWO_CPU,
+    UNPINNED,
+    ELSEWHERE /* of a row, by a program that had others */
+};
+#define PLACEMENTS 4 /* ONE_CPU to UNPINNED */
+
+extern const char *const where_words[]; /* "", "one-cpu" ... */
 
 struct placement {
+    enum where where;
     const char *name;
     const char *says;   /* in words, for headings */
     bool together;      /* both sides on one CPU */
@@ -40,9 +52,6 @@ int cpus_find(struct cpus *cpus);
 
 /* The placement of that name, or NULL. */
 struct placement *placement_find(struct cpus *cpus, const char *name);
-
-/* Its place in tables and charts: the steadiest first. */
-int placement_order(const char *name);
 
 /* Pins the calling thread to the client's CPU and, if need be, keeps the CPUs
  * awake, until placement_leave().  0 or -errno. */

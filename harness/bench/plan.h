@@ -120,6 +120,6 @@ bool plan_is_main(size_t size);
 int plan_floors(struct plan *p); /* plan_floors.c, as the next */
 int plan_pair(struct plan *p);
 int plan_absent(struct plan *p, const struct ipc_mechanism *m,
-                const char *placement, const char *kind, const char *reason);
+                enum where placement, enum kind kind, const char *reason);
 
 #endif

@@ -50,8 +50,8 @@ plan_add(struct plan *p, struct cell c)
 }
 
 int
-plan_absent(struct plan *p, const struct ipc_mechanism *m,
-            const char *placement, const char *kind, const char *reason)
+plan_absent(struct plan *p, const struct ipc_mechanism *m, enum where placement,
+            enum kind kind, const char *reason)
 {
     void *rows = p->absent;
     struct row *r = one_more(&rows, &p->absent_count, sizeof *r);
@@ -61,9 +61,9 @@ plan_absent(struct plan *p, const struct ipc_mechanism *m,
         return -ENOMEM;
     *r = row_empty();
     snprintf(r->mechanism, sizeof r->mechanism, "%s", m->name);
-    snprintf(r->placement, sizeof r->placement, "%s", placement);
-    snprintf(r->kind, sizeof r->kind, "%s", kind);
-    snprintf(r->status, sizeof r->status, ROW_ABSENT);
+    r->placement = placement;
+    r->kind = kind;
+    r->status = ROW_ABSENT;
     snprintf(r->reason, sizeof r->reason, "%s", reason);
     return 0;
 }
@@ -81,11 +81,11 @@ plan_is_main(size_t size)
 static struct cell
 at_its_pace(const struct plan *p, struct cell c)
 {
-    if (strcmp(c.kind, ROW_RTT) == 0 && plan_is_main(c.size))
+    if (c.kind == ROW_RTT && plan_is_main(c.size))
         c.every = 1;
     else
         c.every = plan_every(p, FEWER);
-    c.weight = p->full && strcmp(c.kind, ROW_RTT) == 0 && c.size == 64 ? 4 : 1;
+    c.weight = p->full && c.kind == ROW_RTT && c.size == 64 ? 4 : 1;
     return c;
 }
 
@@ -175,7 +175,7 @@ add_clients(struct plan *p, struct cell c)
 static int
 add_load(struct plan *p, struct cell c)
 {
-    static const char *const modes[] = {ROW_CLOSED, ROW_SENT, ROW_DUE};
+    static const enum mode modes[] = {ROW_CLOSED, ROW_SENT, ROW_DUE};
     int err = 0;
 
     if (c.placement != p->placements[p->placement_count > 1] ||
@@ -206,7 +206,7 @@ plan_cells(struct plan *p, const struct ipc_mechanism *m,
     c.kind = ROW_RTT;
     c.measure = measure_rtt;
     why = reason != NULL ? reason : no_round_trip(m);
-    err = why != NULL ? plan_absent(p, m, pl->name, ROW_RTT, why)
+    err = why != NULL ? plan_absent(p, m, pl->where, ROW_RTT, why)
                       : add_sizes(p, c, p->sizes);
     if (err != 0)
         return err;
@@ -221,6 +221,6 @@ plan_cells(struct plan *p, const struct ipc_mechanism *m,
     c.kind = ROW_STREAM;
     c.measure = measure_stream;
     why = reason != NULL ? reason : no_stream(m);
-    return why != NULL ? plan_absent(p, m, pl->name, ROW_STREAM, why)
+    return why != NULL ? plan_absent(p, m, pl->where, ROW_STREAM, why)
                        : add_sizes(p, c, stream_sizes);
 }

@@ -56,12 +56,12 @@ print_sizes(const size_t *sizes, FILE *f)
 }
 
 static long
-count_cells(const struct plan *p, const char *kind)
+count_cells(const struct plan *p, enum kind kind)
 {
     long n = 0;
 
     for (size_t i = 0; i < p->cell_count; i++)
-        if (strcmp(p->cells[i].kind, kind) == 0)
+        if (p->cells[i].kind == kind)
             n++;
     return n;
 }

@@ -10,41 +10,40 @@
 #include <time.h>
 #include <unistd.h>
 
-#define COLUMN(member) CSV_COLUMN(struct row, member)
+const char *const status_words[] = {
+    [ROW_NO_STATUS] = "",
+    [ROW_ABSENT] = "absent",
+    [ROW_FAILED] = "failed",
+    [ROW_OK] = "ok",
+    [ROW_REJECTED] = "rejected",
+    [ROW_OTHER_STATUS] = "other",
+    NULL,
+};
+
+const char *const kind_words[] = {
+    [ROW_ANY_KIND] = "",        [ROW_CALLS] = "calls",
+    [ROW_CLIENTS] = "clients",  [ROW_GAPS] = "gaps",
+    [ROW_LOAD] = "load",        [ROW_RTT] = "rtt",
+    [ROW_SETUP] = "setup",      [ROW_STREAM] = "stream",
+    [ROW_OTHER_KIND] = "other", NULL,
+};
+
+const char *const mode_words[] = {
+    [ROW_NO_MODE] = "",
+    [ROW_CLOSED] = "closed",
+    [ROW_DUE] = "due",
+    [ROW_ONE_BY_ONE] = "one by one",
+    [ROW_PIPELINED] = "pipelined",
+    [ROW_SENT] = "sent",
+    [ROW_OTHER_MODE] = "other",
+    NULL,
+};
 
 const struct csv_column row_columns[] = {
-    COLUMN(round),
-    COLUMN(mechanism),
-    COLUMN(placement),
-    COLUMN(kind),
-    COLUMN(mode),
-    COLUMN(size),
-    COLUMN(clients),
-    COLUMN(copy),
-    COLUMN(status),
-    COLUMN(n),
-    COLUMN(batch),
-    COLUMN(seconds),
-    COLUMN(mean_ns),
-    COLUMN(min_ns),
-    COLUMN(p50_ns),
-    COLUMN(p99_ns),
-    COLUMN(max_ns),
-    COLUMN(per_second),
-    COLUMN(bytes_per_second),
-    COLUMN(client_voluntary),
-    COLUMN(client_involuntary),
-    COLUMN(server_voluntary),
-    COLUMN(server_involuntary),
-    COLUMN(client_cpu),
-    COLUMN(server_cpu),
-    COLUMN(client_faults),
-    COLUMN(server_faults),
-    COLUMN(fairness),
-    COLUMN(client_calls),
-    COLUMN(server_calls),
-    COLUMN(calls),
-    COLUMN(reason),
+#define CSV_OF struct row
+#include "bench/csv_columns.h"
+
+#include "bench/row.def"
     {.name = NULL},
 };
 

@@ -18,56 +18,51 @@
 #define RECORD_H
 
 #include "bench/csv.h"
+#include "bench/placement.h"
 
 #define RECORD_PATH 512 /* bytes of a path in here, with the NUL */
 
 /* What became of a cell in a round. */
-#define ROW_OK       "ok"
-#define ROW_REJECTED "rejected" /* measured, but something disturbed it */
-#define ROW_FAILED   "failed"
-#define ROW_ABSENT   "absent" /* cannot be measured here; round is 0 */
+enum status {
+    ROW_NO_STATUS,
+    ROW_ABSENT, /* cannot be measured here; round is 0 */
+    ROW_FAILED,
+    ROW_OK,
+    ROW_REJECTED, /* measured, but something disturbed it */
+    ROW_OTHER_STATUS
+};
 
-/* Kinds of cells. */
-#define ROW_RTT     "rtt"     /* echo and back; an operation is a round trip */
-#define ROW_STREAM  "stream"  /* one way; an operation is a message */
-#define ROW_SETUP   "setup"   /* an operation is open() and the first reply */
-#define ROW_CLIENTS "clients" /* round trips of several clients at once */
-#define ROW_LOAD    "load"    /* round trips by a schedule */
-#define ROW_CALLS   "calls"   /* system calls of a round trip, counted */
-#define ROW_GAPS    "gaps"    /* interruptions of a loop that does nothing */
+/* Kinds of cells; in the order of their words, in which files are sorted. */
+enum kind {
+    ROW_ANY_KIND, /* a reason for all of them */
+    ROW_CALLS,    /* system calls of a round trip, counted */
+    ROW_CLIENTS,  /* round trips of several clients at once */
+    ROW_GAPS,     /* interruptions of a loop that does nothing */
+    ROW_LOAD,     /* round trips by a schedule */
+    ROW_RTT,      /* echo and back; an operation is a round trip */
+    ROW_SETUP,    /* an operation is open() and the first reply */
+    ROW_STREAM,   /* one way; an operation is a message */
+    ROW_OTHER_KIND
+};
 
-#define ROW_PIPELINED  "pipelined"  /* sent without waiting */
-#define ROW_ONE_BY_ONE "one by one" /* each acknowledged before the next */
+enum mode {
+    ROW_NO_MODE,
+    ROW_CLOSED,     /* a load: the next request when the reply is there */
+    ROW_DUE,        /* ... at fixed times, timed from when it was due */
+    ROW_ONE_BY_ONE, /* a stream: each acknowledged before the next */
+    ROW_PIPELINED,  /* ... sent without waiting */
+    ROW_SENT,       /* a load at fixed times, timed from when it was sent */
+    ROW_OTHER_MODE
+};
 
-/* Modes of a load. */
-#define ROW_CLOSED "closed" /* the next request when the reply is there */
-#define ROW_SENT   "sent"   /* at fixed times, timed from when it was sent */
-#define ROW_DUE    "due"    /* ... from when it should have been sent */
+/* As they stand in the files. */
+extern const char *const status_words[], *const kind_words[],
+                                             *const mode_words[];
 
 struct row {
-    long round;         /* from 1 */
-    char mechanism[40]; /* or floor/pipe, floor/memcpy, floor/clock */
-    char placement[24];
-    char kind[8];
-    char mode[16]; /* of a stream: ROW_PIPELINED, ROW_ONE_BY_ONE */
-    long size;     /* payload, bytes */
-    long clients;  /* at once */
-    long copy;     /* 1: the second of the A/A pair */
-    char status[12], reason[160];
-    long n, batch;  /* operations; how many per time stamp */
-    double seconds; /* for all n */
-    /* per operation, ns; of the batches' means where batch > 1 */
-    double mean_ns, min_ns, p50_ns, p99_ns, max_ns;
-    double per_second, bytes_per_second;
-    /* per operation: voluntary and involuntary context switches */
-    double client_voluntary, client_involuntary;
-    double server_voluntary, server_involuntary;
-    double client_cpu, server_cpu;       /* CPU time / time */
-    double client_faults, server_faults; /* page faults, minor and major */
-    double fairness; /* of several clients: Jain's index of their shares */
-    /* ROW_CALLS: system calls of either side, and which: "client: 1 read" */
-    double client_calls, server_calls;
-    char calls[240];
+#include "bench/csv_members.h"
+
+#include "bench/row.def"
     /* to the floor, and to the bare echo with the same system calls: not in
      * the file, see summary.h */
     double ratio, own_ratio;

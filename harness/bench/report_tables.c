@@ -22,26 +22,26 @@ print_failures(const struct summary *s, FILE *f)
     for (size_t i = 0; i < s->n; i++) {
         const struct line *l = &s->lines[i];
 
-        if (l->failed > 0 && l->placement[0] != '\0')
+        if (l->failed > 0 && l->placement != ANYWHERE)
             fprintf(f, "FAILED: %s, %s, %s, %s: %.*s\n", l->mechanism,
-                    l->placement, summary_kind(l->kind),
+                    where_words[l->placement], summary_kind(l->kind),
                     size_name((size_t)l->size, name), WIDTH - 50, l->reason);
     }
 }
 
 static void
-print_noise(const struct summary *s, const struct names *placements, FILE *f)
+print_noise(const struct summary *s, const struct places *placements, FILE *f)
 {
     bool noisy = false;
 
     for (size_t i = 0; i < placements->n; i++) {
         const char *who;
-        double d = summary_noise(s, placements->name[i], &who);
+        double d = summary_noise(s, placements->at[i], &who);
 
         if (isnan(d))
             continue;
         fprintf(f, "%s measured twice in each round, %s: differs by %+.1f %%\n",
-                who, placements->name[i], 100 * d);
+                who, where_words[placements->at[i]], 100 * d);
         noisy |= fabs(d) > NOISE_LIMIT;
     }
     if (noisy)
@@ -58,7 +58,7 @@ print_absent(const struct summary *s, FILE *f)
 {
     static struct grid g;
 
-    g = (struct grid){.title = "Round trip of 64 bytes", .placement = ""};
+    g = (struct grid){.title = "Round trip of 64 bytes", .placement = ANYWHERE};
     grid_absent(&g, s, ROW_RTT, 64);
     grid_text(&g, f);
 }
@@ -66,7 +66,7 @@ print_absent(const struct summary *s, FILE *f)
 void
 report_tables(const struct summary *s, FILE *f)
 {
-    struct names placements;
+    struct places placements;
 
     summary_placements(s, &placements);
     if (placements.n == 0)

@@ -43,8 +43,8 @@ one_cell(struct run *r, struct cell *c)
     if (err != 0)
         return err;
     r->measured++;
-    r->rejected += strcmp(row.status, ROW_REJECTED) == 0;
-    r->failed += strcmp(row.status, ROW_FAILED) == 0;
+    r->rejected += row.status == ROW_REJECTED;
+    r->failed += row.status == ROW_FAILED;
     c->runs++;
     c->beside += now_ns() - start - cell_time(&r->bench, c);
     return record_row(&r->record, &row);

@@ -9,61 +9,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COLUMN(member) CSV_COLUMN(struct line, member)
-
 const struct csv_column line_columns[] = {
-    COLUMN(mechanism),
-    COLUMN(placement),
-    COLUMN(kind),
-    COLUMN(mode),
-    COLUMN(size),
-    COLUMN(clients),
-    COLUMN(copy),
-    COLUMN(status),
-    COLUMN(used),
-    COLUMN(rejected),
-    COLUMN(failed),
-    COLUMN(batch),
-    COLUMN(p50_ns),
-    COLUMN(p50_lo_ns),
-    COLUMN(p50_hi_ns),
-    COLUMN(p99_ns),
-    COLUMN(p999_ns),
-    COLUMN(mean_ns),
-    COLUMN(min_ns),
-    COLUMN(max_ns),
-    COLUMN(per_second),
-    COLUMN(bytes_per_second),
-    COLUMN(bytes_lo),
-    COLUMN(bytes_hi),
-    COLUMN(ratio),
-    COLUMN(ratio_lo),
-    COLUMN(ratio_hi),
-    COLUMN(floor),
-    COLUMN(own_ratio),
-    COLUMN(own_lo),
-    COLUMN(own_hi),
-    COLUMN(voluntary),
-    COLUMN(involuntary),
-    COLUMN(cpu),
-    COLUMN(client_cpu_ns),
-    COLUMN(server_cpu_ns),
-    COLUMN(faults),
-    COLUMN(client_calls),
-    COLUMN(server_calls),
-    COLUMN(calls),
-    COLUMN(copied),
-    COLUMN(fairness),
-    COLUMN(predicted),
-    COLUMN(fit_ns),
-    COLUMN(fit_bytes_per_second),
-    COLUMN(fit_worst),
-    COLUMN(half_bytes),
-    COLUMN(reason),
+#define CSV_OF struct line
+#include "bench/csv_columns.h"
+
+#include "bench/line.def"
     {.name = NULL},
 };
 
 /* -- groups: the rows of one cell ------------------------------------------ */
+
+static int
+order(long a, long b)
+{
+    return (a > b) - (a < b);
+}
 
 static int
 same_cell(const struct row *a, const struct row *b)
@@ -71,17 +31,17 @@ same_cell(const struct row *a, const struct row *b)
     int d = strcmp(a->mechanism, b->mechanism);
 
     if (d == 0)
-        d = strcmp(a->placement, b->placement);
+        d = order(a->placement, b->placement);
     if (d == 0)
-        d = strcmp(a->kind, b->kind);
+        d = order(a->kind, b->kind);
     if (d == 0)
-        d = (a->size > b->size) - (a->size < b->size);
+        d = order(a->size, b->size);
     if (d == 0)
-        d = (a->clients > b->clients) - (a->clients < b->clients);
-    if (d == 0 && strcmp(a->kind, ROW_LOAD) == 0)
-        d = strcmp(a->mode, b->mode);
+        d = order(a->clients, b->clients);
+    if (d == 0 && a->kind == ROW_LOAD)
+        d = order(a->mode, b->mode);
     if (d == 0)
-        d = (a->copy > b->copy) - (a->copy < b->copy);
+        d = order(a->copy, b->copy);
     return d;
 }
 
@@ -91,7 +51,7 @@ by_cell_and_round(const void *a, const void *b)
     const struct row *x = a, *y = b;
     int d = same_cell(x, y);
 
-    return d != 0 ? d : (x->round > y->round) - (x->round < y->round);
+    return d != 0 ? d : order(x->round, y->round);
 }
 
 /* The end of the group that begins at from. */
@@ -105,24 +65,18 @@ group_end(const struct row *rows, size_t n, size_t from)
     return to;
 }
 
-static int
-has_status(const struct row *r, const char *status)
-{
-    return strcmp(r->status, status) == 0;
-}
-
 static long
-count(const struct row *rows, size_t n, const char *status)
+count(const struct row *rows, size_t n, enum status status)
 {
     long c = 0;
 
     for (size_t i = 0; i < n; i++)
-        c += has_status(&rows[i], status);
+        c += rows[i].status == status;
     return c;
 }
 
 /* The rows of a group that count are those with this status or a better one. */
-static const char *
+static enum status
 worst_used(const struct row *rows, size_t n)
 {
     long ok = count(rows, n, ROW_OK);
@@ -132,10 +86,10 @@ worst_used(const struct row *rows, size_t n)
 }
 
 static int
-is_used(const struct row *r, const char *worst)
+is_used(const struct row *r, enum status worst)
 {
-    return has_status(r, ROW_OK) ||
-           (has_status(r, ROW_REJECTED) && strcmp(worst, ROW_REJECTED) == 0);
+    return r->status == ROW_OK ||
+           (r->status == ROW_REJECTED && worst == ROW_REJECTED);
 }
 
 /* -- columns --------------------------------------------------------------- */
@@ -143,7 +97,7 @@ is_used(const struct row *r, const char *worst)
 struct group {
     const struct row *rows;
     size_t n;
-    const char *worst;
+    enum status worst;
     double *v; /* room for n */
 };
 
@@ -234,9 +188,9 @@ static void
 identify(struct line *l, const struct row *r)
 {
     memcpy(l->mechanism, r->mechanism, sizeof l->mechanism);
-    memcpy(l->placement, r->placement, sizeof l->placement);
-    memcpy(l->kind, r->kind, sizeof l->kind);
-    memcpy(l->mode, r->mode, sizeof l->mode);
+    l->placement = r->placement;
+    l->kind = r->kind;
+    l->mode = r->mode;
     l->size = r->size;
     l->clients = r->clients;
     l->copy = r->copy;
@@ -262,13 +216,13 @@ line_of(struct group *g)
     g->worst = worst_used(g->rows, g->n);
     l.rejected = count(g->rows, g->n, ROW_REJECTED);
     l.failed = count(g->rows, g->n, ROW_FAILED);
-    l.used = strcmp(g->worst, ROW_OK) == 0 ? ok : ok + l.rejected;
+    l.used = g->worst == ROW_OK ? ok : ok + l.rejected;
     snprintf(l.reason, sizeof l.reason, "%s", reason_of(g->rows, g->n));
     if (l.used > 0) {
-        strcpy(l.status, g->worst);
+        l.status = g->worst;
         measured_line(g, &l);
     } else {
-        strcpy(l.status, l.failed > 0 ? ROW_FAILED : ROW_ABSENT);
+        l.status = l.failed > 0 ? ROW_FAILED : ROW_ABSENT;
     }
     return l;
 }
@@ -277,7 +231,7 @@ line_of(struct group *g)
 static void
 note_lacking(struct summary *s, const struct row *r)
 {
-    if (r->round == 0 || strcmp(r->status, ROW_ABSENT) != 0)
+    if (r->round == 0 || r->status != ROW_ABSENT)
         return;
     s->lacking++;
     snprintf(s->lacks, sizeof s->lacks, "%s", r->reason);

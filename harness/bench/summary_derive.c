@@ -9,16 +9,16 @@
 #include <string.h>
 
 static bool
-is_kind(const struct line *l, const char *kind)
+is_kind(const struct line *l, enum kind kind)
 {
-    return l->used > 0 && l->copy == 0 && strcmp(l->kind, kind) == 0;
+    return l->used > 0 && l->copy == 0 && l->kind == kind;
 }
 
 static bool
 same_place(const struct line *a, const struct line *b)
 {
     return strcmp(a->mechanism, b->mechanism) == 0 &&
-           strcmp(a->placement, b->placement) == 0;
+           a->placement == b->placement;
 }
 
 /* -- the order ------------------------------------------------------------- */
@@ -106,7 +106,7 @@ fill_prediction(const struct summary *s, struct line *l)
 
     if (alone == NULL)
         return;
-    d = strcmp(l->placement, "one-cpu") == 0
+    d = l->placement == ONE_CPU
             ? alone->client_cpu_ns + alone->server_cpu_ns
             : fmax(alone->client_cpu_ns, alone->server_cpu_ns);
     l->predicted = fmin((double)l->clients * alone->per_second, 1e9 / d);

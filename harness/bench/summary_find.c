@@ -1,8 +1,6 @@
 /* summary_find.c - finding things among the lines of a summary. */
 #include "bench/summary.h"
 
-#include "bench/placement.h"
-
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -33,15 +31,15 @@ summary_write(const struct summary *s, const char *dir)
 }
 
 static const struct line *
-find_copy(const struct summary *s, const char *mechanism, const char *placement,
-          const char *kind, long size, long copy)
+find_copy(const struct summary *s, const char *mechanism, enum where placement,
+          enum kind kind, long size, long copy)
 {
     for (size_t i = 0; i < s->n; i++) {
         const struct line *l = &s->lines[i];
 
         if (l->size == size && l->copy == copy && l->clients <= 1 &&
-            strcmp(l->mechanism, mechanism) == 0 &&
-            strcmp(l->placement, placement) == 0 && strcmp(l->kind, kind) == 0)
+            strcmp(l->mechanism, mechanism) == 0 && l->placement == placement &&
+            l->kind == kind)
             return l;
     }
     return NULL;
@@ -49,22 +47,22 @@ find_copy(const struct summary *s, const char *mechanism, const char *placement,
 
 const struct line *
 summary_find(const struct summary *s, const char *mechanism,
-             const char *placement, const char *kind, long size)
+             enum where placement, enum kind kind, long size)
 {
     return find_copy(s, mechanism, placement, kind, size, 0);
 }
 
 static bool
-is_of(const struct line *l, const char *mechanism, const char *placement,
-      const char *kind)
+is_of(const struct line *l, const char *mechanism, enum where placement,
+      enum kind kind)
 {
     return l->used > 0 && strcmp(l->mechanism, mechanism) == 0 &&
-           strcmp(l->placement, placement) == 0 && strcmp(l->kind, kind) == 0;
+           l->placement == placement && l->kind == kind;
 }
 
 const struct line *
 summary_find_clients(const struct summary *s, const char *mechanism,
-                     const char *placement, long clients)
+                     enum where placement, long clients)
 {
     for (const struct line *l = s->lines; l < s->lines + s->n; l++)
         if (l->clients == clients &&
@@ -75,11 +73,10 @@ summary_find_clients(const struct summary *s, const char *mechanism,
 
 const struct line *
 summary_find_load(const struct summary *s, const char *mechanism,
-                  const char *placement, const char *mode)
+                  enum where placement, enum mode mode)
 {
     for (const struct line *l = s->lines; l < s->lines + s->n; l++)
-        if (strcmp(l->mode, mode) == 0 &&
-            is_of(l, mechanism, placement, ROW_LOAD))
+        if (l->mode == mode && is_of(l, mechanism, placement, ROW_LOAD))
             return l;
     return NULL;
 }
@@ -90,21 +87,21 @@ summary_find_load(const struct summary *s, const char *mechanism,
 static double
 slowness(const struct line *l)
 {
-    double v = strcmp(l->kind, ROW_RTT) == 0 ? l->rank : -l->bytes_per_second;
+    double v = l->kind == ROW_RTT ? l->rank : -l->bytes_per_second;
 
     return isnan(v) ? INFINITY : v;
 }
 
 static bool
-is_row(const struct line *l, const char *placement, const char *kind)
+is_row(const struct line *l, enum where placement, enum kind kind)
 {
-    return l->used > 0 && l->copy == 0 && l->size == 64 &&
-           strcmp(l->kind, kind) == 0 && strcmp(l->placement, placement) == 0;
+    return l->used > 0 && l->copy == 0 && l->size == 64 && l->kind == kind &&
+           l->placement == placement;
 }
 
 /* Some dozens: no sorting. */
 const struct line *
-summary_next(const struct summary *s, const char *placement, const char *kind,
+summary_next(const struct summary *s, enum where placement, enum kind kind,
              const struct line *last)
 {
     const struct line *best = NULL;
@@ -151,47 +148,46 @@ summary_value(const struct line *l)
 {
     if (l == NULL)
         return NAN;
-    return strcmp(l->kind, ROW_RTT) == 0 ? l->p50_ns / 1e3
-                                         : l->bytes_per_second / 1e9;
+    return l->kind == ROW_RTT ? l->p50_ns / 1e3 : l->bytes_per_second / 1e9;
 }
 
 /* -- in words -------------------------------------------------------------- */
 
 const char *
-summary_kind(const char *kind)
+summary_kind(enum kind kind)
 {
-    static const struct {
-        const char *kind, *words;
-    } all[] = {
-        {ROW_RTT, "round trip"},     {ROW_STREAM, "one way"},
-        {ROW_SETUP, "joining"},      {ROW_CLIENTS, "several clients"},
-        {ROW_LOAD, "by a schedule"}, {ROW_CALLS, "counting system calls"},
-        {ROW_GAPS, "interruptions"},
+    static const char *const words[] = {
+        [ROW_ANY_KIND] = "",
+        [ROW_RTT] = "round trip",
+        [ROW_STREAM] = "one way",
+        [ROW_SETUP] = "joining",
+        [ROW_CLIENTS] = "several clients",
+        [ROW_LOAD] = "by a schedule",
+        [ROW_CALLS] = "counting system calls",
+        [ROW_GAPS] = "interruptions",
+        [ROW_OTHER_KIND] = "something else",
     };
 
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (strcmp(all[i].kind, kind) == 0)
-            return all[i].words;
-    return kind;
+    return words[kind];
 }
 
 const char *
 summary_why_not(const struct summary *s, const char *mechanism,
-                const char *placement, const char *kind, long size)
+                enum where placement, enum kind kind, long size)
 {
     const char *reason = NULL;
 
     for (size_t i = 0; i < s->n; i++) {
         const struct line *l = &s->lines[i];
-        bool absent = strcmp(l->status, ROW_ABSENT) == 0;
+        bool absent = l->status == ROW_ABSENT;
 
         if (strcmp(l->mechanism, mechanism) != 0)
             continue;
         /* A reason without a kind, or a placement, is one for all of them. */
-        if (l->kind[0] != '\0' && strcmp(l->kind, kind) != 0)
+        if (l->kind != ROW_ANY_KIND && l->kind != kind)
             continue;
-        if (l->placement[0] != '\0' && placement != NULL &&
-            strcmp(l->placement, placement) != 0)
+        if (l->placement != ANYWHERE && placement != ANYWHERE &&
+            l->placement != placement)
             continue;
         if (!absent && size != -1 && l->size != size)
             continue;
@@ -203,12 +199,12 @@ summary_why_not(const struct summary *s, const char *mechanism,
 }
 
 double
-summary_noise(const struct summary *s, const char *placement, const char **who)
+summary_noise(const struct summary *s, enum where placement, const char **who)
 {
     for (size_t i = 0; i < s->n; i++) {
         const struct line *b = &s->lines[i], *a;
 
-        if (b->copy != 1 || strcmp(b->placement, placement) != 0)
+        if (b->copy != 1 || b->placement != placement)
             continue;
         a = find_copy(s, b->mechanism, placement, b->kind, b->size, 0);
         *who = b->mechanism;
@@ -241,11 +237,14 @@ summary_mechanisms(const struct summary *s, struct names *names)
 }
 
 void
-summary_placements(const struct summary *s, struct names *names)
+summary_placements(const struct summary *s, struct places *places)
 {
-    names->n = 0;
-    for (int order = 0; order <= PLACEMENTS; order++)
-        for (size_t i = 0; i < s->n; i++)
-            if (placement_order(s->lines[i].placement) == order)
-                add_name(names, s->lines[i].placement);
+    bool seen[ELSEWHERE + 1] = {false};
+
+    for (size_t i = 0; i < s->n; i++)
+        seen[s->lines[i].placement] = true;
+    places->n = 0;
+    for (unsigned p = ONE_CPU; p <= ELSEWHERE; p++)
+        if (seen[p])
+            places->at[places->n++] = (enum where)p;
 }

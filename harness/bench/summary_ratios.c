@@ -13,12 +13,12 @@ static const struct row *
 floor_of(const struct row *r, const char *name, const struct row *rows,
          size_t n)
 {
-    bool rtt = strcmp(r->kind, ROW_RTT) == 0;
+    bool rtt = r->kind == ROW_RTT;
 
     for (size_t i = 0; name != NULL && i < n; i++)
         if (rows[i].round == r->round && rows[i].size == r->size &&
             strcmp(rows[i].mechanism, name) == 0 &&
-            (!rtt || strcmp(rows[i].placement, r->placement) == 0))
+            (!rtt || rows[i].placement == r->placement))
             return &rows[i];
     return NULL;
 }
@@ -29,11 +29,11 @@ fill_ratio(struct row *r, const struct row *floors, size_t n)
     const struct row *f;
 
     r->ratio = r->own_ratio = NAN;
-    if (strcmp(r->kind, ROW_STREAM) == 0) {
+    if (r->kind == ROW_STREAM) {
         f = floor_of(r, FLOOR_MEMCPY, floors, n);
         if (f != NULL)
             r->ratio = r->bytes_per_second / f->bytes_per_second;
-    } else if (strcmp(r->kind, ROW_RTT) == 0) {
+    } else if (r->kind == ROW_RTT) {
         f = floor_of(r, FLOOR_PIPE, floors, n);
         if (f != NULL)
             r->ratio = r->p50_ns / f->p50_ns;

@@ -11,7 +11,7 @@
 
 const struct recipe usual = {
     .seed = 1,
-    .placement = "one-cpu",
+    .placement = ONE_CPU,
     .p50_ns = 5000,
     .slowdown = 1,
     .rounds = ROUNDS,
@@ -30,7 +30,7 @@ noise(struct rng *rng)
 }
 
 struct row
-made_up(const struct recipe *how, const char *mechanism, const char *kind,
+made_up(const struct recipe *how, const char *mechanism, enum kind kind,
         long round)
 {
     struct row r = row_empty();
@@ -39,9 +39,9 @@ made_up(const struct recipe *how, const char *mechanism, const char *kind,
     r.size = 64;
     r.n = 1000;
     snprintf(r.mechanism, sizeof r.mechanism, "%s", mechanism);
-    snprintf(r.placement, sizeof r.placement, "%s", how->placement);
-    snprintf(r.kind, sizeof r.kind, "%s", kind);
-    snprintf(r.status, sizeof r.status, "%s", how->status);
+    r.placement = how->placement;
+    r.kind = kind;
+    r.status = how->status;
     return r;
 }
 

@@ -27,20 +27,20 @@
 /* What is done to a run. */
 struct recipe {
     uint64_t seed;
-    const char *placement;
+    enum where placement;
     double p50_ns;   /* of the floor, on an average day */
     double slowdown; /* of VICTIM: 1.05 takes 5 % longer */
     double aa;       /* the second of the A/A pair / the first; 0: no pair */
     long rounds;
     bool without; /* VICTIM is missing */
-    const char *status;
+    enum status status;
 };
 
 extern const struct recipe usual;
 
 /* A row without numbers. */
 struct row made_up(const struct recipe *how, const char *mechanism,
-                   const char *kind, long round);
+                   enum kind kind, long round);
 
 #define MOST_ROWS ((size_t)ROUNDS * (2 * (MECHANISMS + 1) + 1))
 

@@ -40,14 +40,14 @@ compare_recipes(const struct recipe *old, const struct recipe *new)
     free(b.rows);
 }
 
-static const char *
-verdict(const char *mechanism, const char *kind)
+static enum verdict
+verdict(const char *mechanism, enum kind kind)
 {
     for (size_t i = 0; i < comparison.n; i++)
         if (strcmp(comparison.changes[i].mechanism, mechanism) == 0 &&
-            strcmp(comparison.changes[i].kind, kind) == 0)
+            comparison.changes[i].kind == kind)
             return comparison.changes[i].verdict;
-    return "there is none";
+    return COMPARE_NO_VERDICT;
 }
 
 START_TEST(the_interval_of_a_change_is_around_it)
@@ -75,11 +75,11 @@ START_TEST(a_slowdown_of_5_percent_in_one_variant_is_found)
     slow.slowdown = 1.05;
     compare_recipes(&usual, &slow);
     ck_assert_int_eq(comparison.compared, 2 * MECHANISMS);
-    ck_assert_str_eq(verdict(VICTIM, ROW_RTT), COMPARE_SLOWER);
+    ck_assert_uint_eq(verdict(VICTIM, ROW_RTT), COMPARE_SLOWER);
     ck_assert_int_eq(comparison.faster, 0);
     ck_assert_str_eq(comparison.changes[0].mechanism, VICTIM);
     compare_recipes(&slow, &usual);
-    ck_assert_str_eq(verdict(VICTIM, ROW_RTT), COMPARE_FASTER);
+    ck_assert_uint_eq(verdict(VICTIM, ROW_RTT), COMPARE_FASTER);
     ck_assert_int_eq(comparison.slower, 0);
 }
 END_TEST
@@ -91,7 +91,7 @@ START_TEST(a_stream_of_fewer_bytes_is_slower)
     slow.seed = 2;
     slow.slowdown = 1.12;
     compare_recipes(&usual, &slow);
-    ck_assert_str_eq(verdict(VICTIM, ROW_STREAM), COMPARE_SLOWER);
+    ck_assert_uint_eq(verdict(VICTIM, ROW_STREAM), COMPARE_SLOWER);
 }
 END_TEST
 
@@ -111,7 +111,7 @@ START_TEST(the_same_thing_twice_is_neither_faster_nor_slower)
 END_TEST
 
 /* The verdict on 5 % where the old and the new run were like this. */
-static const char *
+static enum verdict
 five_percent(struct recipe how)
 {
     struct recipe slow = how;
@@ -127,23 +127,23 @@ START_TEST(how_much_it_takes_depends_on_what_was_measured)
 {
     struct recipe how = usual;
 
-    ck_assert_str_eq(five_percent(how), COMPARE_SLOWER);
-    how.placement = "two-cpu-awake";
-    ck_assert_str_eq(five_percent(how), COMPARE_SLOWER);
-    how.placement = "two-cpu";
-    ck_assert_str_eq(five_percent(how), COMPARE_INCONCLUSIVE);
+    ck_assert_uint_eq(five_percent(how), COMPARE_SLOWER);
+    how.placement = TWO_CPU_AWAKE;
+    ck_assert_uint_eq(five_percent(how), COMPARE_SLOWER);
+    how.placement = TWO_CPU;
+    ck_assert_uint_eq(five_percent(how), COMPARE_INCONCLUSIVE);
     how = usual;
     how.p50_ns = 200; /* below 1 us */
-    ck_assert_str_eq(five_percent(how), COMPARE_INCONCLUSIVE);
+    ck_assert_uint_eq(five_percent(how), COMPARE_INCONCLUSIVE);
     how = usual;
     how.rounds = 4;
-    ck_assert_str_eq(five_percent(how), COMPARE_INCONCLUSIVE);
+    ck_assert_uint_eq(five_percent(how), COMPARE_INCONCLUSIVE);
     how = usual;
     how.status = ROW_REJECTED; /* all of them */
-    ck_assert_str_eq(five_percent(how), COMPARE_INCONCLUSIVE);
+    ck_assert_uint_eq(five_percent(how), COMPARE_INCONCLUSIVE);
     how = usual;
     how.aa = 1.07; /* the run itself says that 7 % mean nothing */
-    ck_assert_str_eq(five_percent(how), COMPARE_INCONCLUSIVE);
+    ck_assert_uint_eq(five_percent(how), COMPARE_INCONCLUSIVE);
 }
 END_TEST
 
@@ -154,11 +154,11 @@ START_TEST(what_one_run_lacks_is_said_and_no_verdict)
     less.seed = 2;
     less.without = true;
     compare_recipes(&usual, &less);
-    ck_assert_str_eq(verdict(VICTIM, ROW_RTT), COMPARE_ONLY_OLD);
+    ck_assert_uint_eq(verdict(VICTIM, ROW_RTT), COMPARE_ONLY_OLD);
     ck_assert_int_eq(comparison.compared, 2 * (MECHANISMS - 1));
     ck_assert_int_eq(comparison.slower, 0);
     compare_recipes(&less, &usual);
-    ck_assert_str_eq(verdict(VICTIM, ROW_STREAM), COMPARE_ONLY_NEW);
+    ck_assert_uint_eq(verdict(VICTIM, ROW_STREAM), COMPARE_ONLY_NEW);
 }
 END_TEST
 
@@ -208,7 +208,7 @@ START_TEST(as_csv_every_change_is_a_line)
     for (const char *p = output.out; (p = strchr(p, '\n')) != NULL; p++)
         lines++;
     ck_assert_int_eq(lines, 1 + 2 * MECHANISMS);
-    ck_assert_ptr_nonnull(strstr(output.out, COMPARE_ONLY_OLD));
+    ck_assert_ptr_nonnull(strstr(output.out, ",only in OLD,"));
     run_program(&output, "ipcbench", "compare", old, new, NULL);
     ck_assert_ptr_nonnull(strstr(output.out, "only in OLD: " VICTIM));
     remove_results();

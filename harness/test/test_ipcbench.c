@@ -74,25 +74,23 @@ static struct output output;
 static void
 expect_row(const struct row *r)
 {
-    bool is_timed = strcmp(r->kind, ROW_CALLS) != 0;
+    bool is_timed = r->kind != ROW_CALLS;
 
-    if (strcmp(r->kind, ROW_GAPS) == 0)
+    if (r->kind == ROW_GAPS)
         return; /* perhaps nobody disturbs this machine */
     ck_assert_int_gt(r->n, 0);
     if (is_timed)
         ck_assert(r->seconds > 0 && r->per_second > 0);
-    if (strcmp(r->kind, ROW_STREAM) == 0)
+    if (r->kind == ROW_STREAM)
         ck_assert(r->bytes_per_second > 0);
     else if (is_timed && strcmp(r->mechanism, FLOOR_PERF) != 0)
         ck_assert(r->min_ns <= r->p50_ns && r->p50_ns <= r->p99_ns &&
                   r->p99_ns <= r->max_ns);
     /* What goes through the kernel cannot do without it. */
-    if (strcmp(r->kind, ROW_CALLS) == 0 &&
-        strcmp(r->mechanism, "floor/pipe") == 0)
+    if (r->kind == ROW_CALLS && strcmp(r->mechanism, "floor/pipe") == 0)
         ck_assert_str_eq(r->calls,
                          "client: 1 read, 1 write; server: 1 read, 1 write");
-    if (strcmp(r->kind, ROW_CALLS) == 0 &&
-        strcmp(r->mechanism, "null/call") == 0)
+    if (r->kind == ROW_CALLS && strcmp(r->mechanism, "null/call") == 0)
         ck_assert_str_eq(r->calls, "client: none; server: none");
 }
 
@@ -109,11 +107,12 @@ expect_rows(void)
     for (size_t i = 0; i < n; i++) {
         const struct row *r = &rows[i];
 
-        ck_assert_msg(strcmp(r->status, ROW_FAILED) != 0, "%s %s %s %ld: %s",
-                      r->mechanism, r->placement, r->kind, r->size, r->reason);
+        ck_assert_msg(r->status != ROW_FAILED, "%s %s %s %ld: %s", r->mechanism,
+                      where_words[r->placement], kind_words[r->kind], r->size,
+                      r->reason);
         if (r->round > best)
             best = r->round;
-        if (strcmp(r->status, ROW_ABSENT) == 0) {
+        if (r->status == ROW_ABSENT) {
             ck_assert_str_ne(r->reason, "");
             continue;
         }
@@ -158,9 +157,9 @@ row(const char *mechanism, double p50)
 
     r.round = 1;
     strcpy(r.mechanism, mechanism);
-    strcpy(r.placement, "one-cpu");
-    strcpy(r.kind, ROW_RTT);
-    strcpy(r.status, ROW_OK);
+    r.placement = ONE_CPU;
+    r.kind = ROW_RTT;
+    r.status = ROW_OK;
     r.size = 64;
     r.p50_ns = p50;
     return r;

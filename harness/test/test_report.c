@@ -66,7 +66,7 @@ START_TEST(what_a_run_says_is_text_on_the_page_and_nothing_else)
     rows[1] = made_up(&usual, FLOOR_PIPE, ROW_RTT, 1);
     rows[2] = made_up(&usual, "x&y", ROW_RTT, 0);
     rows[0].p50_ns = rows[1].p50_ns = 1000;
-    strcpy(rows[2].status, ROW_ABSENT);
+    rows[2].status = ROW_ABSENT;
     strcpy(rows[2].reason, "\"><img src=x onerror=y>");
     write_rows(rows, 3, dir);
     write_in(dir, "run.json",
@@ -88,7 +88,7 @@ END_TEST
 /* -- the order of its rows ------------------------------------------------- */
 
 static struct line
-trip(const char *mechanism, const char *placement, double p50, double ratio)
+trip(const char *mechanism, enum where placement, double p50, double ratio)
 {
     struct line l = {.size = 64,
                      .used = 9,
@@ -98,37 +98,37 @@ trip(const char *mechanism, const char *placement, double p50, double ratio)
                      .ratio = ratio};
 
     strcpy(l.mechanism, mechanism);
-    strcpy(l.placement, placement);
-    strcpy(l.kind, ROW_RTT);
+    l.placement = placement;
+    l.kind = ROW_RTT;
     return l;
 }
 
 START_TEST(the_steadiest_placement_comes_first)
 {
     struct line lines[] = {
-        trip("a", "elsewhere", 1, 1), trip("a", "free", 1, 1),
-        trip("a", "one-cpu", 1, 1),   trip("a", "two-cpu", 1, 1),
-        trip("b", "one-cpu", 1, 1),   trip("b", "two-cpu-awake", 1, 1),
+        trip("a", ELSEWHERE, 1, 1), trip("a", UNPINNED, 1, 1),
+        trip("a", ONE_CPU, 1, 1),   trip("a", TWO_CPU, 1, 1),
+        trip("b", ONE_CPU, 1, 1),   trip("b", TWO_CPU_AWAKE, 1, 1),
     };
     const struct summary s = {.lines = lines,
                               .n = sizeof lines / sizeof *lines};
-    static const char *const order[] = {"one-cpu", "two-cpu-awake", "two-cpu",
-                                        "free", "elsewhere"};
-    struct names names;
+    static const enum where order[] = {ONE_CPU, TWO_CPU_AWAKE, TWO_CPU,
+                                       UNPINNED, ELSEWHERE};
+    struct places places;
 
-    summary_placements(&s, &names);
-    ck_assert_uint_eq(names.n, sizeof order / sizeof *order);
-    for (size_t i = 0; i < names.n; i++)
-        ck_assert_str_eq(names.name[i], order[i]);
+    summary_placements(&s, &places);
+    ck_assert_uint_eq(places.n, sizeof order / sizeof *order);
+    for (size_t i = 0; i < places.n; i++)
+        ck_assert_uint_eq(places.at[i], order[i]);
 }
 END_TEST
 
 START_TEST(rows_are_in_order_of_the_ratio_where_the_floor_is_steady)
 {
     struct line lines[] = {
-        trip(FLOOR_PIPE, "one-cpu", 5000, NAN),
-        trip("slower that day", "one-cpu", 6100, 1.2),
-        trip("slower", "one-cpu", 6000, 1.3),
+        trip(FLOOR_PIPE, ONE_CPU, 5000, NAN),
+        trip("slower that day", ONE_CPU, 6100, 1.2),
+        trip("slower", ONE_CPU, 6000, 1.3),
     };
     struct summary s = {.lines = lines, .n = 3};
 
@@ -153,7 +153,7 @@ need_gnuplot(void)
 
 /* A round of a round trip of 64 bytes. */
 static struct row
-round_trip(const char *mechanism, const char *placement, long round, double p50)
+round_trip(const char *mechanism, enum where placement, long round, double p50)
 {
     struct recipe how = usual;
     struct row r;
@@ -174,11 +174,11 @@ START_TEST(the_fastest_is_on_top_of_the_chart_wherever_it_was_measured)
     const char *chart, *fast, *slow;
 
     for (int i = 0; i < 3; i++) {
-        rows[i] = round_trip(FLOOR_PIPE, "one-cpu", i + 1, 5000);
-        rows[i + 3] = round_trip("made-up/sleeps", "one-cpu", i + 1, 6000);
+        rows[i] = round_trip(FLOOR_PIPE, ONE_CPU, i + 1, 5000);
+        rows[i + 3] = round_trip("made-up/sleeps", ONE_CPU, i + 1, 6000);
         rows[i + 6] =
-            round_trip(FLOOR_PIPE, "two-cpu", i + 1, i % 2 == 0 ? 5000 : 50000);
-        rows[i + 9] = round_trip("made-up/spins", "two-cpu", i + 1, 200);
+            round_trip(FLOOR_PIPE, TWO_CPU, i + 1, i % 2 == 0 ? 5000 : 50000);
+        rows[i + 9] = round_trip("made-up/spins", TWO_CPU, i + 1, 200);
     }
     write_rows(rows, 12, dir);
     report(dir);
@@ -196,9 +196,9 @@ END_TEST
 START_TEST(the_4_kib_column_is_about_4_kib)
 {
     struct line lines[] = {
-        trip("floor/own", "one-cpu", 1000, 1), trip("a", "one-cpu", 1010, 1),
-        trip("a", "one-cpu", 1100, 1),         trip("a", "one-cpu", 9000, 1),
-        trip("floor/own", "one-cpu", 1000, 1),
+        trip("floor/own", ONE_CPU, 1000, 1), trip("a", ONE_CPU, 1010, 1),
+        trip("a", ONE_CPU, 1100, 1),         trip("a", ONE_CPU, 9000, 1),
+        trip("floor/own", ONE_CPU, 1000, 1),
     };
     static const long sizes[] = {64, 64, 4096, 1 << 20, 4096};
     static const double ratios[] = {NAN, 1.01, 1.1, 9, NAN};
@@ -212,7 +212,7 @@ START_TEST(the_4_kib_column_is_about_4_kib)
             strcpy(lines[i].floor, "floor/own");
     }
     summary_derive(&s);
-    grid_overhead.fill(&s, "one-cpu", &g);
+    grid_overhead.fill(&s, ONE_CPU, &g);
     ck_assert_uint_eq(g.rows, 1);
     ck_assert_str_eq(g.row[0].cell[2], "1.01");
     ck_assert_str_eq(g.row[0].cell[4], "1.10");
