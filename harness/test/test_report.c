@@ -13,19 +13,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 Suite *test_report(void);
 
-/* Reports on the run; the page. */
-static const char *
-report(const char *dir)
+/* Reports on the run, and nobody complains. */
+static void
+draw(const char *dir)
 {
     static struct output output;
-    char path[RECORD_PATH];
-    const char *page;
 
     run_program(&output, "ipcbench", "report", dir, NULL);
     ck_assert_msg(output.status == 0, "%s", output.err);
+    ck_assert_str_eq(output.err, "");
+}
+
+/* ... and the page. */
+static const char *
+report(const char *dir)
+{
+    char path[RECORD_PATH];
+    const char *page;
+
+    draw(dir);
     ck_assert_int_eq(record_path(dir, "report.html", path), 0);
     page = file_text(path);
     ck_assert_str_ne(page, "");
@@ -192,6 +202,92 @@ START_TEST(the_fastest_is_on_top_of_the_chart_wherever_it_was_measured)
 }
 END_TEST
 
+/* What must be written on each chart of the reference run, some of it by one
+ * branch of its script only. */
+static const struct {
+    const char *chart;
+    const char *words[8];
+} drawn[] = {
+    {"latency",
+     {"null/call (baseline)", "one-cpu floor: a bare pipe", "0.268",
+      "fifo/oneway is not shown: one-way: there is no way back"}},
+    {"sizes",
+     {"thread/queue (baseline)", "carries up to 508 B", "100 ms",
+      "model: a + 2 n / B", "floor: a bare pipe, one-cpu"}},
+    {"throughput",
+     {"socket/tcp, 4.73 GB/s", "one by one, acknowledged", "10 kB/s",
+      "ceiling: memcpy, one-cpu", "carries up to 65471 B"}},
+    {"memcpy", {"socket/udp, 65471 B", "two-cpu-awake", "1.6e-07"}},
+    {"tails", {"shm/spin", "socket/tcp", "99.9", "10 us", "circles: from"}},
+    {"clients", {"shm/futex", "bound: min(N/R, 1/D)", "clients at once"}},
+    {"clients-p99", {"shm/futex", "two-cpu-awake", "clients at once"}},
+    {"load", {"5000/s, from when due", "closed loop", "99.99", "10 ms"}},
+};
+
+static void
+copy_reference(const char *dir, const char *file)
+{
+    char path[4096];
+
+    snprintf(path, sizeof path, "%s/results/reference/%s", source_dir(), file);
+    write_in(dir, file, file_text(path));
+}
+
+START_TEST(every_chart_of_the_reference_run_is_drawn_as_it_was)
+{
+    struct row none = made_up(&usual, "x/y", ROW_RTT, 1);
+    char dir[RECORD_PATH], file[64], path[RECORD_PATH];
+    const char *chart;
+
+    write_rows(&none, 1, dir);
+    copy_reference(dir, "cells.csv");
+    copy_reference(dir, "histograms.csv");
+    draw(dir);
+    for (size_t i = 0; i < sizeof drawn / sizeof *drawn; i++) {
+        snprintf(file, sizeof file, "%s.png", drawn[i].chart);
+        ck_assert_int_eq(record_path(dir, file, path), 0);
+        ck_assert_msg(access(path, F_OK) == 0, "%s", file);
+        snprintf(file, sizeof file, "%s.svg", drawn[i].chart);
+        ck_assert_int_eq(record_path(dir, file, path), 0);
+        chart = file_text(path);
+        ck_assert_msg(strstr(chart, "</svg>") != NULL, "%s", file);
+        for (const char *const *w = drawn[i].words; *w != NULL; w++)
+            ck_assert_msg(strstr(chart, *w) != NULL, "%s: no \"%s\"", file, *w);
+    }
+    remove_results();
+}
+END_TEST
+
+/* Names that are no names of gnuplot's either. */
+START_TEST(what_a_run_says_is_text_on_the_charts_and_nothing_else)
+{
+    static const char *const names[] = {"x'y", "`touch pwned`", "a\"b;exit",
+                                        "@begin", "%s%n"};
+    struct row rows[10];
+    char dir[RECORD_PATH], path[RECORD_PATH];
+    const char *chart;
+
+    for (size_t i = 0; i < 5; i++) {
+        rows[2 * i] = round_trip(names[i], ONE_CPU, 1, 5000);
+        rows[2 * i + 1] = made_up(&usual, names[i], ROW_STREAM, 1);
+        rows[2 * i + 1].bytes_per_second = 1e9;
+    }
+    write_rows(rows, 10, dir);
+    write_in(dir, "run.json", "{\"heading\": \"'; exit; `id` \\\"\"}");
+    draw(dir);
+    ck_assert_int_eq(record_path(dir, "pwned", path), 0);
+    ck_assert_int_eq(access(path, F_OK), -1);
+    ck_assert_int_eq(record_path(dir, "latency.svg", path), 0);
+    chart = file_text(path);
+    ck_assert_ptr_nonnull(strstr(chart, "@begin"));
+    ck_assert_ptr_nonnull(strstr(chart, "%s%n"));
+    ck_assert_ptr_nonnull(strstr(chart, "exit; `id`"));
+    ck_assert_int_eq(record_path(dir, "throughput.svg", path), 0);
+    ck_assert_int_eq(access(path, F_OK), 0);
+    remove_results();
+}
+END_TEST
+
 /* The last of them is larger than that, and must not be taken for 4 KiB. */
 START_TEST(the_4_kib_column_is_about_4_kib)
 {
@@ -235,6 +331,10 @@ test_report(void)
     tcase_add_test(tc,
                    rows_are_in_order_of_the_ratio_where_the_floor_is_steady);
     tcase_add_test(tc, the_4_kib_column_is_about_4_kib);
+    add_test_if(tc, need_gnuplot() != NULL ? need_gnuplot() : need_source(),
+                every_chart_of_the_reference_run_is_drawn_as_it_was);
+    add_test_if(tc, need_gnuplot(),
+                what_a_run_says_is_text_on_the_charts_and_nothing_else);
     add_test_if(tc, need_gnuplot(),
                 the_fastest_is_on_top_of_the_chart_wherever_it_was_measured);
     return s;

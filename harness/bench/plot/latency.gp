@@ -67,7 +67,7 @@ unset mxtics
 if (high > 0) { set xrange [low / 1.5e6:high * 1.5 / 1e6] }
 set yrange [rows - 0.5:-0.5]
 set ytics scale 0 ()
-do for [i = 1:n] { set ytics add (label(word(names, i)) i - 1) }
+do for [i = 1:n] { set ytics add (tic(label(word(names, i))) i - 1) }
 
 # The medians once more, as numbers, in a column for each placement to the right
 # of the frame.

@@ -73,7 +73,7 @@ set ytics scale 0 ()
 do for [i = 1:n] {
     m = word(names, i)
     c = carries[at(unsorted, m)]
-    set ytics add (label(m).(c < large ? sprintf(', %d B', c) : '') i - 1)
+    set ytics add (tic(label(m).(c < large ? sprintf(', %d B', c) : '')) i - 1)
 }
 
 # A bar is a box from 0 to the ratio, and its number stands behind it.

@@ -63,6 +63,10 @@ max(a, b) = b > a ? b : a
 is_floor(m) = m[1:6] eq 'floor/'
 label(m) = m.(has(baselines, m) ? ' (baseline)' : '')
 
+# As the label of a tic, in which % is the beginning of a format.
+tic(s) = strstrt(s, '%') == 0 ? s \
+         : s[1:strstrt(s, '%') - 1].'%%'.tic(s[strstrt(s, '%') + 1:*])
+
 # Is this line of summary.csv of that kind, and not the second of the A/A pair?
 is(k) = strcol('kind') eq k && column('used') > 0 && column('copy') == 0
 
