@@ -172,12 +172,12 @@ distributions_fill(const struct distributions *d, struct summary *s)
 /* -- the grid -------------------------------------------------------------- */
 
 /* clang-format off */
+#define POINT_COLUMNS NUMBER(double, percentile) NUMBER(double, ns)
+
 struct point {
 #include "bench/csv_members.h"
 
 #include "bench/cell.def"
-#define POINT_COLUMNS \
-    NUMBER(double, percentile) NUMBER(double, ns)
     POINT_COLUMNS
 };
 

@@ -16,12 +16,13 @@
 
 struct plan;
 
+#define BIN_COLUMNS \
+    NUMBER(double, low_ns) NUMBER(double, high_ns) NUMBER(long, count)
+
 struct bin {
 #include "bench/csv_members.h"
 
 #include "bench/cell.def"
-#define BIN_COLUMNS \
-    NUMBER(double, low_ns) NUMBER(double, high_ns) NUMBER(long, count)
     BIN_COLUMNS
 };
 
