@@ -11,6 +11,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stddef.h>
@@ -323,6 +324,15 @@ note_end(struct workers *w, pid_t pid)
             w->pid[i] = w->pid[--w->count];
 }
 
+static void
+go_on(struct injection *i, struct workers *w, pid_t pid, int status)
+{
+    if (WSTOPSIG(status) == (SIGTRAP | 0x80))
+        system_call(i, pid);
+    note_fork(w, pid, status);
+    ptrace(PTRACE_SYSCALL, pid, NULL, signal_of(status));
+}
+
 int
 inject_watch(struct injection *i, pid_t child, pid_t *gone, int64_t deadline)
 {
@@ -345,10 +355,7 @@ inject_watch(struct injection *i, pid_t child, pid_t *gone, int64_t deadline)
         if (pid == -1)
             continue;
         if (WIFSTOPPED(status)) {
-            if (WSTOPSIG(status) == (SIGTRAP | 0x80))
-                system_call(i, pid);
-            note_fork(&workers, pid, status);
-            ptrace(PTRACE_SYSCALL, pid, NULL, signal_of(status));
+            go_on(i, &workers, pid, status);
             continue;
         }
         note_end(&workers, pid);
@@ -362,6 +369,32 @@ inject_watch(struct injection *i, pid_t child, pid_t *gone, int64_t deadline)
         }
     }
     return ended;
+}
+
+void
+inject_settle(struct injection *i, pid_t *gone, int64_t deadline)
+{
+    struct workers workers = {.count = 0};
+
+    while (*gone != 0 && now_ns() < deadline) {
+        int status;
+        pid_t pid = waitpid(-1, &status, __WALL | WNOHANG);
+
+        if (pid > 0 && WIFSTOPPED(status)) {
+            go_on(i, &workers, pid, status);
+        } else if (pid > 0) {
+            note_end(&workers, pid);
+            if (pid == i->returning)
+                i->returning = 0;
+            if (pid == *gone)
+                *gone = 0;
+        } else if (i->returning == 0 && workers.count == 0 &&
+                   all_threads_are(*gone, 'S')) {
+            return;
+        } else {
+            sched_yield();
+        }
+    }
 }
 
 /* Calls f for each thread. */

@@ -63,6 +63,11 @@ void inject_seize(pid_t pid);
 int inject_watch(struct injection *i, pid_t child, pid_t *gone,
                  int64_t deadline);
 
+/* After it: lets them run until *gone is asleep in all its threads, that is, has
+ * done what the child's end has left it to do.  Calls are counted on.  Who is
+ * seized stands still outside of these two. */
+void inject_settle(struct injection *i, pid_t *gone, int64_t deadline);
+
 /* Lets them all go for good. */
 void inject_leave(pid_t pid);
 

@@ -136,8 +136,8 @@ is_spawned(const char *pid)
     return n > 0 && memmem(text, (size_t)n, "--stdio", 8) != NULL;
 }
 
-/* The letter in /proc/PID/task/TID/stat: proc(5). */
-static bool
+/* The letter in /proc/PID/task/TID/stat. */
+bool
 all_threads_are(pid_t pid, char state)
 {
     char path[64];

@@ -199,6 +199,9 @@ void server_catch_up(struct host *h);
 /* Its process: the daemon, or the one that this process's open() spawned. */
 pid_t server_pid(const struct host *h);
 
+/* Are all its threads in that state: 'S', asleep; 'T', stopped (proc(5))? */
+bool all_threads_are(pid_t pid, char state);
+
 /* Is one of its threads asleep in this system call; in poll(2), for ever? */
 bool is_in_call(pid_t pid, long call);
 bool waits_without_a_timer(pid_t pid);

@@ -42,6 +42,8 @@ one_customer(struct injection *i, struct customer *us, pid_t *daemon)
 {
     const int status = serve_customer(i, us, daemon);
 
+    if (daemon != NULL && status != -1)
+        inject_settle(i, daemon, now_ns() + PATIENCE);
     ck_assert_msg(daemon == NULL || *daemon != 0,
                   "%s: the server ended (status %#x): %s", subject->name,
                   (unsigned)status, inject_name(i));
