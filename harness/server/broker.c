@@ -228,9 +228,10 @@ take_in(const struct broker_request *r, const struct broker_peer *peer)
         close(pair[1]);
 }
 
-/* No descriptor is taken in, and none has to be closed: there is no room for
- * it, and where the kernel can (6.16) the sender may not even send one. */
-static void
+/* The length of what has come; 0 at the end of file.  No descriptor is taken in,
+ * and none has to be closed: there is no room for it, and where the kernel can
+ * (6.16) the sender may not even send one. */
+static ssize_t
 receive(const struct broker_peer *peer)
 {
     struct broker_request r;
@@ -238,6 +239,7 @@ receive(const struct broker_peer *peer)
 
     if (n == (ssize_t)sizeof r)
         take_in(&r, peer);
+    return n;
 }
 
 static int
@@ -268,24 +270,33 @@ take_signals(void)
     }
 }
 
-/* A channel whose other end nobody holds any more has nobody to serve; the
- * supervisor holds all of them. */
-static void
+/* A channel that is hung up has nobody to serve.  Its end of file can be read
+ * for ever (POLLIN together with POLLHUP), so it is not polled any more.  The
+ * supervisor holds all of them, and when it is gone they are: that is the end.
+ * But an endpoint can shutdown(2) its own one; so one alone is not, and an empty
+ * message, which recv(2) does not tell from an end of file, is none either. */
+static bool
 turn(const struct broker_peer *peers, size_t n)
 {
+    static bool hung_up[MAX_ENDPOINTS];
     struct pollfd fds[MAX_ENDPOINTS + 1] = {{.fd = signals, .events = POLLIN}};
+    size_t open = 0;
 
-    for (size_t i = 0; i < n; i++)
-        fds[i + 1] = (struct pollfd){.fd = peers[i].channel, .events = POLLIN};
+    for (size_t i = 0; i < n; i++) {
+        fds[i + 1] = (struct pollfd){.fd = hung_up[i] ? -1 : peers[i].channel,
+                                     .events = POLLIN};
+        open += !hung_up[i];
+    }
+    if (open == 0)
+        return false;
     if (poll_until(fds, (unsigned)n + 1, end_the_late()) != 0)
-        return;
+        return true;
     for (size_t i = 0; i < n; i++)
-        if (fds[i + 1].revents & POLLIN)
-            receive(&peers[i]);
-        else if (fds[i + 1].revents != 0)
-            told_to_end = true;
+        if (fds[i + 1].revents != 0 && receive(&peers[i]) <= 0)
+            hung_up[i] = (fds[i + 1].revents & ~POLLIN) != 0;
     if (fds[0].revents != 0)
         take_signals();
+    return !told_to_end;
 }
 
 #ifndef SO_PASSRIGHTS
@@ -328,7 +339,7 @@ void
 broker_run(const struct broker_peer *peers, size_t n)
 {
     signals = hear_signals();
-    while (signals != -1 && !told_to_end)
-        turn(peers, n);
+    while (signals != -1 && turn(peers, n))
+        continue;
     end_workers();
 }

@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,6 +101,55 @@ end_broker(void)
     close(channel[1]);
     ask_by(0);
 }
+
+/* -- who is gone ---------------------------------------------------------------- */
+
+/* Who shuts its own channel down, or says nothing in many words, is not heard;
+ * the other one is served, and then the broker sleeps: an end of file is there to
+ * be read for ever.  When nobody is left it ends. */
+START_TEST(the_broker_ends_when_nobody_is_left_and_not_before)
+{
+    struct broker_peer peers[2] = {
+        {.may = files, .evidence = IPC_OWNER, .dir = run_dir},
+        {.may = files, .evidence = IPC_OWNER, .dir = run_dir}};
+    const int64_t deadline = deadline_in(PATIENCE);
+    int other[2];
+
+    make_file_of(ALICE, file);
+    ck_assert_int_eq(
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel), 0);
+    ck_assert_int_eq(
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, other), 0);
+    broker = fork();
+    if (broker == 0) {
+        close(channel[0]);
+        close(other[0]);
+        peers[0].channel = other[1];
+        peers[1].channel = channel[1];
+        broker_run(peers, 2);
+        _exit(EXIT_SUCCESS);
+    }
+    close(channel[1]);
+    close(other[1]);
+    ask_by(channel[0]);
+    ck_assert_int_eq(send(other[0], "", 0, 0), 0);
+    ck_assert_int_eq(shutdown(other[0], SHUT_RDWR), 0);
+    for (int i = 0; i < 2; i++) {
+        const struct broker_request r = good_request();
+
+        ck_assert_int_eq(ask_and_end(&r), 0);
+    }
+    while (!waits_without_a_timer(broker)) {
+        ck_assert_int_gt(time_left(deadline), 0);
+        sched_yield();
+    }
+    close(channel[0]);
+    ck_assert_int_eq(reap(broker), 0);
+    close(other[0]);
+    ask_by(0);
+    unlink(file);
+}
+END_TEST
 
 /* -- what it refuses ----------------------------------------------------------- */
 
@@ -473,6 +523,8 @@ test_broker(void)
 
     add_test_if(tc, need_root(),
                 the_broker_refuses_what_an_endpoint_may_not_ask);
+    add_test_if(tc, need_root(),
+                the_broker_ends_when_nobody_is_left_and_not_before);
     add_test_if(tc, need_root(), the_broker_hears_nothing_that_is_no_request);
     add_test_if(tc, need_root(), a_file_is_read_with_the_rights_of_who_asks);
     add_test_if(tc, need_root(), nobody_has_all_the_workers);
