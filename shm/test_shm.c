@@ -432,7 +432,7 @@ START_TEST(a_client_that_takes_its_memory_away_hurts_only_itself)
         struct client next;
         int err;
 
-        while ((err = host_client(&server, &next)) == -EAGAIN)
+        while ((err = client_try(&server, &next)) == -EAGAIN)
             expect_echo(&c, 100);
         ck_assert_msg(err == 0, "open: %s", strerror(-err));
         expect_echo(&next, 100);

@@ -94,7 +94,7 @@ START_TEST(a_server_without_descriptors_turns_clients_away)
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
     server_start(&server, ipc_find(connected[_i]));
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
-    while ((err = host_client(&server, &c[n])) == 0) {
+    while ((err = client_try(&server, &c[n])) == 0) {
         expect_echo(&c[n], 100);
         ck_assert_int_lt(++n, 32);
     }
@@ -102,7 +102,7 @@ START_TEST(a_server_without_descriptors_turns_clients_away)
     for (int i = 0; i < n; i++)
         expect_echo(&c[i], 100);
     client_close(&c[--n]);
-    while ((err = host_client(&server, &one_more)) == -EAGAIN)
+    while ((err = client_try(&server, &one_more)) == -EAGAIN)
         expect_echo(&c[0], 100); /* it may not have noticed yet */
     ck_assert_int_eq(err, 0);
     expect_echo(&one_more, 100);

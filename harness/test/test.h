@@ -208,7 +208,10 @@ bool waits_without_a_timer(pid_t pid);
 
 /* -- clients --------------------------------------------------------------- */
 
-void client_start(struct host *h, struct client *c); /* host_client() */
+/* host_client(), with PATIENCE: the usual two seconds are few on a busy machine.
+ * client_try() returns its error. */
+int client_try(struct host *h, struct client *c);
+void client_start(struct host *h, struct client *c);
 
 /* A call that must come back with this status. */
 void expect_call(struct client *c, const char *method,
