@@ -4,8 +4,8 @@
  *
  * No test here measures time.  What is looked at is the order in which things
  * happen: how many requests the server says are under way (stats).  Only where
- * the machine has kept us from looking for as long as a request may sleep is it
- * tried again.
+ * the machine has kept us from looking for as long as a request sleeps is it
+ * tried again, with one that sleeps for longer.
  */
 #define _GNU_SOURCE /* kill */
 #include "test/attack/silent.h"
@@ -27,6 +27,13 @@ Suite *test_slow(void);
 
 #define SLEEPERS 3
 #define ROUNDS   20
+
+/* ms: enough where nobody keeps us from looking, and then the most there is. */
+static uint32_t
+sleep_in(unsigned round)
+{
+    return round < 3 ? 100u << round : 1000;
+}
 
 static uint64_t
 under_way(struct client *c)
@@ -52,7 +59,7 @@ await_under_way(struct client *c, uint64_t n)
 
 /* Three sleep; another one is greeted before any of them wakes. */
 static bool
-all_sleep_at_once(struct client *sleepers, struct client *other)
+all_sleep_at_once(struct client *sleepers, struct client *other, uint32_t ms)
 {
     uint64_t id[SLEEPERS];
     struct api_value name = string_value("you");
@@ -61,7 +68,7 @@ all_sleep_at_once(struct client *sleepers, struct client *other)
 
     for (size_t i = 0; i < SLEEPERS; i++)
         id[i] =
-            send_request(&sleepers[i], "sleep", (struct api_value){.u32 = 600});
+            send_request(&sleepers[i], "sleep", (struct api_value){.u32 = ms});
     for (size_t i = 0; i < 1000 && under_way(other) != SLEEPERS; i++)
         sched_yield();
     expect_call(other, "hello", &name, WIRE_OK, &r);
@@ -79,8 +86,8 @@ START_TEST(three_sleep_side_by_side_and_keep_nobody_waiting)
     begin(_i);
     for (size_t i = 0; i < SLEEPERS; i++)
         client_start(&server, &sleepers[i]);
-    for (size_t i = 0; i < ROUNDS && !seen; i++)
-        seen = all_sleep_at_once(sleepers, &client);
+    for (unsigned i = 0; i < ROUNDS && !seen; i++)
+        seen = all_sleep_at_once(sleepers, &client, sleep_in(i));
     ck_assert_msg(seen, "%s: never were three under way", subject->name);
     await_under_way(&client, 0);
     for (size_t i = 0; i < SLEEPERS; i++)
@@ -89,6 +96,24 @@ START_TEST(three_sleep_side_by_side_and_keep_nobody_waiting)
 }
 END_TEST
 
+/* Returns while one sleeps. */
+static void
+let_sleep(struct client *sleeper, struct client *other)
+{
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        const struct api_value ms = {.u32 = sleep_in(i)};
+        const int64_t end = deadline_in(ms.u32 * NS_PER_MS);
+        const uint64_t id = send_request(sleeper, "sleep", ms);
+
+        do
+            if (under_way(other) == 1)
+                return;
+        while (time_left(end) > 0);
+        expect_reply(sleeper, id);
+    }
+    ck_abort_msg("%s: never one under way", subject->name);
+}
+
 START_TEST(a_late_reply_goes_to_nobody_else)
 {
     struct client gone, next;
@@ -96,8 +121,7 @@ START_TEST(a_late_reply_goes_to_nobody_else)
 
     begin(_i);
     client_start(&server, &gone);
-    send_request(&gone, "sleep", (struct api_value){.u32 = 300});
-    await_under_way(&client, 1);
+    let_sleep(&gone, &client);
     client_close(&gone);
     client_start(&server, &next); /* where that one was, if that is noticed */
     expect_echo(&next, 10);
@@ -129,23 +153,17 @@ END_TEST
 
 /* -- not all of one user's ------------------------------------------------- */
 
-/* As many clients as it takes, if there is room for them: each may only have so
- * many replies that it has not taken. */
-static void
-ask_for_too_many(void *arg)
+/* One request more than one user may have under way, by these in turn; how many
+ * are refused. */
+static size_t
+ask_for_one_too_many(struct client *c, size_t clients, uint32_t ms)
 {
     const size_t most = (size_t)quota_kinds[QUOTA_SLOW].per_user;
-    struct client *c = calloc(most + 1, sizeof *c);
-    size_t clients = 0, busy = 0;
+    size_t busy = 0;
     struct reply r;
 
-    (void)arg;
-    ck_assert_ptr_nonnull(c);
-    while (clients <= most && host_client(&server, &c[clients]) == 0)
-        clients++;
-    ck_assert_uint_ge(clients, has(IPC_PIPELINED) ? 1 : most + 1);
     for (size_t i = 0; i <= most; i++)
-        send_request(&c[i % clients], "sleep", (struct api_value){.u32 = 900});
+        send_request(&c[i % clients], "sleep", (struct api_value){.u32 = ms});
     for (size_t i = 0; i <= most; i++) {
         ck_assert_int_eq(client_recv(&c[i % clients], &r, PATIENCE), 0);
         if (r.status == WIRE_BUSY) {
@@ -155,6 +173,26 @@ ask_for_too_many(void *arg)
             ck_assert_uint_eq(r.status, WIRE_OK);
         }
     }
+    return busy;
+}
+
+/* As many clients as it takes, if there is room for them: each may only have so
+ * many replies that it has not taken.  Nobody is refused only where the first
+ * were through before the last was looked at. */
+static void
+ask_for_too_many(void *arg)
+{
+    const size_t most = (size_t)quota_kinds[QUOTA_SLOW].per_user;
+    struct client *c = calloc(most + 1, sizeof *c);
+    size_t clients = 0, busy = 0;
+
+    (void)arg;
+    ck_assert_ptr_nonnull(c);
+    while (clients <= most && client_try(&server, &c[clients]) == 0)
+        clients++;
+    ck_assert_uint_ge(clients, has(IPC_PIPELINED) ? 1 : most + 1);
+    for (unsigned i = 0; i < ROUNDS && busy == 0; i++)
+        busy = ask_for_one_too_many(c, clients, sleep_in(i));
     ck_assert_uint_eq(busy, 1);
     expect_echo(&c[0], 10);
     while (clients > 0)
