@@ -173,22 +173,12 @@ by_clone(struct lab *lab, int (*f)(struct lab *))
 
 /* -- by unshare() and fork() ----------------------------------------------- */
 
-static int
-exit_status(pid_t pid)
-{
-    int status;
-
-    while (waitpid(pid, &status, 0) == -1)
-        if (errno != EINTR)
-            return EXIT_FAILURE;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
 /* The go-between: all namespaces are its own but pid and time, which wait for
  * its child. */
 static int
 go_between(struct lab *lab, int (*f)(struct lab *))
 {
+    int status;
     pid_t pid;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -204,8 +194,10 @@ go_between(struct lab *lab, int (*f)(struct lab *))
         complain(lab, "fork()", -errno);
         return EXIT_FAILURE;
     }
-    if (pid > 0)
-        return exit_status(pid);
+    if (pid > 0) {
+        status = wait_for_child(lab, pid); /* it has our handlers, too */
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* who ends the go-between ends us */
     settle(lab);
     return f(lab);

@@ -6,26 +6,22 @@
  *   nslab --unshare all          made by unshare() and fork()
  *   nslab --unshare net -- ip a  a command inside
  *
- * enter.c makes the child, views.c looks around for what marks.c has made,
- * spaces.c has the steps.
+ * enter.c makes the child, stop.c waits for it, views.c looks around for what
+ * marks.c has made, spaces.c has the steps.
  */
-#define _GNU_SOURCE /* MAP_ANONYMOUS, ppoll, SYS_pidfd_open */
+#define _GNU_SOURCE /* MAP_ANONYMOUS, CLONE_NEW... */
 #include "ns/nslab.h"
 
-#include "core/clock.h"
 #include "core/program.h"
 #include "ns/spaces.h"
 
 #include <argp.h>
 #include <errno.h>
-#include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -84,8 +80,6 @@ static const struct argp argp = {
            "all.  Exit status 1: something could not be done.",
 };
 
-static sigset_t outside; /* the signal mask that we were started with */
-
 /* -- the child ------------------------------------------------------------- */
 
 static int
@@ -96,7 +90,7 @@ child(struct lab *lab)
         return EXIT_SUCCESS;
     }
     program_before_exec();
-    sigprocmask(SIG_SETMASK, &outside, NULL);
+    stop_release();
     execvp(lab->command[0], lab->command);
     fprintf(stderr, "nslab: cannot run %s: %s\n", lab->command[0],
             strerror(errno));
@@ -166,64 +160,6 @@ print_remarks(const struct lab *lab)
              "the parent's\n     /proc: add mnt for one of its own.");
 }
 
-/* -- the end --------------------------------------------------------------- */
-
-static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
-static volatile sig_atomic_t stopped; /* the signal */
-
-static void
-stop(int number)
-{
-    stopped = number;
-}
-
-/* They are blocked, but for the wait itself: one that came just before it would
- * go unheard.  Not those that nohup(1) wants to be ignored. */
-static void
-catch_signals(void)
-{
-    const struct sigaction sa = {.sa_handler = stop};
-    struct sigaction now;
-    sigset_t set;
-
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        if (sigaction(ends[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN) {
-            sigaction(ends[i], &sa, NULL);
-            sigaddset(&set, ends[i]);
-        }
-    sigprocmask(SIG_BLOCK, &set, &outside);
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        sigdelset(&outside, ends[i]); /* or nothing would end us */
-}
-
-#define GRACE NS_PER_SEC /* for the child to end by the signal that we got */
-
-/* Waits for the child.  Told to stop we tell it, and if that does not help
- * (who is 1 in a pid namespace hears no signal that it has no handler for), it
- * is killed. */
-static int
-wait_for_child(pid_t pid)
-{
-    struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, pid, 0),
-                         .events = POLLIN};
-    int status = 0;
-
-    while (!stopped && end.fd != -1 && ppoll(&end, 1, NULL, &outside) == -1 &&
-           errno == EINTR)
-        continue;
-    if (stopped) {
-        kill(pid, stopped);
-        if (wait_for(end.fd, POLLIN, deadline_in(GRACE)) != 0)
-            kill(pid, SIGKILL);
-    }
-    if (end.fd != -1)
-        close(end.fd);
-    while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
-        continue;
-    return status;
-}
-
 /* -- main ------------------------------------------------------------------ */
 
 static int
@@ -236,9 +172,9 @@ run(struct lab *lab)
     fflush(stdout);
     pid = make_child(lab, child);
     if (pid > 0)
-        status = wait_for_child(pid);
-    if (stopped)
-        return 128 + stopped;
+        status = wait_for_child(lab, pid);
+    if (stop_number() != 0)
+        return 128 + stop_number();
     view_take(&lab->after, &lab->marks);
     if (lab->inside.n > 0) {
         print_views(lab);
@@ -275,7 +211,7 @@ main(int argc, char **argv)
               "together with it.\n",
               stderr);
     }
-    catch_signals(); /* before there is anything to remove */
+    stop_catch(); /* before there is anything to remove */
     marks_make(&lab->marks);
     status = run(lab);
     marks_remove(&lab->marks);

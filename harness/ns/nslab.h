@@ -87,4 +87,20 @@ const char *advice(const struct lab *lab, const struct complaint *c);
  * -errno.  By clone(), or by unshare() and fork() in a go-between. */
 pid_t make_child(struct lab *lab, int (*f)(struct lab *));
 
+/* -- the end (stop.c) ------------------------------------------------------ */
+
+/* SIGINT, SIGTERM and SIGHUP are to end the child first; from then on, in whom
+ * it makes as well. */
+void stop_catch(void);
+
+/* As it was before, for a program that is about to be run. */
+void stop_release(void);
+
+/* Which one has come; 0: none. */
+int stop_number(void);
+
+/* Waits for a child, and returns its status.  If one has come the child gets it,
+ * and is killed if it does not end within a second. */
+int wait_for_child(const struct lab *lab, pid_t pid);
+
 #endif

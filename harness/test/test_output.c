@@ -77,7 +77,7 @@ arrange(int out, int err)
 static pid_t
 start(const char *const *argv, int out, int err)
 {
-    char path[PATH_MAX], *copy[8] = {NULL}, byte;
+    char path[PATH_MAX], *copy[9] = {NULL}, byte;
     int exec[2];
     pid_t pid;
 
@@ -91,7 +91,7 @@ start(const char *const *argv, int out, int err)
         return pid;
     }
     ck_assert_int_eq(program_path(argv[0], path, sizeof path), 0);
-    for (size_t i = 0; i < 7 && argv[i] != NULL; i++)
+    for (size_t i = 0; i < 8 && argv[i] != NULL; i++)
         copy[i] = strdup(argv[i]);
     arrange(out, err);
     execv(path, copy);
@@ -393,6 +393,40 @@ START_TEST(nslab_that_is_stopped_ends_its_child_and_removes_its_objects)
 }
 END_TEST
 
+#define TIDY "trap 'echo tidied up; exit' TERM; echo; read nothing"
+
+/* A command that has something to do before it ends. */
+static const char *const tidy[][9] = {
+    {"nslab", "--clone", "user,uts", "--", "sh", "-c", TIDY},
+    {"nslab", "--unshare", "user,uts", "--", "sh", "-c", TIDY},
+    {"nslab", "--clone", "user,pid", "--", "sh", "-c", TIDY},
+    {"nslab", "--unshare", "user,pid", "--", "sh", "-c", TIDY},
+};
+
+START_TEST(what_nslab_runs_hears_of_the_end_and_can_do_its_last)
+{
+    char text[16] = "";
+    int to[2], from[2];
+    pid_t pid;
+
+    plain_shell();
+    ck_assert_int_eq(pipe2(to, O_CLOEXEC), 0);
+    ck_assert_int_eq(pipe2(from, O_CLOEXEC), 0);
+    shell.in = to[0];
+    pid = start(tidy[_i], from[1], STDERR_FILENO);
+    close(from[1]);
+    ck_assert_int_eq(read(from[0], text, sizeof text), 1); /* it waits */
+    ck_assert_int_eq(kill(pid, SIGTERM), 0);
+    ck_assert_int_eq(end_of(pid), 128 + SIGTERM);
+    ck_assert_int_gt(read(from[0], text, sizeof text - 1), 0);
+    ck_assert_str_eq(text, "tidied up\n");
+    close(from[0]);
+    close(to[0]);
+    close(to[1]);
+    children_end();
+}
+END_TEST
+
 START_TEST(ipcctl_that_is_stopped_says_so_and_leaves_nothing)
 {
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
@@ -444,6 +478,10 @@ add_programs(TCase *tc)
             tc, need_for(lab[i / 3]),
             nslab_that_is_stopped_ends_its_child_and_removes_its_objects, i);
     add_test_if(tc, need_one_thread(), what_a_server_goes_without_is_said_once);
+    for (int i = 0; i < 4; i++)
+        add_loop_test_if(tc, need_spaces(),
+                         what_nslab_runs_hears_of_the_end_and_can_do_its_last,
+                         i);
     add_test_if(tc, need_spaces(), a_reader_that_goes_away_is_no_reason_to_die);
 }
 
