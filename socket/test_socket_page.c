@@ -234,7 +234,6 @@ test_socket_page(void)
         reason = "need strace";
     if (reason == NULL && SANITIZED)
         reason = "need a release build (a sanitizer opens files of its own)";
-    tcase_set_timeout(tc, 60);
     add_test_if(tc, reason, the_life_of_a_request_is_what_strace_shows);
     add_test_if(tc, inet_unavailable(),
                 rubbish_is_answered_by_a_plus_and_then_cut_off);

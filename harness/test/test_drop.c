@@ -9,6 +9,7 @@
 #include "test/files.h"
 #include "test/here.h"
 
+#include "core/clock.h"
 #include "core/rundir.h"
 #include "server/ask.h"
 #include "server/confine.h"
@@ -46,6 +47,11 @@ struct attempt {
     int64_t patience; /* for each answer, ns */
     char where[ENDPOINT_SIZE];
 };
+
+/* Who lacks a right may just keep silent.  A hundred times what one takes who
+ * has it; where a busy machine needs more, a right is taken for needed that is
+ * not, and no other way round. */
+#define SILENCE (NS_PER_SEC / 2)
 
 /* Our own broker, with the rights given; it ends with its parent. */
 static void

@@ -428,7 +428,6 @@ test_quota(void)
     Suite *s = suite_create("quota");
     TCase *tc = test_case(s, "quota");
 
-    tcase_set_timeout(tc, 60);
     for (int i = 0; ipc_registry[i] != NULL; i++) {
         const char *reason = need_mechanism(ipc_registry[i]);
 

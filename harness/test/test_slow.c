@@ -292,7 +292,6 @@ test_slow(void)
         const struct ipc_mechanism *m = ipc_registry[i];
         TCase *tc = test_case(s, m->name);
 
-        tcase_set_timeout(tc, 60);
         add(tc, i, three_sleep_side_by_side_and_keep_nobody_waiting, 0,
             PRIVATE);
         add(tc, i, a_late_reply_goes_to_nobody_else, 0, PRIVATE);
