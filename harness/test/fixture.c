@@ -115,12 +115,24 @@ remove_empty_log(void)
         unlink(path);
 }
 
-/* A supervisor does not wait for ever for a broker that it has killed, and where
- * many want the processor that one may be the last to get it (supervisor.c,
- * end_broker()).  It is not the test's, who has adopted it, and it is not left:
- * it ends. */
+/* A child of a supervisor's, by the name that it has then: start.c. */
+static bool
+is_a_supervisors(const char *name)
+{
+    bool is = strcmp(name, "ipcd-broker\n") == 0;
+
+    for (size_t i = 0; !is && ipc_registry[i] != NULL; i++)
+        is = strcspn(name, "\n") > 0 &&
+             strncmp(name, ipc_registry[i]->name, strcspn(name, "\n")) == 0;
+    return is;
+}
+
+/* A supervisor does not wait for ever for those that it has killed, and where
+ * many want the processor they may be the last to get it (supervisor.c,
+ * end_all(), end_broker()).  They are not the test's, which has adopted them,
+ * and they are not left: they end. */
 static void
-reap_brokers(void)
+reap_a_supervisors(void)
 {
     const int64_t deadline = deadline_in(PATIENCE);
     char path[64], *children, *rest;
@@ -135,7 +147,7 @@ reap_brokers(void)
 
         if (rest == at)
             break;
-        while (strcmp(proc_text(pid, "comm"), "ipcd-broker\n") == 0 &&
+        while (is_a_supervisors(proc_text(pid, "comm")) &&
                waitpid(pid, NULL, WNOHANG) == 0 && time_left(deadline) > 0)
             sched_yield();
     }
@@ -167,7 +179,7 @@ teardown(void)
 {
     const char *child, *left = leftovers_end();
 
-    reap_brokers();
+    reap_a_supervisors();
     child = child_left();
     ck_assert_msg(child[0] == '\0' && left[0] == '\0', "left behind:\n%s%s",
                   child, left);
