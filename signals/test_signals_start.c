@@ -25,20 +25,52 @@ static const struct ipc_mechanism *m;
 static struct host server;
 static struct client client;
 
+/* Starts a server as the client does whose pidfd `in` is, with a page that has
+ * these seals. */
+static void
+start(const char *program, int in, int seals, struct spawned *child)
+{
+    int page = memfd_create("page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    ck_assert_int_ne(page, -1);
+    ck_assert_int_eq(ftruncate(page, 1 << 22), 0);
+    ck_assert_int_eq(fcntl(page, F_ADD_SEALS, seals), 0);
+    ck_assert_int_eq(fcntl(in, F_SETSIG, SIGRTMIN + 3), 0);
+    ck_assert_int_eq(spawn_server(program, m->name, in, page, child), 0);
+    close(page);
+}
+
+static void
+expect_end(struct spawned *child, int wanted)
+{
+    int status;
+
+    ck_assert_int_eq(spawn_wait(child, &status, deadline_in(PATIENCE)), 0);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == wanted);
+}
+
+/* -- the page ------------------------------------------------------------- */
+
+/* The seal makes the whole difference: with it the server says "ready". */
 START_TEST(a_box_that_could_be_shrunk_is_refused)
 {
-    int page = memfd_create("page", MFD_CLOEXEC | MFD_ALLOW_SEALING), status;
-    struct spawned child;
+    const struct timespec patience = ns_to_timespec(PATIENCE);
     int me = pidfd_of(getpid());
+    struct spawned child;
+    sigset_t bell;
 
     m = ipc_registry[_i];
     server_start(&server, m);
-    ck_assert_int_eq(ftruncate(page, 1 << 22), 0);
-    ck_assert_int_eq(spawn_server(server.program, m->name, me, page, &child),
-                     0);
-    ck_assert_int_eq(spawn_wait(&child, &status, NO_DEADLINE), 0);
-    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE);
-    close(page);
+    block(SIGUSR1, SIGRTMIN + 3, SIGRTMIN);
+    start(server.program, me, F_SEAL_GROW, &child);
+    expect_end(&child, EXIT_FAILURE);
+    ck_assert_int_eq(take(NULL), -1);
+    start(server.program, me, F_SEAL_SHRINK, &child);
+    sigemptyset(&bell);
+    sigaddset(&bell, SIGRTMIN + 3);
+    ck_assert_int_eq(sigtimedwait(&bell, NULL, &patience), SIGRTMIN + 3);
+    ck_assert_int_eq(spawn_signal(&child, SIGHUP), 0);
+    expect_end(&child, EXIT_SUCCESS);
     close(me);
 }
 END_TEST
@@ -50,17 +82,10 @@ END_TEST
 static void
 expect_refusal(const char *program, int in)
 {
-    int page = memfd_create("page", MFD_CLOEXEC | MFD_ALLOW_SEALING), status;
     struct spawned child;
 
-    ck_assert_int_ne(page, -1);
-    ck_assert_int_eq(ftruncate(page, 1 << 22), 0);
-    ck_assert_int_eq(fcntl(page, F_ADD_SEALS, F_SEAL_SHRINK), 0);
-    ck_assert_int_eq(fcntl(in, F_SETSIG, SIGRTMIN + 3), 0);
-    ck_assert_int_eq(spawn_server(program, m->name, in, page, &child), 0);
-    ck_assert_int_eq(spawn_wait(&child, &status, NO_DEADLINE), 0);
-    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE);
-    close(page);
+    start(program, in, F_SEAL_SHRINK, &child);
+    expect_end(&child, EXIT_FAILURE);
 }
 
 /* The kernel still takes signals for a process that has ended and that nobody has
