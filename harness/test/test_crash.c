@@ -19,6 +19,7 @@
 #include <glob.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -218,6 +219,50 @@ START_TEST(an_endpoint_has_one_server)
 }
 END_TEST
 
+/* What a user may type for the run directory, around its name or, after a '/',
+ * its path.  A link on the way is one's own business; the last name is not to be
+ * one (test_rundir.c). */
+static const struct {
+    const char *before, *after;
+} spellings[] = {{"", ""}, {"./", ""}, {"", "//"}, {"", "/link/."}, {"/", "/"}};
+
+/* A broker that opened by one spelling what its server named by another let
+ * nobody join. */
+START_TEST(a_run_directory_has_one_server_however_it_is_spelled)
+{
+    const struct host_options quiet = {.cpu = -1, .quiet = 1};
+    char path[ENDPOINT_SIZE], odd[2 * ENDPOINT_SIZE], where[ENDPOINT_SIZE];
+    char link[ENDPOINT_SIZE];
+    struct host second;
+    const char *name;
+
+    subject = ipc_registry[_i];
+    snprintf(path, sizeof path, "%s", run_dir);
+    *strrchr(path, '/') = '\0';
+    name = run_dir + strlen(path) + 1;
+    ck_assert_int_eq(chdir(path), 0);
+    snprintf(link, sizeof link, "%.80s/link", run_dir);
+    ck_assert_int_eq(symlink(".", link), 0);
+    for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
+        snprintf(odd, sizeof odd, "%s%s%s", spellings[i].before,
+                 spellings[i].before[0] == '/' ? run_dir : name,
+                 spellings[i].after);
+        ck_assert_int_eq(host_start(&server, subject, odd, &quiet), 0);
+        ck_assert_int_eq(host_start(&second, subject, run_dir, &quiet),
+                         -ECHILD);
+        ck_assert_int_eq(endpoint_name(subject, odd, where), 0);
+        ck_assert_int_eq(client_open(&client, subject, where), 0);
+        expect_echo(&client, 100);
+        client_close(&client);
+        server_stop(&server);
+        ck_assert_int_eq(host_start(&server, subject, run_dir, &quiet), 0);
+        ck_assert_int_eq(host_start(&second, subject, odd, &quiet), -ECHILD);
+        server_stop(&server);
+    }
+    ck_assert_int_eq(unlink(link), 0);
+}
+END_TEST
+
 /* The files of the endpoint, behind the back of its server. */
 static void
 remove_files(void)
@@ -333,6 +378,8 @@ test_crash(void)
             ALONE);
         add(tc, i, a_restarted_server_is_a_new_one, 0, PRIVATE);
         add(tc, i, an_endpoint_has_one_server, 0, PRIVATE);
+        add(tc, i, a_run_directory_has_one_server_however_it_is_spelled, 0,
+            PRIVATE);
         add(tc, i, a_server_that_ends_leaves_another_ones_endpoint_alone, 0,
             IPC_INPROCESS | IPC_SPAWNED);
         if (leaves_only_files(ipc_registry[i]))
