@@ -229,7 +229,10 @@ static void
 give_up(struct ipcd *d, struct endpoint *e)
 {
     e->process.again_at = 0;
-    d->stop |= count_in(d, ENDPOINT_FAILED) == d->count;
+    if (count_in(d, ENDPOINT_FAILED) < d->count)
+        return;
+    fputs("ipcd: has lost all that it served, and ends\n", stderr);
+    d->stop = 1;
 }
 
 /* Those that are due; the moment at which the next one is, 0 if we end. */
@@ -448,7 +451,8 @@ supervise(struct ipcd *d, int signals)
         }
         wait_for_news(d, signals, start_those_due(d));
     }
-    return err;
+    /* Not as it was told to: give_up(). */
+    return err == 0 && count_in(d, ENDPOINT_FAILED) == d->count ? -ENOENT : err;
 }
 
 static bool

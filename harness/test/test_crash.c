@@ -310,10 +310,13 @@ START_TEST(a_server_that_dies_does_not_come_back_in_anothers_place)
     remove_files();
     server_start(&second, subject);
     ck_assert_int_eq(kill(server.server, SIGKILL), 0);
-    /* It would be started again at once; with nothing to serve, all ends. */
+    /* It would be started again at once; with nothing to serve, all ends, and
+     * not as if it had been told to. */
     ck_assert_int_eq(waitid(P_PID, (id_t)server.pid, &ended, WEXITED | WNOWAIT),
                      0);
-    server_stop(&server);
+    ck_assert_int_eq(ended.si_code, CLD_EXITED);
+    ck_assert_int_eq(ended.si_status, EXIT_FAILURE);
+    host_stop(&server);
     client_start(&second, &client);
     expect_echo(&client, 10);
     client_close(&client);
