@@ -20,11 +20,7 @@
 int
 request_fifo_sweep(const char *name)
 {
-    if (activation_owns(name))
-        return 0;
-    if (unlink(name) == -1)
-        return errno == ENOENT ? 0 : -errno;
-    return 1;
+    return activation_owns(name) ? 0 : endpoint_sweep(name);
 }
 
 static int

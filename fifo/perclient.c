@@ -400,11 +400,7 @@ perclient_close(void *cli)
 static int
 perclient_sweep(const char *name)
 {
-    int fifo = request_fifo_sweep(name), dir = client_dir_sweep(name);
-
-    if (fifo < 0 || dir < 0)
-        return fifo < 0 ? fifo : dir;
-    return fifo || dir;
+    return swept_both(request_fifo_sweep(name), client_dir_sweep(name));
 }
 
 static int

@@ -374,9 +374,7 @@ msgq_sweep(const char *name)
     /* An activator's, unless it is there to remove it itself. */
     if (endpoint_flat(name, queue_name) == 0 && !activation_owns(queue_name))
         removed |= mq_unlink(queue_name) == 0;
-    if (unlink(name) == -1)
-        return errno == ENOENT ? removed || join : -errno;
-    return 1;
+    return swept_both(endpoint_sweep(name), removed || join);
 }
 
 static int

@@ -104,11 +104,7 @@ sysv_say(int queue, long type, const void *text, size_t len)
 int
 sysv_sweep(const char *name)
 {
-    int join = registrar_sweep(name), queues = queue_sweep(name);
-
-    if (join < 0 || queues < 0)
-        return join < 0 ? join : queues;
-    return join || queues;
+    return swept_both(registrar_sweep(name), queue_sweep(name));
 }
 
 int

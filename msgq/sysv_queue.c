@@ -241,7 +241,5 @@ queue_sweep(const char *name)
         return err;
     if (err == 0)
         queue_remove(&queue);
-    if (unlink(name) == 0)
-        return 1;
-    return errno == ENOENT ? removed : -errno;
+    return swept_both(endpoint_sweep(name), removed);
 }

@@ -90,7 +90,7 @@ int
 mailbox_sweep(const char *name)
 {
     char base[ENDPOINT_SIZE];
-    int removed = registrar_sweep(name);
+    int join = registrar_sweep(name);
 
     if (endpoint_lookup(name, "name", base, sizeof base) == 0 &&
         endpoint_is_fresh(name, base)) {
@@ -99,8 +99,7 @@ mailbox_sweep(const char *name)
         if (err != 0)
             return err; /* the file stays, by which it is found */
     }
-    removed += unlink(name) == 0;
-    return removed > 0;
+    return swept_both(endpoint_sweep(name), join);
 }
 
 /* -- server: made, removed ------------------------------------------------- */

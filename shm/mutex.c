@@ -129,11 +129,7 @@ open_register(struct server *s)
 static int
 mutex_sweep(const char *name)
 {
-    int page = shared_page_sweep(name), join = registrar_sweep(name);
-
-    if (page < 0 || join < 0)
-        return page < 0 ? page : join;
-    return page || join;
+    return swept_both(shared_page_sweep(name), registrar_sweep(name));
 }
 
 static int

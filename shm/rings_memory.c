@@ -36,11 +36,7 @@ shm_remove_board(struct rings_server *s)
 static int
 shm_sweep(const char *name)
 {
-    int page = shared_page_sweep(name), join = registrar_sweep(name);
-
-    if (page < 0 || join < 0)
-        return page < 0 ? page : join;
-    return page || join;
+    return swept_both(shared_page_sweep(name), registrar_sweep(name));
 }
 
 static int
@@ -99,12 +95,9 @@ files_remove_board(struct rings_server *s)
 static int
 files_sweep(const char *name)
 {
-    int board = unlink(name) == 0, dir = client_dir_sweep(name),
-        join = registrar_sweep(name);
+    int files = swept_both(client_dir_sweep(name), registrar_sweep(name));
 
-    if (dir < 0 || join < 0)
-        return dir < 0 ? dir : join;
-    return board || dir || join;
+    return swept_both(endpoint_sweep(name), files);
 }
 
 static int

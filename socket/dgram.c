@@ -74,12 +74,11 @@ static int
 dgram_sweep(const char *name)
 {
     char path[ENDPOINT_SIZE];
-    int joins = endpoint_file(name, ".join", path), requests;
+    int join = endpoint_file(name, ".join", path);
 
-    if (joins == 0)
-        joins = local_sweep(path);
-    requests = local_sweep(name);
-    return requests != 0 ? requests : joins;
+    if (join == 0)
+        join = local_sweep(path);
+    return swept_both(local_sweep(name), join);
 }
 
 static void

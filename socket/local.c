@@ -145,11 +145,7 @@ local_remove(const char *path, const struct object_id *id)
 int
 local_sweep(const char *name)
 {
-    if (activation_owns(name))
-        return 0;
-    if (unlink(name) == -1)
-        return errno == ENOENT ? 0 : -errno;
-    return 1;
+    return activation_owns(name) ? 0 : endpoint_sweep(name);
 }
 
 /* -- who is there --------------------------------------------------------- */

@@ -275,7 +275,7 @@ shared_page_sweep(const char *endpoint)
             removed = object_shm_unlink(object, &id);
         close(fd);
     }
-    return unlink(endpoint) == 0 ? 1 : removed;
+    return swept_both(endpoint_sweep(endpoint), removed);
 }
 
 int

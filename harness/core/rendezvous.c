@@ -328,9 +328,7 @@ registrar_sweep(const char *name)
 
     if (err != 0 || activation_owns(path))
         return err;
-    if (unlink(path) == -1)
-        return errno == ENOENT ? 0 : -errno;
-    return 1;
+    return endpoint_sweep(path);
 }
 
 /* -- registration: client -------------------------------------------------- */

@@ -128,6 +128,22 @@ endpoint_file(const char *name, const char *suffix, char path[ENDPOINT_SIZE])
 }
 
 int
+endpoint_sweep(const char *path)
+{
+    if (unlink(path) == -1)
+        return errno == ENOENT ? 0 : -errno;
+    return 1;
+}
+
+int
+swept_both(int one, int other)
+{
+    if (one < 0 || other < 0)
+        return one < 0 ? one : other;
+    return one || other;
+}
+
+int
 endpoint_flat(const char *name, char flat[ENDPOINT_SIZE])
 {
     uint32_t hash = UINT32_C(2166136261); /* FNV-1a, 32 bits */

@@ -62,6 +62,13 @@ int endpoint_name(const struct ipc_mechanism *m, const char *dir,
 int endpoint_file(const char *name, const char *suffix,
                   char path[ENDPOINT_SIZE]);
 
+/* For sweep(): removes a file of an endpoint.  1: it is gone; 0: it was not
+ * there; or -errno. */
+int endpoint_sweep(const char *path);
+
+/* What two such results are together: an error, or if anything was removed. */
+int swept_both(int one, int other);
+
 /*
  * The name for an object that does not live in a directory (POSIX queues,
  * shared memory, semaphores): "/ipclab-HASH-msgq-posix", the same for the same

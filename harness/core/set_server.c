@@ -142,14 +142,12 @@ set_server_destroy(void *srv)
 int
 set_server_sweep(const char *name)
 {
-    int removed = sets_reap() + registrar_sweep(name);
+    int sets = swept_both(sets_reap(), registrar_sweep(name));
     struct set set;
 
     if (set_server_find(name, &set) == 0 && set_remove(&set) == -EPERM)
         return -EPERM; /* the file stays, by which it is found */
-    if (unlink(name) == 0)
-        removed++;
-    return removed > 0;
+    return swept_both(endpoint_sweep(name), sets);
 }
 
 /* -- who comes, who goes --------------------------------------------------- */

@@ -112,11 +112,7 @@ turnfile_destroy(void *srv)
 int
 turnfile_sweep(const char *name)
 {
-    int dir = client_dir_sweep(name), join = registrar_sweep(name);
-
-    if (dir < 0 || join < 0)
-        return dir < 0 ? dir : join;
-    return dir || join;
+    return swept_both(client_dir_sweep(name), registrar_sweep(name));
 }
 
 /* -- who comes ---------------------------------------------------------------- */

@@ -31,9 +31,10 @@ sweep_endpoint(const struct ipc_mechanism *m, const char *dir,
     return swept != 0 ? swept : crashed;
 }
 
-/* The same for --sweep, which says what it does: 1 if it removed something, -1
- * if it is somebody's. */
-static int
+enum outcome { NOTHING, REMOVED, IN_USE, FAILED, OUTCOMES };
+
+/* The same for --sweep, which says what it does. */
+static enum outcome
 sweep_one(const struct ipc_mechanism *m, const char *dir)
 {
     char name[ENDPOINT_SIZE];
@@ -43,16 +44,20 @@ sweep_one(const struct ipc_mechanism *m, const char *dir)
         printf("ipcd: %s: is systemd's, left alone (systemctl stop its "
                ".socket unit)\n",
                name);
-        return -1;
+        return IN_USE;
     }
     swept = sweep_endpoint(m, dir, name);
-    if (swept == -EEXIST)
+    if (swept == -EEXIST) {
         printf("ipcd: %s: is being served, left alone\n", name);
-    else if (swept < 0)
-        ipcd_complain(name, "cannot sweep", swept);
-    else if (swept > 0)
+        return IN_USE;
+    }
+    if (swept < 0) {
+        ipcd_complain(name, "not all that is left can be removed", swept);
+        return FAILED;
+    }
+    if (swept > 0)
         printf("ipcd: removed what was left of %s\n", name);
-    return swept == -EEXIST ? -1 : swept > 0;
+    return swept > 0 ? REMOVED : NOTHING;
 }
 
 /* -- what the runs of other programs have left ------------------------------ */
@@ -107,7 +112,7 @@ remove_empty_log(const char *dir)
 int
 sweep_run(const char *dir)
 {
-    int removed = 0, used = 0, err = rundir_own(dir);
+    int count[OUTCOMES] = {0}, err = rundir_own(dir);
 
     if (err == -ENOENT) {
         printf("ipcd: nothing to sweep: there is no %s\n", dir);
@@ -121,16 +126,12 @@ sweep_run(const char *dir)
         return EXIT_FAILURE;
     }
     for (size_t i = 0; ipc_registry[i] != NULL; i++)
-        if (!(ipc_registry[i]->caps & (IPC_SPAWNED | IPC_INPROCESS))) {
-            const int did = sweep_one(ipc_registry[i], dir);
-
-            removed += did > 0;
-            used += did < 0;
-        }
-    if (used == 0)
-        removed += remove_empty_log(dir);
-    if (removed == 0)
+        if (!(ipc_registry[i]->caps & (IPC_SPAWNED | IPC_INPROCESS)))
+            count[sweep_one(ipc_registry[i], dir)]++;
+    if (count[IN_USE] == 0)
+        count[REMOVED] += remove_empty_log(dir);
+    if (count[REMOVED] == 0 && count[FAILED] == 0)
         printf("ipcd: nothing to sweep in %s\n", dir);
     rmdir(dir); /* stays if anything else is in it */
-    return EXIT_SUCCESS;
+    return count[FAILED] == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -324,6 +325,30 @@ START_TEST(a_server_that_dies_does_not_come_back_in_anothers_place)
 }
 END_TEST
 
+/* Directories where its files should be, and something in them. */
+static const char *const in_the_way[] = {"", "/x", ".join", ".join/x"};
+
+START_TEST(what_cannot_be_swept_is_not_passed_over)
+{
+    char name[ENDPOINT_SIZE], path[ENDPOINT_SIZE];
+    int lock;
+
+    subject = ipc_registry[_i];
+    ck_assert_int_eq(endpoint_name(subject, run_dir, name), 0);
+    lock = endpoint_lock(name, NULL);
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(endpoint_file(name, in_the_way[i], path), 0);
+        ck_assert_int_eq(mkdir(path, 0700), 0);
+    }
+    ck_assert_int_lt(subject->sweep(name), 0);
+    for (int i = 3; i >= 0; i--) {
+        ck_assert_int_eq(endpoint_file(name, in_the_way[i], path), 0);
+        ck_assert_int_eq(rmdir(path), 0);
+    }
+    endpoint_unlock(name, lock);
+}
+END_TEST
+
 START_TEST(where_no_server_is_nobody_answers)
 {
     char name[ENDPOINT_SIZE];
@@ -388,6 +413,9 @@ test_crash(void)
         if (leaves_only_files(ipc_registry[i]))
             add(tc, i, a_server_that_dies_does_not_come_back_in_anothers_place,
                 0, PRIVATE);
+        if (ipc_registry[i]->sweep != NULL)
+            add(tc, i, what_cannot_be_swept_is_not_passed_over, 0,
+                IPC_INPROCESS | IPC_SPAWNED);
         add(tc, i, where_no_server_is_nobody_answers, 0, IPC_INPROCESS);
         add(tc, i, a_spawned_server_is_a_child_of_its_client_and_ends_with_it,
             IPC_SPAWNED, 0);

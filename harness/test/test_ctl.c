@@ -526,6 +526,13 @@ START_TEST(ipcd_sweeps_what_the_killed_left_and_not_what_lives)
     EXPECT(0, "nothing to sweep");
     ck_assert_int_eq(rmdir(run_dir) == 0 || errno == ENOENT, 1);
     ck_assert_int_eq(mkdir(run_dir, 0755), 0); /* teardown wants it */
+    /* Or not: there is something where a socket should be. */
+    ck_assert_int_eq(mkdir(alive.where, 0755), 0);
+    run_program(&o, "ipcd", "--sweep", NULL);
+    ck_assert_int_eq(o.status, EXIT_FAILURE);
+    ck_assert_ptr_nonnull(strstr(o.err, "not all that is left"));
+    ck_assert_ptr_null(strstr(o.out, "nothing to sweep"));
+    ck_assert_int_eq(rmdir(alive.where), 0);
 }
 END_TEST
 
