@@ -185,11 +185,31 @@ reset(int fd)
     close(fd);
 }
 
+/* The same socket, from the same port to the same server, is found again; but
+ * the connection in which the request was sent is not this one. */
+static void
+reset_and_return(int fd)
+{
+    const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    struct sockaddr_in us, server;
+    socklen_t us_len = sizeof us, server_len = sizeof server;
+
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&us, &us_len), 0);
+    ck_assert_int_eq(getpeername(fd, (struct sockaddr *)&server, &server_len),
+                     0);
+    ck_assert_int_eq(connect(fd, &nowhere, sizeof nowhere), 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&us, us_len), 0);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&server, server_len), 0);
+}
+
 static const struct {
     void (*then)(int fd);
-    bool is_known;
-} parting[] = {
-    {stay, true}, {hang_up, false}, {say_no_more, false}, {reset, false}};
+    bool is_known, stays_open;
+} parting[] = {{stay, true, true},
+               {hang_up, false, false},
+               {say_no_more, false, true},
+               {reset, false, false},
+               {reset_and_return, false, true}};
 
 /* One look before the first byte is read is not enough: when it is, somebody
  * else may have the client's port. */
@@ -213,7 +233,7 @@ START_TEST(who_has_gone_when_its_request_is_read_is_nobody)
                       parting[_i].is_known ? geteuid() : (uid_t)-1);
     ck_assert_int_eq(d.req.peer.evidence,
                      parting[_i].is_known ? IPC_INFERRED : IPC_CLAIMED);
-    if (parting[_i].then == stay || parting[_i].then == say_no_more)
+    if (parting[_i].stays_open)
         close(fd);
     drive_end(&d);
 }
