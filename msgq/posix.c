@@ -81,6 +81,12 @@ watch(int both, int fd)
     return epoll_ctl(both, EPOLL_CTL_ADD, fd, &e) == -1 ? -errno : 0;
 }
 
+/* How often a server that has clients looks whether they live, ns: while they say
+ * nothing ever more rarely; and after how many messages, if it gets no rest. */
+#define LOOK      (250 * NS_PER_MS)
+#define LOOK_MOST (4 * NS_PER_SEC)
+#define TURNS     256
+
 static int msgq_sweep(const char *name); /* at the end */
 
 static int
@@ -95,6 +101,7 @@ msgq_create(void *srv, const char *name)
         return err;
     strcpy(s->name, name);
     s->held = -1;
+    s->look = LOOK;
     /* Only root can open other users' 0600 queues, so only root invites them. */
     s->everybody = geteuid() == 0;
     sessions_init(&s->sessions, s->plan.clients, NO_DEADLINE);
@@ -159,11 +166,6 @@ check_queue(struct server *s)
 
 /* -- server: next, reply --------------------------------------------------- */
 
-/* How often a server that has clients looks whether they live, ns; and after how
- * many messages, if it gets no rest. */
-#define LOOK  (250 * NS_PER_MS)
-#define TURNS 256
-
 /* With no time limit mq_receive(3) itself waits: a system call less.  (Its own
  * limit moves with the wall clock; here it only says when to look around.) */
 static ssize_t
@@ -172,9 +174,7 @@ receive(struct server *s, unsigned *priority)
     struct timespec t;
 
     clock_gettime(CLOCK_REALTIME, &t);
-    t.tv_nsec += LOOK;
-    t.tv_sec += t.tv_nsec / NS_PER_SEC;
-    t.tv_nsec %= NS_PER_SEC;
+    t = ns_to_timespec(t.tv_sec * NS_PER_SEC + t.tv_nsec + s->look);
     return mq_timedreceive(s->queue, (char *)s->buf, s->size, priority, &t);
 }
 
@@ -191,7 +191,7 @@ wait_for_message(struct server *s, int64_t deadline, bool *around)
     if (s->more)
         look = 0;
     else if (s->sessions.count > 0)
-        look = deadline_in(LOOK);
+        look = deadline_in(s->look);
     err = poll_until(p, 2, look < deadline ? look : deadline);
     if (err == -ETIMEDOUT && look < deadline)
         return 0;
@@ -245,6 +245,10 @@ msgq_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
             n = receive(s, &priority);
         if (n == -1 && errno != ETIMEDOUT)
             return -errno;
+        if (look || (got == 1 && n != -1))
+            s->look = LOOK;
+        else if (s->look < LOOK_MOST)
+            s->look *= 2;
         if (n > 0 && priority == 0 && take(s, (size_t)n, req) == 1)
             return 0;
         if (n > 0 && !look)

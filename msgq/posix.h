@@ -63,7 +63,8 @@ struct server {
     uint8_t *buf;
     size_t size; /* of it, bytes */
     unsigned taken;
-    bool more; /* registered, than were looked at in one turn */
+    int64_t look; /* how long until the next look around, ns */
+    bool more;    /* registered, than were looked at in one turn */
     struct posix_plan plan;
     struct sessions sessions;
     struct client_of {

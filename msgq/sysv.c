@@ -287,6 +287,8 @@ next_message(struct sysv_server *s, struct ipc_request *req, int64_t deadline)
         int got = s->variant->take(s, (size_t)n, req);
 
         s->useless = got == 1 ? 0 : s->useless + 1;
+        if (s->wait.look > SERVER_LOOK)
+            s->wait.look = SERVER_LOOK;
         return got;
     }
     if (n == -EPIPE)
@@ -295,6 +297,8 @@ next_message(struct sysv_server *s, struct ipc_request *req, int64_t deadline)
         return time_left(deadline) == 0 ? -ETIMEDOUT : 0;
     if (n != -EINTR)
         return (int)n;
+    if (s->wait.look >= SERVER_LOOK && s->wait.look < SERVER_LOOK_MOST)
+        s->wait.look *= 2;
     sysv_look_around(s);
     return is_time_to_look(&s->wait, deadline) ? 0 : -EINTR;
 }

@@ -100,9 +100,10 @@ int sysv_create(struct sysv_server *s, const char *name, int mode, size_t size,
 /* next() of both. */
 int sysv_next(void *srv, struct ipc_request *req, int64_t timeout_ns);
 
-/* How often a server that has clients looks around, ns (wait.look); one that has
- * none sleeps until somebody registers. */
-#define SERVER_LOOK INT64_C(250000000)
+/* How often a server that has clients looks around, ns (wait.look): while they say
+ * nothing ever more rarely.  One that has none sleeps until somebody registers. */
+#define SERVER_LOOK      INT64_C(250000000)
+#define SERVER_LOOK_MOST INT64_C(4000000000)
 
 /* A slot for one more client of this user; those who have died make room. */
 int sysv_choose(struct sysv_server *s, uid_t uid);

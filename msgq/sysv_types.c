@@ -171,7 +171,10 @@ tidy(void *srv)
     bool crowded = msgctl(s->base.queue.id, IPC_STAT, &ds) == 0 &&
                    ds.msg_qnum > 2UL * s->base.sessions.count;
 
-    s->base.wait.look = crowded ? LOOK_AGAIN : SERVER_LOOK;
+    if (crowded)
+        s->base.wait.look = LOOK_AGAIN;
+    else if (s->base.wait.look < SERVER_LOOK)
+        s->base.wait.look = SERVER_LOOK;
     if (crowded)
         clear_up(s);
 }
