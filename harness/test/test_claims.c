@@ -24,8 +24,8 @@ Suite *test_claims(void);
 
 static const struct readme *readme;
 
-static const char *const programs[] = {"ipcd", "ipcctl", "ipcbench", "nslab",
-                                       "ipcattack"};
+static const char *const programs[] = {"ipcd",  "ipcctl", "ipcbench",
+                                       "nslab", "ipclab", "ipcattack"};
 
 /* The program's name, if it is one of ours: build/release/ipcd, ipcd; or NULL. */
 static const char *

@@ -153,6 +153,7 @@ static const char *const talkative[][7] = {
     {"ipcbench", "--help"},
     {"nslab", "--clone", "user,uts"},
     {"nslab", "--help"},
+    {"ipclab", "--help"},
     {"ipcattack", "--help"},
 };
 

@@ -36,8 +36,8 @@
 
 Suite *test_readme(void);
 
-static const char *const programs[] = {"ipcd",  "ipcctl",    "ipcbench",
-                                       "nslab", "ipcattack", "check"};
+static const char *const programs[] = {
+    "ipcd", "ipcctl", "ipcbench", "nslab", "ipclab", "ipcattack", "check"};
 #define PROGRAMS (sizeof programs / sizeof *programs)
 
 /* -- a place for sessions -------------------------------------------------- */
