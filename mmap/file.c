@@ -9,11 +9,11 @@
  * have the very same pages of the page cache in front of them; read(2) and
  * write(2) would show the same bytes; no msync(2) is needed for that, ever.
  * POSIX shared memory is nothing else: shm_open(3) is open(2) in a file system
- * that has no disk.  So this is shm/futex.c with other names (shm/rings_memory.c); in
+ * that has no disk.  So this is shm/futex.c with other names (core/rings_memory.c); in
  * time and in bytes the two are the same, until the kernel thinks of writing
  * the pages to the disk (on a tmpfs it never does).
  */
-#include "../shm/rings.h"
+#include "core/rings.h"
 
 static int
 file_create(void *srv, const char *name)

@@ -25,9 +25,9 @@
 #define _GNU_SOURCE /* syscall */
 #include "core/clock.h"
 #include "core/defence.h"
-#include "park.h"
-#include "pause.h"
-#include "rings.h"
+#include "core/park.h"
+#include "core/pause.h"
+#include "core/rings.h"
 
 #include <errno.h>
 #include <linux/time_types.h>

@@ -1,6 +1,5 @@
 MECHANISMS += shm_futex shm_spin shm_mutex
-SRC        += shm/futex.c shm/spin.c shm/mutex.c shm/monitor.c shm/rings_server.c \
-              shm/rings_client.c shm/rings_join.c shm/rings_memory.c
+SRC        += shm/futex.c shm/spin.c shm/mutex.c shm/monitor.c
 TESTS      += shm/test_shm.c shm/test_rings.c
 MECHANISMS += shm_sysv
 SRC        += shm/sysv.c

@@ -15,9 +15,9 @@
  */
 #define _GNU_SOURCE /* sigset_t */
 #include "core/clock.h"
+#include "core/pause.h"
+#include "core/rings.h"
 #include "held.h"
-#include "pause.h"
-#include "rings.h"
 
 #include <errno.h>
 #include <sched.h>

@@ -9,8 +9,8 @@
 #include "test/test.h"
 
 #include "core/clock.h"
-#include "park.h"
-#include "rings.h"
+#include "core/park.h"
+#include "core/rings.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -10,9 +10,9 @@
 
 #include "core/guard.h"
 #include "core/memory.h"
+#include "core/park.h"
+#include "core/rings.h"
 #include "monitor.h"
-#include "park.h"
-#include "rings.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -2,9 +2,9 @@
 #define _GNU_SOURCE /* syscall */
 #include "bench/echo.h"
 
-#include "../shm/pause.h"
 #include "bench/measure.h"
 #include "core/ipc.h"
+#include "core/pause.h"
 #include "core/wire.h"
 
 #include <errno.h>

@@ -6,8 +6,8 @@
 #define _GNU_SOURCE /* F_OFD_SETLK, F_SETLEASE, memfd_create */
 #include "test/test.h"
 
-#include "../../shm/rings.h"
 #include "core/clock.h"
+#include "core/rings.h"
 #include "core/turnfile.h"
 #include "test/attack/driven.h"
 

@@ -3,10 +3,10 @@
 #include "test/attack/stage.h"
 
 #include "core/clock.h"
+#include "core/park.h"
+#include "core/rings.h"
 
 #include "../../../shm/monitor.h"
-#include "../../../shm/park.h"
-#include "../../../shm/rings.h"
 #include "../../../signals/link.h"
 #include "../../../signals/page.h"
 

@@ -3,8 +3,8 @@
 #define _GNU_SOURCE /* REG_EFL, MAP_ANONYMOUS */
 #include "test/attack/attack.h"
 
-#include "../../../shm/rings.h"
 #include "../../../signals/page.h"
+#include "core/rings.h"
 
 #include <errno.h>
 #include <signal.h>

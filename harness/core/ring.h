@@ -25,8 +25,8 @@
  * Nothing in shared memory is trusted: positions are private, each word is
  * loaded once, and the message is copied once, before anybody looks at it.
  */
-#ifndef SHM_RING_H
-#define SHM_RING_H
+#ifndef RING_H
+#define RING_H
 
 #include <errno.h>
 #include <stdalign.h>
@@ -111,7 +111,7 @@ ring_room(struct ring_writer *w, size_t len)
         return 0;
     /* Pairs with the store in ring_take(): the reader's loads from there are
      * over before ours overwrite it.  seq_cst for the writer who has just said
-     * that it will wait for room (futex.c). */
+     * that it will wait for room (shm/futex.c). */
     w->head = atomic_load(&w->ring->head);
     if (w->at - w->head > RING_SIZE)
         return -EPROTO;
@@ -135,7 +135,7 @@ ring_copy(uint8_t *to, const uint8_t *message, size_t len)
  *
  * publish  memory_order_release, if the reader finds it by looking;
  *          memory_order_seq_cst, if the reader may be asleep and the writer's
- *          next step is to look whether it is (futex.c).
+ *          next step is to look whether it is (shm/futex.c).
  */
 static inline int
 ring_put(struct ring_writer *w, const void *message, size_t len,
@@ -173,7 +173,7 @@ ring_end(struct ring_writer *w)
 
 /* Is there something to take?  Pairs with the store in ring_put().  seq_cst (on
  * x86 a load like any other) for the reader that has just said that it is
- * going to sleep (futex.c). */
+ * going to sleep (shm/futex.c). */
 static inline bool
 ring_peek(const struct ring_reader *r)
 {

@@ -6,7 +6,7 @@
 #define _GNU_SOURCE /* sched_getcpu */
 #include "rings.h"
 
-#include "core/clock.h"
+#include "clock.h"
 #include "where.h"
 
 #include <errno.h>

@@ -6,7 +6,7 @@
 #define _GNU_SOURCE /* F_OFD_SETLK */
 #include "rings.h"
 
-#include "core/defence.h"
+#include "defence.h"
 #include "park.h"
 
 #include <errno.h>

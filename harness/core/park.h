@@ -2,10 +2,10 @@
  * park.h - falling asleep in the kernel until another process changes a word,
  * and waking who sleeps: futex(2), which the C library has no function for.
  */
-#ifndef SHM_PARK_H
-#define SHM_PARK_H
+#ifndef PARK_H
+#define PARK_H
 
-#include "core/clock.h"
+#include "clock.h"
 
 #include <errno.h>
 #include <limits.h>

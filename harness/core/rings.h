@@ -19,15 +19,15 @@
  * Each client holds a lock on its place for as long as it lives; the kernel lets
  * go of it however its holder dies.  That the server lives the register says.
  */
-#ifndef SHM_RINGS_H
-#define SHM_RINGS_H
+#ifndef RINGS_H
+#define RINGS_H
 
-#include "core/clock.h"
-#include "core/guard.h"
-#include "core/memory.h"
-#include "core/sessions.h"
-#include "core/stall.h"
+#include "clock.h"
+#include "guard.h"
+#include "memory.h"
 #include "ring.h"
+#include "sessions.h"
+#include "stall.h"
 
 #include <assert.h>
 
@@ -217,11 +217,11 @@ struct rings_waiting {
 };
 
 /* Sleeps until somebody rings, or until there is, or already was, something in
- * one of the rings.  0, -EAGAIN, -EINTR, -ETIMEDOUT (futex.c). */
+ * one of the rings.  0, -EAGAIN, -EINTR, -ETIMEDOUT (shm/futex.c). */
 int rings_sleep(struct rings_server *s, uint32_t bell, int64_t deadline);
 
-extern const struct rings_waiting futex_waiting; /* futex.c */
-extern const struct rings_waiting spin_waiting;  /* spin.c */
+extern const struct rings_waiting futex_waiting; /* shm/futex.c */
+extern const struct rings_waiting spin_waiting;  /* shm/spin.c */
 
 /* Is any client that is in, is the server on another processor than we?  If
  * not, it cannot do anything as long as we spin. */

@@ -9,8 +9,8 @@
  *
  * To be included after _GNU_SOURCE.
  */
-#ifndef SHM_WHERE_H
-#define SHM_WHERE_H
+#ifndef WHERE_H
+#define WHERE_H
 
 #include <sched.h>
 #include <stdatomic.h>

@@ -1,6 +1,6 @@
 /* pause.h - what a processor does while it spins. */
-#ifndef SHM_PAUSE_H
-#define SHM_PAUSE_H
+#ifndef PAUSE_H
+#define PAUSE_H
 
 /* Tells the processor that this is a loop of waiting: it saves power, leaves
  * the core to its other thread, and does not run ahead with loads that it must

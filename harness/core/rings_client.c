@@ -4,9 +4,9 @@
 #define _GNU_SOURCE /* sched_getcpu */
 #include "rings.h"
 
-#include "core/clock.h"
-#include "core/wire.h"
+#include "clock.h"
 #include "where.h"
+#include "wire.h"
 
 #include <errno.h>
 #include <sys/mman.h>
