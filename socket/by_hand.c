@@ -3,7 +3,6 @@
 #include "by_hand.h"
 
 #include "core/clock.h"
-#include "handshake.h"
 
 #include <errno.h>
 #include <string.h>

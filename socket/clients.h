@@ -9,7 +9,7 @@
  * What a client does is its own business only: one that does not collect its
  * reply is not read from until it has, one that goes frees its place, one too
  * many is turned away, one that does not finish what it began is cut off
- * (timeouts.h).
+ * (struct timeout).
  *
  * struct clients is the whole server of stream.c, seqpacket.c and others: their
  * tables point to these functions.
@@ -20,10 +20,43 @@
 #include "core/frames.h"
 #include "core/sessions.h"
 #include "local.h"
-#include "timeouts.h"
 #include "unsent.h"
 
+#include <stdbool.h>
 #include <sys/epoll.h>
+
+/* -- how long a server waits for what a client has begun ------------------- */
+
+/*
+ * Whatever a stranger can take for nothing has to have an end, or it takes all
+ * of it and the server is there for nobody: half a message on each connection,
+ * replies that nobody collects.  (How many connections: core/sessions.h.)  It is
+ * decided here, about numbers only, so that a test can say what time it is.
+ */
+enum awaited {
+    NOTHING,        /* a request may come, or not: for ever */
+    REST_OF_HEADER, /* since its first byte */
+    REST_OF_BODY,   /* since the header was whole */
+    READER,         /* to collect a reply, since it did not fit the socket */
+};
+
+/* Counted from the beginning: a byte now and then does not buy more time. */
+struct timeout {
+    enum awaited awaited;
+    int64_t until; /* deadline (core/clock.h), unless NOTHING */
+};
+
+/* How long, ns.  Variable only for tests, which have none. */
+extern int64_t timeout_limits[];
+
+/* This is what we wait for from now on; if we did already, since then. */
+void timeout_for(struct timeout *t, enum awaited awaited, int64_t now);
+int64_t timeout_ends(const struct timeout *t);
+
+/* What these bytes still lack. */
+enum awaited awaited_by(const struct frames *in);
+
+/* -- the clients ----------------------------------------------------------- */
 
 struct connection {
     int fd; /* 0: free */

@@ -28,7 +28,6 @@
 #include "core/clock.h"
 #include "core/defence.h"
 #include "core/wire.h"
-#include "drain.h"
 #include "local.h"
 #include "members.h"
 

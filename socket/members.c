@@ -5,8 +5,6 @@
 #include "ancillary.h"
 #include "core/clock.h"
 #include "core/wire.h"
-#include "drain.h"
-#include "handshake.h"
 
 #include <errno.h>
 #include <sys/epoll.h>

@@ -17,7 +17,6 @@
  */
 #define _GNU_SOURCE /* SOCK_CLOEXEC, struct ucred */
 #include "core/clock.h"
-#include "handshake.h"
 #include "inet.h"
 #include "streams.h"
 

@@ -10,7 +10,6 @@
 #include "by_hand.h"
 
 #include "core/clock.h"
-#include "handshake.h"
 #include "test/attack/requests.h"
 
 #include <errno.h>

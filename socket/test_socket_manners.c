@@ -5,7 +5,6 @@
 #define _GNU_SOURCE /* SOCK_CLOEXEC */
 #include "test/test.h"
 
-#include "handshake.h"
 #include "local.h"
 
 #include "core/clock.h"

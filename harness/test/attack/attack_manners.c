@@ -4,9 +4,8 @@
 #include "test/attack/attack.h"
 #include "test/attack/driven.h"
 
-#include "../../../socket/handshake.h"
+#include "../../../socket/clients.h"
 #include "../../../socket/local.h"
-#include "../../../socket/timeouts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -240,7 +239,7 @@ fills_the_table(bool naive)
 
 /* -- 119: her session's name ---------------------------------------------- */
 
-struct session {
+struct listening {
     char where[ENDPOINT_SIZE];
     struct host *server;
     bool fell;
@@ -249,7 +248,7 @@ struct session {
 static void
 alice_listens(struct actor *self, void *arg)
 {
-    struct session *s = arg;
+    struct listening *s = arg;
     struct client c;
     struct reply r;
 
@@ -266,7 +265,7 @@ alice_listens(struct actor *self, void *arg)
 static void
 bob_asks_in_her_session(void *arg)
 {
-    struct session *s = arg;
+    struct listening *s = arg;
     uint8_t datagram[8 + WIRE_HEADER];
     int fd = connect_local(s->where, SOCK_DGRAM);
 
@@ -278,7 +277,7 @@ bob_asks_in_her_session(void *arg)
 static bool
 asks_in_her_session(bool naive)
 {
-    struct session *s = shared(sizeof *s);
+    struct listening *s = shared(sizeof *s);
     struct host server;
     struct actor alice;
 
