@@ -23,6 +23,7 @@ ifeq ($(origin AR),default)
 AR     := $(CROSS)ar
 endif
 PKG_CONFIG ?= $(CROSS)pkg-config
+NM     ?= $(CROSS)nm
 PREFIX ?= /usr/local
 SPACE  := $() $()
 quoted = '$(subst ','\'',$1)'# one word for the shell, whatever is in it
@@ -83,7 +84,7 @@ HAS_CHECK := $(or $(DEPS),$(shell $(PKG_CONFIG) --exists check 2>/dev/null && ec
 vpath %.c $(sort $(dir $(PROGRAMS)))
 
 .PHONY: all programs no-check need need-check deps check unit bench report \
-        isolate attack lint format fresh sweep install uninstall clean help
+        isolate attack lint rooms format fresh sweep install uninstall clean help
 .DELETE_ON_ERROR:
 all: programs $(if $(HAS_CHECK),$O/check,no-check) ## build everything
 programs: $(BIN)
@@ -188,6 +189,8 @@ attack: $(ATTACKS) $O/ipcd ## attack every mechanism, and its naive form for com
 	@$O/ipcattack
 lint: ## clang-format, clang-tidy, cppcheck, gcc -fanalyzer
 	@harness/lint.sh $(filter-out -M%,$(ALL_CPPFLAGS))
+rooms: programs ## how many files and lines one opens to read a variant
+	@NM=$(call quoted,$(NM)) harness/rooms.sh $(call quoted,$O) $(SRC)
 format: ## let clang-format put every file in order
 	@clang-format -i $$(git ls-files '*.[ch]')
 fresh: ## both commands in a bare SUITE=bookworm|trixie|sid, [ARCH=arm64|i386|s390x]

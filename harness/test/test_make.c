@@ -331,6 +331,46 @@ START_TEST(what_is_installed_under_a_name_with_a_blank_goes_again)
 }
 END_TEST
 
+/* The line of a variant's, without its name: numbers, and from whom it
+ * borrows. */
+static const char *
+line_of(const char *variant)
+{
+    char begin[128];
+    const char *at;
+
+    snprintf(begin, sizeof begin, "\n%-20s ", variant);
+    at = strstr(said, begin);
+    ck_assert_msg(at != NULL, "%s is not in: %.4000s", variant, said);
+    return at + strlen(begin);
+}
+
+/* What nobody borrows, and what one does; files that exist, so many of them. */
+START_TEST(rooms_tells_what_each_variant_reaches)
+{
+    char bin[PATH_MAX];
+    unsigned own, own_lines, borrowed;
+
+    ck_assert_int_eq(program_path("ipcd", bin, sizeof bin), 0);
+    ck_assert_msg(shell("make -o programs O='%s' rooms", dirname(bin)) == 0,
+                  "%s", said);
+    for (size_t i = 0; ipc_registry[i] != NULL; i++)
+        if (!(ipc_registry[i]->caps & IPC_INPROCESS))
+            ck_assert_int_ge(atoi(line_of(ipc_registry[i]->name)), 1);
+    /* A file alone; it calls the waiting of shm/futex. */
+    ck_assert_int_eq(
+        sscanf(line_of("mmap/file"), "%u %u %u", &own, &own_lines, &borrowed),
+        3);
+    ck_assert_uint_eq(own, 1);
+    ck_assert_uint_ge(borrowed, 1);
+    expect_said(" shm/\n");
+    ck_assert_int_eq(shell("wc -l < mmap/file.c"), 0);
+    ck_assert_uint_eq(own_lines, (unsigned)atoi(said));
+    ck_assert_int_eq(shell("harness/rooms.sh %s mmap/file.c", run_dir), 64);
+    expect_said("no build in");
+}
+END_TEST
+
 /* -- a mechanism more ------------------------------------------------------- */
 
 /* The name of the directory of this build: "release". */
@@ -388,6 +428,11 @@ test_make(void)
                 deps_goes_on_without_what_a_distribution_does_not_have);
     add_test_if(tc, reason,
                 what_is_installed_under_a_name_with_a_blank_goes_again);
+    add_test_if(tc,
+                reason == NULL && system("command -v nm >/dev/null") != 0
+                    ? "need nm"
+                    : reason,
+                rooms_tells_what_each_variant_reaches);
     tc = test_case(s, "adding");
     tcase_set_timeout(tc, 300);
     add_test_if(tc, reason != NULL ? reason : need_a_build(),
