@@ -296,8 +296,6 @@ perclient_reply(void *srv, const struct ipc_request *req,
 
     if (slot == -1)
         return -EPIPE;
-    if (msg != NULL && msg->fd != -1)
-        return -EOPNOTSUPP;
     /* At most PIPE_BUF: whole or not at all.  EPIPE: the client has gone.
      * EAGAIN: it does not collect its replies. */
     if (msg != NULL &&
@@ -366,10 +364,6 @@ perclient_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     struct client_end *c = cli;
     size_t len = RECORD_PREFIX + msg->len;
 
-    if (len > RECORD_MAX)
-        return -EMSGSIZE;
-    if (msg->fd != -1)
-        return -EOPNOTSUPP;
     record_set_length(c->record, len);
     memcpy(c->record + RECORD_PREFIX, msg->buf, msg->len);
     return request_fifo_write(c->requests, c->record, len,

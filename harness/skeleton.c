@@ -76,8 +76,7 @@ skeleton_reply(void *srv, const struct ipc_request *req,
 {
     (void)srv;
     (void)req;
-    if (msg != NULL && msg->fd != -1)
-        return -EOPNOTSUPP;
+    (void)msg;
     return -ENOSYS;
 }
 
@@ -101,8 +100,9 @@ skeleton_open(void *cli, const char *where)
     return -ENOSYS;
 }
 
-/* Required.  -EMSGSIZE before anything is written.  Not IPC_PIPELINED: -EBUSY
- * while a reply is due. */
+/* Required.  What is too long, or has a descriptor that cannot travel, has been
+ * refused before: ipc_send().  Not IPC_PIPELINED: -EBUSY while a reply is
+ * due. */
 static int
 skeleton_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {

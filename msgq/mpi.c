@@ -208,8 +208,6 @@ mpi_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
 
-    if (msg->fd != -1)
-        return -EOPNOTSUPP;
     return streams_send(&c->end, msg, timeout_ns);
 }
 

@@ -271,8 +271,6 @@ msgq_reply(void *srv, const struct ipc_request *req,
 
     if (slot == -1)
         return -EPIPE;
-    if (msg != NULL && msg->fd != -1)
-        return -EOPNOTSUPP;
     if (msg != NULL &&
         mq_send(s->clients[slot].queue, msg->buf, msg->len, 0) == 0)
         return 0;
@@ -314,8 +312,6 @@ msgq_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 
     if (msg->len > c->size - PREFIX)
         return -EMSGSIZE;
-    if (msg->fd != -1)
-        return -EOPNOTSUPP;
     if (c->channel.cut_off)
         return -EPIPE;
     memcpy(c->buf + PREFIX, msg->buf, msg->len);

@@ -291,8 +291,6 @@ msgq_reply(void *srv, const struct ipc_request *req,
 
     if (slot == -1)
         return -EPIPE;
-    if (msg != NULL && msg->fd != -1)
-        return -EOPNOTSUPP;
     if (msg != NULL && msg->len > s->base.size - PREFIX)
         return -EMSGSIZE;
     s->base.buf->type = REPLY;
@@ -407,8 +405,6 @@ msgq_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 
     if (len > c->base.size)
         return -EMSGSIZE;
-    if (msg->fd != -1)
-        return -EOPNOTSUPP;
     if (c->base.cut_off)
         return -EPIPE;
     m->type = type_of(c->nonce);

@@ -343,8 +343,6 @@ msgq_reply(void *srv, const struct ipc_request *req,
         say(s, to->type, 0);
         return 0;
     }
-    if (msg->fd != -1)
-        return -EOPNOTSUPP;
     if (msg->len > s->base.size - PREFIX)
         return -EMSGSIZE;
     if (put_answer(s, to->type, msg) == 0)
@@ -438,8 +436,6 @@ msgq_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 
     if (msg->len > c->base.size - PREFIX)
         return -EMSGSIZE;
-    if (msg->fd != -1)
-        return -EOPNOTSUPP;
     if (c->reply == DUE)
         return -EBUSY;
     /* One message at a time: the last one's answer must be out of the queue. */

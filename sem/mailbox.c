@@ -139,8 +139,6 @@ mailbox_reply(void *srv, const struct ipc_request *req,
         mailbox_disconnect(s, (unsigned)slot);
         return 0;
     }
-    if (msg->fd != -1)
-        return -EOPNOTSUPP;
     c = &s->clients[slot];
     c->due = false;
     head.len = (uint32_t)msg->len;
@@ -198,7 +196,7 @@ mailbox_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {
     struct mailbox_client *c = cli;
     struct slot_head head = {.mark = SLOT_REQUEST, .len = (uint32_t)msg->len};
-    int err = turn_may_send(&c->turn, msg, BODY_MAX);
+    int err = turn_may_send(&c->turn);
 
     if (err == 0)
         err = turn_take(&c->turn, come_back, c, deadline_in(timeout_ns));

@@ -318,8 +318,6 @@ mutex_reply(void *srv, const struct ipc_request *req,
     struct monitor_slot *slot = &s->page->slots[n];
     int err = 0;
 
-    if (msg != NULL && msg->fd != -1)
-        return -EOPNOTSUPP;
     if (monitor_lock(s->page, now_ns() + ipc_open_timeout) != 0)
         return -EPIPE; /* somebody holds on to it, and with it to everything */
     if (slot->generation != req->reply_to >> 32 || /* another's by now */
@@ -505,7 +503,7 @@ mutex_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
     int64_t deadline = deadline_in(timeout_ns);
-    int err = turn_may_send(&c->turn, msg, MAX_MESSAGE);
+    int err = turn_may_send(&c->turn);
 
     c->into = NULL;
     if (err == 0)

@@ -153,8 +153,6 @@ bits_reply(void *srv, const struct ipc_request *req,
         s->client_gone = true;
         return 0;
     }
-    if (msg->fd != -1)
-        return -EOPNOTSUPP;
     /* Waiting for the client is no danger here: there is no other.  The last
      * question says that it has heard the last bit; before that we must not
      * go, for it might ask for that one again. */
@@ -238,7 +236,7 @@ bits_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
     int64_t deadline = deadline_in(timeout_ns);
-    int err = exchange_may_send(&c->exchange, msg, MAX_MSG);
+    int err = exchange_may_send(&c->exchange);
 
     if (err == 0 && c->exchange.reply == GIVEN_UP)
         err = discard(c, deadline);

@@ -121,8 +121,6 @@ doorbell_reply(void *srv, const struct ipc_request *req,
         s->client_gone = true;
         return 0;
     }
-    if (msg->fd != -1)
-        return -EOPNOTSUPP;
     /* Who asks again without having taken this out will not read it. */
     box_post(&s->page->reply, &s->said, msg);
     return link_send(&s->link, s->link.number, NULL);
@@ -201,7 +199,7 @@ doorbell_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
     int64_t deadline = deadline_in(timeout_ns);
-    int err = exchange_may_send(&c->exchange, msg, IPC_MAX_MSG);
+    int err = exchange_may_send(&c->exchange);
 
     if (err == 0 && c->exchange.reply == GIVEN_UP)
         err = discard(c, deadline);

@@ -165,8 +165,6 @@ rt_reply(void *srv, const struct ipc_request *req,
         s->client_gone = true;
         return 0;
     }
-    if (msg->fd != -1)
-        return -EOPNOTSUPP;
     /* Waiting for the client is no danger here: there is no other. */
     return transmit(&s->link, s->link.number, msg, NO_DEADLINE, &begun);
 }
@@ -217,7 +215,7 @@ rt_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
     int64_t deadline = deadline_in(timeout_ns);
-    int err = exchange_may_send(&c->exchange, msg, MAX_MSG);
+    int err = exchange_may_send(&c->exchange);
 
     if (err == 0 && c->exchange.reply == GIVEN_UP)
         err = discard(c, deadline);

@@ -52,7 +52,6 @@ struct client_end {
     int requests; /* connected to the server's socket */
     int replies;  /* connected to NAME.join */
     uint8_t session[PREFIX];
-    size_t max_msg;
 };
 
 /* -- server --------------------------------------------------------------- */
@@ -300,11 +299,7 @@ static int
 dgram_open(void *cli, const char *where)
 {
     struct client_end *c = cli;
-    int err = record_max(&c->max_msg);
 
-    if (err != 0)
-        return err;
-    c->max_msg -= PREFIX;
     c->requests = open_requests(where);
     if (c->requests < 0)
         return c->requests;
@@ -322,8 +317,6 @@ dgram_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     struct iovec data[] = {{.iov_base = c->session, .iov_len = PREFIX},
                            {.iov_base = msg->buf, .iov_len = msg->len}};
 
-    if (msg->len > c->max_msg)
-        return -EMSGSIZE;
     return record_send(c->requests, data, 2, msg->fd, deadline_in(timeout_ns));
 }
 

@@ -22,7 +22,6 @@
 
 struct client_end {
     int fd;
-    size_t max_msg;
 };
 
 /* -- server --------------------------------------------------------------- */
@@ -107,10 +106,8 @@ seqpacket_open(void *cli, const char *where)
     struct client_end *c = cli;
     struct sockaddr_un address;
     socklen_t len = local_path(&address, where);
-    int err = record_max(&c->max_msg);
+    int err;
 
-    if (err != 0)
-        return err;
     c->fd = local_join(SOCK_SEQPACKET, &address, len, where);
     if (c->fd < 0)
         return c->fd;
@@ -126,8 +123,6 @@ seqpacket_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     struct client_end *c = cli;
     struct iovec data = {.iov_base = msg->buf, .iov_len = msg->len};
 
-    if (msg->len > c->max_msg)
-        return -EMSGSIZE;
     return record_send(c->fd, &data, 1, msg->fd, deadline_in(timeout_ns));
 }
 

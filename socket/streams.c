@@ -76,8 +76,6 @@ streams_send(void *end, const struct ipc_message *msg, int64_t timeout_ns)
     int64_t deadline = deadline_in(timeout_ns);
     struct iovec rest = {.iov_base = msg->buf, .iov_len = msg->len};
 
-    if (msg->len > IPC_MAX_MSG)
-        return -EMSGSIZE;
     if (e->broken)
         return -EPIPE;
     while (rest.iov_len > 0) {

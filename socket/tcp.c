@@ -141,15 +141,6 @@ tcp_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
     return 0;
 }
 
-static int
-tcp_reply(void *srv, const struct ipc_request *req,
-          const struct ipc_message *msg)
-{
-    if (msg != NULL && msg->fd != -1)
-        return -EOPNOTSUPP;
-    return clients_reply(srv, req, msg);
-}
-
 /* -- client --------------------------------------------------------------- */
 
 /* connect(2) begins, POLLOUT says that it is over, SO_ERROR how it ended. */
@@ -220,14 +211,6 @@ tcp_open(void *cli, const char *where)
     return 0;
 }
 
-static int
-tcp_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
-{
-    if (msg->fd != -1)
-        return -EOPNOTSUPP;
-    return streams_send(cli, msg, timeout_ns);
-}
-
 /* -- limits, table -------------------------------------------------------- */
 
 const struct ipc_mechanism socket_tcp = {
@@ -255,11 +238,11 @@ const struct ipc_mechanism socket_tcp = {
     .limits = streams_limits,
     .create = tcp_create,
     .next = tcp_next,
-    .reply = tcp_reply,
+    .reply = clients_reply,
     .pollfd = clients_pollfd,
     .destroy = clients_destroy,
     .open = tcp_open,
-    .send = tcp_send,
+    .send = streams_send,
     .recv = streams_recv,
     .close = streams_close,
     .sweep = local_sweep,

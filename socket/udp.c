@@ -183,8 +183,6 @@ udp_reply(void *srv, const struct ipc_request *req,
 
     if (msg == NULL) /* there is no connection that it could cost */
         return send_to(s, req->reply_to, "-", 1);
-    if (msg->fd != -1)
-        return -EOPNOTSUPP;
     return send_to(s, req->reply_to, msg->buf, msg->len);
 }
 
@@ -282,10 +280,6 @@ udp_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     struct iovec data[] = {{.iov_base = c->cookie, .iov_len = COOKIE_SIZE},
                            {.iov_base = msg->buf, .iov_len = msg->len}};
 
-    if (msg->len > MAX_FRAME)
-        return -EMSGSIZE;
-    if (msg->fd != -1)
-        return -EOPNOTSUPP;
     if (c->cut_off)
         return -EPIPE;
     c->ask = now_ns() + ASK_AFTER;

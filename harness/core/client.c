@@ -91,7 +91,7 @@ send_as(struct client *c, const struct api_method *method,
     h.length = (uint32_t)n;
     wire_encode(&h, c->buf);
     msg.len = WIRE_HEADER + (size_t)n;
-    err = c->m->send(c->state, &msg, timeout_ns);
+    err = ipc_send(c->m, &c->limits, c->state, &msg, timeout_ns);
     if (err == 0 && c->watch != NULL)
         c->watch(&msg, true, NULL);
     return err;

@@ -1,6 +1,8 @@
-/* ipc.c - looking things up in the table of mechanisms. */
+/* ipc.c - what is the same for all mechanisms: looking them up in their table,
+ * and what none of them carries. */
 #include "ipc.h"
 
+#include <errno.h>
 #include <string.h>
 
 int64_t ipc_open_timeout = INT64_C(2000000000);
@@ -20,6 +22,33 @@ const char *
 ipc_unavailable(const struct ipc_mechanism *m)
 {
     return m->unavailable != NULL ? m->unavailable() : NULL;
+}
+
+static int
+refuse(const struct ipc_mechanism *m, const struct ipc_limits *l,
+       const struct ipc_message *msg)
+{
+    if (msg->len > l->max_msg)
+        return -EMSGSIZE;
+    return msg->fd != -1 && !(m->caps & IPC_PASSES_FD) ? -EOPNOTSUPP : 0;
+}
+
+int
+ipc_send(const struct ipc_mechanism *m, const struct ipc_limits *l, void *cli,
+         const struct ipc_message *msg, int64_t timeout_ns)
+{
+    int err = refuse(m, l, msg);
+
+    return err != 0 ? err : m->send(cli, msg, timeout_ns);
+}
+
+int
+ipc_reply(const struct ipc_mechanism *m, const struct ipc_limits *l, void *srv,
+          const struct ipc_request *req, const struct ipc_message *msg)
+{
+    int err = msg != NULL ? refuse(m, l, msg) : 0;
+
+    return err != 0 ? err : m->reply(srv, req, msg);
 }
 
 const char *

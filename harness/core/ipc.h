@@ -146,8 +146,8 @@ struct ipc_peer {
  *            keeps the pointer.  To receive, cap is at least max_msg.
  * len        bytes to send, or bytes received.
  * fd         a descriptor that travels along, or -1.  Sending does not close
- *            it; a received one belongs to the receiver.  A mechanism without
- *            IPC_PASSES_FD refuses to send one: -EOPNOTSUPP.
+ *            it; a received one belongs to the receiver.  Without
+ *            IPC_PASSES_FD none is sent: -EOPNOTSUPP.
  */
 struct ipc_message {
     void *buf;
@@ -216,7 +216,7 @@ struct ipc_mechanism {
      *   -EINTR  a signal came; the loop decides.
      *   -EPIPE  spawned only: the one client is gone.
      *
-     * reply()   answers.  msg == NULL means: this client broke the rules, cut
+     * reply()   answers; called by ipc_reply() alone, as send() is.  msg == NULL means: this client broke the rules, cut
      *           it off.  Never waits for a client: one that does not collect
      *           its replies is dropped.
      *           May come late, after others have been answered, and when the
@@ -252,7 +252,10 @@ struct ipc_mechanism {
      *   -ENOBUFS                no timer, or no signal number, to be had
      *   On failure everything is undone, and close() is not called.
      *
-     * send()    A variant that is not IPC_PIPELINED holds one message at a time:
+     * send()    Called by ipc_send() alone: the message fits, unless the
+     *           server's object is smaller than limits() says (msgq/), and has
+     *           no descriptor that cannot travel.
+     *           A variant that is not IPC_PIPELINED holds one message at a time:
      *           -EBUSY while a reply is due.  Once recv() has timed out, the
      *           caller has given that reply up, and send() first waits for it
      *           to come and throws it away.  Signals do not interrupt it.  If the time is
@@ -293,6 +296,19 @@ const struct ipc_mechanism *ipc_find(const char *name);
 
 /* NULL when m can run here, otherwise the reason why not. */
 const char *ipc_unavailable(const struct ipc_mechanism *m);
+
+/*
+ * m's send() and reply(), for a message that it can carry; any other is refused
+ * here, before anything is done with it, so that no variant has to look.
+ *   l           m's limits(), as they were when cli or srv was made
+ *   -EMSGSIZE   longer than l->max_msg
+ *   -EOPNOTSUPP  a descriptor, and m is not IPC_PASSES_FD
+ */
+int ipc_send(const struct ipc_mechanism *m, const struct ipc_limits *l,
+             void *cli, const struct ipc_message *msg, int64_t timeout_ns);
+int ipc_reply(const struct ipc_mechanism *m, const struct ipc_limits *l,
+              void *srv, const struct ipc_request *req,
+              const struct ipc_message *msg);
 
 /* "K0" ... "K4" */
 const char *ipc_evidence_name(enum ipc_evidence e);

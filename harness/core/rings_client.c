@@ -81,10 +81,6 @@ rings_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     int err;
 
     c->said = ring_word(c->out.ring, c->out.at);
-    if (msg->len > RING_MAX_MESSAGE)
-        return -EMSGSIZE;
-    if (msg->fd != -1)
-        return -EOPNOTSUPP;
     cpu_publish(&c->place->cpu);
     while ((err = ring_put(&c->out, msg->buf, msg->len, c->waiting->publish)) ==
            -EAGAIN) {

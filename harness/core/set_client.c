@@ -206,7 +206,7 @@ set_client_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     struct set_client *c = cli;
     struct sembuf over[] = {{SERVER_DEAD, 0, IPC_NOWAIT}, {REQUEST, +1, 0}};
     struct slot_head head = {.mark = SLOT_REQUEST, .len = (uint32_t)msg->len};
-    int err = turn_may_send(&c->turn, msg, c->slot.max);
+    int err = turn_may_send(&c->turn);
 
     if (err == 0)
         err = turn_take(&c->turn, come_back, c, deadline_in(timeout_ns));

@@ -37,14 +37,11 @@ struct turn {
 };
 
 /*
- * May this message be sent, where a message has at most max bytes?  0, also if
- * the turn has to come back first; or
- *   -EMSGSIZE, -EOPNOTSUPP  too long; a descriptor cannot travel with it
- *   -EBUSY                  a reply is due, and has not been given up
- *   -EPIPE                  LOST
+ * May a message be sent?  0, also if the turn has to come back first; or
+ *   -EBUSY  a reply is due, and has not been given up
+ *   -EPIPE  LOST
  */
-int turn_may_send(const struct turn *t, const struct ipc_message *msg,
-                  size_t max);
+int turn_may_send(const struct turn *t);
 
 /* It has been sent: NOTICE_OUT or REPLY_DUE.  Where a notice does not come back,
  * this is for requests only. */

@@ -206,7 +206,7 @@ turnfile_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {
     struct turnfile_client *c = cli;
     struct turnfile_note note = {.len = (uint32_t)msg->len};
-    int err = turn_may_send(&c->turn, msg, c->kind->max);
+    int err = turn_may_send(&c->turn);
 
     c->into = NULL;
     if (err == 0)

@@ -95,7 +95,7 @@ send_answer(struct call *c, const struct ipc_request *req, uint32_t status)
     h.length = (uint32_t)n;
     wire_encode(&h, s->out);
     msg.len = WIRE_HEADER + (size_t)n;
-    return s->m->reply(s->srv, req, &msg);
+    return ipc_reply(s->m, &s->limits, s->srv, req, &msg);
 }
 
 static int

@@ -347,7 +347,7 @@ raw_send(struct client *c, const void *bytes, size_t len, int fd)
     ck_assert_ptr_nonnull(copy);
     memcpy(copy, bytes, len);
     msg.buf = copy;
-    err = c->m->send(c->state, &msg, PATIENCE);
+    err = ipc_send(c->m, &c->limits, c->state, &msg, PATIENCE);
     free(copy);
     return err;
 }

@@ -7,6 +7,7 @@
 
 #include "bench/echo.h"
 
+#include <errno.h>
 #include <string.h>
 
 Suite *test_registry(void);
@@ -72,6 +73,24 @@ START_TEST(a_mechanisms_table_agrees_with_itself)
 }
 END_TEST
 
+/* There is no server and no client: what got through to the variant would fall
+ * over that. */
+START_TEST(what_a_mechanism_cannot_carry_does_not_get_to_it)
+{
+    const struct ipc_mechanism *m = ipc_registry[_i];
+    struct ipc_limits l = {.max_msg = 100};
+    struct ipc_message longer = {.len = l.max_msg + 1, .fd = -1};
+    struct ipc_message beside = {.len = l.max_msg, .fd = 0};
+
+    ck_assert_int_eq(ipc_send(m, &l, NULL, &longer, 0), -EMSGSIZE);
+    ck_assert_int_eq(ipc_reply(m, &l, NULL, NULL, &longer), -EMSGSIZE);
+    if (m->caps & IPC_PASSES_FD)
+        return;
+    ck_assert_int_eq(ipc_send(m, &l, NULL, &beside, 0), -EOPNOTSUPP);
+    ck_assert_int_eq(ipc_reply(m, &l, NULL, NULL, &beside), -EOPNOTSUPP);
+}
+END_TEST
+
 START_TEST(every_capability_has_a_name_and_every_level_of_evidence)
 {
     unsigned known = 0;
@@ -94,9 +113,12 @@ test_registry(void)
     Suite *s = suite_create("registry");
     TCase *tc = test_case(s, "registry");
 
-    for (int i = 0; ipc_registry[i] != NULL; i++)
+    for (int i = 0; ipc_registry[i] != NULL; i++) {
         tcase_add_loop_test(tc, a_mechanisms_table_agrees_with_itself, i,
                             i + 1);
+        tcase_add_loop_test(
+            tc, what_a_mechanism_cannot_carry_does_not_get_to_it, i, i + 1);
+    }
     tcase_add_test(tc, every_capability_has_a_name_and_every_level_of_evidence);
     return s;
 }

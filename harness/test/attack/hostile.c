@@ -62,7 +62,7 @@ say_a_frame(struct client *c)
     int err;
 
     out.len = mutated_frame(c->buf, c->limits.max_msg);
-    err = c->m->send(c->state, &out, WAIT);
+    err = ipc_send(c->m, &c->limits, c->state, &out, WAIT);
     tally->frames += err == 0;
     if (err == 0 || err == -EBUSY)
         err = c->m->recv(c->state, &in, WAIT);
