@@ -3,6 +3,7 @@
  * the second kind.
  */
 #define _GNU_SOURCE /* sched_yield, O_CLOEXEC */
+#include "test/here.h"
 #include "test/inject.h"
 #include "test/test.h"
 
@@ -581,6 +582,52 @@ START_TEST(the_exercise_kills_those_who_post)
 }
 END_TEST
 
+/* -- a limit that changes ---------------------------------------------------- */
+
+/* SEMMSL, of this IPC namespace: sysctl kernel.sem, the first number. */
+static void
+set_semmsl(int most)
+{
+    FILE *out = fopen("/proc/sys/kernel/sem", "we");
+
+    ck_assert_ptr_nonnull(out);
+    ck_assert_int_gt(fprintf(out, "%d\n", most), 0);
+    ck_assert_int_eq(fclose(out), 0);
+}
+
+static const char *
+need_semmsl(void)
+{
+    return access("/proc/sys/kernel/sem", W_OK) == 0 ? need_mounts()
+                                                     : "need kernel.sem";
+}
+
+/* Who joins now has a smaller set than the server's limits were made for. */
+START_TEST(a_reply_that_the_clients_set_has_no_room_for_costs_only_that_client)
+{
+    const struct api_value many = {.u32 = 1000}, few = {.u32 = 100};
+    struct host server;
+    struct client c;
+    struct reply r;
+
+    ck_assert(own_sysv());
+    server_start(&server, ipc_find("sem/values"));
+    set_semmsl(600);
+    client_start(&server, &c);
+    ck_assert_int_eq(client_call(&c, api_by_name("source"), &few, &r, PATIENCE),
+                     0);
+    ck_assert_uint_eq(r.results[0].len, 100);
+    ck_assert_int_eq(
+        client_call(&c, api_by_name("source"), &many, &r, PATIENCE), -EPIPE);
+    client_close(&c);
+    client_start(&server, &c);
+    ck_assert_int_eq(client_call(&c, api_by_name("source"), &few, &r, PATIENCE),
+                     0);
+    client_close(&c);
+    server_stop(&server);
+}
+END_TEST
+
 Suite *
 test_sem(void)
 {
@@ -597,6 +644,11 @@ test_sem(void)
     tcase_add_test(tc, a_value_is_at_most_32767);
     tcase_add_test(tc, a_set_that_nobody_has_used_has_no_time_of_use);
     tcase_add_test(tc, a_removed_set_wakes_its_sleepers);
+    add_test_if(
+        tc,
+        need_semmsl() != NULL ? need_semmsl()
+                              : need_mechanism(ipc_find("sem/values")),
+        a_reply_that_the_clients_set_has_no_room_for_costs_only_that_client);
 
     tc = test_case(s, "sem/mailbox");
     add_test_if(tc, no_box, a_posix_semaphore_has_no_undo);

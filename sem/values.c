@@ -99,12 +99,15 @@ gone(void)
 }
 
 /* SETALL writes the whole set, so what the message does not fill is zeros, and
- * not what the array held before. */
+ * not what the array held before.  This set may be smaller than the limits of
+ * its server: SEMMSL may have changed since they were asked. */
 static int
 values_put(const struct slot *l, const struct slot_head *head, const void *body)
 {
     unsigned short *values = l->at;
 
+    if (head->len > l->max)
+        return -EMSGSIZE;
     values[0] = (unsigned short)head->mark;
     values[1] = (unsigned short)head->len;
     for (size_t i = 0; i < NONCE_SIZE; i++)

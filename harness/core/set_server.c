@@ -396,5 +396,5 @@ set_server_reply(void *srv, const struct ipc_request *req,
         err = s->kind->put(&c->slot, &head, msg->buf);
     if (err == 0)
         err = set_post(c->set.id, BACK);
-    return err == 0 ? 0 : -EPIPE;
+    return err == 0 || err == -EMSGSIZE ? err : -EPIPE;
 }

@@ -72,7 +72,8 @@ struct slot_kind {
 
     /* get() copies it out, as it is at this moment, and only then looks at it:
      * *head and, in body, at most l->max bytes.  -EBADMSG: longer than that.
-     * -EIDRM, -EPIPE: it is not there any more, or another one. */
+     * -EIDRM, -EPIPE: it is not there any more, or another one.  put():
+     * -EMSGSIZE, it has no room for that. */
     int (*put)(const struct slot *l, const struct slot_head *head,
                const void *body);
     int (*get)(const struct slot *l, struct slot_head *head, void *body);
