@@ -1,17 +1,17 @@
 /*
  * file.c - the rings of shm/futex in files of the run directory.
  *
- *      NAME                the board, made by the server
- *      NAME.d/PID.SERIAL   a client's place, made by the client, until both
+ *      NAME                the server's page, made by the server
+ *      NAME.d/PID.SERIAL   a client's segment, made by the client, until both
  *                          have mapped it
  *
  * The one idea: a shared mapping of a file is shared memory.  Both processes
  * have the very same pages of the page cache in front of them; read(2) and
  * write(2) would show the same bytes; no msync(2) is needed for that, ever.
  * POSIX shared memory is nothing else: shm_open(3) is open(2) in a file system
- * that has no disk.  So this is shm/futex.c with other names (core/rings_memory.c); in
- * time and in bytes the two are the same, until the kernel thinks of writing
- * the pages to the disk (on a tmpfs it never does).
+ * that has no disk.  So this is shm/futex.c with other names
+ * (core/rings_memory.c); in time and in bytes the two are the same, until the
+ * kernel thinks of writing the pages to the disk (on a tmpfs it never does).
  */
 #include "core/rings.h"
 
@@ -37,7 +37,8 @@ const struct ipc_mechanism mmap_file = {
     .name = "mmap/file",
     .summary = "the rings of shm/futex in a shared mapping of a regular file",
     .proof = "owner of the file the request lies in, and the nonce in it",
-    .wire = "As shm/futex, in files: the board is `DIR/mmap-file`, a place is\n"
+    .wire = "As shm/futex, in files: the server's page is `DIR/mmap-file`, a "
+            "segment is\n"
             "`DIR/mmap-file.d/PID.SERIAL`, mode 0600, and not sealed; both "
             "ids are zero. When you\nhave the verdict, remove the name.",
     .caps = IPC_BOUNDARIES | IPC_PIPELINED | IPC_PERSISTS,

@@ -3,8 +3,8 @@
  * in the kernel.
  *
  *      client                                    server
- *      put the request            1              "I sleep": bell odd      a
- *      is the bell odd?           2              is there really nothing? b
+ *      put the request            1              "I sleep": doorbell odd  a
+ *      is the doorbell odd?           2              is there really nothing? b
  *      yes: FUTEX_WAKE            3              FUTEX_WAIT               c
  *
  * The one idea: shared memory needs no system call, but waiting for it does.
@@ -15,7 +15,7 @@
  * then a load of what the other stored, and if both loads came before both
  * stores (as processors like to do), the request would lie there and everybody
  * would sleep.  Four seq_cst operations cannot do that (Dekker's algorithm
- * rests on the same): either 2 sees the odd bell, or b sees the request.
+ * rests on the same): either 2 sees the odd doorbell, or b sees the request.
  *
  * A sleep and a wake cost some microseconds, or fifty if the processor went to
  * sleep too.  Spinning that long first is worth while only if the other side
@@ -57,14 +57,17 @@ earlier(int64_t a, int64_t b)
 /* What each client would change if it had something for us: the word where its
  * next message will begin; or, while it joins, the one that says it answered. */
 static unsigned
-collect_words(struct rings_server *s, uint32_t bell, struct futex_waitv *all)
+collect_words(struct rings_server *s, uint32_t doorbell,
+              struct futex_waitv *all)
 {
     unsigned n = 0;
 
-    all[n++] = (struct futex_waitv){
-        .uaddr = (uintptr_t)&s->board->bell, .val = bell, .flags = FUTEX_32};
+    all[n++] =
+        (struct futex_waitv){.uaddr = (uintptr_t)&s->server_page->doorbell,
+                             .val = doorbell,
+                             .flags = FUTEX_32};
     for (unsigned i = 0; i < s->sessions.top; i++) {
-        struct rings_place *p = rings_place(s, i);
+        struct rings_segment *p = rings_segment(s, i);
         const _Atomic uint32_t *word;
 
         if (p == NULL)
@@ -81,12 +84,12 @@ collect_words(struct rings_server *s, uint32_t bell, struct futex_waitv *all)
 /* Until any of these words is no longer what it was: the kernel compares them
  * all, and goes to sleep, in one step (futex2, Linux 5.16). */
 static int
-wait_for_any(struct rings_server *s, uint32_t bell, int64_t deadline)
+wait_for_any(struct rings_server *s, uint32_t doorbell, int64_t deadline)
 {
     struct futex_waitv all[IPC_MAX_CLIENTS + 1];
     struct __kernel_timespec t = {.tv_sec = deadline / NS_PER_SEC,
                                   .tv_nsec = deadline % NS_PER_SEC};
-    unsigned n = collect_words(s, bell, all);
+    unsigned n = collect_words(s, doorbell, all);
 
     if (syscall(SYS_futex_waitv, all, n, 0, deadline == NO_DEADLINE ? NULL : &t,
                 CLOCK_MONOTONIC) != -1)
@@ -95,35 +98,39 @@ wait_for_any(struct rings_server *s, uint32_t bell, int64_t deadline)
 }
 
 /*
- * A client that rings for us when we have said that we will sleep, and do not yet,
- * wakes nobody; if it is not going to ring again (it wants no reply), and we had
- * been stopped just there, we would sleep on its message for ever.  It cannot
- * change the bell, which is ours.  So who wakes us is one thing, and that we do
- * not fall asleep over a message another: for that, after a short sleep on the
- * bell alone, which is cheap, the kernel itself looks at all the rings.
+ * A client that rings for us when we have said that we will sleep, and do not
+ * yet, wakes nobody; if it is not going to ring again (it wants no reply), and
+ * we had been stopped just there, we would sleep on its message for ever.  It
+ * cannot change the doorbell, which is ours.  So who wakes us is one thing, and
+ * that we do not fall asleep over a message another: for that, after a short
+ * sleep on the doorbell alone, which is cheap, the kernel itself looks at all
+ * the rings.
  */
 int
-rings_sleep(struct rings_server *s, uint32_t bell, int64_t deadline)
+rings_sleep(struct rings_server *s, uint32_t doorbell, int64_t deadline)
 {
     int64_t soon = now_ns() + RINGS_SLICE;
-    int err = futex_wait(&s->board->bell, bell, earlier(deadline, soon));
+    int err = futex_wait(&s->server_page->doorbell, doorbell,
+                         earlier(deadline, soon));
 
     if (err != -ETIMEDOUT || deadline <= soon)
         return err;
     deadline = DEFENCE("ownword", earlier(deadline, soon + LOOK), deadline);
-    err = wait_for_any(s, bell, deadline);
+    err = wait_for_any(s, doorbell, deadline);
     if (err != -ENOSYS && err != -EPERM)
         return err;
     /* An older kernel, or a filter that does not know it: we look ourselves. */
-    return futex_wait(&s->board->bell, bell, earlier(deadline, soon + LOOK));
+    return futex_wait(&s->server_page->doorbell, doorbell,
+                      earlier(deadline, soon + LOOK));
 }
 
 static int
 futex_server(struct rings_server *s, int64_t deadline)
 {
-    struct rings_board *board = s->board;
+    struct rings_page *page = s->server_page;
     int64_t now = now_ns(), until = earlier(deadline, now + SPIN);
-    uint32_t bell = atomic_load_explicit(&board->bell, memory_order_relaxed);
+    uint32_t doorbell =
+        atomic_load_explicit(&page->doorbell, memory_order_relaxed);
     int err = -EAGAIN;
 
     if (rings_clients_elsewhere(s))
@@ -139,12 +146,12 @@ futex_server(struct rings_server *s, int64_t deadline)
      * by oneself, but a newcomer that never answers. */
     until = earlier(deadline, sessions_next_overdue(&s->sessions));
     /* Pairs with the load in wake_server(). */
-    atomic_store(&board->bell, bell + 1);
+    atomic_store(&page->doorbell, doorbell + 1);
     if (rings_server_ready(s))
         err = 0;
     else if (until > now)
-        err = rings_sleep(s, bell + 1, until);
-    atomic_store(&board->bell, bell + 2);
+        err = rings_sleep(s, doorbell + 1, until);
+    atomic_store(&page->doorbell, doorbell + 2);
     if (rings_server_ready(s))
         return 0;
     if (err == -EINTR)
@@ -153,7 +160,7 @@ futex_server(struct rings_server *s, int64_t deadline)
 }
 
 /*
- * STRANGERS.  The bell is in memory that all may map, to read; and that is
+ * STRANGERS.  The doorbell is in memory that all may map, to read; and that is
  * enough for FUTEX_WAKE, and so for waiting there oneself, and for
  * FUTEX_REQUEUE: anybody may move our sleeping server to another word, where
  * nobody wakes it.  So who gets no answer wakes it by a word that is its own,
@@ -164,20 +171,21 @@ futex_server(struct rings_server *s, int64_t deadline)
 static void
 wake_server(struct rings_client *c, bool no_reply)
 {
-    const struct rings_board *board = c->board;
+    const struct rings_page *page = c->server_page;
     const int most = no_reply || rings_server_elsewhere(c) ? RINGS : 1;
     /* Pairs with the store in futex_server(), after the request's. */
-    uint32_t bell = atomic_load(&board->bell);
+    uint32_t doorbell = atomic_load(&page->doorbell);
 
-    if (bell % 2 == 0 || bell == c->rung)
+    if (doorbell % 2 == 0 || doorbell == c->rung)
         return;
-    /* It has not heard the bell, or will not be rung for again: STRANGERS. */
+    /* It has not heard the doorbell, or will not be rung for again:
+     * STRANGERS. */
     if (DEFENCE("ownword", c->said != NULL && (c->rung == 0 || no_reply),
                 false))
         futex_wake(c->said);
-    for (int i = 0; i < most && atomic_load(&board->bell) == bell; i++) {
-        if (futex_wake(&board->bell) > 0) {
-            c->rung = bell;
+    for (int i = 0; i < most && atomic_load(&page->doorbell) == doorbell; i++) {
+        if (futex_wake(&page->doorbell) > 0) {
+            c->rung = doorbell;
             return;
         }
         /* 0 woken: another client has woken it already, and it has not run
@@ -197,7 +205,7 @@ static int
 futex_client(struct rings_client *c, size_t room, int64_t deadline)
 {
     const uint32_t reason = room == 0 ? FOR_REPLY : FOR_ROOM;
-    struct rings_place *p = c->place;
+    struct rings_segment *p = c->segment;
     int64_t now = now_ns(), until = earlier(deadline, now + SPIN);
     int err = -EAGAIN;
 
@@ -228,7 +236,7 @@ futex_client(struct rings_client *c, size_t room, int64_t deadline)
 }
 
 static void
-wake_client(struct rings_place *p, bool for_room)
+wake_client(struct rings_segment *p, bool for_room)
 {
     /* Pairs with the store in futex_client(), after the reply's (or after the
      * ring's head, for room). */

@@ -142,7 +142,8 @@ const struct ipc_mechanism shm_spin = {
     .proof = "owner of the memory the request lies in, and the nonce in it",
     .wire =
         "As shm/futex, with `shm-spin` in the names. Nobody ever sleeps: the "
-        "bell stays 0, and\nso does sleeps. Who waits looks at the next word "
+        "doorbell stays 0, and\nso does sleeps. Who waits looks at the next "
+        "word "
         "of the ring until it is not 0.",
     .caps = IPC_BOUNDARIES | IPC_PIPELINED | IPC_PERSISTS | IPC_SPINS,
     .evidence = IPC_OWNER,

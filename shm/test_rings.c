@@ -127,8 +127,8 @@ END_TEST
 /* A server and a client who meet on one mapping, without rings_join.c: the
  * same code as between processes, from the first message on. */
 struct pair {
-    struct rings_board *board;
-    struct rings_place *place;
+    struct rings_page *server_page;
+    struct rings_segment *segment;
     struct rings_server server;
     struct rings_client client;
     int held, asking; /* one file, locked, so that everybody seems to live */
@@ -144,34 +144,34 @@ new_pair(const struct rings_waiting *waiting)
     char path[64];
 
     ck_assert_ptr_nonnull(p);
-    p->board = shared(sizeof *p->board);
-    p->place = shared(sizeof *p->place);
+    p->server_page = shared(sizeof *p->server_page);
+    p->segment = shared(sizeof *p->segment);
     p->held = memfd_create("alive", MFD_CLOEXEC);
     ck_assert_int_eq(fcntl(p->held, F_OFD_SETLK, &lock), 0);
     snprintf(path, sizeof path, "/proc/self/fd/%d", p->held);
     p->asking = open(path, O_RDWR | O_CLOEXEC);
     ck_assert_int_ne(p->asking, -1);
     p->server.waiting = p->client.waiting = waiting;
-    p->server.board = p->board;
-    p->client.board = p->board;
+    p->server.server_page = p->server_page;
+    p->client.server_page = p->server_page;
     p->server.registrar.fd = p->server.dir.fd = -1; /* nobody else will come */
     sessions_init(&p->server.sessions, 1, NO_DEADLINE);
     sessions_take(&p->server.sessions, 0, &nobody, now_ns());
     sessions_admit(&p->server.sessions, 0);
-    p->server.places[0].memory = p->client.place = p->place;
-    p->server.places[0].size = sizeof *p->place;
+    p->server.segments[0].memory = p->client.segment = p->segment;
+    p->server.segments[0].size = sizeof *p->segment;
     p->server.slots[0].fd = p->asking;
     p->client.life = -1; /* poll(2) has nothing to say against it */
-    p->server.in[0].ring = p->client.out.ring = &p->place->requests;
-    p->server.out[0].ring = p->client.in.ring = &p->place->replies;
+    p->server.in[0].ring = p->client.out.ring = &p->segment->requests;
+    p->server.out[0].ring = p->client.in.ring = &p->segment->replies;
     return p;
 }
 
 static void
 free_pair(struct pair *p)
 {
-    munmap(p->board, sizeof *p->board);
-    munmap(p->place, sizeof *p->place);
+    munmap(p->server_page, sizeof *p->server_page);
+    munmap(p->segment, sizeof *p->segment);
     close(p->held);
     close(p->asking);
     free(p);
@@ -332,7 +332,7 @@ START_TEST(who_looks_once_more_before_it_sleeps_does_not_sleep_over_a_message)
     ck_assert_int_eq(ring_put(_i == 0 ? &p->client.out : &p->server.out[0],
                               bytes, sizeof bytes, memory_order_seq_cst),
                      0);
-    p->board->cpu = p->place->cpu = stay_here();
+    p->server_page->cpu = p->segment->cpu = stay_here();
     pid = fork();
     ck_assert_int_ne(pid, -1);
     if (pid == 0)
@@ -361,7 +361,7 @@ START_TEST(who_spins_gives_way)
     const uint32_t here = stay_here();
 
     for (int elsewhere = 0; elsewhere < 2; elsewhere++) {
-        p->board->cpu = p->place->cpu = here + (uint32_t)elsewhere;
+        p->server_page->cpu = p->segment->cpu = here + (uint32_t)elsewhere;
         yields = 0;
         ck_assert_int_eq(spin_waiting.client(&p->client, 0, 0), -ETIMEDOUT);
         ck_assert_uint_eq(yields, elsewhere ? 1 : 3);
@@ -417,10 +417,10 @@ START_TEST(a_ring_that_nobody_heard_is_rung_again)
     void *result;
 
     wire_encode(&request, out);
-    atomic_store(&p->board->bell, 1);
+    atomic_store(&p->server_page->doorbell, 1);
     ck_assert_int_eq(rings_send(&p->client, &there, PATIENCE), 0);
-    ck_assert_int_eq(pthread_create(&sleeper, NULL, sleep_on, &p->board->bell),
-                     0);
+    ck_assert_int_eq(
+        pthread_create(&sleeper, NULL, sleep_on, &p->server_page->doorbell), 0);
     while (pthread_tryjoin_np(sleeper, &result) == EBUSY)
         ck_assert_int_eq(rings_recv(&p->client, &here, 2 * RINGS_SLICE),
                          -ETIMEDOUT);
@@ -438,7 +438,7 @@ START_TEST(nobody_falls_asleep_over_a_message)
     struct pair *p = new_pair(&futex_waiting);
 
     wire_encode(&notice, out);
-    atomic_store(&p->board->bell, 1);
+    atomic_store(&p->server_page->doorbell, 1);
     ck_assert_int_eq(rings_sleep(&p->server, 1, now_ns() + 5 * RINGS_SLICE),
                      -ETIMEDOUT);
     ck_assert_int_eq(
@@ -475,16 +475,16 @@ START_TEST(nobody_sleeps_for_room_that_is_there)
             int err;
 
             w->at = w->head = p->server.in[0].at = start;
-            atomic_store(&p->place->requests.head, start);
+            atomic_store(&p->segment->requests.head, start);
             put_as_many_as_fit(w, out, sizeof out, 1);
             while (ring_room(w, sizeof out) == 0)
                 put_as_many_as_fit(w, out, 56, 1);
             put_as_many_as_fit(w, out, 56, more);
-            atomic_store(&p->place->sleeps, FOR_ROOM);
+            atomic_store(&p->segment->sleeps, FOR_ROOM);
             while ((err = rings_next(&p->server, &req, 0)) == 0)
                 continue;
             ck_assert_int_eq(err, -ETIMEDOUT);
-            ck_assert_uint_eq(atomic_load(&p->place->sleeps), AWAKE);
+            ck_assert_uint_eq(atomic_load(&p->segment->sleeps), AWAKE);
             free_pair(p);
         }
 }

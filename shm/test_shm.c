@@ -380,10 +380,11 @@ take_away(int fd, off_t left)
         return true;
     }
     ck_assert_int_eq(ftruncate(fd, left), -1);
-    ck_assert_int_eq(ftruncate(fd, sizeof(struct rings_place) + 1), -1);
+    ck_assert_int_eq(ftruncate(fd, sizeof(struct rings_segment) + 1), -1);
     ck_assert_int_eq(errno, EPERM);
     ck_assert_int_eq(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                               left, (off_t)sizeof(struct rings_place) - left),
+                               left,
+                               (off_t)sizeof(struct rings_segment) - left),
                      0);
     return false;
 }
@@ -404,7 +405,7 @@ shrink(struct child *self, void *arg)
         raw_frame(frame, API_echo, 1, zeros, sizeof zeros);
         if (left % 128 == 0)
             ck_assert_int_eq(raw_send(&c, frame, sizeof frame, -1), 0);
-        if (!take_away(rings->place_fd, left == 4096 ? 100000 : left)) {
+        if (!take_away(rings->segment_fd, left == 4096 ? 100000 : left)) {
             client_close(&c);
             continue;
         }
@@ -450,7 +451,7 @@ shrink_at_once(struct child *self, void *arg)
 
     client_start(arg, &c);
     child_step(self); /* the server has just begun */
-    ck_assert_int_eq(ftruncate(((struct rings_client *)c.state)->place_fd, 0),
+    ck_assert_int_eq(ftruncate(((struct rings_client *)c.state)->segment_fd, 0),
                      0);
     child_step(self);
 }
@@ -485,7 +486,7 @@ scribble(struct child *self, void *arg)
 
         client_start(arg, &c);
         rings = c.state;
-        bytes = rings->place->requests.bytes;
+        bytes = rings->segment->requests.bytes;
         /* Plausible words at the beginning of every line, and random bytes. */
         for (unsigned i = 0; i < RING_SIZE; i += 4) {
             state = state * 1664525U + 1013904223U;
@@ -494,7 +495,7 @@ scribble(struct child *self, void *arg)
                                                  : 1 + (state >> 16) % 3);
         }
         rings->rung = 0;
-        futex_wake(&rings->board->bell);
+        futex_wake(&rings->server_page->doorbell);
         expect_cut_off(&c);
         client_close(&c);
     }
@@ -585,8 +586,9 @@ START_TEST(a_crowd_of_registrations_keeps_nobody_out)
 }
 END_TEST
 
-/* The name of the board is known to nobody before; so it cannot be there. */
-START_TEST(each_server_has_a_board_of_another_name_and_a_sweep_finds_it)
+/* The name of the server's page is known to nobody before; so it cannot be
+ * there. */
+START_TEST(each_server_has_a_page_of_another_name_and_a_sweep_finds_it)
 {
     char first[ENDPOINT_SIZE], second[ENDPOINT_SIZE];
     struct host server;
@@ -646,7 +648,7 @@ test_shm(void)
     add_test_if(tc, no_root, what_all_can_see_only_the_server_can_change);
     add_test_if(tc, no_root, a_crowd_of_registrations_keeps_nobody_out);
     add_test_if(tc, no_shm,
-                each_server_has_a_board_of_another_name_and_a_sweep_finds_it);
+                each_server_has_a_page_of_another_name_and_a_sweep_finds_it);
     tc = test_case(s, "shm/mutex");
     tcase_add_test(tc, only_a_robust_lock_tells_of_the_death_of_its_holder);
     add_test_if(tc, no_shm,

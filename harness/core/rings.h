@@ -3,21 +3,23 @@
  * however one waits: shm/futex, shm/spin and mmap/file are this, with one of
  * two kinds of memory and one of two ways to wait (both below).
  *
- *      the board, 0644, everybody reads       a client's place, 0600
+ *      the server's page, 0644                a client's segment, 0600
  *      +-------------------+                  +-------------------------+
- *      | bell: odd = the   |                  | head: uid, nonce (meet) |
+ *      | doorbell: odd =   |                  | head: uid, nonce (meet) |
  *      |   server sleeps   |                  | cpu, sleeps             |
  *      | cpu: it runs there|                  | ring of requests  --->  |
  *      +-------------------+                  | ring of replies   <---  |
  *                                             +-------------------------+
  *
  * Who can write into an object can also scribble on it.  So nobody may write on
- * the board but the server, and nobody into a client's place but that client and
- * the server.  A client makes its place, and registers (core/rendezvous.h); the
- * kernel says whose the place is, and the nonce in it that its owner is there.
+ * the server's page but the server, and nobody into a client's segment but that
+ * client and the server.  A client makes its segment, and registers
+ * (core/rendezvous.h); the kernel says whose the segment is, and the nonce in
+ * it that its owner is there.
  *
- * Each client holds a lock on its place for as long as it lives; the kernel lets
- * go of it however its holder dies.  That the server lives the register says.
+ * Each client holds a lock on its segment for as long as it lives; the kernel
+ * lets go of it however its holder dies.  That the server lives the register
+ * says.
  */
 #ifndef RINGS_H
 #define RINGS_H
@@ -37,9 +39,9 @@
 
 /* -- wire ----------------------------------------------------------------- */
 
-struct rings_board {
-    _Atomic uint32_t bell; /* odd: the server is asleep on it */
-    _Atomic uint32_t cpu;  /* where the server was last seen */
+struct rings_page {
+    _Atomic uint32_t doorbell; /* odd: the server is asleep on it */
+    _Atomic uint32_t cpu;      /* where the server was last seen */
 };
 
 /* What a client waits for when it sleeps. */
@@ -57,10 +59,10 @@ struct rings_head {
     uint8_t nonce[NONCE_SIZE]; /* server */
     uint8_t answer[NONCE_SIZE];
     uint32_t serial; /* client: as in its registration.  Who cannot read this
-                      * place cannot register it in its owner's name */
+                      * segment cannot register it in its owner's name */
 };
 
-struct rings_place {
+struct rings_segment {
     struct rings_head head;
     alignas(CACHE_LINE) _Atomic uint32_t sleeps; /* the client; enum above */
     _Atomic uint32_t cpu; /* where the client was last seen */
@@ -68,36 +70,36 @@ struct rings_place {
 };
 
 /* What PROTOCOL.md says. */
-static_assert(sizeof(struct rings_board) == 8, "board");
+static_assert(sizeof(struct rings_page) == 8, "page");
 static_assert(offsetof(struct rings_head, serial) == 48, "serial");
-static_assert(offsetof(struct rings_place, sleeps) == 64, "sleeps");
-static_assert(offsetof(struct rings_place, requests) == 128, "requests");
-static_assert(offsetof(struct rings_place, replies) == 262336, "replies");
-static_assert(sizeof(struct rings_place) == 524544, "place");
+static_assert(offsetof(struct rings_segment, sleeps) == 64, "sleeps");
+static_assert(offsetof(struct rings_segment, requests) == 128, "requests");
+static_assert(offsetof(struct rings_segment, replies) == 262336, "replies");
+static_assert(sizeof(struct rings_segment) == 524544, "segment");
 
 /* The same in words, for a client in another language: a page of PROTOCOL.md.
  * Where it says shm-futex, the others have their own names. */
 #define RINGS_WIRE \
     "`DIR/shm-futex` is a file with a line `name /NAME`: shm_open(3) that, " \
-    "read-only, 8\nbytes: the board. Its name is another one at each start " \
-    "of the server; a dead one's may\nbe anybody's by now, so it has to " \
-    "belong to the owner of DIR. All integers in memory\nare 32 bits, in " \
+    "read-only, 8\nbytes: the server's page. Its name is another one at each " \
+    "start of the server; a dead one's may\nbe anybody's by now, so it has " \
+    "to belong to the owner of DIR. All integers in memory\nare 32 bits, in " \
     "the machine's own byte order; those that both sides use are loaded " \
     "and\nstored atomically, sequentially consistent. Futexes are shared: " \
     "without\nFUTEX_PRIVATE_FLAG.\n" \
     "\n" \
-    "| board | |\n" \
+    "| the server's page | |\n" \
     "|---|---|\n" \
-    "| 0 | bell: odd, the server sleeps on it (futex) |\n" \
+    "| 0 | doorbell: odd, the server sleeps on it (futex) |\n" \
     "| 4 | cpu: where the server was last seen |\n" \
     "\n" \
-    "Make your place with memfd_create(2) (MFD_ALLOW_SEALING), mode 0600, " \
+    "Make your segment with memfd_create(2) (MFD_ALLOW_SEALING), mode 0600, " \
     "524544 bytes, all\nzero, seals F_SEAL_SHRINK and F_SEAL_GROW; hold a " \
     "write lock (F_OFD_SETLK) on it as\nlong as you live. The server opens " \
     "it through /proc/PID/fd, so it has to be in your\nPID namespace or one " \
     "above, and you must not have changed your user by exec(2).\n" \
     "\n" \
-    "| place | |\n" \
+    "| your segment | |\n" \
     "|---|---|\n" \
     "| 0 | ready: store the bytes `S` `H` `M` `1` here when the rest is " \
     "there |\n" \
@@ -115,7 +117,7 @@ static_assert(sizeof(struct rings_place) == 524544, "place");
     "| 262336 | ring of replies: you read |\n" \
     "\n" REGISTRATION_WIRE \
     " Here DIR/NAME is\n`DIR/shm-futex`, and the first id is the number of " \
-    "the descriptor that is your\nplace (second: zero). Then ring, until " \
+    "the descriptor that is your\nsegment (second: zero). Then ring, until " \
     "there is a verdict.\n" \
     "\n" \
     "A ring is its head, and from offset 64 on 262144 bytes. At a multiple " \
@@ -128,13 +130,13 @@ static_assert(sizeof(struct rings_place) == 524544, "place");
     "left behind since the beginning, modulo 2^32; the writer never\ngets " \
     "further ahead of that than 262144 - 64.\n" \
     "\n" \
-    "To ring: after storing something for the server load the bell; if it " \
-    "is odd,\nFUTEX_WAKE on it (a read-only mapping will do), a few times, " \
-    "until somebody is woken\nor the bell has changed: a server that is " \
-    "about to sleep looks once more. If no answer\ncomes, FUTEX_WAKE the " \
-    "word that you changed last, too: strangers may have moved the\nserver " \
-    "away from the bell. To wait,\nstore the reason in sleeps, " \
-    "look once more, then FUTEX_WAIT.\n" \
+    "To ring: after storing something for the server load the doorbell; if " \
+    "it is odd,\nFUTEX_WAKE on it (a read-only mapping will do), a few " \
+    "times, until somebody is woken\nor the doorbell has changed: a server " \
+    "that is about to sleep looks once more. If no answer\ncomes, FUTEX_WAKE " \
+    "the word that you changed last, too: strangers may have moved " \
+    "the\nserver away from the doorbell. To wait,\nstore the reason in " \
+    "sleeps, look once more, then FUTEX_WAIT.\n" \
     "\n" \
     "To leave, write a good-bye and ring. The server's good-bye means that " \
     "it ends, or has\ndisconnected you."
@@ -146,17 +148,17 @@ struct rings_waiting;
 
 /* Where the memory is that the two share. */
 struct rings_memory {
-    const struct client_memory *places;
+    const struct client_memory *segments;
 
-    /* server: makes the board, of zeros, mode 0600, in s->page, and whatever else
-     * clients need before they can register; and removes it.  sweep() removes
-     * what is left of a dead one. */
-    int (*make_board)(struct rings_server *s);
-    void (*remove_board)(struct rings_server *s);
+    /* server: makes the server's page, of zeros, mode 0600, in s->page, and
+     * whatever else clients need before they can register; and removes it.
+     * sweep() removes what is left of a dead one. */
+    int (*make_page)(struct rings_server *s);
+    void (*remove_page)(struct rings_server *s);
     int (*sweep)(const char *name);
 
-    /* client: a descriptor of the board, for reading. */
-    int (*open_board)(const char *where);
+    /* client: a descriptor of the server's page, for reading. */
+    int (*open_page)(const char *where);
 };
 
 extern const struct rings_memory rings_shm;   /* shared memory */
@@ -168,13 +170,14 @@ struct rings_server {
     const struct rings_waiting *waiting;
     struct sessions sessions;
     struct registrar registrar;
-    struct client_dir dir;   /* rings_files: NAME.d */
-    struct shared_page page; /* the board; rings_files: it has no other name */
+    struct client_dir dir; /* rings_files: NAME.d */
+    struct shared_page
+        page; /* the server's page; rings_files: it has no other name */
     struct stall stall;
-    struct rings_board *board;
-    struct guarded places[IPC_MAX_CLIENTS]; /* by the session's slot */
+    struct rings_page *server_page;
+    struct guarded segments[IPC_MAX_CLIENTS]; /* by the session's slot */
     struct rings_slot {
-        int fd; /* of its place; to ask whether it lives */
+        int fd; /* of its segment; to ask whether it lives */
         struct object_id id;
     } slots[IPC_MAX_CLIENTS];
     struct ring_reader in[IPC_MAX_CLIENTS];
@@ -187,12 +190,12 @@ struct rings_server {
 struct rings_client {
     const struct rings_waiting *waiting;
     int life; /* NAME.join: how one registers, and the server's sign of life */
-    int place_fd;
-    const struct rings_board *board;
-    struct rings_place *place;
+    int segment_fd;
+    const struct rings_page *server_page;
+    struct rings_segment *segment;
     struct ring_writer out;
     struct ring_reader in;
-    uint32_t rung;          /* the bell, when we last woke the server by it */
+    uint32_t rung; /* the doorbell, when we last woke the server by it */
     _Atomic uint32_t *said; /* the word that we changed last for the server */
 };
 
@@ -213,12 +216,12 @@ struct rings_waiting {
      * it; NULL: nobody sleeps.  no_reply: the client is not going to wait,
      * and cannot ring again. */
     void (*wake_server)(struct rings_client *c, bool no_reply);
-    void (*wake_client)(struct rings_place *p, bool for_room);
+    void (*wake_client)(struct rings_segment *p, bool for_room);
 };
 
 /* Sleeps until somebody rings, or until there is, or already was, something in
  * one of the rings.  0, -EAGAIN, -EINTR, -ETIMEDOUT (shm/futex.c). */
-int rings_sleep(struct rings_server *s, uint32_t bell, int64_t deadline);
+int rings_sleep(struct rings_server *s, uint32_t doorbell, int64_t deadline);
 
 extern const struct rings_waiting futex_waiting; /* shm/futex.c */
 extern const struct rings_waiting spin_waiting;  /* shm/spin.c */
@@ -235,10 +238,10 @@ bool rings_client_ready(struct rings_client *c, size_t room);
 
 /* -- rings_join.c: who comes, who goes -- */
 
-static inline struct rings_place *
-rings_place(const struct rings_server *s, unsigned slot)
+static inline struct rings_segment *
+rings_segment(const struct rings_server *s, unsigned slot)
 {
-    return s->places[slot].memory;
+    return s->segments[slot].memory;
 }
 
 int rings_create(void *srv, const char *name, const struct rings_memory *memory,

@@ -24,7 +24,7 @@ rings_client_ready(struct rings_client *c, size_t room)
 bool
 rings_server_elsewhere(const struct rings_client *c)
 {
-    return cpu_elsewhere(&c->board->cpu);
+    return cpu_elsewhere(&c->server_page->cpu);
 }
 
 /* -- open, send, recv, close ---------------------------------------------- */
@@ -48,8 +48,8 @@ rings_open(void *cli, const char *where, const struct rings_memory *memory,
     err = rings_join(c, where, memory, geteuid());
     if (err != 0)
         return err;
-    c->out = (struct ring_writer){.ring = &c->place->requests};
-    c->in = (struct ring_reader){.ring = &c->place->replies};
+    c->out = (struct ring_writer){.ring = &c->segment->requests};
+    c->in = (struct ring_reader){.ring = &c->segment->replies};
     return 0;
 }
 
@@ -81,7 +81,7 @@ rings_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     int err;
 
     c->said = ring_word(c->out.ring, c->out.at);
-    cpu_publish(&c->place->cpu);
+    cpu_publish(&c->segment->cpu);
     while ((err = ring_put(&c->out, msg->buf, msg->len, c->waiting->publish)) ==
            -EAGAIN) {
         if (deadline == NO_DEADLINE)
@@ -124,9 +124,9 @@ rings_forget(void *cli)
 {
     struct rings_client *c = cli;
 
-    munmap(c->place, sizeof *c->place);
-    close(c->place_fd);
-    munmap((void *)(uintptr_t)c->board, sizeof *c->board);
+    munmap(c->segment, sizeof *c->segment);
+    close(c->segment_fd);
+    munmap((void *)(uintptr_t)c->server_page, sizeof *c->server_page);
     close(c->life);
 }
 

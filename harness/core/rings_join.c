@@ -33,13 +33,14 @@ is_held(int fd)
 static int
 map_board(struct rings_server *s)
 {
-    s->board = memory_map(s->page.fd, sizeof *s->board, PROT_READ | PROT_WRITE);
-    if (s->board == NULL)
+    s->server_page =
+        memory_map(s->page.fd, sizeof *s->server_page, PROT_READ | PROT_WRITE);
+    if (s->server_page == NULL)
         return -errno;
     if (geteuid() == 0 && fchmod(s->page.fd, 0644) == -1) {
         int err = -errno;
 
-        munmap(s->board, sizeof *s->board);
+        munmap(s->server_page, sizeof *s->server_page);
         return err;
     }
     return 0;
@@ -72,18 +73,18 @@ rings_create(void *srv, const char *name, const struct rings_memory *memory,
     if (err == 0)
         err = memory->sweep(name);
     if (err >= 0)
-        err = memory->make_board(s);
+        err = memory->make_page(s);
     if (err != 0)
         return err;
     err = map_board(s);
     if (err != 0)
-        goto remove_board;
+        goto remove_page;
     err = open_register(s);
     if (err == 0)
         return 0;
-    munmap(s->board, sizeof *s->board);
-remove_board:
-    memory->remove_board(s);
+    munmap(s->server_page, sizeof *s->server_page);
+remove_page:
+    memory->remove_page(s);
     return err;
 }
 
@@ -93,18 +94,18 @@ rings_destroy(void *srv)
     struct rings_server *s = srv;
     int slot;
 
-    guard_watch(s->places, IPC_MAX_CLIENTS);
+    guard_watch(s->segments, IPC_MAX_CLIENTS);
     while ((slot = sessions_next(&s->sessions, -1)) != -1)
         rings_disconnect(s, (unsigned)slot);
     registrar_remove(&s->registrar, s->name);
-    munmap(s->board, sizeof *s->board);
-    s->memory->remove_board(s);
+    munmap(s->server_page, sizeof *s->server_page);
+    s->memory->remove_page(s);
     guard_watch(NULL, 0);
 }
 
 /* -- server: who comes ----------------------------------------------------- */
 
-/* Is this a place that a living client has prepared for us? */
+/* Is this a segment that a living client has prepared for us? */
 static bool
 is_ready(int fd, const struct registration *r)
 {
@@ -120,13 +121,13 @@ static bool
 is_known(const struct rings_server *s, const struct object_id *id)
 {
     for (unsigned i = 0; i < s->sessions.top; i++)
-        if (s->places[i].memory != NULL && s->slots[i].id.dev == id->dev &&
+        if (s->segments[i].memory != NULL && s->slots[i].id.dev == id->dev &&
             s->slots[i].id.ino == id->ino)
             return true;
     return false;
 }
 
-/* Takes the client in: maps its place and leaves the nonce there. */
+/* Takes the client in: maps its segment and leaves the nonce there. */
 static int
 take_in(struct rings_server *s, unsigned slot, int fd,
         const struct object_id *id, const struct ipc_peer *peer)
@@ -137,14 +138,14 @@ take_in(struct rings_server *s, unsigned slot, int fd,
 
     if (err != 0)
         return err;
-    head = memory_map(fd, sizeof(struct rings_place), PROT_READ | PROT_WRITE);
+    head = memory_map(fd, sizeof(struct rings_segment), PROT_READ | PROT_WRITE);
     if (head == NULL)
         return -errno;
     sessions_take(&s->sessions, slot, peer, now_ns());
     memcpy(s->sessions.slot[slot].nonce, nonce, NONCE_SIZE);
     s->slots[slot] = (struct rings_slot){.fd = fd, .id = *id};
-    s->places[slot] =
-        (struct guarded){.memory = head, .size = sizeof(struct rings_place)};
+    s->segments[slot] =
+        (struct guarded){.memory = head, .size = sizeof(struct rings_segment)};
     memcpy(head->nonce, nonce, NONCE_SIZE);
     /* Pairs with the load in wait_for_verdict(): the nonce is there. */
     atomic_store(&head->verdict, RINGS_WELCOME);
@@ -157,7 +158,7 @@ take_in(struct rings_server *s, unsigned slot, int fd,
 static bool
 is_gone(const struct rings_server *s, unsigned slot)
 {
-    if (s->places[slot].bitten ||
+    if (s->segments[slot].bitten ||
         sessions_overdue(&s->sessions, slot, now_ns()))
         return true;
     return !is_held(s->slots[slot].fd) &&
@@ -180,7 +181,7 @@ find_slot(struct rings_server *s, uid_t uid)
 static void
 admit(struct rings_server *s, const struct registration *r)
 {
-    const struct client_memory *places = s->memory->places;
+    const struct client_memory *segments = s->memory->segments;
     const uint32_t full = RINGS_FULL;
     struct object_id id = {0};
     struct ipc_peer peer;
@@ -191,10 +192,10 @@ admit(struct rings_server *s, const struct registration *r)
         return;
     stall_look(&s->stall);
     stall_begin(&s->stall);
-    fd = places->open(&s->dir, r);
+    fd = segments->open(&s->dir, r);
     if (fd < 0)
         return;
-    if (places->check(fd, sizeof(struct rings_place), r->uid, &peer) != 0 ||
+    if (segments->check(fd, sizeof(struct rings_segment), r->uid, &peer) != 0 ||
         !is_ready(fd, r) || object_id_of(fd, &id) != 0 || is_known(s, &id)) {
         close(fd);
         return;
@@ -206,7 +207,8 @@ admit(struct rings_server *s, const struct registration *r)
         return;
     }
     /* If that fails it will give up by itself. */
-    places->write(fd, offsetof(struct rings_head, verdict), &full, sizeof full);
+    segments->write(fd, offsetof(struct rings_head, verdict), &full,
+                    sizeof full);
     close(fd);
     stall_end(&s->stall, &s->sessions, peer.uid);
 }
@@ -223,7 +225,7 @@ rings_look_around(struct rings_server *s)
         rings_disconnect(s, (unsigned)slot);
     s->turns = 0;
     n = registrar_take(&s->registrar, r, OBJECT_CLAIMS);
-    may_be = n > 0 ? s->memory->places->glance(r, n) : 0;
+    may_be = n > 0 ? s->memory->segments->glance(r, n) : 0;
     for (unsigned i = 0; i < n; i++)
         if (may_be >> i & 1)
             admit(s, &r[i]);
@@ -244,7 +246,7 @@ rings_wait_for_newcomer(struct rings_server *s, int64_t deadline)
 bool
 rings_answered(struct rings_server *s, unsigned slot)
 {
-    struct rings_place *p = rings_place(s, slot);
+    struct rings_segment *p = rings_segment(s, slot);
     uint8_t answer[NONCE_SIZE];
 
     /* Pairs with the store in rings_join(). */
@@ -252,7 +254,7 @@ rings_answered(struct rings_server *s, unsigned slot)
         return false;
     memcpy(answer, p->head.answer, NONCE_SIZE);
     if (!nonce_equal(answer, s->sessions.slot[slot].nonce) ||
-        s->places[slot].bitten) {
+        s->segments[slot].bitten) {
         rings_disconnect(s, slot);
         return false;
     }
@@ -265,7 +267,7 @@ rings_answered(struct rings_server *s, unsigned slot)
 void
 rings_disconnect(struct rings_server *s, unsigned slot)
 {
-    struct rings_place *p = rings_place(s, slot);
+    struct rings_segment *p = rings_segment(s, slot);
 
     if (sessions_is_in(&s->sessions, slot)) {
         atomic_store(&p->head.verdict, RINGS_OVER);
@@ -275,7 +277,7 @@ rings_disconnect(struct rings_server *s, unsigned slot)
     }
     munmap(p, sizeof *p);
     close(s->slots[slot].fd);
-    s->places[slot] = (struct guarded){.memory = NULL};
+    s->segments[slot] = (struct guarded){.memory = NULL};
     sessions_leave(&s->sessions, slot);
 }
 
@@ -287,52 +289,52 @@ rings_disconnect(struct rings_server *s, unsigned slot)
 #define RING_AGAIN (NS_PER_MS / 20)
 
 static int
-open_board(struct rings_client *c, const char *where,
-           const struct rings_memory *memory)
+open_page(struct rings_client *c, const char *where,
+          const struct rings_memory *memory)
 {
-    int fd = memory->open_board(where);
+    int fd = memory->open_page(where);
 
     if (fd < 0)
         return fd;
-    c->board = memory_map(fd, sizeof *c->board, PROT_READ);
+    c->server_page = memory_map(fd, sizeof *c->server_page, PROT_READ);
     close(fd);
-    return c->board == NULL ? -errno : 0;
+    return c->server_page == NULL ? -errno : 0;
 }
 
-/* Makes the place, all but its registration. */
+/* Makes the segment, all but its registration. */
 static int
-make_place(struct rings_client *c, const char *where,
-           const struct rings_memory *memory, struct registration *r,
-           char path[PATH_MAX])
+make_segment(struct rings_client *c, const char *where,
+             const struct rings_memory *memory, struct registration *r,
+             char path[PATH_MAX])
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     int err = registration_begin(r, r->uid);
 
     if (err != 0)
         return err;
-    c->place_fd = memory->places->make(where, sizeof *c->place, r, path);
-    if (c->place_fd < 0)
-        return c->place_fd;
-    if (fcntl(c->place_fd, F_OFD_SETLK, &lock) == -1 ||
-        (c->place = memory_map(c->place_fd, sizeof *c->place,
-                               PROT_READ | PROT_WRITE)) == NULL) {
+    c->segment_fd = memory->segments->make(where, sizeof *c->segment, r, path);
+    if (c->segment_fd < 0)
+        return c->segment_fd;
+    if (fcntl(c->segment_fd, F_OFD_SETLK, &lock) == -1 ||
+        (c->segment = memory_map(c->segment_fd, sizeof *c->segment,
+                                 PROT_READ | PROT_WRITE)) == NULL) {
         err = -errno;
         if (path[0] != '\0')
             unlink(path);
-        close(c->place_fd);
+        close(c->segment_fd);
         return err;
     }
-    c->place->head.uid = r->uid;
-    c->place->head.serial = r->serial;
-    atomic_store(&c->place->head.ready, RINGS_READY);
+    c->segment->head.uid = r->uid;
+    c->segment->head.serial = r->serial;
+    atomic_store(&c->segment->head.ready, RINGS_READY);
     return 0;
 }
 
-/* Waits until the server has found our place. */
+/* Waits until the server has found our segment. */
 static int
 wait_for_verdict(struct rings_client *c, int64_t deadline)
 {
-    struct rings_head *head = &c->place->head;
+    struct rings_head *head = &c->segment->head;
     int64_t rest = RING_AGAIN;
 
     /* It may be awake, and have just looked: then it has not heard us.  So we
@@ -363,10 +365,10 @@ rings_join(struct rings_client *c, const char *where,
     c->life = registration_open(where);
     if (c->life < 0)
         return c->life;
-    err = open_board(c, where, memory);
+    err = open_page(c, where, memory);
     if (err != 0)
         goto close_life;
-    err = make_place(c, where, memory, &r, path);
+    err = make_segment(c, where, memory, &r, path);
     if (err != 0)
         goto unmap_board;
     err = registration_send(c->life, &r, deadline);
@@ -377,22 +379,22 @@ rings_join(struct rings_client *c, const char *where,
     if (path[0] != '\0')
         unlink(path);
     if (err != 0)
-        goto close_place;
+        goto close_segment;
     /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): it is mapped */
-    memcpy(c->place->head.answer, c->place->head.nonce, NONCE_SIZE);
+    memcpy(c->segment->head.answer, c->segment->head.nonce, NONCE_SIZE);
     /* Pairs with the load in rings_answered(). */
-    c->said = &c->place->head.answered;
+    c->said = &c->segment->head.answered;
     atomic_store(c->said, 1);
     c->rung = 0;
     if (c->waiting->wake_server != NULL)
         c->waiting->wake_server(c, false);
     return 0;
 
-close_place:
-    munmap(c->place, sizeof *c->place);
-    close(c->place_fd);
+close_segment:
+    munmap(c->segment, sizeof *c->segment);
+    close(c->segment_fd);
 unmap_board:
-    munmap((void *)(uintptr_t)c->board, sizeof *c->board);
+    munmap((void *)(uintptr_t)c->server_page, sizeof *c->server_page);
 close_life:
     close(c->life);
     return err;

@@ -1,8 +1,8 @@
 /*
- * rings_memory.c - where the memory is that a client and a server share: the two
- * kinds of it (rings.h).
+ * rings_memory.c - where the memory is that a client and a server share: the
+ * two kinds of it (rings.h).
  *
- *                   the board                    a client's place
+ *                   the server's page            a client's segment
  *      rings_shm    shm_open(3), a random name   memfd_create(2): no name at all
  *      rings_files  NAME                         NAME.d/PID.SERIAL, for a moment
  */
@@ -18,17 +18,18 @@
 /* -- POSIX shared memory, memfds ------------------------------------------- */
 
 static int
-shm_make_board(struct rings_server *s)
+shm_make_page(struct rings_server *s)
 {
     int err = object_prepare();
 
     s->dir.fd = -1;
-    return err != 0 ? err
-                    : shared_page_make(&s->page, s->name, sizeof *s->board);
+    return err != 0
+               ? err
+               : shared_page_make(&s->page, s->name, sizeof *s->server_page);
 }
 
 static void
-shm_remove_board(struct rings_server *s)
+shm_remove_page(struct rings_server *s)
 {
     shared_page_remove(&s->page, s->name);
 }
@@ -40,31 +41,32 @@ shm_sweep(const char *name)
 }
 
 static int
-shm_open_board(const char *where)
+shm_open_page(const char *where)
 {
-    return shared_page_open(where, O_RDONLY, sizeof(struct rings_board));
+    return shared_page_open(where, O_RDONLY, sizeof(struct rings_page));
 }
 
 const struct rings_memory rings_shm = {
-    .places = &sealed_memory,
-    .make_board = shm_make_board,
-    .remove_board = shm_remove_board,
+    .segments = &sealed_memory,
+    .make_page = shm_make_page,
+    .remove_page = shm_remove_page,
     .sweep = shm_sweep,
-    .open_board = shm_open_board,
+    .open_page = shm_open_page,
 };
 
 /* -- files ----------------------------------------------------------------- */
 
 static int
-fill_board(struct rings_server *s)
+fill_page(struct rings_server *s)
 {
     int err = object_id_of(s->page.fd, &s->page.id);
 
-    return err != 0 ? err : -posix_fallocate(s->page.fd, 0, sizeof *s->board);
+    return err != 0 ? err
+                    : -posix_fallocate(s->page.fd, 0, sizeof *s->server_page);
 }
 
 static int
-files_make_board(struct rings_server *s)
+files_make_page(struct rings_server *s)
 {
     int err = client_dir_make(&s->dir, s->name);
 
@@ -73,7 +75,7 @@ files_make_board(struct rings_server *s)
     unlink(s->name);
     s->page.fd =
         open(s->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    err = s->page.fd == -1 ? -errno : fill_board(s);
+    err = s->page.fd == -1 ? -errno : fill_page(s);
     if (err == 0)
         return 0;
     if (s->page.fd != -1) {
@@ -85,7 +87,7 @@ files_make_board(struct rings_server *s)
 }
 
 static void
-files_remove_board(struct rings_server *s)
+files_remove_page(struct rings_server *s)
 {
     endpoint_unlink(s->name, "", &s->page.id);
     close(s->page.fd);
@@ -101,7 +103,7 @@ files_sweep(const char *name)
 }
 
 static int
-files_open_board(const char *where)
+files_open_page(const char *where)
 {
     int fd = open(where, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), err;
     struct stat st;
@@ -110,7 +112,7 @@ files_open_board(const char *where)
         return -errno;
     if (fstat(fd, &st) == -1)
         err = -errno;
-    else if (!S_ISREG(st.st_mode) || st.st_size != sizeof(struct rings_board))
+    else if (!S_ISREG(st.st_mode) || st.st_size != sizeof(struct rings_page))
         err = -EPERM;
     else
         err = endpoint_trusted(where, st.st_uid);
@@ -121,9 +123,9 @@ files_open_board(const char *where)
 }
 
 const struct rings_memory rings_files = {
-    .places = &client_files,
-    .make_board = files_make_board,
-    .remove_board = files_remove_board,
+    .segments = &client_files,
+    .make_page = files_make_page,
+    .remove_page = files_remove_page,
     .sweep = files_sweep,
-    .open_board = files_open_board,
+    .open_page = files_open_page,
 };

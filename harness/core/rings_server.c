@@ -21,7 +21,7 @@ bool
 rings_server_ready(const struct rings_server *s)
 {
     for (unsigned i = 0; i < s->sessions.top; i++) {
-        const struct rings_place *p = rings_place(s, i);
+        const struct rings_segment *p = rings_segment(s, i);
 
         if (p == NULL)
             continue;
@@ -37,7 +37,7 @@ bool
 rings_clients_elsewhere(const struct rings_server *s)
 {
     for (unsigned i = 0; i < s->sessions.top; i++) {
-        const struct rings_place *p = rings_place(s, i);
+        const struct rings_segment *p = rings_segment(s, i);
 
         if (p != NULL && sessions_is_in(&s->sessions, i) &&
             cpu_elsewhere(&p->cpu))
@@ -60,7 +60,7 @@ announce_room(struct rings_server *s, unsigned slot)
 {
     ring_release(&s->in[slot], s->waiting->publish);
     if (s->waiting->wake_client != NULL)
-        s->waiting->wake_client(rings_place(s, slot), true);
+        s->waiting->wake_client(rings_segment(s, slot), true);
 }
 
 /* Takes the next request of this client.  1 = got one, 0 = there is none. */
@@ -74,7 +74,7 @@ take(struct rings_server *s, unsigned slot, struct ipc_request *req)
     if (err == -EAGAIN)
         return 0;
     /* Bitten while we copied: half of the message may be zeros. */
-    if (err != 0 || s->places[slot].bitten) {
+    if (err != 0 || s->segments[slot].bitten) {
         if (err == -EPROTO)
             sessions_fault(&s->sessions, s->sessions.slot[slot].peer.uid,
                            now_ns());
@@ -102,7 +102,7 @@ look(struct rings_server *s, struct ipc_request *req)
     for (unsigned i = 0, n = s->sessions.top; i < n; i++) {
         if (++slot >= n)
             slot = 0;
-        if (s->places[slot].memory == NULL)
+        if (s->segments[slot].memory == NULL)
             continue;
         if (!sessions_is_in(&s->sessions, slot) && !rings_answered(s, slot))
             continue;
@@ -131,8 +131,8 @@ rings_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
     int64_t deadline = NO_DEADLINE;
     int err = 0;
 
-    guard_watch(s->places, IPC_MAX_CLIENTS);
-    cpu_publish(&s->board->cpu);
+    guard_watch(s->segments, IPC_MAX_CLIENTS);
+    cpu_publish(&s->server_page->cpu);
     if (++s->turns == TURNS)
         rings_look_around(s);
     if (look(s, req))
@@ -163,7 +163,7 @@ rings_reply(void *srv, const struct ipc_request *req,
 
     if (slot == -1)
         return -EPIPE;
-    guard_watch(s->places, IPC_MAX_CLIENTS);
+    guard_watch(s->segments, IPC_MAX_CLIENTS);
     /* No room: it does not collect its replies. */
     if (msg == NULL ||
         ring_put(&s->out[slot], msg->buf, msg->len, s->waiting->publish) != 0) {
@@ -171,7 +171,7 @@ rings_reply(void *srv, const struct ipc_request *req,
         return msg == NULL ? 0 : -EPIPE;
     }
     if (s->waiting->wake_client != NULL)
-        s->waiting->wake_client(rings_place(s, (unsigned)slot), false);
+        s->waiting->wake_client(rings_segment(s, (unsigned)slot), false);
     return 0;
 }
 

@@ -427,15 +427,15 @@ bob_moves_who_sleeps(struct actor *self, void *arg)
 {
     const struct held *h = arg;
     char name[ENDPOINT_SIZE];
-    uint32_t *own = shared(sizeof *own), *board;
+    uint32_t *own = shared(sizeof *own), *doorbell;
     int fd;
 
     MUST(endpoint_lookup(h->server->where, "name", name, sizeof name) == 0);
     fd = shm_open(name, O_RDONLY, 0);
     MUST(fd != -1);
-    board = mmap(NULL, sizeof *board, PROT_READ, MAP_SHARED, fd, 0);
-    MUST(board != MAP_FAILED);
-    while (syscall(SYS_futex, board, FUTEX_REQUEUE, 0, INT_MAX, own, 0) < 1)
+    doorbell = mmap(NULL, sizeof *doorbell, PROT_READ, MAP_SHARED, fd, 0);
+    MUST(doorbell != MAP_FAILED);
+    while (syscall(SYS_futex, doorbell, FUTEX_REQUEUE, 0, INT_MAX, own, 0) < 1)
         sched_yield();
     actor_step(self);
 }

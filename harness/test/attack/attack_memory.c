@@ -36,7 +36,7 @@ bob_cuts_it_off(struct actor *self, void *arg)
     rings = c.state;
     actor_step(self); /* the server is stopped */
     MUST(client_send(&c, api_by_name("whoami"), NULL, NULL, PATIENCE) == 0);
-    MUST(ftruncate(rings->place_fd, 0) == 0);
+    MUST(ftruncate(rings->segment_fd, 0) == 0);
     actor_step(self);
 }
 
@@ -211,7 +211,7 @@ bob_claims(void *arg)
     struct claim *claim = arg;
     struct rings_client rings = {.waiting = &futex_waiting};
     struct client c = {.m = claim->server->m, .state = &rings};
-    struct rings_place *p;
+    struct rings_segment *p;
     int err = rings_join(&rings, claim->server->where, &rings_shm, ALICE);
 
     MUST(err == 0 || err == -ETIMEDOUT);
@@ -221,7 +221,7 @@ bob_claims(void *arg)
     MUST(c.m->limits(&c.limits) == 0);
     c.buf = malloc(c.limits.max_msg);
     client_take_over(&c);
-    p = rings.place;
+    p = rings.segment;
     rings.out.ring = &p->requests;
     rings.in.ring = &p->replies;
     MUST(whoami(&c) == ALICE);
@@ -243,14 +243,14 @@ claims_to_be_alice(bool naive)
 }
 
 struct theft {
-    char where[ENDPOINT_SIZE], theirs[PATH_MAX], place[PATH_MAX];
-    struct rings_place *p;
+    char where[ENDPOINT_SIZE], theirs[PATH_MAX], segment[PATH_MAX];
+    struct rings_segment *p;
     bool fell;
 };
 
 /* Her memory of another day, still open, with a request in it. */
 static void
-alices_old_place(struct actor *self, void *arg)
+alices_old_segment(struct actor *self, void *arg)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     struct theft *t = arg;
@@ -280,7 +280,7 @@ bob_moves_it(void *arg)
     const struct registration hers = {.uid = ALICE, .pid = 1, .serial = 1};
     int fd;
 
-    MUST(rename(t->theirs, t->place) == 0);
+    MUST(rename(t->theirs, t->segment) == 0);
     fd = registration_open(t->where);
     MUST(fd >= 0 && registration_send(fd, &hers, now_ns() + PATIENCE) == 0);
     close(fd);
@@ -292,18 +292,18 @@ moves_her_old_file(bool naive)
     struct theft *t = shared(sizeof *t);
     struct host server;
     struct actor alice;
-    struct rings_place *p;
+    struct rings_segment *p;
     int fd;
 
     (void)naive;
     serve(&server, "mmap/file");
     strcpy(t->where, server.where);
     snprintf(t->theirs, sizeof t->theirs, "%s/old", make_careless_dir(run_dir));
-    snprintf(t->place, sizeof t->place, "%.100s.d/1.1", server.where);
-    actor_start(&alice, ALICE, alices_old_place, t);
+    snprintf(t->segment, sizeof t->segment, "%.100s.d/1.1", server.where);
+    actor_start(&alice, ALICE, alices_old_segment, t);
     actor_wait(&alice);
     as_user(BOB, bob_moves_it, t);
-    fd = open(t->place, O_RDONLY | O_CLOEXEC);
+    fd = open(t->segment, O_RDONLY | O_CLOEXEC);
     p = mmap(NULL, sizeof *p, PROT_READ, MAP_SHARED, fd, 0);
     MUST(p != MAP_FAILED);
     while (atomic_load(&p->head.verdict) == RINGS_NOT_YET)
@@ -323,7 +323,7 @@ static int
 make_unsealed(const char *where, size_t size, struct registration *r,
               char path[PATH_MAX])
 {
-    int fd = memfd_create("place", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int fd = memfd_create("segment", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
     (void)where;
     path[0] = '\0';
@@ -343,10 +343,10 @@ bob_does_not_seal(void *arg)
     int err;
 
     unsealed.make = make_unsealed;
-    memory.places = &unsealed;
+    memory.segments = &unsealed;
     err = rings_join(&rings, claim->server->where, &memory, geteuid());
     MUST(err == 0 || err == -ETIMEDOUT);
-    claim->fell = err == 0 && ftruncate(rings.place_fd, 1 << 30) == 0;
+    claim->fell = err == 0 && ftruncate(rings.segment_fd, 1 << 30) == 0;
 }
 
 static bool
