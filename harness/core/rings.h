@@ -49,7 +49,7 @@ enum { AWAKE, FOR_REPLY, FOR_ROOM };
 
 #define RINGS_READY 0x314d4853U /* "SHM1" */
 
-enum rings_verdict { RINGS_NOT_YET, RINGS_WELCOME, RINGS_FULL, RINGS_OVER };
+enum rings_verdict { RINGS_NOT_YET, RINGS_ADMITTED, RINGS_FULL, RINGS_OVER };
 
 struct rings_head {
     _Atomic uint32_t ready;    /* client: RINGS_READY, when all else is */
@@ -104,11 +104,11 @@ static_assert(sizeof(struct rings_segment) == 524544, "segment");
     "| 0 | ready: store the bytes `S` `H` `M` `1` here when the rest is " \
     "there |\n" \
     "| 4 | your effective uid |\n" \
-    "| 8 | verdict, by the server (futex): 0 not yet, 1 welcome, 2 full, 3 " \
+    "| 8 | verdict, by the server (futex): 0 not yet, 1 admitted, 2 full, 3 " \
     "over |\n" \
     "| 12 | answered: store 1 here when the answer is there |\n" \
     "| 16 | nonce, 16 bytes, by the server |\n" \
-    "| 32 | answer, 16 bytes: copy the nonce here when you are welcome |\n" \
+    "| 32 | answer, 16 bytes: copy the nonce here when you are admitted |\n" \
     "| 48 | SERIAL, a random number |\n" \
     "| 64 | sleeps: 1, you sleep on it (futex) for a reply; 2, for room; " \
     "0, you are awake |\n" \

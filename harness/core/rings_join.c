@@ -148,7 +148,7 @@ take_in(struct rings_server *s, unsigned slot, int fd,
         (struct guarded){.memory = head, .size = sizeof(struct rings_segment)};
     memcpy(head->nonce, nonce, NONCE_SIZE);
     /* Pairs with the load in wait_for_verdict(): the nonce is there. */
-    atomic_store(&head->verdict, RINGS_WELCOME);
+    atomic_store(&head->verdict, RINGS_ADMITTED);
     futex_wake(&head->verdict);
     return 0;
 }

@@ -48,7 +48,7 @@
 
 #define TURNFILE_MARK 0x314e5254U /* "TRN1" */
 
-enum turnfile_verdict { TURNFILE_NOT_YET, TURNFILE_WELCOME, TURNFILE_FULL };
+enum turnfile_verdict { TURNFILE_NOT_YET, TURNFILE_ADMITTED, TURNFILE_FULL };
 
 struct turnfile_head {
     uint32_t mark;    /* client: TURNFILE_MARK */
@@ -169,20 +169,18 @@ void turnfile_let_go(struct turnfile *f);
         "|---|---|---|\n" \
         "| 0 | 4 | 0x314e5254 |\n" \
         "| 4 | 4 | your effective uid |\n" \
-        "| 8 | 4 | zero; server: 1 welcome, 2 full |\n" \
+        "| 8 | 4 | zero; server: 1 admitted, 2 full |\n" \
         "| 12 | 4 | SERIAL |\n" \
         "| 16 | 16 | zero; server: the nonce |\n" \
         "\n" REGISTRATION_WIRE "\n" \
         "\n" \
         "Look again until the server has written its part; it has locked " \
-        "byte 1 " \
-        "by then. What is\nnot as described here is not answered, and stays " \
-        "where it is.\n" \
+        "byte 1 by then. What is\nnot as described here is not answered, and " \
+        "stays where it is.\n" \
         "\n" \
         "Turns are counted from 0: even ones are yours, odd ones the " \
-        "server's, " \
-        "and turn t goes\nwith byte t mod 3. In your turn t, write at offset " \
-        "4096:\n" \
+        "server's, and turn t goes\nwith byte t mod 3. In your turn t, write " \
+        "at offset 4096:\n" \
         "\n" \
         "| offset | size | |\n" \
         "|---|---|---|\n" \
@@ -193,9 +191,8 @@ void turnfile_let_go(struct turnfile *f);
         "| 32 | | a frame |\n" \
         "\n" \
         "and unlock the byte of t. If the turn before was more than 4 ms " \
-        "ago, " \
-        "write one byte of\nzero into the FIFO: it wakes the server. Lock " \
-        "the " \
+        "ago, write one byte of\nzero into the FIFO: it wakes the server. " \
+        "Lock the " \
         "byte of t+1 (F_OFD_SETLKW): the turn\nis yours again, and at " \
         "offset " replies \
         " stands the server's part, made alike, without\nthe nonce. A " \

@@ -150,7 +150,7 @@ take_in(struct turnfile_server *s, int slot, int fd,
         const struct handoff *handoff, const struct ipc_peer *peer)
 {
     const struct client_memory *memory = s->kind->memory;
-    const uint32_t welcome = TURNFILE_WELCOME;
+    const uint32_t admitted = TURNFILE_ADMITTED;
     struct session *session = &s->sessions.slot[slot];
     struct turnfile_slot *t = &s->slots[slot];
     int err;
@@ -167,7 +167,7 @@ take_in(struct turnfile_server *s, int slot, int fd,
                             session->nonce, NONCE_SIZE);
     if (err == 0)
         err = memory->write(fd, offsetof(struct turnfile_head, verdict),
-                            &welcome, sizeof welcome);
+                            &admitted, sizeof admitted);
     if (err != 0) {
         disconnect(s, slot);
         return 0; /* closed */

@@ -186,7 +186,7 @@ bob_claims(struct child *self, void *arg)
 
     join(h);
     child_step(self);
-    if (verdict(h) == TURNFILE_WELCOME) {
+    if (verdict(h) == TURNFILE_ADMITTED) {
         ask_whoami(h);
         ck_assert(is_answered(h, payload, sizeof payload));
         p += 2 + get16(p); /* the mechanism; then pid and uid */
@@ -234,7 +234,7 @@ without_nonce(const char *program, int i)
     h = make_hand(&server, geteuid());
     join(h);
     server_catch_up(&server);
-    ck_assert_uint_eq(verdict(h), TURNFILE_WELCOME);
+    ck_assert_uint_eq(verdict(h), TURNFILE_ADMITTED);
     h->nonce[0] ^= 1;
     ask_whoami(h);
     answered = is_answered(h, payload, sizeof payload);
@@ -266,7 +266,7 @@ START_TEST(a_file_that_nobody_holds_is_not_answered)
     ck_assert_int_eq(handoff_first(&h->handoff, h->handoff.fd), 0);
     say_join(h); /* nor was it kept from it */
     server_catch_up(&server);
-    ck_assert_uint_eq(verdict(h), TURNFILE_WELCOME);
+    ck_assert_uint_eq(verdict(h), TURNFILE_ADMITTED);
     drop(h);
     server_stop(&server);
 }
@@ -285,7 +285,7 @@ START_TEST(a_file_is_registered_only_by_who_can_read_it)
         h->r.serial = 1;
     publish(h, h->handoff.fd);
     server_catch_up(&server);
-    ck_assert_uint_eq(verdict(h), TURNFILE_WELCOME);
+    ck_assert_uint_eq(verdict(h), TURNFILE_ADMITTED);
     drop(h);
     h = make_hand(&server, geteuid());
     ck_assert_int_eq(handoff_first(&h->handoff, make_file(h)), 0);
@@ -317,7 +317,7 @@ START_TEST(who_keeps_the_turn_keeps_nobody_else_waiting)
     for (int i = 0; i < 100; i++)
         expect_echo(&c, 100);
     /* The server sleeps for c; this one is found nevertheless. */
-    ck_assert_uint_eq(verdict(h), TURNFILE_WELCOME);
+    ck_assert_uint_eq(verdict(h), TURNFILE_ADMITTED);
     ask_whoami(h);
     ck_assert(is_answered(h, payload, sizeof payload));
     drop(h);
@@ -356,7 +356,7 @@ START_TEST(who_shrinks_its_file_harms_nobody_else)
         h = make_hand(&server, geteuid());
         join(h);
         server_catch_up(&server);
-        ck_assert_uint_eq(verdict(h), TURNFILE_WELCOME);
+        ck_assert_uint_eq(verdict(h), TURNFILE_ADMITTED);
         if (writing) {
             raw_frame(frame, API_sleep, 7, "\x32\0\0\0", 4); /* 50 ms */
             note.done = 1;
@@ -407,7 +407,7 @@ START_TEST(a_lease_does_not_make_the_server_wait)
     ck_assert_int_eq(fcntl(h->handoff.fd, F_SETLEASE, F_UNLCK), 0);
     say_join(h);
     server_catch_up(&server);
-    ck_assert_uint_eq(verdict(h), TURNFILE_WELCOME);
+    ck_assert_uint_eq(verdict(h), TURNFILE_ADMITTED);
     drop(h);
     server_stop(&server);
 }
@@ -446,7 +446,7 @@ START_TEST(who_makes_a_hundred_thousand_locks_is_disconnected)
     ck_assert_int_eq(handoff_first(&h->handoff, fd), 0);
     publish(h, fd);
     server_catch_up(&server);
-    ck_assert_uint_eq(verdict(h), TURNFILE_WELCOME);
+    ck_assert_uint_eq(verdict(h), TURNFILE_ADMITTED);
     ck_assert_int_eq(
         handoff_watch(&h->handoff, &h->alarm, deadline_in(PATIENCE)), 0);
     server_catch_up(&server);
