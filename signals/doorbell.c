@@ -1,5 +1,5 @@
 /*
- * doorbell.c - a signal is the bell, a mapped page is the letter.
+ * doorbell.c - a signal is the doorbell, a mapped page is the message.
  *
  *      client                                    server: fork, exec
  *      writes the request, rings  --SIGRTMIN-->  copies it
@@ -9,11 +9,11 @@
  *
  * The one idea: let the signal say *that* there is something and memory say
  * *what*.  Then it does not matter that a signal carries next to nothing, may
- * be one for several, or come from a stranger: whoever hears the bell looks
- * into the box, and if there is no new letter he waits on.  So this is the one
- * variant that does not ask who rang.
+ * be one for several, or come from a stranger: whoever hears the doorbell looks
+ * into the slot, and if there is no new message he waits on.  So this is the
+ * one variant that does not ask who rang.
  *
- * The box is the client's, but the server cannot be hurt with it: page.h.
+ * The slot is the client's, but the server cannot be hurt with it: page.h.
  */
 #include "core/clock.h"
 #include "exchange.h"
@@ -39,15 +39,15 @@ struct client_end {
     struct exchange exchange;
 };
 
-/* Looks first and then waits for the bell: it may have rung already. */
+/* Looks first and then waits for the doorbell: it may have rung already. */
 static int
-wait_for_letter(const struct link *l, struct box *box, uint32_t *heard,
-                struct ipc_message *msg, int64_t deadline)
+wait_for_message(const struct link *l, struct slot *slot, uint32_t *heard,
+                 struct ipc_message *msg, int64_t deadline)
 {
     int err;
 
     for (;;) {
-        err = box_take(box, heard, msg);
+        err = slot_take(slot, heard, msg);
         if (err != 0)
             return err < 0 ? err : 0;
         err = link_wait(l, NULL, deadline);
@@ -79,8 +79,8 @@ doorbell_create(void *srv, const char *name)
     err = link_accept(&s->link, &s->peer);
     if (err != 0)
         goto unmap;
-    /* From here on a bell does not kill us any more. */
-    box_post(&s->page->reply, &s->said, &ready);
+    /* From here on a doorbell does not kill us any more. */
+    slot_post(&s->page->reply, &s->said, &ready);
     err = link_send(&s->link, s->link.number, NULL);
     if (err == 0)
         return 0;
@@ -98,13 +98,13 @@ doorbell_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 
     if (s->client_gone)
         return -EPIPE;
-    err = wait_for_letter(&s->link, &s->page->request, &s->heard, &req->msg,
-                          deadline_in(timeout_ns));
+    err = wait_for_message(&s->link, &s->page->request, &s->heard, &req->msg,
+                           deadline_in(timeout_ns));
     if (err != 0)
         return err;
     req->peer = s->peer;
     req->reply_to = 0;
-    /* No reply will tell that the box is free again. */
+    /* No reply will tell that the slot is free again. */
     if (!wire_wants_reply(&req->msg))
         return link_send(&s->link, s->link.number, NULL);
     return 0;
@@ -122,7 +122,7 @@ doorbell_reply(void *srv, const struct ipc_request *req,
         return 0;
     }
     /* Who asks again without having taken this out will not read it. */
-    box_post(&s->page->reply, &s->said, msg);
+    slot_post(&s->page->reply, &s->said, msg);
     return link_send(&s->link, s->link.number, NULL);
 }
 
@@ -139,7 +139,8 @@ doorbell_destroy(void *srv)
 static int
 wait_for_reply(struct client_end *c, struct ipc_message *msg, int64_t deadline)
 {
-    return wait_for_letter(&c->link, &c->page->reply, &c->heard, msg, deadline);
+    return wait_for_message(&c->link, &c->page->reply, &c->heard, msg,
+                            deadline);
 }
 
 /* The next message, which nobody wants to read: "ready", or a reply that was
@@ -179,9 +180,9 @@ unmap:
     return err == -EPIPE ? -ECONNREFUSED : err; /* it ended at once */
 }
 
-/* Waits until the box is empty: only a notice can still be there. */
+/* Waits until the slot is empty: only a notice can still be there. */
 static int
-wait_for_box(struct client_end *c, int64_t deadline)
+wait_for_free_slot(struct client_end *c, int64_t deadline)
 {
     int err = 0;
 
@@ -205,10 +206,10 @@ doorbell_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
         err = discard(c, deadline);
     if (err != 0)
         return err;
-    err = wait_for_box(c, deadline);
+    err = wait_for_free_slot(c, deadline);
     if (err != 0)
         return err;
-    box_post(&c->page->request, &c->said, msg);
+    slot_post(&c->page->request, &c->said, msg);
     err = link_send(&c->link, LINK_TO_SERVER, NULL);
     if (err == 0)
         exchange_sent(&c->exchange, msg);
@@ -256,7 +257,7 @@ doorbell_limits(struct ipc_limits *l)
 
 const struct ipc_mechanism signals_doorbell = {
     .name = "signals/doorbell",
-    .summary = "a signal as the bell, a mapped page as the letter",
+    .summary = "a signal as the doorbell, a mapped page as the message",
     .proof = "the real uid the server was exec'd with",
     .wire = PAGE_WIRE,
     .caps = IPC_SPAWNED | IPC_BOUNDARIES,

@@ -1,4 +1,5 @@
-/* page.c - a page that both processes map, with two boxes for a letter each. */
+/* page.c - a page that both processes map, with a slot for a message each
+ * way. */
 #define _GNU_SOURCE /* memfd_create, F_ADD_SEALS */
 #include "page.h"
 
@@ -78,37 +79,37 @@ page_unmap(struct page *page)
     munmap(page, sizeof *page);
 }
 
-/* -- a box ---------------------------------------------------------------- */
+/* -- a slot --------------------------------------------------------------- */
 
 void
-box_post(struct box *box, uint32_t *said, const struct ipc_message *msg)
+slot_post(struct slot *slot, uint32_t *said, const struct ipc_message *msg)
 {
     if (msg->len > 0)
-        memcpy(box->bytes, msg->buf, msg->len);
-    atomic_store_explicit(&box->len, (uint32_t)msg->len, memory_order_relaxed);
-    /* The count last; pairs with the acquire in box_take(). */
-    atomic_store_explicit(&box->posted, ++*said, memory_order_release);
+        memcpy(slot->bytes, msg->buf, msg->len);
+    atomic_store_explicit(&slot->len, (uint32_t)msg->len, memory_order_relaxed);
+    /* The count last; pairs with the acquire in slot_take(). */
+    atomic_store_explicit(&slot->posted, ++*said, memory_order_release);
 }
 
 int
-box_take(struct box *box, uint32_t *heard, struct ipc_message *msg)
+slot_take(struct slot *slot, uint32_t *heard, struct ipc_message *msg)
 {
-    uint32_t posted = atomic_load_explicit(&box->posted, memory_order_acquire);
-    uint32_t len = atomic_load_explicit(&box->len, memory_order_relaxed);
+    uint32_t posted = atomic_load_explicit(&slot->posted, memory_order_acquire);
+    uint32_t len = atomic_load_explicit(&slot->len, memory_order_relaxed);
 
     if (posted == *heard)
         return 0;
     if (len > IPC_MAX_MSG)
         return -EPIPE;
     if (msg != NULL) {
-        memcpy(msg->buf, box->bytes, len);
+        memcpy(msg->buf, slot->bytes, len);
         msg->len = len;
-        /* From here on the compiler must take the box for changed, and so
+        /* From here on the compiler must take the slot for changed, and so
          * cannot read it again where the copy is meant. */
         atomic_signal_fence(memory_order_acquire);
     }
     *heard = posted;
-    /* The box may be filled again: after the copy, hence release. */
-    atomic_store_explicit(&box->taken, posted, memory_order_release);
+    /* The slot may be filled again: after the copy, hence release. */
+    atomic_store_explicit(&slot->taken, posted, memory_order_release);
     return 1;
 }

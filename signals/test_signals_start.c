@@ -52,12 +52,12 @@ expect_end(struct spawned *child, int wanted)
 /* -- the page ------------------------------------------------------------- */
 
 /* The seal makes the whole difference: with it the server says "ready". */
-START_TEST(a_box_that_could_be_shrunk_is_refused)
+START_TEST(a_page_that_could_be_shrunk_is_refused)
 {
     const struct timespec patience = ns_to_timespec(PATIENCE);
     int me = pidfd_of(getpid());
     struct spawned child;
-    sigset_t bell;
+    sigset_t doorbell;
 
     m = ipc_registry[_i];
     server_start(&server, m);
@@ -66,9 +66,9 @@ START_TEST(a_box_that_could_be_shrunk_is_refused)
     expect_end(&child, EXIT_FAILURE);
     ck_assert_int_eq(take(NULL), -1);
     start(server.program, me, F_SEAL_SHRINK, &child);
-    sigemptyset(&bell);
-    sigaddset(&bell, SIGRTMIN + 3);
-    ck_assert_int_eq(sigtimedwait(&bell, NULL, &patience), SIGRTMIN + 3);
+    sigemptyset(&doorbell);
+    sigaddset(&doorbell, SIGRTMIN + 3);
+    ck_assert_int_eq(sigtimedwait(&doorbell, NULL, &patience), SIGRTMIN + 3);
     ck_assert_int_eq(spawn_signal(&child, SIGHUP), 0);
     expect_end(&child, EXIT_SUCCESS);
     close(me);
@@ -182,7 +182,7 @@ add_variant(Suite *s, int i)
     TCase *tc = test_case(s, ipc_registry[i]->name);
 
     if (strcmp(ipc_registry[i]->name, "signals/doorbell") == 0)
-        add_loop_test_if(tc, why, a_box_that_could_be_shrunk_is_refused, i);
+        add_loop_test_if(tc, why, a_page_that_could_be_shrunk_is_refused, i);
     add_loop_test_if(tc, why, a_server_whose_client_is_dead_signals_nobody, i);
     if (why == NULL)
         why = need_root();

@@ -244,7 +244,7 @@ START_TEST(where_no_value_travels_no_queue_is_needed)
 }
 END_TEST
 
-START_TEST(the_box_cannot_be_shrunk_under_the_server)
+START_TEST(the_page_cannot_be_shrunk_under_the_server)
 {
     char path[64];
     int fd;
@@ -280,7 +280,8 @@ add_variant(Suite *s, int i)
         strcmp(variant, "signals/doorbell") == 0)
         add_loop_test_if(tc, why, where_no_value_travels_no_queue_is_needed, i);
     if (strcmp(variant, "signals/doorbell") == 0)
-        add_loop_test_if(tc, why, the_box_cannot_be_shrunk_under_the_server, i);
+        add_loop_test_if(tc, why, the_page_cannot_be_shrunk_under_the_server,
+                         i);
     if (strcmp(variant, "signals/rt") != 0)
         return;
     add_loop_test_if(tc, why, a_long_message_passes_through_a_short_queue, i);

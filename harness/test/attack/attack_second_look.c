@@ -142,31 +142,31 @@ lengthens_a_ring_message(bool naive)
 }
 
 static void
-take_box_naively(struct box *box, struct ipc_message *msg)
+take_slot_naively(struct slot *slot, struct ipc_message *msg)
 {
-    const _Atomic uint32_t *len = &box->len;
+    const _Atomic uint32_t *len = &slot->len;
 
     if (*len > CAP)
         return;
     msg->len = *len;
-    memcpy(msg->buf, box->bytes, msg->len);
+    memcpy(msg->buf, slot->bytes, msg->len);
 }
 
 static bool
 lengthens_a_letter(bool naive)
 {
-    struct box *box = shared(sizeof *box);
+    struct slot *slot = shared(sizeof *slot);
     uint8_t message[CAP + 100] = "eight...";
     struct ipc_message msg = {.buf = message, .cap = CAP, .len = 8};
     uint32_t said = 0, heard = 0;
 
-    box_post(box, &said, &msg);
+    slot_post(slot, &said, &msg);
     msg.len = 0;
-    begin_watching(box, &box->len, 50);
+    begin_watching(slot, &slot->len, 50);
     if (naive)
-        take_box_naively(box, &msg);
+        take_slot_naively(slot, &msg);
     else
-        box_take(box, &heard, &msg);
+        slot_take(slot, &heard, &msg);
     end_watching();
     MUST(msg.len > 0);
     return msg.len > CAP;
