@@ -55,9 +55,9 @@ take(struct mailbox_server *s, unsigned slot, struct ipc_request *req)
     struct mailbox_session *c = &s->clients[slot];
     struct slot_head head;
 
-    if (c->due || sem_trywait(&c->box.sems->full) == -1)
+    if (c->due || sem_trywait(&c->mailbox.sems->full) == -1)
         return 0;
-    if (slot_get(c->box.fd, &head, req->msg.buf) != 0 ||
+    if (slot_get(c->mailbox.fd, &head, req->msg.buf) != 0 ||
         head.mark != SLOT_REQUEST || head.len > BODY_MAX ||
         !nonce_equal(head.nonce, s->sessions.slot[slot].nonce)) {
         mailbox_disconnect(s, slot);
@@ -68,7 +68,7 @@ take(struct mailbox_server *s, unsigned slot, struct ipc_request *req)
     req->reply_to = sessions_token(&s->sessions, slot);
     c->due = wire_wants_reply(&req->msg);
     if (!c->due) /* the mailbox of a notice goes back at once */
-        sem_post(&c->box.sems->back);
+        sem_post(&c->mailbox.sems->back);
     return 1;
 }
 
@@ -142,8 +142,8 @@ mailbox_reply(void *srv, const struct ipc_request *req,
     c = &s->clients[slot];
     c->due = false;
     head.len = (uint32_t)msg->len;
-    if (slot_put(c->box.fd, &head, msg->buf) == 0 &&
-        sem_post(&c->box.sems->back) == 0)
+    if (slot_put(c->mailbox.fd, &head, msg->buf) == 0 &&
+        sem_post(&c->mailbox.sems->back) == 0)
         return 0;
     mailbox_disconnect(s, (unsigned)slot);
     return -EPIPE;
@@ -157,13 +157,14 @@ wait_back(const struct mailbox_client *c, int64_t deadline)
 {
     for (;;) {
         int64_t look = now_ns() + LOOK;
-        int err = sem_wait_until(&c->box.sems->back,
+        int err = sem_wait_until(&c->mailbox.sems->back,
                                  look < deadline ? look : deadline);
 
         if (err != -ETIMEDOUT)
             return err;
-        if (!life_locked(c->box.fd, SERVER)) /* after its last reply, perhaps */
-            return sem_trywait(&c->box.sems->back) == 0 ? 0 : -EPIPE;
+        if (!life_locked(c->mailbox.fd,
+                         SERVER)) /* after its last reply, perhaps */
+            return sem_trywait(&c->mailbox.sems->back) == 0 ? 0 : -EPIPE;
         if (time_left(deadline) == 0)
             return -ETIMEDOUT;
     }
@@ -180,13 +181,13 @@ come_back(void *cli, int64_t deadline)
         int err = wait_back(c, deadline);
 
         if (err == 0)
-            err = slot_get(c->box.fd, &c->head, c->into);
+            err = slot_get(c->mailbox.fd, &c->head, c->into);
         if (err != 0)
             return err;
         if (c->turn.state == TURN_NOTICE_OUT ||
             (!turn_is_mine(&c->turn) && c->head.mark == SLOT_REPLY))
             return 0;
-        if (!life_locked(c->box.fd, SERVER))
+        if (!life_locked(c->mailbox.fd, SERVER))
             return -EPIPE;
     }
 }
@@ -203,11 +204,11 @@ mailbox_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     if (err != 0)
         return err;
     memcpy(head.nonce, c->nonce, NONCE_SIZE);
-    err = slot_put(c->box.fd, &head, msg->buf);
+    err = slot_put(c->mailbox.fd, &head, msg->buf);
     if (err != 0)
         return err;
     turn_sent(&c->turn, msg);
-    sem_post(&c->box.sems->full);
+    sem_post(&c->mailbox.sems->full);
     sem_post(c->doorbell);
     return 0;
 }

@@ -52,9 +52,8 @@ struct mailbox_sems {
     "has a line\n\"name /BASE\". Choose a random 32-bit SERIAL. Make a file " \
     "in /dev/shm without a\nname (O_TMPFILE), mode 0600, of 4096 bytes; take " \
     "an open file description lock for\nwriting on its byte 0. It begins " \
-    "with " \
-    "two semaphores, `full` and `back`\n(sem_init(3), shared, of value 0). " \
-    "Write the slot (below), marked JOIN, and give the\nfile the name " \
+    "with two semaphores, `full` and `back`\n(sem_init(3), shared, of value " \
+    "0). Write the slot (below), marked JOIN, and give the\nfile the name " \
     "`/dev/shm/BASE.PID.SERIAL` (decimal; linkat(2)).\n" \
     "\n" REGISTRATION_WIRE "\n" \
     "\n" \
@@ -64,8 +63,7 @@ struct mailbox_sems {
     "The FIFO can be closed. To send, write the slot, a\nREQUEST with the " \
     "nonce, post `full`, post the doorbell. To receive, wait on `back`\nand " \
     "read the slot; after a notice it comes back as it was. If nobody holds " \
-    "a " \
-    "lock\non byte 1, the server is gone, or has disconnected you. Numbers " \
+    "a lock\non byte 1, the server is gone, or has disconnected you. Numbers " \
     "are in the machine's\nown order:\n" \
     "\n" \
     "| offset | size | |\n" \
@@ -111,8 +109,8 @@ struct mailbox {
 };
 
 /* Maps the semaphores of a file that is open; 0 or -errno.  Closes both. */
-int mailbox_map(struct mailbox *box);
-void mailbox_let_go(struct mailbox *box);
+int mailbox_map(struct mailbox *mailbox);
+void mailbox_let_go(struct mailbox *mailbox);
 
 /* "/BASE.PID.SERIAL", for shm_open(3). */
 #define MAILBOX_NAME (ENDPOINT_SIZE + 32)
@@ -120,7 +118,7 @@ void mailbox_name(char name[MAILBOX_NAME], const char *base, uint32_t pid,
                   uint32_t serial);
 
 struct mailbox_client {
-    struct mailbox box;
+    struct mailbox mailbox;
     sem_t *doorbell;
     uint8_t nonce[NONCE_SIZE];
     struct turn turn;
@@ -129,7 +127,7 @@ struct mailbox_client {
 };
 
 struct mailbox_session {
-    struct mailbox box;
+    struct mailbox mailbox;
     bool due; /* it waits for a reply: nothing more is taken from it */
 };
 

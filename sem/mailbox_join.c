@@ -170,11 +170,11 @@ mailbox_destroy(void *srv)
 void
 mailbox_disconnect(struct mailbox_server *s, unsigned slot)
 {
-    struct mailbox *box = &s->clients[slot].box;
+    struct mailbox *mailbox = &s->clients[slot].mailbox;
 
-    close(box->fd);
-    sem_post(&box->sems->back);
-    munmap(box->sems, sizeof *box->sems);
+    close(mailbox->fd);
+    sem_post(&mailbox->sems->back);
+    munmap(mailbox->sems, sizeof *mailbox->sems);
     sessions_leave(&s->sessions, slot);
 }
 
@@ -184,41 +184,41 @@ reap(struct mailbox_server *s)
     int slot;
 
     while ((slot = sessions_reap(&s->sessions)) != -1)
-        if (!life_locked(s->clients[slot].box.fd, CLIENT))
+        if (!life_locked(s->clients[slot].mailbox.fd, CLIENT))
             mailbox_disconnect(s, (unsigned)slot);
 }
 
 /* Opens a mailbox, if it is its owner's. */
 static int
-take_hold(struct mailbox *box, const char *name, uid_t claimed,
+take_hold(struct mailbox *mailbox, const char *name, uid_t claimed,
           struct ipc_peer *peer)
 {
     int err;
 
-    box->fd = object_open(OBJECT_SHM, -1, name, O_RDWR, claimed);
-    if (box->fd < 0)
-        return box->fd;
-    err = owner_check_fd(box->fd, S_IFREG, claimed, peer);
+    mailbox->fd = object_open(OBJECT_SHM, -1, name, O_RDWR, claimed);
+    if (mailbox->fd < 0)
+        return mailbox->fd;
+    err = owner_check_fd(mailbox->fd, S_IFREG, claimed, peer);
     if (err == 0)
-        err = mailbox_map(box);
+        err = mailbox_map(mailbox);
     if (err != 0)
-        close(box->fd);
+        close(mailbox->fd);
     return err;
 }
 
 /* Does a living client wait there for the first answer? */
 static bool
-wants_to_join(const struct mailbox *box)
+wants_to_join(const struct mailbox *mailbox)
 {
     struct slot_head head;
 
-    return life_locked(box->fd, CLIENT) &&
-           slot_get(box->fd, &head, NULL) == 0 && head.mark == SLOT_JOIN;
+    return life_locked(mailbox->fd, CLIENT) &&
+           slot_get(mailbox->fd, &head, NULL) == 0 && head.mark == SLOT_JOIN;
 }
 
 /* With the nonce, or slot -EAGAIN: no room. */
 static int
-answer(struct mailbox_server *s, const struct mailbox *box, int slot,
+answer(struct mailbox_server *s, const struct mailbox *mailbox, int slot,
        const struct ipc_peer *peer)
 {
     struct slot_head head = {.mark = SLOT_FULL};
@@ -228,19 +228,19 @@ answer(struct mailbox_server *s, const struct mailbox *box, int slot,
         head.mark = SLOT_REPLY;
         err = nonce_make(head.nonce);
         if (err == 0)
-            err = life_lock(box->fd, SERVER);
+            err = life_lock(mailbox->fd, SERVER);
     }
     if (err == 0)
-        err = slot_put(box->fd, &head, NULL);
+        err = slot_put(mailbox->fd, &head, NULL);
     if (err != 0)
         return err;
-    sem_post(&box->sems->back);
+    sem_post(&mailbox->sems->back);
     if (slot < 0)
         return slot;
     sessions_take(&s->sessions, (unsigned)slot, peer, now_ns());
     memcpy(s->sessions.slot[slot].nonce, head.nonce, NONCE_SIZE);
     sessions_admit(&s->sessions, (unsigned)slot);
-    s->clients[slot] = (struct mailbox_session){.box = *box};
+    s->clients[slot] = (struct mailbox_session){.mailbox = *mailbox};
     return 0;
 }
 
@@ -249,18 +249,18 @@ admit(struct mailbox_server *s, const struct registration *r)
 {
     char name[MAILBOX_NAME];
     struct ipc_peer peer;
-    struct mailbox box;
+    struct mailbox mailbox;
 
     if (DEFENCE("own", r->uid != s->owner, false))
         return;
     mailbox_name(name, s->base, r->pid, r->serial);
-    if (take_hold(&box, name, r->uid, &peer) != 0)
+    if (take_hold(&mailbox, name, r->uid, &peer) != 0)
         return;
     peer.pid = (pid_t)r->pid; /* so it says; only a name */
-    if (!wants_to_join(&box) ||
-        answer(s, &box, sessions_choose(&s->sessions, peer.uid, now_ns()),
+    if (!wants_to_join(&mailbox) ||
+        answer(s, &mailbox, sessions_choose(&s->sessions, peer.uid, now_ns()),
                &peer) != 0)
-        mailbox_let_go(&box);
+        mailbox_let_go(&mailbox);
     shm_unlink(name);
 }
 
@@ -282,17 +282,18 @@ mailbox_look_around(struct mailbox_server *s)
 
 /* Of zeros, and of two semaphores. */
 static int
-fill(struct mailbox *box)
+fill(struct mailbox *mailbox)
 {
     const struct slot_head head = {.mark = SLOT_JOIN};
-    int err = fchmod(box->fd, 0600) == -1 ? -errno : 0; /* whatever the umask */
+    int err =
+        fchmod(mailbox->fd, 0600) == -1 ? -errno : 0; /* whatever the umask */
 
     if (err == 0)
-        err = slot_put(box->fd, &head, NULL);
+        err = slot_put(mailbox->fd, &head, NULL);
     if (err == 0)
-        err = mailbox_map(box);
-    if (err == 0 && (sem_init(&box->sems->full, 1, 0) == -1 ||
-                     sem_init(&box->sems->back, 1, 0) == -1))
+        err = mailbox_map(mailbox);
+    if (err == 0 && (sem_init(&mailbox->sems->full, 1, 0) == -1 ||
+                     sem_init(&mailbox->sems->back, 1, 0) == -1))
         err = -errno;
     return err;
 }
@@ -300,27 +301,27 @@ fill(struct mailbox *box)
 /* It gets its name last, when it is locked: whoever finds it without a lock knows
  * that nobody needs it any more. */
 static int
-make_mailbox(struct mailbox *box, const char *name)
+make_mailbox(struct mailbox *mailbox, const char *name)
 {
     char self[64], path[MAILBOX_NAME + sizeof SHM];
     int err;
 
-    box->fd = open(SHM, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (box->fd == -1)
+    mailbox->fd = open(SHM, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (mailbox->fd == -1)
         return -errno;
-    err = life_lock(box->fd, CLIENT);
+    err = life_lock(mailbox->fd, CLIENT);
     if (err == 0)
-        err = fill(box);
+        err = fill(mailbox);
     if (err != 0) {
-        close(box->fd);
+        close(mailbox->fd);
         return err;
     }
-    snprintf(self, sizeof self, "/proc/self/fd/%d", box->fd);
+    snprintf(self, sizeof self, "/proc/self/fd/%d", mailbox->fd);
     snprintf(path, sizeof path, SHM "%s", name);
     if (linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
         return 0;
     err = -errno;
-    mailbox_let_go(box);
+    mailbox_let_go(mailbox);
     return err;
 }
 
@@ -343,7 +344,7 @@ wait_for_answer(const struct mailbox_client *c, int fifo,
         }
         if (err != 0)
             return err == -EPIPE ? -ECONNREFUSED : err;
-        err = sem_wait_until(&c->box.sems->back,
+        err = sem_wait_until(&c->mailbox.sems->back,
                              again < deadline ? again : deadline);
         if (err == 0)
             return 0;
@@ -368,17 +369,17 @@ join(struct mailbox_client *c, int fifo, const char *base)
     if (getrandom(&r.serial, sizeof r.serial, 0) != sizeof r.serial)
         return -errno;
     mailbox_name(name, base, r.pid, r.serial);
-    err = make_mailbox(&c->box, name);
+    err = make_mailbox(&c->mailbox, name);
     if (err == 0) {
         err = wait_for_answer(c, fifo, &r, deadline);
         if (err == 0)
-            err = slot_get(c->box.fd, &head, NULL);
+            err = slot_get(c->mailbox.fd, &head, NULL);
         if (err == 0 && head.mark != SLOT_REPLY)
             err = head.mark == SLOT_FULL ? -EAGAIN : -EPIPE;
         if (err == 0)
             memcpy(c->nonce, head.nonce, NONCE_SIZE);
         else
-            mailbox_let_go(&c->box);
+            mailbox_let_go(&c->mailbox);
     }
     shm_unlink(name); /* if the server has not */
     return err;
@@ -418,7 +419,7 @@ mailbox_close(void *cli)
 {
     struct mailbox_client *c = cli;
 
-    mailbox_let_go(&c->box);
+    mailbox_let_go(&c->mailbox);
     sem_post(c->doorbell);
     sem_close(c->doorbell);
 }
@@ -428,6 +429,6 @@ mailbox_forget(void *cli)
 {
     struct mailbox_client *c = cli;
 
-    mailbox_let_go(&c->box);
+    mailbox_let_go(&c->mailbox);
     sem_close(c->doorbell);
 }

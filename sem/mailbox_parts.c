@@ -120,24 +120,24 @@ mailbox_unavailable(void)
 /* -- a mailbox ------------------------------------------------------------- */
 
 int
-mailbox_map(struct mailbox *box)
+mailbox_map(struct mailbox *mailbox)
 {
     struct stat st;
 
-    if (fstat(box->fd, &st) == -1)
+    if (fstat(mailbox->fd, &st) == -1)
         return -errno;
     if (st.st_size < SLOT_AT) /* else to touch it would be a SIGBUS */
         return -EPERM;
-    box->sems = mmap(NULL, sizeof *box->sems, PROT_READ | PROT_WRITE,
-                     MAP_SHARED, box->fd, 0);
-    return box->sems == MAP_FAILED ? -errno : 0;
+    mailbox->sems = mmap(NULL, sizeof *mailbox->sems, PROT_READ | PROT_WRITE,
+                         MAP_SHARED, mailbox->fd, 0);
+    return mailbox->sems == MAP_FAILED ? -errno : 0;
 }
 
 void
-mailbox_let_go(struct mailbox *box)
+mailbox_let_go(struct mailbox *mailbox)
 {
-    munmap(box->sems, sizeof *box->sems);
-    close(box->fd);
+    munmap(mailbox->sems, sizeof *mailbox->sems);
+    close(mailbox->fd);
 }
 
 void

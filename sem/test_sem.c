@@ -632,8 +632,8 @@ Suite *
 test_sem(void)
 {
     Suite *s = suite_create("sem");
-    const char *no_box = need_mechanism(mailbox());
-    const char *no_attack = no_box != NULL ? no_box : need_root();
+    const char *no_mailbox = need_mechanism(mailbox());
+    const char *no_attack = no_mailbox != NULL ? no_mailbox : need_root();
     TCase *tc = test_case(s, "sem/values");
 
     tcase_add_test(tc, what_a_dead_holder_took_comes_back_only_with_sem_undo);
@@ -651,18 +651,19 @@ test_sem(void)
         a_reply_that_the_clients_set_has_no_room_for_costs_only_that_client);
 
     tc = test_case(s, "sem/mailbox");
-    add_test_if(tc, no_box, a_posix_semaphore_has_no_undo);
-    add_test_if(tc, no_box,
+    add_test_if(tc, no_mailbox, a_posix_semaphore_has_no_undo);
+    add_test_if(tc, no_mailbox,
                 who_may_post_a_named_semaphore_may_also_kill_its_users);
-    add_test_if(tc, no_box, sem_open_takes_what_is_there_unless_told_otherwise);
-    add_test_if(tc, no_box, an_unlinked_semaphore_goes_on_working);
-    add_test_if(tc, no_box, a_joined_client_needs_no_name_any_more);
-    add_test_if(tc, no_box, all_objects_are_for_the_servers_own_user_only);
-    add_test_if(tc, no_box, rubbish_among_the_slots_costs_nobody_anything);
+    add_test_if(tc, no_mailbox,
+                sem_open_takes_what_is_there_unless_told_otherwise);
+    add_test_if(tc, no_mailbox, an_unlinked_semaphore_goes_on_working);
+    add_test_if(tc, no_mailbox, a_joined_client_needs_no_name_any_more);
+    add_test_if(tc, no_mailbox, all_objects_are_for_the_servers_own_user_only);
+    add_test_if(tc, no_mailbox, rubbish_among_the_slots_costs_nobody_anything);
     add_test_if(
-        tc, no_box != NULL ? no_box : need_inject(),
+        tc, no_mailbox != NULL ? no_mailbox : need_inject(),
         what_a_client_leaves_that_is_killed_while_it_joins_the_next_removes);
-    add_test_if(tc, no_box != NULL ? no_box : need_source(),
+    add_test_if(tc, no_mailbox != NULL ? no_mailbox : need_source(),
                 the_exercise_kills_those_who_post);
     add_test_if(tc, no_attack, a_stranger_is_refused_and_told_so);
     add_test_if(tc, no_attack,
