@@ -126,9 +126,10 @@ START_TEST(more_rubbish_than_the_server_can_hold_is_got_rid_of)
         server_pause(&server);
         ck_assert_int_eq(write(h.requests, rubbish, (size_t)n), n);
         ck_assert_int_eq(
-            client_send(&c, api_by_name("whoami"), NULL, NULL, PATIENCE), 0);
+            client_send(&c, api_by_name("whoami"), NULL, NULL, CALL_TIMEOUT),
+            0);
         server_resume(&server);
-        ck_assert_int_eq(client_recv(&c, &r, PATIENCE), 0);
+        ck_assert_int_eq(client_recv(&c, &r, CALL_TIMEOUT), 0);
     }
     close(h.requests);
     client_close(&c);
@@ -144,7 +145,7 @@ answer(struct hand *h, uint8_t *bytes, size_t size)
 {
     struct pollfd p = {.fd = h->replies, .events = POLLIN};
 
-    ck_assert_int_eq(poll(&p, 1, PATIENCE / NS_PER_MS), 1);
+    ck_assert_int_eq(poll(&p, 1, CALL_TIMEOUT / NS_PER_MS), 1);
     return read(h->replies, bytes, size);
 }
 
@@ -199,11 +200,11 @@ START_TEST(nobody_writes_a_record_around_another_ones)
         join(&h);
         server_pause(&server); /* both are there when it looks */
         write_head(&h, missing[i]);
-        ck_assert_int_eq(
-            client_send(&victim, api_by_name("whoami"), NULL, NULL, PATIENCE),
-            0);
+        ck_assert_int_eq(client_send(&victim, api_by_name("whoami"), NULL, NULL,
+                                     CALL_TIMEOUT),
+                         0);
         server_resume(&server);
-        ck_assert_int_eq(client_recv(&victim, &r, PATIENCE), 0);
+        ck_assert_int_eq(client_recv(&victim, &r, CALL_TIMEOUT), 0);
         ck_assert_int_eq(answer(&h, bytes, sizeof bytes), 0);
         close(h.replies);
     }

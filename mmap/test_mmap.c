@@ -459,7 +459,7 @@ take_turns(struct handoff *b, uint64_t first, struct alarm *a)
         uint64_t n;
 
         if (b->turn != turn)
-            ck_assert_int_eq(handoff_wait(b, a, deadline_in(PATIENCE)), 0);
+            ck_assert_int_eq(handoff_wait(b, a, deadline_in(CALL_TIMEOUT)), 0);
         ck_assert_uint_eq(b->turn, turn);
         ck_assert_int_eq(pread(b->fd, &n, sizeof n, 0), sizeof n);
         ck_assert_uint_eq(n, turn);
@@ -518,10 +518,10 @@ START_TEST(the_dead_let_go_of_their_bytes)
     child_wait(&c);
     ck_assert_int_eq(handoff_watch(&b, &a, deadline_in(NS_PER_MS)), -ETIMEDOUT);
     child_kill(&c);
-    ck_assert_int_eq(handoff_watch(&b, &a, deadline_in(PATIENCE)), 0);
+    ck_assert_int_eq(handoff_watch(&b, &a, deadline_in(CALL_TIMEOUT)), 0);
     /* The turn can be got; but nobody has had it. */
     ck_assert_int_eq(handoff_pass(&b), 0);
-    ck_assert_int_eq(handoff_wait(&b, &a, deadline_in(PATIENCE)), 0);
+    ck_assert_int_eq(handoff_wait(&b, &a, deadline_in(CALL_TIMEOUT)), 0);
     ck_assert_int_eq(pread(b.fd, &n, sizeof n, 0), sizeof n);
     ck_assert_uint_eq(n, 0);
     alarm_free(&a);

@@ -99,7 +99,7 @@ START_TEST(a_killed_mpi_server_is_a_broken_pipe_for_the_client)
     begin();
     relay = server_pid(&server);
     ck_assert_int_eq(kill(child_of(child_of(relay)), SIGKILL), 0);
-    ck_assert_int_eq(client_recv(&client, &r, PATIENCE), -EPIPE);
+    ck_assert_int_eq(client_recv(&client, &r, CALL_TIMEOUT), -EPIPE);
     client_close(&client);
     ck_assert(!has_session(relay));
     children_end();
@@ -114,7 +114,7 @@ START_TEST(what_a_killed_relay_leaves_its_client_removes)
     begin();
     relay = server_pid(&server);
     ck_assert_int_eq(kill(relay, SIGKILL), 0);
-    ck_assert_int_eq(client_recv(&client, &r, PATIENCE), -EPIPE);
+    ck_assert_int_eq(client_recv(&client, &r, CALL_TIMEOUT), -EPIPE);
     ck_assert(has_session(relay));
     client_close(&client);
     ck_assert(!has_session(relay));
@@ -193,7 +193,7 @@ START_TEST(what_an_mpi_that_does_not_start_leaves_its_client_removes)
     server_start(&server, ipc_find("msgq/mpi"));
     client_start(&server, &c);
     relay = server_pid(&server);
-    ck_assert_int_eq(client_recv(&c, &r, PATIENCE), -EPIPE);
+    ck_assert_int_eq(client_recv(&c, &r, CALL_TIMEOUT), -EPIPE);
     ck_assert(has_session(relay));
     client_close(&c);
     ck_assert(!has_session(relay));

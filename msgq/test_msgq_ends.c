@@ -129,7 +129,7 @@ START_TEST(who_waits_to_send_is_told_when_the_server_dies)
     ck_assert_int_eq(kill(server.pid, SIGSTOP), 0); /* starts no other one */
     begin_signals(INT64_C(20000000), server.server);
     ck_assert_int_eq(
-        client_send(&client, api_by_name("echo"), &arg, NULL, PATIENCE),
+        client_send(&client, api_by_name("echo"), &arg, NULL, CALL_TIMEOUT),
         -EPIPE);
     end_signals();
     client_close(&client);

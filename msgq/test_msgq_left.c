@@ -218,7 +218,8 @@ START_TEST(a_removed_queue_is_made_anew)
 
     begin(place(all[_i]));
     remove_requests(server.where);
-    while (client_call(&client, api_by_name("whoami"), NULL, &r, PATIENCE) == 0)
+    while (client_call(&client, api_by_name("whoami"), NULL, &r,
+                       CALL_TIMEOUT) == 0)
         if (ipc_find("msgq/posix") == subject)
             break; /* the old one is there as long as it is open */
     client_start(&server, &c);

@@ -37,7 +37,7 @@ START_TEST(everybodys_largest_message_has_room_at_once)
     for (unsigned i = 0; i < l.max_clients; i++) {
         struct reply r;
 
-        ck_assert_int_eq(client_recv(&c[i], &r, PATIENCE), 0);
+        ck_assert_int_eq(client_recv(&c[i], &r, CALL_TIMEOUT), 0);
         client_close(&c[i]);
     }
     free(c);
@@ -195,7 +195,7 @@ START_TEST(a_full_queue_is_cleared_of_what_is_nobodys)
     send_request(&c, "source", size);
     fill(h); /* with messages to nobody: whoever may ask can do that */
     server_resume(&s);
-    ck_assert_int_eq(client_recv(&c, &r, PATIENCE), 0);
+    ck_assert_int_eq(client_recv(&c, &r, CALL_TIMEOUT), 0);
     fill(h);
     expect_echo(&c, 1);
     client_close(&c);

@@ -91,9 +91,9 @@ START_TEST(who_only_asks_and_never_listens_is_not_stuck)
     server_start(&server, ipc_find("pipe/coprocess"));
     client_start(&server, &c);
     for (int i = 0; i < requests; i++)
-        ck_assert_int_eq(client_send(&c, source, &count, &id, PATIENCE), 0);
+        ck_assert_int_eq(client_send(&c, source, &count, &id, CALL_TIMEOUT), 0);
     for (int i = 0; i < requests; i++) {
-        ck_assert_int_eq(client_recv(&c, &r, PATIENCE), 0);
+        ck_assert_int_eq(client_recv(&c, &r, CALL_TIMEOUT), 0);
         ck_assert_uint_eq(r.results[0].len, 1000);
     }
     ck_assert_uint_eq(r.id, id);
@@ -115,7 +115,7 @@ receive_under_fire(int64_t timeout_ns)
     send_request(&client, "sleep", (struct api_value){.u32 = 10});
     err = subject->recv(client.state, &msg, timeout_ns);
     if (err == -EINTR) /* nothing is lost */
-        ck_assert_int_eq(client_recv(&client, &r, PATIENCE), 0);
+        ck_assert_int_eq(client_recv(&client, &r, CALL_TIMEOUT), 0);
     return err;
 }
 
@@ -138,7 +138,7 @@ START_TEST(with_no_time_limit_read_itself_waits)
     while (receive_under_fire(-1) != -EINTR)
         continue;
     restart_after_signals(true);
-    while (receive_under_fire(PATIENCE) != -EINTR)
+    while (receive_under_fire(CALL_TIMEOUT) != -EINTR)
         continue;
     signals_seen = 0;
     while (signals_seen < 50)

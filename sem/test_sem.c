@@ -469,7 +469,8 @@ dies_in_call(struct host *server, unsigned nth)
     child_wait(&c);
     inject_seize(c.pid);
     child_go(&c);
-    ck_assert_int_ne(inject_watch(&i, c.pid, NULL, deadline_in(PATIENCE)), -1);
+    ck_assert_int_ne(inject_watch(&i, c.pid, NULL, deadline_in(CALL_TIMEOUT)),
+                     -1);
     close(c.in);
     close(c.out);
     return i.number != -1;

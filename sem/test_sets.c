@@ -164,7 +164,7 @@ ask_whoami(struct hand *h)
     put_slot(h, &head, frame);
     ck_assert_int_eq(semop(h->set, &over, 1), 0);
     ck_assert_int_eq(set_post(h->server, DOORBELL), 0);
-    ck_assert_int_eq(set_wait(h->set, &back, 1, deadline_in(PATIENCE)), 0);
+    ck_assert_int_eq(set_wait(h->set, &back, 1, deadline_in(CALL_TIMEOUT)), 0);
     get_slot(h, &head, frame);
     h->uid = uid_in_frame(frame, head.len);
 }
@@ -579,7 +579,7 @@ dies_in_call(struct host *server, unsigned nth)
     child_wait(&c);
     inject_seize(c.pid);
     child_go(&c);
-    status = inject_watch(&i, c.pid, NULL, deadline_in(PATIENCE));
+    status = inject_watch(&i, c.pid, NULL, deadline_in(CALL_TIMEOUT));
     ck_assert_int_ne(status, -1);
     close(c.in);
     close(c.out);

@@ -215,11 +215,11 @@ START_TEST(two_threads_talk_over_one_mapping)
         wire_encode(&notice, out);
         there.len = i % 7 == 0 ? sizeof out : WIRE_HEADER;
         for (size_t n = i % 50 == 0 ? 10 : 0; n > 0; n--)
-            ck_assert_int_eq(rings_send(&p->client, &there, PATIENCE), 0);
+            ck_assert_int_eq(rings_send(&p->client, &there, CALL_TIMEOUT), 0);
         fill(out, there.len = 8 + i * 131 % (RING_MAX_MESSAGE - 8), i);
         out[5] = WIRE_REQUEST;
-        ck_assert_int_eq(rings_send(&p->client, &there, PATIENCE), 0);
-        ck_assert_int_eq(rings_recv(&p->client, &here, PATIENCE), 0);
+        ck_assert_int_eq(rings_send(&p->client, &there, CALL_TIMEOUT), 0);
+        ck_assert_int_eq(rings_recv(&p->client, &here, CALL_TIMEOUT), 0);
         ck_assert_uint_eq(here.len, there.len);
         ck_assert(memcmp(out, back, here.len) == 0);
     }
@@ -308,7 +308,7 @@ wait_for_what_is_there(struct pair *p, bool server)
 {
     static const int sleeping[] = {SCMP_SYS(futex), SCMP_SYS(futex_time64),
                                    SCMP_SYS(futex_waitv)};
-    const int64_t deadline = now_ns() + PATIENCE;
+    const int64_t deadline = now_ns() + CALL_TIMEOUT;
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
     int err;
 
@@ -378,7 +378,7 @@ END_TEST
 static void *
 sleep_on(void *word)
 {
-    return (void *)(intptr_t)futex_wait(word, 1, now_ns() + PATIENCE);
+    return (void *)(intptr_t)futex_wait(word, 1, now_ns() + CALL_TIMEOUT);
 }
 
 START_TEST(who_may_only_read_a_futex_can_wake_its_sleeper)
@@ -418,13 +418,13 @@ START_TEST(a_ring_that_nobody_heard_is_rung_again)
 
     wire_encode(&request, out);
     atomic_store(&p->server_page->doorbell, 1);
-    ck_assert_int_eq(rings_send(&p->client, &there, PATIENCE), 0);
+    ck_assert_int_eq(rings_send(&p->client, &there, CALL_TIMEOUT), 0);
     ck_assert_int_eq(
         pthread_create(&sleeper, NULL, sleep_on, &p->server_page->doorbell), 0);
     while (pthread_tryjoin_np(sleeper, &result) == EBUSY)
         ck_assert_int_eq(rings_recv(&p->client, &here, 2 * RINGS_SLICE),
                          -ETIMEDOUT);
-    ck_assert_int_eq((intptr_t)result, 0); /* woken, not out of patience */
+    ck_assert_int_eq((intptr_t)result, 0); /* woken, not timed out */
     free_pair(p);
 }
 END_TEST

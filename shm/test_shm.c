@@ -329,7 +329,7 @@ START_TEST(a_monitor_without_clients_has_no_timer)
 
     server_start(&server, ipc_find("shm/mutex"));
     for (int i = 0; i < 2; i++) {
-        const int64_t deadline = now_ns() + PATIENCE;
+        const int64_t deadline = now_ns() + CALL_TIMEOUT;
 
         while (!waits_without_a_timer(server.server))
             ck_assert(now_ns() < deadline);
@@ -345,7 +345,7 @@ END_TEST
  * nothing is beside it. */
 START_TEST(a_silent_monitor_wakes_ever_more_rarely)
 {
-    const int64_t deadline = now_ns() + PATIENCE;
+    const int64_t deadline = now_ns() + CALL_TIMEOUT;
     struct driven d;
     struct client c;
     int wakes = 0;
@@ -573,7 +573,7 @@ START_TEST(a_crowd_of_registrations_keeps_nobody_out)
     struct client c, next;
 
     /* Each costs the server a look, and a sanitizer makes that long. */
-    ipc_open_timeout = PATIENCE;
+    ipc_open_timeout = CALL_TIMEOUT;
     server_start(&server, ipc_find("shm/futex"));
     client_start(&server, &c);
     run_as(ALICE, crowd, &server);
@@ -616,7 +616,7 @@ START_TEST(a_server_without_clients_has_no_timer)
 
     server_start(&server, ipc_find(on_rings[_i]));
     for (int i = 0; i < 2; i++) {
-        const int64_t deadline = now_ns() + PATIENCE;
+        const int64_t deadline = now_ns() + CALL_TIMEOUT;
 
         while (!waits_without_a_timer(server.server))
             ck_assert(now_ns() < deadline);

@@ -45,7 +45,7 @@ expect_end(struct spawned *child, int wanted)
 {
     int status;
 
-    ck_assert_int_eq(spawn_wait(child, &status, deadline_in(PATIENCE)), 0);
+    ck_assert_int_eq(spawn_wait(child, &status, deadline_in(CALL_TIMEOUT)), 0);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == wanted);
 }
 
@@ -54,7 +54,7 @@ expect_end(struct spawned *child, int wanted)
 /* The seal makes the whole difference: with it the server says "ready". */
 START_TEST(a_page_that_could_be_shrunk_is_refused)
 {
-    const struct timespec patience = ns_to_timespec(PATIENCE);
+    const struct timespec timeout = ns_to_timespec(CALL_TIMEOUT);
     int me = pidfd_of(getpid());
     struct spawned child;
     sigset_t doorbell;
@@ -68,7 +68,7 @@ START_TEST(a_page_that_could_be_shrunk_is_refused)
     start(server.program, me, F_SEAL_SHRINK, &child);
     sigemptyset(&doorbell);
     sigaddset(&doorbell, SIGRTMIN + 3);
-    ck_assert_int_eq(sigtimedwait(&doorbell, NULL, &patience), SIGRTMIN + 3);
+    ck_assert_int_eq(sigtimedwait(&doorbell, NULL, &timeout), SIGRTMIN + 3);
     ck_assert_int_eq(spawn_signal(&child, SIGHUP), 0);
     expect_end(&child, EXIT_SUCCESS);
     close(me);

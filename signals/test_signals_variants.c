@@ -88,7 +88,7 @@ expect_text(struct client *c, const char *text)
 {
     struct reply r;
 
-    ck_assert_int_eq(client_recv(c, &r, PATIENCE), 0);
+    ck_assert_int_eq(client_recv(c, &r, CALL_TIMEOUT), 0);
     ck_assert_uint_eq(r.status, WIRE_OK);
     ck_assert(value_is(&r.results[0], text));
 }
@@ -98,8 +98,8 @@ ask_for(struct client *c, const char *text)
 {
     struct api_value arg = string_value(text);
 
-    ck_assert_int_eq(client_send(c, api_by_name("echo"), &arg, NULL, PATIENCE),
-                     0);
+    ck_assert_int_eq(
+        client_send(c, api_by_name("echo"), &arg, NULL, CALL_TIMEOUT), 0);
 }
 
 START_TEST(two_clients_in_one_process_get_each_its_own)
@@ -191,7 +191,7 @@ START_TEST(who_cannot_finish_a_message_in_time_has_lost_the_connection)
     start = now_ns();
     ck_assert_int_eq(m->send(client.state, &msg, 20 * NS_PER_MS), -ETIMEDOUT);
     ck_assert_int_ge(now_ns() - start, 20 * NS_PER_MS);
-    ck_assert_int_eq(m->send(client.state, &msg, PATIENCE), -EPIPE);
+    ck_assert_int_eq(m->send(client.state, &msg, CALL_TIMEOUT), -EPIPE);
     server_resume(&server);
     end();
 }

@@ -24,7 +24,7 @@ connect_to(const char *where, int type)
     ck_assert_int_ne(fd, -1);
     ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, len), 0);
     if (type != SOCK_DGRAM)
-        ck_assert_int_eq(handshake_wait(fd, deadline_in(PATIENCE)), 0);
+        ck_assert_int_eq(handshake_wait(fd, deadline_in(CALL_TIMEOUT)), 0);
     return fd;
 }
 

@@ -46,7 +46,7 @@ bind_a_strange_name(void *where)
     ck_assert_int_eq(
         bind(fd, (struct sockaddr *)&mine, sizeof mine.sun_family + 8), 0);
     ck_assert_int_eq(connect(fd, (struct sockaddr *)&server, len), 0);
-    ck_assert_int_eq(handshake_wait(fd, deadline_in(PATIENCE)), 0);
+    ck_assert_int_eq(handshake_wait(fd, deadline_in(CALL_TIMEOUT)), 0);
     raw_frame(frame, API_whoami, 1, NULL, 0);
     ck_assert_int_eq(write(fd, frame, WIRE_HEADER), WIRE_HEADER);
     ck_assert_int_gt(read(fd, frame, sizeof frame), WIRE_HEADER);

@@ -152,7 +152,7 @@ START_TEST(who_does_not_finish_what_he_began_is_cut_off)
     }
     /* The control: who has not begun is not cut off, nor is who is quick. */
     ck_assert_int_eq(send(silent, frame, sizeof frame, 0), sizeof frame);
-    ck_assert_int_eq(drive(&d, PATIENCE), 0);
+    ck_assert_int_eq(drive(&d, CALL_TIMEOUT), 0);
     ck_assert_uint_eq(d.req.msg.len, sizeof frame);
     close(silent);
     drive_end(&d);
@@ -255,7 +255,7 @@ START_TEST(what_came_while_the_server_was_busy_came_in_time)
     drive_until_read(&g, 10);
     single_sends(&g, frame + 10, sizeof frame - 10);
     clients_expire(g.clients, timeout_ends(&g.c->timeout)); /* hours late */
-    ck_assert_int_eq(drive(&g.d, PATIENCE), 0);
+    ck_assert_int_eq(drive(&g.d, CALL_TIMEOUT), 0);
     single_end(&g);
 }
 END_TEST
@@ -270,7 +270,7 @@ START_TEST(who_does_not_collect_a_reply_is_cut_off)
     single_begin(&g);
     raw_frame(frame, API_whoami, 1, NULL, 0);
     single_sends(&g, frame, sizeof frame);
-    ck_assert_int_eq(drive(&g.d, PATIENCE), 0);
+    ck_assert_int_eq(drive(&g.d, CALL_TIMEOUT), 0);
     ck_assert_ptr_eq(g.c, clients_find(g.clients, g.d.req.reply_to));
     /* The control: he is only silent. */
     clients_expire(g.clients, NO_DEADLINE - 1);

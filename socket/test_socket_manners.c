@@ -41,19 +41,19 @@ START_TEST(half_a_message_and_an_unread_reply_disturb_nobody)
         ck_assert_int_eq(raw_send(&half, frame, 10, -1), 0);
     /* More answers than the socket takes: 233 kB were free, at most. */
     for (int i = 0; i < 20; i++)
-        ck_assert_int_eq(
-            client_send(&slow, api_by_name("source"), &much, NULL, PATIENCE),
-            0);
+        ck_assert_int_eq(client_send(&slow, api_by_name("source"), &much, NULL,
+                                     CALL_TIMEOUT),
+                         0);
     for (int i = 0; i < 20; i++)
         expect_echo(&honest, 1000);
     /* He gets all of them in the end. */
     for (int i = 0; i < 20; i++) {
-        ck_assert_int_eq(client_recv(&slow, &r, PATIENCE), 0);
+        ck_assert_int_eq(client_recv(&slow, &r, CALL_TIMEOUT), 0);
         ck_assert_uint_eq(r.results[0].len, much.u32);
     }
     if (!(half.m->caps & IPC_BOUNDARIES)) {
         ck_assert_int_eq(raw_send(&half, frame + 10, sizeof frame - 10, -1), 0);
-        ck_assert_int_eq(client_recv(&half, &r, PATIENCE), 0);
+        ck_assert_int_eq(client_recv(&half, &r, CALL_TIMEOUT), 0);
     }
     client_close(&half);
     client_close(&slow);

@@ -143,7 +143,7 @@ START_TEST(tcp_looks_up_who_is_at_the_other_end)
     ck_assert_int_eq(drive(&d, 0), -ETIMEDOUT);
     child_go(&c);
     child_wait(&c);
-    ck_assert_int_eq(drive(&d, PATIENCE), 0);
+    ck_assert_int_eq(drive(&d, CALL_TIMEOUT), 0);
     peer = &d.req.peer;
     ck_assert_ptr_nonnull(peer->address);
     ck_assert_int_eq(inet_find(peer->address, &client), 0);
@@ -228,7 +228,7 @@ START_TEST(who_has_gone_when_its_request_is_read_is_nobody)
     while (recv(fd, &byte, 1, MSG_DONTWAIT) != 1);
     ck_assert_int_eq(send(fd, frame, sizeof frame, 0), sizeof frame);
     parting[_i].then(fd);
-    ck_assert_int_eq(drive(&d, PATIENCE), 0);
+    ck_assert_int_eq(drive(&d, CALL_TIMEOUT), 0);
     ck_assert_uint_eq(d.req.peer.uid,
                       parting[_i].is_known ? geteuid() : (uid_t)-1);
     ck_assert_int_eq(d.req.peer.evidence,

@@ -94,7 +94,7 @@ START_TEST(a_repeated_request_is_answered_twice)
     raw_frame(frame, API_counter_add, 9, arguments, sizeof arguments);
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(raw_send(&c, frame, sizeof frame, -1), 0);
-        ck_assert_int_eq(client_recv(&c, &r, PATIENCE), 0);
+        ck_assert_int_eq(client_recv(&c, &r, CALL_TIMEOUT), 0);
         ck_assert_uint_eq(r.id, 9);
         ck_assert_uint_eq(r.status, WIRE_DENIED); /* who is asking? */
     }

@@ -198,7 +198,7 @@ client_call(struct client *c, const struct api_method *method,
             const struct api_value *args, struct reply *r, int64_t timeout_ns)
 {
     const bool lossy = (c->m->caps & IPC_LOSSY) != 0;
-    int64_t deadline = deadline_in(timeout_ns), patience = deadline;
+    int64_t deadline = deadline_in(timeout_ns), attempt = deadline;
     uint64_t id = c->next_id++;
     int err;
 
@@ -213,13 +213,13 @@ again:
         return 0;
     }
     if (lossy)
-        patience = earlier(deadline, now_ns() + RETRY_AFTER);
+        attempt = earlier(deadline, now_ns() + RETRY_AFTER);
     /* Replies with another id are answers to calls that timed out. */
     do {
         if (r->fd != -1)
             close(r->fd);
         r->fd = -1;
-        err = recv_until(c, r, patience);
+        err = recv_until(c, r, attempt);
     } while (err == 0 && r->id != id);
     if (err == -ETIMEDOUT && lossy && time_left(deadline) != 0)
         goto again;

@@ -33,7 +33,7 @@
 /* How long a reply may take: only who is cut off waits as long.  Others are
  * silent at open() already; and MPI takes seconds to start when it shares a
  * processor with ten others. */
-#define PATIENCE (12 * NS_PER_SEC)
+#define ANSWER_TIMEOUT (12 * NS_PER_SEC)
 
 #define FORM_VARIABLE "IPCLAB_ISOLATE"
 
@@ -105,7 +105,8 @@ ask(struct client *c, struct isolate_notes *notes)
 
     notes->own_pid = getpid();
     notes->own_uid = getuid();
-    notes->err = client_call(c, api_by_name("whoami"), NULL, &r, PATIENCE);
+    notes->err =
+        client_call(c, api_by_name("whoami"), NULL, &r, ANSWER_TIMEOUT);
     if (notes->err == 0 && r.status != WIRE_OK)
         notes->err = r.os_error > 0 ? -r.os_error : -EPROTO;
     notes->seen_pid = notes->seen_uid = -1;

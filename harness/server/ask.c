@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 /* The broker answers in a moment, or is being started again. */
-#define RECEIPT_PATIENCE BROKER_PATIENCE
+#define RECEIPT_TIMEOUT BROKER_TIMEOUT
 
 static int channel; /* 0: no broker */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -162,7 +162,7 @@ end_worker(pid_t pid)
 static int
 take_receipt(uint32_t serial, int *fd)
 {
-    const int64_t deadline = deadline_in(RECEIPT_PATIENCE);
+    const int64_t deadline = deadline_in(RECEIPT_TIMEOUT);
     struct broker_receipt receipt;
 
     for (;;) {
@@ -211,7 +211,7 @@ ask_broker(struct broker_call *c, const struct broker_request *r)
 int
 broker_ask(struct broker_call *c, const struct broker_request *r)
 {
-    *c = (struct broker_call){.deadline = deadline_in(BROKER_PATIENCE)};
+    *c = (struct broker_call){.deadline = deadline_in(BROKER_TIMEOUT)};
     /* The broker has a deadline of its own, and is to be the first to say. */
     if (channel != 0) {
         c->deadline += NS_PER_SEC / 2;

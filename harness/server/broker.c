@@ -137,7 +137,7 @@ start_worker(struct worker *w, const struct broker_request *r, int end)
     sigset_t none;
 
     *w = (struct worker){
-        .uid = r->uid, .answer = end, .deadline = deadline_in(BROKER_PATIENCE)};
+        .uid = r->uid, .answer = end, .deadline = deadline_in(BROKER_TIMEOUT)};
     w->pid = fork();
     if (w->pid == 0) {
         sigemptyset(&none);

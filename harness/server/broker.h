@@ -12,7 +12,7 @@
  * The broker is the only process of a daemon that may change its ids.  It
  * understands the requests below and nothing else, looks at each as if the
  * endpoint were its enemy, takes no descriptor from it, maps no memory of a
- * client, and never waits: a worker that has not answered after BROKER_PATIENCE
+ * client, and never waits: a worker that has not answered after BROKER_TIMEOUT
  * is killed, and if it hangs in the kernel, which no signal changes, it is left
  * there and counts against its caller (WORKERS_OF_ONE) until it ends.
  *
@@ -33,7 +33,7 @@
 
 /* How long a worker may take, ns.  A broker_call is answered at most that long
  * after it was asked, and a scheduler's whim. */
-#define BROKER_PATIENCE INT64_C(2000000000)
+#define BROKER_TIMEOUT INT64_C(2000000000)
 
 /* -- what can be asked for --------------------------------------------------- */
 

@@ -36,7 +36,7 @@
 
 /* A process that has been told to end and does not is killed after this: a
  * client may hold it up, and everybody else waits for the name. */
-#define END_PATIENCE (NS_PER_SEC * 6 / 10)
+#define END_TIMEOUT (NS_PER_SEC * 6 / 10)
 
 /* -- names ------------------------------------------------------------------- */
 
@@ -473,7 +473,7 @@ end_all(struct ipcd *d, int signals)
 
     d->stop = 1;
     for (size_t i = 0; i < 2 && !all_ended(d); i++) {
-        const int64_t deadline = deadline_in(END_PATIENCE / (1 + (int)i));
+        const int64_t deadline = deadline_in(END_TIMEOUT / (1 + (int)i));
 
         signal_all(d, told[i]);
         while (!all_ended(d) && time_left(deadline) > 0)
@@ -493,7 +493,7 @@ end_broker(struct ipcd *d, int signals)
     static const int told[] = {SIGTERM, SIGKILL};
 
     for (size_t i = 0; i < 2 && d->broker.pid > 0; i++) {
-        const int64_t deadline = deadline_in(END_PATIENCE / 3);
+        const int64_t deadline = deadline_in(END_TIMEOUT / 3);
 
         kill(d->broker.pid, told[i]);
         while (d->broker.pid > 0 && time_left(deadline) > 0)

@@ -48,7 +48,7 @@ connect_log(void)
 {
     const struct sockaddr_un log = {.sun_family = AF_UNIX,
                                     .sun_path = "/dev/log"};
-    const struct timeval patience = {.tv_sec = 1}; /* a full queue may drain */
+    const struct timeval timeout = {.tv_sec = 1}; /* a full queue may drain */
     int err;
 
     if (log_socket != -1)
@@ -56,8 +56,8 @@ connect_log(void)
     log_socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (log_socket == -1)
         return -errno;
-    if (setsockopt(log_socket, SOL_SOCKET, SO_SNDTIMEO, &patience,
-                   sizeof patience) == 0 &&
+    if (setsockopt(log_socket, SOL_SOCKET, SO_SNDTIMEO, &timeout,
+                   sizeof timeout) == 0 &&
         connect(log_socket, (const struct sockaddr *)&log, sizeof log) == 0)
         return 0;
     err = -errno;

@@ -240,7 +240,7 @@ client_try(struct host *h, struct client *c)
     const int64_t usual = ipc_open_timeout;
     int err;
 
-    ipc_open_timeout = PATIENCE;
+    ipc_open_timeout = CALL_TIMEOUT;
     err = host_client(h, c);
     ipc_open_timeout = usual;
     return err;
@@ -258,7 +258,7 @@ void
 expect_call(struct client *c, const char *method, const struct api_value *args,
             uint32_t status, struct reply *r)
 {
-    int err = client_call(c, api_by_name(method), args, r, PATIENCE);
+    int err = client_call(c, api_by_name(method), args, r, CALL_TIMEOUT);
 
     ck_assert_msg(err == 0, "%s: %s: %s", c->m->name, method, strerror(-err));
     ck_assert_msg(
@@ -292,7 +292,7 @@ expect_cut_off(struct client *c)
     int err;
 
     do
-        err = client_recv(c, &r, PATIENCE);
+        err = client_recv(c, &r, CALL_TIMEOUT);
     while (err == 0 || err == -EPROTO);
     ck_assert_msg(err == -EPIPE, "%s: not cut off, but %s", c->m->name,
                   strerror(-err));
@@ -347,7 +347,7 @@ raw_send(struct client *c, const void *bytes, size_t len, int fd)
     ck_assert_ptr_nonnull(copy);
     memcpy(copy, bytes, len);
     msg.buf = copy;
-    err = ipc_send(c->m, &c->limits, c->state, &msg, PATIENCE);
+    err = ipc_send(c->m, &c->limits, c->state, &msg, CALL_TIMEOUT);
     free(copy);
     return err;
 }

@@ -58,7 +58,7 @@ START_TEST(one_byte_more_is_refused_and_costs_nothing)
     ck_assert_ptr_nonnull(big);
     arg = bytes_value(big, echo_room(&client) + 1);
     ck_assert_int_eq(
-        client_send(&client, api_by_name("echo"), &arg, NULL, PATIENCE),
+        client_send(&client, api_by_name("echo"), &arg, NULL, CALL_TIMEOUT),
         -EMSGSIZE);
     raw_frame(big, API_echo, 1, NULL, 0);
     ck_assert_int_eq(raw_send(&client, big, client.limits.max_msg + 1, -1),
@@ -101,7 +101,7 @@ START_TEST(a_second_request_before_the_reply_is_busy)
     begin(_i);
     id = send_request(&client, "hello", name);
     ck_assert_int_eq(
-        client_send(&client, api_by_name("hello"), &name, NULL, PATIENCE),
+        client_send(&client, api_by_name("hello"), &name, NULL, CALL_TIMEOUT),
         -EBUSY);
     expect_reply(&client, id);
     expect_echo(&client, 100);
@@ -117,19 +117,19 @@ START_TEST(what_the_service_does_not_know_it_says)
     begin(_i);
     raw_frame(frame, 999, 77, NULL, 0);
     ck_assert_int_eq(raw_send(&client, frame, WIRE_HEADER, -1), 0);
-    ck_assert_int_eq(client_recv(&client, &r, PATIENCE), 0);
+    ck_assert_int_eq(client_recv(&client, &r, CALL_TIMEOUT), 0);
     ck_assert_uint_eq(r.status, WIRE_NO_METHOD);
     ck_assert_uint_eq(r.id, 77);
     /* A string of 9 bytes, of which 2 are there. */
     raw_frame(frame, API_hello, 78, "\x09\x00xx", 4);
     ck_assert_int_eq(raw_send(&client, frame, sizeof frame, -1), 0);
-    ck_assert_int_eq(client_recv(&client, &r, PATIENCE), 0);
+    ck_assert_int_eq(client_recv(&client, &r, CALL_TIMEOUT), 0);
     ck_assert_uint_eq(r.status, WIRE_BAD_ARGS);
     ck_assert_uint_eq(r.id, 78);
     /* One of 2 bytes that are no UTF-8. */
     raw_frame(frame, API_hello, 79, "\x02\x00\xc3\x28", 4);
     ck_assert_int_eq(raw_send(&client, frame, sizeof frame, -1), 0);
-    ck_assert_int_eq(client_recv(&client, &r, PATIENCE), 0);
+    ck_assert_int_eq(client_recv(&client, &r, CALL_TIMEOUT), 0);
     ck_assert_uint_eq(r.status, WIRE_BAD_ARGS);
     ck_assert_uint_eq(r.id, 79);
     expect_echo(&client, 100);
@@ -160,7 +160,7 @@ START_TEST(a_notice_is_not_answered_and_a_request_is)
     ck_assert_uint_eq(r.results[4].u64, 0);
     raw_frame(frame, API_sink, 92, "\x00\x00\x00\x00", 4);
     ck_assert_int_eq(raw_send(&client, frame, sizeof frame, -1), 0);
-    ck_assert_int_eq(client_recv(&client, &r, PATIENCE), 0);
+    ck_assert_int_eq(client_recv(&client, &r, CALL_TIMEOUT), 0);
     ck_assert_uint_eq(r.id, 92);
     ck_assert_uint_eq(r.status, WIRE_OK);
     end();
@@ -237,7 +237,7 @@ START_TEST(another_version_is_told_ours_and_then_cut_off)
     raw_frame(frame, API_whoami, 42, NULL, 0);
     frame[4] = WIRE_VERSION + 1;
     ck_assert_int_eq(raw_send(&old, frame, sizeof frame, -1), 0);
-    ck_assert_int_eq(client_recv(&old, &r, PATIENCE), 0);
+    ck_assert_int_eq(client_recv(&old, &r, CALL_TIMEOUT), 0);
     ck_assert_uint_eq(r.id, 42);
     ck_assert_uint_eq(r.status, WIRE_BAD_VERSION);
     expect_cut_off(&old);
@@ -255,7 +255,7 @@ answers_two(struct client *c)
     struct reply r;
 
     for (uint64_t id = 1; id <= 2; id++)
-        if (client_recv(c, &r, PATIENCE) != 0 || r.id != id)
+        if (client_recv(c, &r, CALL_TIMEOUT) != 0 || r.id != id)
             return false;
     return true;
 }

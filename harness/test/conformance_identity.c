@@ -105,7 +105,7 @@ add_to_counter(struct client *c, uint64_t id, int64_t expected)
 
     raw_frame(frame, API_counter_add, id, payload, sizeof payload);
     ck_assert_int_eq(raw_send(c, frame, sizeof frame, -1), 0);
-    ck_assert_int_eq(client_recv(c, &r, PATIENCE), 0);
+    ck_assert_int_eq(client_recv(c, &r, CALL_TIMEOUT), 0);
     if (subject->evidence < IPC_OWNER) {
         ck_assert_uint_eq(r.status, WIRE_DENIED);
         return;

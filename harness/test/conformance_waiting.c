@@ -67,7 +67,7 @@ START_TEST(a_client_that_wants_to_stop_is_woken_by_a_signal)
     client.stop = &signals_seen;
     /* Again and again, for one may come just before the wait begins. */
     begin_signals(5 * NS_PER_MS, 0);
-    ck_assert_int_eq(client_recv(&client, &r, PATIENCE), -EINTR);
+    ck_assert_int_eq(client_recv(&client, &r, CALL_TIMEOUT), -EINTR);
     ck_assert_int_eq(client_recv(&client, &r, -1), -EINTR);
     end_signals();
     client.stop = NULL; /* set, it would end a slow call too */

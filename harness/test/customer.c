@@ -64,10 +64,10 @@ check_identity(const struct reply *r)
 }
 
 static int
-call_whoami(struct client *c, int64_t patience)
+call_whoami(struct client *c, int64_t timeout)
 {
     struct reply r;
-    int err = client_call(c, api_by_name("whoami"), NULL, &r, patience);
+    int err = client_call(c, api_by_name("whoami"), NULL, &r, timeout);
 
     if (err == 0)
         check_identity(&r);
@@ -75,12 +75,12 @@ call_whoami(struct client *c, int64_t patience)
 }
 
 static int
-call_echo(struct client *c, int64_t patience)
+call_echo(struct client *c, int64_t timeout)
 {
     const char *text = "all the same";
     struct api_value arg = string_value(text);
     struct reply r;
-    int err = client_call(c, api_by_name("echo"), &arg, &r, patience);
+    int err = client_call(c, api_by_name("echo"), &arg, &r, timeout);
 
     if (err == 0 && r.status == WIRE_OK)
         ck_assert_msg(value_is(&r.results[0], text), "%s: another echo",
@@ -89,11 +89,11 @@ call_echo(struct client *c, int64_t patience)
 }
 
 static int
-call_read_file(struct client *c, const char *path, int64_t patience)
+call_read_file(struct client *c, const char *path, int64_t timeout)
 {
     struct api_value args[] = {string_value(path), {.u64 = 0}, {.u32 = 10}};
     struct reply r;
-    int err = client_call(c, api_by_name("read_file"), args, &r, patience);
+    int err = client_call(c, api_by_name("read_file"), args, &r, timeout);
 
     if (err != 0 || r.status != WIRE_OK)
         return err;
@@ -105,18 +105,18 @@ call_read_file(struct client *c, const char *path, int64_t patience)
 }
 
 static int
-ask_all(struct client *c, int64_t patience)
+ask_all(struct client *c, int64_t timeout)
 {
-    int err = call_echo(c, patience);
+    int err = call_echo(c, timeout);
 
     if (c->limits.max_msg < 1000) /* and says it bit by bit */
         return err;
     if (err == 0)
-        err = call_whoami(c, patience);
+        err = call_whoami(c, timeout);
     if (err == 0)
-        err = call_read_file(c, ours, patience);
+        err = call_read_file(c, ours, timeout);
     if (err == 0)
-        err = call_read_file(c, secret, patience);
+        err = call_read_file(c, secret, timeout);
     return err;
 }
 
@@ -129,10 +129,10 @@ be_served(struct child *self, void *arg)
 
     if (us->steps)
         child_step(self);
-    ipc_open_timeout = us->patience; /* traced, beside others: two s are few */
+    ipc_open_timeout = us->timeout; /* traced, beside others: two s are few */
     err = host_client(&server, &c);
     if (err == 0) {
-        err = ask_all(&c, us->patience);
+        err = ask_all(&c, us->timeout);
         client_close(&c);
     }
     if (err != 0)
@@ -152,7 +152,7 @@ serve_customer(struct injection *i, struct customer *us, pid_t *gone)
         *(i->kill ? &i->only : &i->except) = c.pid;
         child_go(&c);
     }
-    status = inject_watch(i, c.pid, gone, now_ns() + PATIENCE);
+    status = inject_watch(i, c.pid, gone, now_ns() + CALL_TIMEOUT);
     close(c.in);
     close(c.out);
     return status;

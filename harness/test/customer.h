@@ -11,8 +11,8 @@
 #define GAVE_UP 77 /* exit status of one that was told of an error */
 
 struct customer {
-    int64_t patience; /* for each answer, ns */
-    bool steps;       /* waits for us to seize it, before it opens */
+    int64_t timeout; /* for each answer, ns */
+    bool steps;      /* waits for us to seize it, before it opens */
 };
 
 /* Can there be customers of m, into whose calls we look? */

@@ -100,7 +100,7 @@ setup(void)
      * qemu-user does not know the call; nor has it tests with processes. */
     ck_assert(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 || errno == EINVAL);
     if (!own_sysv())
-        take_turn(deadline_in(PATIENCE));
+        take_turn(deadline_in(CALL_TIMEOUT));
     leftovers_begin();
 }
 
@@ -138,7 +138,7 @@ is_a_supervisors(const char *name)
 static void
 reap_a_supervisors(void)
 {
-    const int64_t deadline = deadline_in(PATIENCE);
+    const int64_t deadline = deadline_in(CALL_TIMEOUT);
     char path[64], *children, *rest;
 
     if (!is_forked())

@@ -29,8 +29,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define QUEUE_PATIENCE INT64_C(60000000000)
-#define MOST           64 /* queues that one process may open, by far */
+#define QUEUE_TIMEOUT INT64_C(60000000000)
+#define MOST          64 /* queues that one process may open, by far */
 
 static bool used_up;
 static int lock = -1;
@@ -101,17 +101,17 @@ wait_for_room(int64_t deadline)
         poll(NULL, 0, 20);
 }
 
-/* All cases together wait no longer than QUEUE_PATIENCE. */
+/* All cases together wait no longer than QUEUE_TIMEOUT. */
 static void
 take_queues(void)
 {
-    static int64_t patience = QUEUE_PATIENCE;
-    const int64_t deadline = deadline_in(patience);
+    static int64_t timeout = QUEUE_TIMEOUT;
+    const int64_t deadline = deadline_in(timeout);
 
     take_turn(deadline);
     wait_for_room(deadline);
     used_up = !here_try(room_is_there);
-    patience = time_left(deadline);
+    timeout = time_left(deadline);
 }
 
 static void

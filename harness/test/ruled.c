@@ -169,7 +169,7 @@ ruled_audit(const struct ruled *r)
 void
 ruled_until(const struct ruled *r, const char *text)
 {
-    int64_t deadline = deadline_in(PATIENCE);
+    int64_t deadline = deadline_in(CALL_TIMEOUT);
 
     while (strstr(ruled_audit(r), text) == NULL) {
         ck_assert_msg(time_left(deadline) > 0, "no '%s' in the audit:\n%.2000s",

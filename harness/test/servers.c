@@ -166,7 +166,7 @@ all_threads_are(pid_t pid, char state)
 void
 server_pause(const struct host *h)
 {
-    const int64_t deadline = deadline_in(PATIENCE);
+    const int64_t deadline = deadline_in(CALL_TIMEOUT);
     const pid_t pid = server_pid(h);
 
     ck_assert_int_eq(kill(pid, SIGSTOP), 0);
@@ -212,7 +212,7 @@ find_spawned(void)
 pid_t
 server_pid(const struct host *h)
 {
-    int64_t deadline = deadline_in(PATIENCE);
+    int64_t deadline = deadline_in(CALL_TIMEOUT);
     pid_t pid;
 
     if (!(h->m->caps & IPC_SPAWNED))

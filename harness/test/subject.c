@@ -90,7 +90,7 @@ uint64_t
 send_request(struct client *c, const char *method, struct api_value arg)
 {
     uint64_t id;
-    int err = client_send(c, api_by_name(method), &arg, &id, PATIENCE);
+    int err = client_send(c, api_by_name(method), &arg, &id, CALL_TIMEOUT);
 
     ck_assert_msg(err == 0, "%s: send: %s", c->m->name, strerror(-err));
     return id;
@@ -104,7 +104,7 @@ expect_reply(struct client *c, uint64_t id)
 
     /* Where requests are repeated, an earlier reply may come twice. */
     do
-        err = client_recv(c, &r, PATIENCE);
+        err = client_recv(c, &r, CALL_TIMEOUT);
     while (err == 0 && (c->m->caps & IPC_LOSSY) && r.id < id);
     ck_assert_msg(err == 0, "%s: no reply: %s", c->m->name, strerror(-err));
     ck_assert_uint_eq(r.id, id);

@@ -52,7 +52,7 @@
 /* How long anything may take before it counts as hanging, in ns.  Long, since
  * the machine may be busy and a sanitizer slow: nobody waits for it but where
  * something hangs.  Check ends the whole test after TEST_TIMEOUT seconds. */
-#define PATIENCE     INT64_C(30000000000)
+#define CALL_TIMEOUT INT64_C(30000000000)
 #define TEST_TIMEOUT 120
 
 /* -- making suites --------------------------------------------------------- */
@@ -208,8 +208,8 @@ bool waits_without_a_timer(pid_t pid);
 
 /* -- clients --------------------------------------------------------------- */
 
-/* host_client(), with PATIENCE: the usual two seconds are few on a busy machine.
- * client_try() returns its error. */
+/* host_client(), with CALL_TIMEOUT: the usual two seconds are few on a busy
+ * machine. client_try() returns its error. */
 int client_try(struct host *h, struct client *c);
 void client_start(struct host *h, struct client *c);
 

@@ -295,7 +295,7 @@ START_TEST(the_first_client_has_it_started)
     begin_activated(&a, activatable[_i].mechanism, activatable[_i].kind);
     child_start(&c, uid, be_the_first, &a);
     request.fd = a.listener;
-    ck_assert_int_eq(poll(&request, 1, (int)(PATIENCE / 1000000)), 1);
+    ck_assert_int_eq(poll(&request, 1, (int)(CALL_TIMEOUT / 1000000)), 1);
     activate(&a, a.m->name, NULL);
     child_end(&c);
     expect_notice(&a, "READY=1");

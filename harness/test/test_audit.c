@@ -131,9 +131,9 @@ START_TEST(nobody_writes_a_line_of_his_own)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct api_value name[] = {string_value(texts[i]), {.u64 = 0}};
 
-        ck_assert_int_eq(
-            client_call(&client, api_by_name("hello"), name, &reply, PATIENCE),
-            0);
+        ck_assert_int_eq(client_call(&client, api_by_name("hello"), name,
+                                     &reply, CALL_TIMEOUT),
+                         0);
         expect_call(&client, "set_hostname", name, WIRE_BAD_ARGS, &reply);
         expect_call(&client, "append_log", name, WIRE_OK, &reply);
         expect_call(&client, "counter_add", name, WIRE_OK, &reply);
@@ -191,7 +191,7 @@ send_raw(uint16_t method, const char *payload, size_t size)
     struct reply reply;
 
     ck_assert_int_eq(raw_send(&client, frame, len, -1), 0);
-    ck_assert_int_eq(client_recv(&client, &reply, PATIENCE), 0);
+    ck_assert_int_eq(client_recv(&client, &reply, CALL_TIMEOUT), 0);
 }
 
 START_TEST(each_decision_has_a_line_that_says_it_all)
@@ -269,7 +269,8 @@ START_TEST(measuring_is_not_audited_but_its_refusal_is)
     for (int i = 0; i < 10; i++)
         expect_echo(&client, 100);
     ck_assert_int_eq(
-        client_call(&client, api_by_name("sink"), &data, &reply, PATIENCE), 0);
+        client_call(&client, api_by_name("sink"), &data, &reply, CALL_TIMEOUT),
+        0);
     ck_assert_str_eq(ruled_audit(&server), "");
     expect_call(&client, "source", &(struct api_value){.u32 = 3}, WIRE_DENIED,
                 &reply);

@@ -76,7 +76,7 @@ START_TEST(what_cannot_be_audited_is_not_done)
     ck_assert_int_eq(add_one(&c, WIRE_OK), 1);
 
     fill_up(ballast);
-    while (client_call(&c, api_by_name("hello"), &name, &reply, PATIENCE) ==
+    while (client_call(&c, api_by_name("hello"), &name, &reply, CALL_TIMEOUT) ==
                0 &&
            strlen(ruled_audit(&r)) < PAGE)
         ck_assert_uint_eq(reply.status, WIRE_OK); /* reading goes on */

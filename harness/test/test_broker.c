@@ -112,7 +112,7 @@ START_TEST(the_broker_ends_when_nobody_is_left_and_not_before)
     struct broker_peer peers[2] = {
         {.may = files, .evidence = IPC_OWNER, .dir = run_dir},
         {.may = files, .evidence = IPC_OWNER, .dir = run_dir}};
-    const int64_t deadline = deadline_in(PATIENCE);
+    const int64_t deadline = deadline_in(CALL_TIMEOUT);
     int other[2];
 
     make_file_of(ALICE, file);

@@ -96,7 +96,7 @@ static char files[2][PATH_MAX]; /* Alice's and Bob's */
 static void
 until_served(struct host *h)
 {
-    const int64_t deadline = deadline_in(PATIENCE);
+    const int64_t deadline = deadline_in(CALL_TIMEOUT);
     struct client c;
     int err;
 
@@ -171,7 +171,7 @@ END_TEST
 static void
 until_confined(pid_t pid, const char *one_thread)
 {
-    const int64_t deadline = deadline_in(PATIENCE);
+    const int64_t deadline = deadline_in(CALL_TIMEOUT);
 
     while (strstr(proc_text(pid, "status"), "\nSeccomp:\t2\n") == NULL ||
            strstr(proc_text(pid, "status"), one_thread) != NULL) {
@@ -190,7 +190,7 @@ START_TEST(who_dies_is_started_again)
     make_file_of(BOB, files[1]);
     start_confined(&h, ipc_registry[_i]);
     for (size_t i = 0; i < 2; i++) {
-        const int64_t deadline = deadline_in(PATIENCE);
+        const int64_t deadline = deadline_in(CALL_TIMEOUT);
         const pid_t before = child_called(h.pid, names[i]);
         pid_t now;
 

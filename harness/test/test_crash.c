@@ -107,9 +107,9 @@ START_TEST(a_killed_server_is_a_broken_pipe)
     begin(_i);
     send_request(&client, "sleep", (struct api_value){.u32 = 1000});
     kill_server();
-    ck_assert_int_eq(client_recv(&client, &r, PATIENCE), -EPIPE);
+    ck_assert_int_eq(client_recv(&client, &r, CALL_TIMEOUT), -EPIPE);
     ck_assert_int_eq(
-        client_call(&client, api_by_name("whoami"), NULL, &r, PATIENCE),
+        client_call(&client, api_by_name("whoami"), NULL, &r, CALL_TIMEOUT),
         -EPIPE);
     client_close(&client);
     children_end(); /* whom the killed server had spawned in its turn */
@@ -127,7 +127,7 @@ START_TEST(a_server_killed_during_the_wait_wakes_its_client)
     if (server.pid > 0)     /* nor be started again */
         ck_assert_int_eq(kill(server.pid, SIGSTOP), 0);
     begin_signals(20 * NS_PER_MS, server_pid(&server));
-    ck_assert_int_eq(client_recv(&client, &r, PATIENCE), -EPIPE);
+    ck_assert_int_eq(client_recv(&client, &r, CALL_TIMEOUT), -EPIPE);
     end_signals();
     client_close(&client);
     if (!has(IPC_SPAWNED))
@@ -199,7 +199,7 @@ START_TEST(a_restarted_server_is_a_new_one)
     server_stop(&server); /* in peace, although a client is there */
     server_start(&server, subject);
     ck_assert_int_eq(
-        client_call(&client, api_by_name("whoami"), NULL, &r, PATIENCE),
+        client_call(&client, api_by_name("whoami"), NULL, &r, CALL_TIMEOUT),
         -EPIPE);
     client_close(&client);
     client_start(&server, &client);

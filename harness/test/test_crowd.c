@@ -68,7 +68,7 @@ ask(struct child *self, void *arg)
         send_request(&c, "echo", string_value(a->who));
     for (;;) {
         child_step(self);
-        ck_assert_int_eq(client_recv(&c, &r, PATIENCE), 0);
+        ck_assert_int_eq(client_recv(&c, &r, CALL_TIMEOUT), 0);
         send_request(&c, "echo", string_value(a->who));
     }
 }
@@ -121,7 +121,7 @@ START_TEST(who_floods_the_server_does_not_starve_the_others)
     child_wait(&b); /* ... and then B's one, and A puts in another for each
                      * that it gets answered.  Those came after B's. */
     for (;;) {
-        ck_assert_int_eq(service_step(&l.service, PATIENCE), 0);
+        ck_assert_int_eq(service_step(&l.service, CALL_TIMEOUT), 0);
         if (l.service.in[WIRE_HEADER + sizeof(uint32_t)] == 'B')
             break;
         served++;

@@ -44,7 +44,7 @@ static char file[PATH_MAX]; /* Alice's */
 struct attempt {
     const struct ipc_mechanism *m;
     rights broker;
-    int64_t patience; /* for each answer, ns */
+    int64_t timeout; /* for each answer, ns */
     char where[ENDPOINT_SIZE];
 };
 
@@ -112,17 +112,17 @@ try_to_be_served(struct child *self, void *arg)
     struct reply r;
     bool joined, served;
 
-    ipc_open_timeout = a->patience;
+    ipc_open_timeout = a->timeout;
     joined = served = client_open(&c, a->m, a->where) == 0;
     /* Root's own files a confined server does not open. */
     if (served && geteuid() != 0 && a->m->evidence >= IPC_OWNER &&
         !(a->m->caps & IPC_TRUSTING))
         served = client_call(&c, api_by_name("read_file"), args, &r,
-                             a->patience) == 0 &&
+                             a->timeout) == 0 &&
                  r.status == WIRE_OK;
     if (served)
         served =
-            client_call(&c, api_by_name("whoami"), NULL, &r, a->patience) == 0;
+            client_call(&c, api_by_name("whoami"), NULL, &r, a->timeout) == 0;
     child_step(self);
     if (joined)
         client_close(&c);
@@ -141,10 +141,9 @@ end_of(struct child *c)
 
 /* Is a client of that user served? */
 static bool
-serves(const struct ipc_mechanism *m, uid_t uid, rights broker,
-       int64_t patience)
+serves(const struct ipc_mechanism *m, uid_t uid, rights broker, int64_t timeout)
 {
-    struct attempt a = {.m = m, .broker = broker, .patience = patience};
+    struct attempt a = {.m = m, .broker = broker, .timeout = timeout};
     struct child server, client;
     int status;
 
@@ -173,7 +172,7 @@ START_TEST(it_keeps_no_right_that_it_could_do_without)
     const rights broker = rights_of_broker(may);
 
     make_file_of(ALICE, file);
-    ck_assert(serves(m, ALICE, broker, PATIENCE));
+    ck_assert(serves(m, ALICE, broker, CALL_TIMEOUT));
     for (unsigned bit = 0; bit < 64; bit++) {
         const rights one = UINT64_C(1) << bit;
 

@@ -43,7 +43,7 @@ one_customer(struct injection *i, struct customer *us, pid_t *daemon)
     const int status = serve_customer(i, us, daemon);
 
     if (daemon != NULL && status != -1)
-        inject_settle(i, daemon, now_ns() + PATIENCE);
+        inject_settle(i, daemon, now_ns() + CALL_TIMEOUT);
     ck_assert_msg(daemon == NULL || *daemon != 0,
                   "%s: the server ended (status %#x): %s", subject->name,
                   (unsigned)status, inject_name(i));
@@ -62,8 +62,8 @@ the_next_is_served(const struct injection *before, int most,
                    const char *objects)
 {
     struct injection none = {.nth = 0};
-    struct customer next = {.patience = PATIENCE};
-    const int64_t deadline = now_ns() + PATIENCE;
+    struct customer next = {.timeout = CALL_TIMEOUT};
+    const int64_t deadline = now_ns() + CALL_TIMEOUT;
     bool left;
 
     do {
@@ -84,7 +84,7 @@ go_through(int most, const char *objects)
 {
     const bool spawned = has(IPC_SPAWNED);
     const unsigned kinds = inject_all() ? INJECT_KINDS : 1;
-    struct customer us = {.patience = spawned ? NS_PER_SEC : SHORT,
+    struct customer us = {.timeout = spawned ? NS_PER_SEC : SHORT,
                           .steps = spawned};
     struct injection i = {.nth = 0};
     unsigned tried = 0;
@@ -107,7 +107,7 @@ go_through(int most, const char *objects)
 START_TEST(any_call_of_a_daemon_may_fail)
 {
     struct injection none = {.nth = 0};
-    struct customer first = {.patience = PATIENCE};
+    struct customer first = {.timeout = CALL_TIMEOUT};
     char objects[4096];
     int most;
 
@@ -177,7 +177,7 @@ START_TEST(the_call_fails_as_announced)
         child_wait(&c);
         inject_seize(c.pid);
         child_go(&c);
-        status = inject_watch(&i, c.pid, NULL, now_ns() + PATIENCE);
+        status = inject_watch(&i, c.pid, NULL, now_ns() + CALL_TIMEOUT);
         close(c.in);
         close(c.out);
         if (i.number == SYS_dup) {

@@ -55,7 +55,7 @@ time_out(void)
     struct reply r;
 
     ck_assert_int_eq(
-        client_send(&client, api_by_name("sleep"), &ms, NULL, PATIENCE), 0);
+        client_send(&client, api_by_name("sleep"), &ms, NULL, CALL_TIMEOUT), 0);
     ck_assert_int_eq(client_recv(&client, &r, 20 * NS_PER_MS), -ETIMEDOUT);
 }
 
@@ -86,7 +86,7 @@ START_TEST(an_answered_call_leaves_no_timer_behind)
     begin(_i);
     expect_echo(&client, 10);
     ck_assert_int_eq(
-        client_call(&client, api_by_name("echo"), &arg, &r, PATIENCE), 0);
+        client_call(&client, api_by_name("echo"), &arg, &r, CALL_TIMEOUT), 0);
     ck_assert_int_eq(poll(NULL, 0, 60), 0);
     ck_assert_int_eq(client_call(&client, api_by_name("echo"), &arg, &r, -1),
                      0);
@@ -173,7 +173,8 @@ use_anothers_client(void)
     const struct api_value arg = bytes_value("child", 5);
     struct reply r;
 
-    ck_assert_int_eq(client_call(&client, echo, &arg, &r, PATIENCE), -ESTALE);
+    ck_assert_int_eq(client_call(&client, echo, &arg, &r, CALL_TIMEOUT),
+                     -ESTALE);
     ck_assert_int_eq(client_send(&client, echo, &arg, NULL, 0), -ESTALE);
     ck_assert_int_eq(client_recv(&client, &r, 0), -ESTALE);
     client_close(&client);
@@ -260,7 +261,7 @@ START_TEST(a_child_and_its_child_have_clients_of_their_own)
             struct reply r;
 
             ck_assert_int_eq(
-                client_call(&own, api_by_name("echo"), &arg, &r, PATIENCE),
+                client_call(&own, api_by_name("echo"), &arg, &r, CALL_TIMEOUT),
                 -ESTALE);
             client_close(&own);
             _exit(EXIT_SUCCESS);

@@ -81,7 +81,8 @@ fill_the_log(struct client *c)
 
     for (;; written++) {
         ck_assert_int_eq(
-            client_call(c, api_by_name("append_log"), &arg, &r, PATIENCE), 0);
+            client_call(c, api_by_name("append_log"), &arg, &r, CALL_TIMEOUT),
+            0);
         if (r.status != WIRE_OK)
             break;
         ck_assert_int_lt(written, LIMIT / 1000);

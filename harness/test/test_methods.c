@@ -85,7 +85,8 @@ call_or(struct client *c, const char *method, const struct api_value *args,
         expect_call(c, method, args, WIRE_OK, r);
         return true;
     }
-    ck_assert_int_eq(client_call(c, api_by_name(method), args, r, PATIENCE), 0);
+    ck_assert_int_eq(client_call(c, api_by_name(method), args, r, CALL_TIMEOUT),
+                     0);
     ck_assert_uint_ne(r->status, WIRE_OK);
     ck_assert_msg(r->os_error == os_error, "%s: %s: %s, not %s", m->name,
                   method, strerror(r->os_error), strerror(os_error));
@@ -354,7 +355,8 @@ START_TEST(a_way_without_an_answer_does_nothing_privileged)
     start_for(geteuid(), geteuid());
     client_start(&server.host, &c);
     ck_assert_int_eq(
-        client_call(&c, api_by_name("set_hostname"), &name, &r, PATIENCE), 0);
+        client_call(&c, api_by_name("set_hostname"), &name, &r, CALL_TIMEOUT),
+        0);
     ruled_until(&server, "method=set_hostname(name=\"" NEW_NAME
                          "\") decision=deny rule=\"default: least evidence\"");
     ck_assert_int_eq(gethostname(now, sizeof now), 0);

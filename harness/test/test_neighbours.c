@@ -41,7 +41,7 @@ count_on(struct client *c, int64_t *value)
 static bool
 dies_in_call(unsigned n)
 {
-    struct customer us = {.patience = PATIENCE, .steps = true};
+    struct customer us = {.timeout = CALL_TIMEOUT, .steps = true};
     struct injection i = {.nth = n, .kill = true}, none = {.nth = 0};
     const int status = serve_customer(&i, &us, NULL);
 
@@ -52,7 +52,7 @@ dies_in_call(unsigned n)
                   (unsigned)status, inject_name(&i));
     /* Its server ends by itself. */
     if (has(IPC_SPAWNED))
-        ck_assert_msg(inject_watch(&none, -1, NULL, now_ns() + PATIENCE) ==
+        ck_assert_msg(inject_watch(&none, -1, NULL, now_ns() + CALL_TIMEOUT) ==
                               -1 &&
                           errno == ECHILD,
                       "%s: the server did not end after %s", subject->name,

@@ -35,7 +35,7 @@ never_takes_a_file(struct child *self, void *arg)
         client_start(&server, &c[i]);
         for (size_t k = 0; k < 200; k++)
             if (client_send(&c[i], api_by_name("open_file"), &path, NULL,
-                            PATIENCE) != 0)
+                            CALL_TIMEOUT) != 0)
                 break; /* cut off; or it is full */
     }
     child_step(self);
@@ -47,7 +47,7 @@ never_takes_a_file(struct child *self, void *arg)
 static void
 await_nothing_under_way(void)
 {
-    int64_t deadline = deadline_in(PATIENCE);
+    int64_t deadline = deadline_in(CALL_TIMEOUT);
     struct client c;
     struct reply r;
 
@@ -130,7 +130,7 @@ count(struct client *c, const char *key, struct reply *r)
     const struct api_value args[] = {string_value(key), {.i64 = 1}};
 
     ck_assert_int_eq(
-        client_call(c, api_by_name("counter_add"), args, r, PATIENCE), 0);
+        client_call(c, api_by_name("counter_add"), args, r, CALL_TIMEOUT), 0);
     return r->status;
 }
 
@@ -181,7 +181,7 @@ count_once(struct client *c)
 
     raw_frame(frame, API_counter_add, ONCE, args, sizeof args);
     ck_assert_int_eq(raw_send(c, frame, sizeof frame, -1), 0);
-    ck_assert_int_eq(client_recv(c, &r, PATIENCE), 0);
+    ck_assert_int_eq(client_recv(c, &r, CALL_TIMEOUT), 0);
     ck_assert_uint_eq(r.status, WIRE_OK);
     return r.results[0].i64;
 }
@@ -241,7 +241,8 @@ fills_the_log(void *arg)
     client_start(&server, &c);
     for (int i = 0; i < 5000; i++) {
         ck_assert_int_eq(
-            client_call(&c, api_by_name("append_log"), &line, &r, PATIENCE), 0);
+            client_call(&c, api_by_name("append_log"), &line, &r, CALL_TIMEOUT),
+            0);
         if (r.status != WIRE_OK)
             break;
     }
@@ -285,9 +286,9 @@ greets_and_greets(void *arg)
         expect_call(&c, "hello", &name, WIRE_OK, &reply);
     /* What writes is not done if it cannot be audited. */
     do
-        ck_assert_int_eq(
-            client_call(&c, api_by_name("append_log"), &name, &reply, PATIENCE),
-            0);
+        ck_assert_int_eq(client_call(&c, api_by_name("append_log"), &name,
+                                     &reply, CALL_TIMEOUT),
+                         0);
     while (reply.status == WIRE_OK);
     ck_assert_uint_eq(reply.status, WIRE_BUSY);
     client_close(&c);
@@ -298,7 +299,7 @@ static char *
 read_until(const char *path, const char *what)
 {
     const size_t most = 16 << 20;
-    int64_t deadline = deadline_in(PATIENCE);
+    int64_t deadline = deadline_in(CALL_TIMEOUT);
     char *text = malloc(most);
 
     ck_assert_ptr_nonnull(text);

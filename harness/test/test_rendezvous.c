@@ -128,7 +128,7 @@ register_as(void *serial)
     int fd = registration_open(endpoint());
 
     ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(registration_send(fd, &r, now_ns() + PATIENCE), 0);
+    ck_assert_int_eq(registration_send(fd, &r, now_ns() + CALL_TIMEOUT), 0);
     ck_assert_int_eq(registration_alive(fd), 0);
     close(fd);
     /* Nobody reads what others write, or holds the server's end. */

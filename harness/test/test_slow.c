@@ -48,7 +48,7 @@ under_way(struct client *c)
 static void
 await_under_way(struct client *c, uint64_t n)
 {
-    int64_t deadline = deadline_in(PATIENCE);
+    int64_t deadline = deadline_in(CALL_TIMEOUT);
 
     while (under_way(c) != n) {
         ck_assert_msg(time_left(deadline) > 0, "%s: never %ju under way",
@@ -141,7 +141,7 @@ START_TEST(a_server_that_stops_leaves_nobody_asleep)
     begin(_i);
     send_request(&client, "sleep", (struct api_value){.u32 = 1000});
     signal_server(SIGTERM);
-    err = client_recv(&client, &r, PATIENCE);
+    err = client_recv(&client, &r, CALL_TIMEOUT);
     if (err == 0)
         ck_assert(r.status == WIRE_OK || r.os_error == ECANCELED);
     else
@@ -165,7 +165,7 @@ ask_for_one_too_many(struct client *c, size_t clients, uint32_t ms)
     for (size_t i = 0; i <= most; i++)
         send_request(&c[i % clients], "sleep", (struct api_value){.u32 = ms});
     for (size_t i = 0; i <= most; i++) {
-        ck_assert_int_eq(client_recv(&c[i % clients], &r, PATIENCE), 0);
+        ck_assert_int_eq(client_recv(&c[i % clients], &r, CALL_TIMEOUT), 0);
         if (r.status == WIRE_BUSY) {
             ck_assert_int_eq(r.os_error, EAGAIN);
             busy++;
@@ -219,7 +219,7 @@ START_TEST(a_request_that_is_asked_again_waits_once)
     raw_frame(frame, API_sleep, 7, ms, sizeof ms);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(raw_send(&client, frame, sizeof frame, -1), 0);
-    ck_assert_int_eq(client_recv(&client, &r, PATIENCE), 0);
+    ck_assert_int_eq(client_recv(&client, &r, CALL_TIMEOUT), 0);
     ck_assert_uint_eq(r.id, 7);
     ck_assert_uint_eq(r.status, WIRE_OK);
     await_under_way(&client, 0);
@@ -241,7 +241,8 @@ asks_for_it(struct child *self, void *path)
     (void)self;
     client_start(&server, &asks);
     ck_assert_int_eq(
-        client_call(&asks, api_by_name("read_file"), args, &r, PATIENCE), 0);
+        client_call(&asks, api_by_name("read_file"), args, &r, CALL_TIMEOUT),
+        0);
     ck_assert_int_eq(r.os_error, ETIMEDOUT);
     client_close(&asks);
 }

@@ -97,8 +97,8 @@ make_file(struct hand *h)
 static void
 say_join(struct hand *h)
 {
-    ck_assert_int_eq(registration_send(h->life, &h->r, deadline_in(PATIENCE)),
-                     0);
+    ck_assert_int_eq(
+        registration_send(h->life, &h->r, deadline_in(CALL_TIMEOUT)), 0);
 }
 
 static void
@@ -166,7 +166,7 @@ is_answered(struct hand *h, uint8_t *payload, size_t size)
     struct turnfile_note note = {.done = 0};
 
     ck_assert_int_eq(
-        handoff_wait(&h->handoff, &h->alarm, deadline_in(PATIENCE)), 0);
+        handoff_wait(&h->handoff, &h->alarm, deadline_in(CALL_TIMEOUT)), 0);
     if (pread(h->handoff.fd, &note, sizeof note, reply_area(h)) !=
             sizeof note ||
         note.done != h->handoff.turn)
@@ -448,7 +448,7 @@ START_TEST(who_makes_a_hundred_thousand_locks_is_disconnected)
     server_catch_up(&server);
     ck_assert_uint_eq(verdict(h), TURNFILE_ADMITTED);
     ck_assert_int_eq(
-        handoff_watch(&h->handoff, &h->alarm, deadline_in(PATIENCE)), 0);
+        handoff_watch(&h->handoff, &h->alarm, deadline_in(CALL_TIMEOUT)), 0);
     server_catch_up(&server);
     close(other);
     drop(h);
@@ -563,7 +563,7 @@ START_TEST(a_server_without_clients_has_no_timer)
 
     server_start(&server, ipc_find(variants[_i]));
     for (int i = 0; i < 2; i++) {
-        const int64_t deadline = now_ns() + PATIENCE;
+        const int64_t deadline = now_ns() + CALL_TIMEOUT;
 
         while (!waits_without_a_timer(server.server))
             ck_assert(now_ns() < deadline);
@@ -585,7 +585,7 @@ joins_and_asks_late(struct child *self, void *arg)
     ck_assert_int_eq(client_open(&c, h->m, h->where), 0);
     child_step(self); /* for long */
     ck_assert_int_eq(
-        client_send(&c, api_by_name("whoami"), NULL, NULL, PATIENCE), 0);
+        client_send(&c, api_by_name("whoami"), NULL, NULL, CALL_TIMEOUT), 0);
     child_step(self);
     client_close(&c);
 }
@@ -594,7 +594,7 @@ joins_and_asks_late(struct child *self, void *arg)
 static void
 drive_until(struct driven *d, bool (*done)(const struct turnfile_server *))
 {
-    const int64_t deadline = now_ns() + PATIENCE;
+    const int64_t deadline = now_ns() + CALL_TIMEOUT;
 
     while (!done(d->srv)) {
         ck_assert(now_ns() < deadline);
@@ -639,7 +639,7 @@ START_TEST(an_idle_server_looks_ever_more_rarely_and_the_silent_ring)
     child_go(&c[1]);
     child_wait(&c[1]);
     ck_assert(s->alarm.rang); /* whoever of the two we sleep for */
-    ck_assert_int_eq(drive(&d, PATIENCE), 0);
+    ck_assert_int_eq(drive(&d, CALL_TIMEOUT), 0);
     ck_assert_int_ge(s->next_look, 0);
     for (int i = 0; i < 2; i++)
         child_kill(&c[i]);
@@ -676,7 +676,7 @@ static const char *const with_files[] = {"mmap/lockfile", "mmap/file"};
 
 START_TEST(who_makes_the_server_wait_while_it_joins_is_barred)
 {
-    const int64_t deadline = now_ns() + PATIENCE;
+    const int64_t deadline = now_ns() + CALL_TIMEOUT;
     struct sessions *sessions;
     struct driven d;
     struct child bob;
@@ -877,9 +877,10 @@ bob_holds_the_server_up(struct child *self, void *arg)
         let_go(&w);
         /* Its last byte, too: we are disconnected. */
         ck_assert_int_eq(
-            handoff_wait(&h->handoff, &h->alarm, deadline_in(PATIENCE)), 0);
+            handoff_wait(&h->handoff, &h->alarm, deadline_in(CALL_TIMEOUT)), 0);
         ck_assert_int_eq(
-            handoff_watch(&h->handoff, &h->alarm, deadline_in(PATIENCE)), 0);
+            handoff_watch(&h->handoff, &h->alarm, deadline_in(CALL_TIMEOUT)),
+            0);
         drop(h);
     }
     h->fell = true; /* barred */
@@ -899,7 +900,7 @@ START_TEST(who_keeps_the_lock_of_its_file_is_disconnected_and_barred)
     h = make_hand(&server, BOB);
     child_start(&bob, geteuid(), bob_holds_the_server_up, h);
     for (;;) {
-        const int64_t deadline = now_ns() + PATIENCE;
+        const int64_t deadline = now_ns() + CALL_TIMEOUT;
 
         child_wait(&bob);
         if (h->fell)

@@ -473,7 +473,7 @@ is_told(const struct why_wait *w, const struct hang *h)
 static void
 look_until_it_hangs(const struct hang *h, struct why_wait *w)
 {
-    const int64_t deadline = deadline_in(PATIENCE);
+    const int64_t deadline = deadline_in(CALL_TIMEOUT);
     pid_t who, circle[8];
     int n = 0;
 
@@ -564,7 +564,7 @@ END_TEST
 START_TEST(the_program_says_it_and_what_it_cannot)
 {
     static struct output o;
-    const int64_t deadline = deadline_in(PATIENCE);
+    const int64_t deadline = deadline_in(CALL_TIMEOUT);
     struct child c;
     char pid[16];
 

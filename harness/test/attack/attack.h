@@ -127,7 +127,7 @@ const char *user_spaces_missing(void);
 #define BOB   10002
 
 /* How long anything may take before it counts as broken, ns. */
-#define PATIENCE (10 * INT64_C(1000000000))
+#define ATTACK_TIMEOUT (10 * INT64_C(1000000000))
 
 /* What this run is about. */
 extern const struct attack *this_attack;

@@ -112,8 +112,8 @@ bob_goes_through_descriptors(void *arg)
 
         snprintf(e->path, sizeof e->path, "/proc/self/fd/%d/note", fd);
         args[0].len = strlen(e->path);
-        MUST(client_call(&c, api_by_name("read_file"), args, &r, PATIENCE) ==
-             0);
+        MUST(client_call(&c, api_by_name("read_file"), args, &r,
+                         ATTACK_TIMEOUT) == 0);
         e->fell = e->fell ||
                   (r.status == WIRE_OK && r.results[0].len == strlen(SECRET) &&
                    memcmp(r.results[0].at, SECRET, strlen(SECRET)) == 0);

@@ -420,9 +420,9 @@ alice_sends_long_ones(void *arg)
 
     MUST(host_client(e->server, &c) == 0);
     for (int i = 0; i < 32; i++)
-        e->fell =
-            client_call(&c, api_by_name("echo"), &value, &r, PATIENCE) != 0 ||
-            r.status != WIRE_OK || e->fell;
+        e->fell = client_call(&c, api_by_name("echo"), &value, &r,
+                              ATTACK_TIMEOUT) != 0 ||
+                  r.status != WIRE_OK || e->fell;
     client_close(&c);
 }
 

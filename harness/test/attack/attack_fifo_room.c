@@ -123,7 +123,7 @@ sends_with_little_room(void)
     as_user(BOB, bob_fills, server.where);
     whole = client_send(&c, echo, &arg, NULL, 0) == -ETIMEDOUT;
     resume_server(&server);
-    MUST(client_call(&c, echo, &arg, &r, PATIENCE) == 0);
+    MUST(client_call(&c, echo, &arg, &r, ATTACK_TIMEOUT) == 0);
     whole = whole && r.status == WIRE_OK && r.results[0].len == sizeof data;
     client_close(&c);
     host_stop(&server);

@@ -27,7 +27,7 @@ struct held {
     char path[PATH_MAX]; /* of what he holds */
     struct host *server;
     char silent[PATH_MAX]; /* his file system */
-    int64_t patience;      /* of who asks, ns */
+    int64_t timeout;       /* of who asks, ns */
     int times;             /* he asks */
     bool served;
 };
@@ -40,7 +40,7 @@ make_held(struct host *server, bool naive)
     serve(server, this_attack->mechanism);
     h->server = server;
     /* A naive server never answers; so one need not wait long for that. */
-    h->patience = naive ? NS_PER_SEC / 2 : PATIENCE;
+    h->timeout = naive ? NS_PER_SEC / 2 : ATTACK_TIMEOUT;
     h->times = 1;
     return h;
 }
@@ -58,9 +58,9 @@ alice_asks_again(struct actor *self, void *arg)
     actor_step(self);
     h->served = true;
     for (int i = 0; i < h->times && h->served; i++)
-        h->served = client_call(&c, api_by_name("whoami"), NULL, &r,
-                                h->patience) == 0 &&
-                    r.status == WIRE_OK;
+        h->served =
+            client_call(&c, api_by_name("whoami"), NULL, &r, h->timeout) == 0 &&
+            r.status == WIRE_OK;
     actor_step(self);
 }
 
@@ -475,7 +475,7 @@ alice_joins(struct actor *self, void *arg)
     struct held *h = arg;
     struct client c;
 
-    ipc_open_timeout = h->patience;
+    ipc_open_timeout = h->timeout;
     actor_step(self);
     h->served = host_client(h->server, &c) == 0;
     actor_step(self);

@@ -140,7 +140,7 @@ bob_claims(struct actor *self, void *arg)
     h->at->head.len = WIRE_HEADER;
     make_frame(h->at->body, API_whoami);
     MUST(semop(h->set, &over, 1) == 0 && set_post(h->server, DOORBELL) == 0);
-    MUST(set_wait(h->set, &back, 1, deadline_in(PATIENCE)) == 0);
+    MUST(set_wait(h->set, &back, 1, deadline_in(ATTACK_TIMEOUT)) == 0);
     MUST(uid_in_frame(h->at->body, h->at->head.len) == ALICE);
     h->fell = true;
 }
@@ -416,7 +416,8 @@ alice_asks_twice(struct actor *self, void *arg)
     MUST(client_open(&c, d->server->m, d->server->where) == 0);
     MUST(whoami(&c) == ALICE);
     actor_step(self);
-    d->fell = client_call(&c, api_by_name("whoami"), NULL, &r, PATIENCE) != 0;
+    d->fell =
+        client_call(&c, api_by_name("whoami"), NULL, &r, ATTACK_TIMEOUT) != 0;
     client_close(&c);
 }
 

@@ -140,7 +140,8 @@ sends_an_empty_record(bool naive)
     serve(&server, "socket/seqpacket");
     as_user(BOB, bob_says_nothing, server.where);
     MUST(host_client(&server, &honest) == 0);
-    MUST(client_call(&honest, api_by_name("stats"), NULL, &r, PATIENCE) == 0);
+    MUST(client_call(&honest, api_by_name("stats"), NULL, &r, ATTACK_TIMEOUT) ==
+         0);
     counted = r.results[3].u64 == 1; /* malformed */
     client_close(&honest);
     host_stop(&server);

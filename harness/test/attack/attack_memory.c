@@ -35,7 +35,8 @@ bob_cuts_it_off(struct actor *self, void *arg)
     MUST(whoami(&c) == (int64_t)geteuid());
     rings = c.state;
     actor_step(self); /* the server is stopped */
-    MUST(client_send(&c, api_by_name("whoami"), NULL, NULL, PATIENCE) == 0);
+    MUST(client_send(&c, api_by_name("whoami"), NULL, NULL, ATTACK_TIMEOUT) ==
+         0);
     MUST(ftruncate(rings->segment_fd, 0) == 0);
     actor_step(self);
 }
@@ -282,7 +283,8 @@ bob_moves_it(void *arg)
 
     MUST(rename(t->theirs, t->segment) == 0);
     fd = registration_open(t->where);
-    MUST(fd >= 0 && registration_send(fd, &hers, now_ns() + PATIENCE) == 0);
+    MUST(fd >= 0 &&
+         registration_send(fd, &hers, now_ns() + ATTACK_TIMEOUT) == 0);
     close(fd);
 }
 

@@ -96,7 +96,8 @@ alice_asks(void *where)
 
     if (client_open(&c, ipc_find("msgq/posix"), where) != 0)
         return;
-    MUST(client_send(&c, api_by_name("hello"), &name, NULL, PATIENCE) == 0);
+    MUST(client_send(&c, api_by_name("hello"), &name, NULL, ATTACK_TIMEOUT) ==
+         0);
     client_close(&c);
 }
 
@@ -269,7 +270,8 @@ talks_to_a_ghost(bool naive)
     if (naive)
         err = mq_send(old, "?", 1, 0);
     else
-        err = client_call(&c, api_by_name("echo"), &nothing, &r, PATIENCE);
+        err =
+            client_call(&c, api_by_name("echo"), &nothing, &r, ATTACK_TIMEOUT);
     client_close(&c);
     host_stop(&server);
     return naive ? err == 0 : err != -EPIPE;

@@ -515,11 +515,13 @@ alice_takes_it(void *arg)
     struct reply r;
 
     MUST(client_open(&c, t->server->m, t->server->where) == 0);
-    MUST(client_call(&c, api_by_name("open_file"), &path, &r, PATIENCE) == 0);
+    MUST(client_call(&c, api_by_name("open_file"), &path, &r, ATTACK_TIMEOUT) ==
+         0);
     MUST(r.status == WIRE_OK && r.fd != -1);
     t->fell = can_write(r.fd);
     /* With a directory she could get out of a chroot(2). */
-    MUST(client_call(&c, api_by_name("open_file"), &dir, &r, PATIENCE) == 0);
+    MUST(client_call(&c, api_by_name("open_file"), &dir, &r, ATTACK_TIMEOUT) ==
+         0);
     t->fell = t->fell || r.status == WIRE_OK;
     client_close(&c);
 }

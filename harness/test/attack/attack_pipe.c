@@ -69,9 +69,10 @@ writes_and_does_not_read(bool naive)
     serve(&server, "pipe/coprocess");
     MUST(host_client(&server, &c) == 0);
     for (int i = 0; i < 8; i++)
-        MUST(client_send(&c, api_by_name("echo"), &data, NULL, PATIENCE) == 0);
+        MUST(client_send(&c, api_by_name("echo"), &data, NULL,
+                         ATTACK_TIMEOUT) == 0);
     for (int i = 0; i < 8; i++)
-        MUST(client_recv(&c, &r, PATIENCE) == 0 && r.status == WIRE_OK);
+        MUST(client_recv(&c, &r, ATTACK_TIMEOUT) == 0 && r.status == WIRE_OK);
     client_close(&c);
     return false;
 }

@@ -33,8 +33,8 @@ is_answered_first(void)
     MUST(host_client(&server, &sleeper) == 0);
     actor_start(&honest, geteuid(), honest_asks, &server);
     actor_wait(&honest);
-    MUST(client_send(&sleeper, api_by_name("sleep"), &second, NULL, PATIENCE) ==
-         0);
+    MUST(client_send(&sleeper, api_by_name("sleep"), &second, NULL,
+                     ATTACK_TIMEOUT) == 0);
     actor_go(&honest);
     do
         err = client_recv(&sleeper, &r, NS_PER_MS);
@@ -73,7 +73,8 @@ count(struct client *c, const char *key, uint64_t id, struct reply *r)
                                      {.i64 = 1}};
 
     c->next_id = id;
-    MUST(client_call(c, api_by_name("counter_add"), args, r, PATIENCE) == 0);
+    MUST(client_call(c, api_by_name("counter_add"), args, r, ATTACK_TIMEOUT) ==
+         0);
     return r->status;
 }
 

@@ -23,7 +23,8 @@ read_file(struct client *c, const char *path, struct reply *r)
     const struct api_value args[] = {
         {.at = path, .len = strlen(path)}, {.u64 = 0}, {.u32 = 100}};
 
-    MUST(client_call(c, api_by_name("read_file"), args, r, PATIENCE) == 0);
+    MUST(client_call(c, api_by_name("read_file"), args, r, ATTACK_TIMEOUT) ==
+         0);
     return r->status;
 }
 

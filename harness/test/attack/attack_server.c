@@ -222,7 +222,7 @@ asks_twice(bool naive)
     MUST(host_client(&server, &c) == 0);
     for (int i = 0; i < 2; i++) {
         c.next_id = 4711;
-        MUST(client_call(&c, m, args, &r, PATIENCE) == 0);
+        MUST(client_call(&c, m, args, &r, ATTACK_TIMEOUT) == 0);
         MUST(r.status == WIRE_OK);
         value = r.results[0].i64;
     }

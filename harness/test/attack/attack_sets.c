@@ -56,8 +56,8 @@ alice_waits(struct actor *self, void *arg)
 
     MUST(host_client(e->server, &c) == 0 && whoami(&c) != -2);
     actor_step(self);
-    e->fell = client_call(&c, api_by_name("whoami"), NULL, &r, PATIENCE) ==
-              -ETIMEDOUT;
+    e->fell = client_call(&c, api_by_name("whoami"), NULL, &r,
+                          ATTACK_TIMEOUT) == -ETIMEDOUT;
 }
 
 static bool

@@ -234,7 +234,8 @@ alice_becomes_root(struct actor *self, void *arg)
     m->spawned = child_of(getpid());
     MUST(kill(m->spawned, SIGSTOP) == 0);
     MUST(waitpid(m->spawned, NULL, WUNTRACED) == m->spawned);
-    MUST(client_send(&c, api_by_name("hello"), &name, &id, PATIENCE) == 0);
+    MUST(client_send(&c, api_by_name("hello"), &name, &id, ATTACK_TIMEOUT) ==
+         0);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     dup2(self->in, STDIN_FILENO);
@@ -280,7 +281,7 @@ has_a_program_of_roots_killed(bool naive)
     ended[0].fd = open_pidfd(alice.pid);
     ended[1].fd = open_pidfd(m->spawned);
     MUST(kill(m->spawned, SIGCONT) == 0);
-    MUST(poll(ended, 2, (int)(PATIENCE / 1000000)) > 0);
+    MUST(poll(ended, 2, (int)(ATTACK_TIMEOUT / 1000000)) > 0);
     close(alice.out); /* the end of what it reads */
     MUST(waitpid(alice.pid, &status, 0) == alice.pid);
     kill(m->spawned, SIGKILL);

@@ -61,7 +61,8 @@ alice_asks(struct actor *self, void *arg)
     struct client c;
 
     MUST(client_open(&c, a->server->m, a->server->where) == 0);
-    MUST(client_send(&c, api_by_name("hello"), &name, NULL, PATIENCE) == 0);
+    MUST(client_send(&c, api_by_name("hello"), &name, NULL, ATTACK_TIMEOUT) ==
+         0);
     actor_step(self); /* the answer comes */
 }
 
@@ -316,7 +317,8 @@ gets_her_reply(bool naive)
     MUST(host_client(&server, &c) == 0);
     h->id = listed_id(server.where, 1);
     pause_server(&server);
-    MUST(client_send(&c, api_by_name("hello"), &name, NULL, PATIENCE) == 0);
+    MUST(client_send(&c, api_by_name("hello"), &name, NULL, ATTACK_TIMEOUT) ==
+         0);
     client_close(&c); /* with her queue */
     choose_next_id(h->id);
     as_user(BOB, bob_takes_the_id, h);
@@ -346,9 +348,9 @@ keeps_it_full(bool naive)
     pause_server(&server);
     as_user(BOB, bob_floods, server.where);
     served = client_send(&c, api_by_name("echo"), &nothing, NULL,
-                         PATIENCE / 10) == 0;
+                         ATTACK_TIMEOUT / 10) == 0;
     resume_server(&server);
-    served = served && client_recv(&c, &r, PATIENCE) == 0;
+    served = served && client_recv(&c, &r, ATTACK_TIMEOUT) == 0;
     client_close(&c);
     host_stop(&server);
     return !served;

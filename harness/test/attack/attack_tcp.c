@@ -103,7 +103,7 @@ who_asks(enum manner manner, bool naive)
     MUST(drive(&d, 0) == -ETIMEDOUT);
     actor_go(&alice);
     actor_wait(&alice);
-    MUST(drive(&d, PATIENCE) == 0);
+    MUST(drive(&d, ATTACK_TIMEOUT) == 0);
     peer = &d.req.peer;
     uid = peer->uid == (uid_t)-1 ? -1 : (int64_t)peer->uid;
     MUST(peer->evidence == (uid == -1 ? IPC_CLAIMED : IPC_INFERRED));

@@ -129,7 +129,7 @@ tell_a_secret(void *where)
 
     if (client_open(&c, ipc_find(this_attack->mechanism), where) != 0)
         return;
-    client_send(&c, api_by_name("hello"), &secret, NULL, PATIENCE);
+    client_send(&c, api_by_name("hello"), &secret, NULL, ATTACK_TIMEOUT);
     client_close(&c);
 }
 

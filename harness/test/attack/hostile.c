@@ -249,7 +249,7 @@ static const char *
 besiege(struct host *h, uint64_t amount, uint64_t seed, int64_t end)
 {
     int pidfd = (int)syscall(SYS_pidfd_open, h->server, 0);
-    int64_t patience = deadline_in(NOBODY_IN);
+    int64_t timeout = deadline_in(NOBODY_IN);
     const char *wrong = NULL;
     uint64_t before = 0;
 
@@ -257,17 +257,17 @@ besiege(struct host *h, uint64_t amount, uint64_t seed, int64_t end)
     for (uint64_t i = 0; done() < amount && time_left(end) != 0; i++) {
         send_in(h, i < CROWD ? (int)i : wait_for_one(), i, seed);
         if (done() != before)
-            patience = deadline_in(NOBODY_IN);
+            timeout = deadline_in(NOBODY_IN);
         before = done();
         if (has_ended(pidfd))
             wrong = "THE SERVER ENDED";
         else if (i % 32 == 31 && is_kept_out(h))
             wrong = "AN HONEST CLIENT WAS NOT SERVED";
         /* A server that trusts its clients lets nobody in but its own user. */
-        else if (time_left(patience) == 0 && !(h->m->caps & IPC_TRUSTING))
+        else if (time_left(timeout) == 0 && !(h->m->caps & IPC_TRUSTING))
             wrong = "NOBODY GOT IN ANY MORE";
         if (wrong != NULL ||
-            (h->m->caps & IPC_TRUSTING && time_left(patience) == 0))
+            (h->m->caps & IPC_TRUSTING && time_left(timeout) == 0))
             break;
     }
     send_all_home();

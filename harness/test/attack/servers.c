@@ -95,7 +95,7 @@ server_ends(const struct host *h)
 
     if (fd == -1)
         return errno == ESRCH;
-    err = wait_for(fd, POLLIN, deadline_in(PATIENCE));
+    err = wait_for(fd, POLLIN, deadline_in(ATTACK_TIMEOUT));
     close(fd);
     return err == 0;
 }
@@ -176,7 +176,7 @@ is_served(struct host *h)
 
     if (err != 0)
         return false;
-    err = client_call(&c, api_by_name("echo"), &nothing, &r, PATIENCE);
+    err = client_call(&c, api_by_name("echo"), &nothing, &r, ATTACK_TIMEOUT);
     client_close(&c);
     return err == 0 && r.status == WIRE_OK;
 }
@@ -200,7 +200,7 @@ whoami(struct client *c)
 {
     struct reply r;
 
-    MUST(client_call(c, api_by_name("whoami"), NULL, &r, PATIENCE) == 0);
+    MUST(client_call(c, api_by_name("whoami"), NULL, &r, ATTACK_TIMEOUT) == 0);
     MUST(r.status == WIRE_OK);
     return r.results[2].i64;
 }
