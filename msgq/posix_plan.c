@@ -18,7 +18,7 @@
 
 #define REPLIES  5   /* deep; the request queue twice that: its default, 10 */
 #define OVERHEAD 128 /* bytes a message, about what the kernel adds */
-#define SHARES   16  /* for at least so many queues it must do */
+#define PARTS    16  /* for at least so many queues it must do */
 #define LEAST    600 /* bytes that a message must hold: the harness's wish */
 
 static unsigned long
@@ -57,7 +57,7 @@ posix_plan(struct posix_plan *p)
     /* Without /proc: the defaults of mq_overview(7). */
     p->requests = (long)smaller(tunable("msg_max", 10), 2L * REPLIES);
     p->replies = (p->requests + 1) / 2;
-    queue = room / SHARES;
+    queue = room / PARTS;
     p->size = smaller(tunable("msgsize_max", 8192), IPC_MAX_MSG);
     p->size = smaller(p->size + OVERHEAD, queue / (size_t)p->replies);
     if (p->size < OVERHEAD + LEAST)

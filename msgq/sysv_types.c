@@ -499,26 +499,26 @@ msgq_forget(void *cli)
 
 /* Into so many parts the queue's room is divided.  One is for those who come
  * and go. */
-#define SHARES 16
+#define PARTS 16
 
 static int
 msgq_limits(struct ipc_limits *l)
 {
     struct msginfo info;
     int err = sysv_limits(&info);
-    size_t room, share;
+    size_t room, part;
 
     if (err != 0)
         return err;
     room = (size_t)info.msgmnb;
-    share = room / SHARES;
-    if (share > (size_t)info.msgmax)
-        share = (size_t)info.msgmax;
-    if (share > IPC_MAX_MSG)
-        share = IPC_MAX_MSG;
-    l->max_msg = share - PREFIX;
+    part = room / PARTS;
+    if (part > (size_t)info.msgmax)
+        part = (size_t)info.msgmax;
+    if (part > IPC_MAX_MSG)
+        part = IPC_MAX_MSG;
+    l->max_msg = part - PREFIX;
     l->max_inflight = 1;
-    l->max_clients = (unsigned)(room / share) - 1;
+    l->max_clients = (unsigned)(room / part) - 1;
     if (l->max_clients > IPC_MAX_CLIENTS)
         l->max_clients = IPC_MAX_CLIENTS;
     return 0;

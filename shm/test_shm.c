@@ -428,7 +428,7 @@ START_TEST(a_client_that_takes_its_memory_away_hurts_only_itself)
     for (int i = 0; i < 200; i++)
         expect_echo(&c, 1000);
     child_end(&bad);
-    /* All the seats are free again. */
+    /* All the slots are free again. */
     for (int i = 0; i < IPC_MAX_CLIENTS + 8; i++) {
         struct client next;
         int err;

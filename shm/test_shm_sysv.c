@@ -1,6 +1,6 @@
 /*
  * test_shm_sysv.c - what a System V segment does.  What the server makes of it,
- * and the attacks on that: sem/test_hall.c.
+ * and the attacks on that: sem/test_sets.c.
  */
 #define _GNU_SOURCE /* SHM_DEST */
 #include "test/test.h"

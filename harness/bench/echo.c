@@ -82,30 +82,30 @@ take_posix(struct bare *b, enum side side, char *buf)
 
 /* One queue, and the type says who it is for.  The bytes follow the type, so
  * they have to be moved there: a mechanism would compose them in place. */
-struct letter {
+struct queued {
     long type;
     char bytes[8192];
 };
 
-static struct letter letter;
+static struct queued message;
 
 static int
 put_sysv(struct bare *b, enum side side, const char *buf)
 {
-    letter.type = side == CLIENT ? 1 : 2;
-    memcpy(letter.bytes, buf, b->size);
-    return msgsnd(b->queue, &letter, b->size, 0) == -1 ? -errno : 0;
+    message.type = side == CLIENT ? 1 : 2;
+    memcpy(message.bytes, buf, b->size);
+    return msgsnd(b->queue, &message, b->size, 0) == -1 ? -errno : 0;
 }
 
 static int
 take_sysv(struct bare *b, enum side side, char *buf)
 {
-    ssize_t n = msgrcv(b->queue, &letter, sizeof letter.bytes,
+    ssize_t n = msgrcv(b->queue, &message, sizeof message.bytes,
                        side == CLIENT ? 2 : 1, 0);
 
     if (n == -1)
         return -errno;
-    memcpy(buf, letter.bytes, (size_t)n);
+    memcpy(buf, message.bytes, (size_t)n);
     return 0;
 }
 

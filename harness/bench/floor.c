@@ -2,9 +2,9 @@
  * floor.c - what the machine costs without us: copying by memcpy, reading the
  * clock, being interrupted; the exchange by the bare system calls, which is the
  * floor of the others, is in echo.c, and perf's opinion of it in here.
- * Measured in every round, because the floor itself moves (other guests,
- * frequency, which cores the host gives us): a ratio to the floor of the same
- * round is worth more than any absolute time.
+ * Measured in every round, because the floor itself moves (other virtual
+ * machines, frequency, which cores the host gives us): a ratio to the floor of
+ * the same round is worth more than any absolute time.
  */
 #define _GNU_SOURCE /* clock_gettime, popen */
 #include "bench/measure.h"

@@ -51,15 +51,15 @@ quota_allows(uid_t uid, size_t has, size_t free, size_t total)
         return false;
     if (quota_is_privileged(uid))
         return true;
-    return DEFENCE("share", free > reserve && 2 * (has + 1) <= has + free,
+    return DEFENCE("slotquota", free > reserve && 2 * (has + 1) <= has + free,
                    true);
 }
 
 /* -- the table ----------------------------------------------------------------
  *
- * Hashed by uid, with the next places as substitutes.  What was once in use
- * stays known until its place is needed, so that a search may end at the first
- * place that never was. */
+ * Hashed by uid, with the next entries as substitutes.  What was once in use
+ * stays known until its entry is needed, so that a search may end at the first
+ * entry that never was. */
 
 struct user {
     bool known;

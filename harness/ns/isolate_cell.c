@@ -259,7 +259,7 @@ spawned_server_inside(const struct isolate_cell *c, struct host *h,
 
 /* What goes wrong in here is the result, and is told there. */
 static void
-be_quiet(void)
+silence_stderr(void)
 {
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
@@ -288,7 +288,7 @@ isolate_cell(const struct isolate_cell *c, const char *dir,
     struct host h = {.m = c->m};
 
     signal(SIGPIPE, SIG_IGN);
-    be_quiet();
+    silence_stderr();
     *notes = (struct isolate_notes){.err = 1, .outer_pid = getpid()};
     if (!spawned && c->side == SERVER_INSIDE)
         server_inside(c, &h, dir, notes);

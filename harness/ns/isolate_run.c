@@ -199,7 +199,7 @@ show_progress(const struct isolate_matrix *x, size_t i)
 
 /* Until SIGCHLD, or a while. */
 static void
-doze(void)
+wait_for_sigchld(void)
 {
     poll(NULL, 0, 20 /* ms; a cell takes longer */);
 }
@@ -238,7 +238,7 @@ run_cells(struct isolate_matrix *x, struct jobs *js, int most,
             continue;
         show_progress(x, i);
         while ((j = jobs_free(js, most)) == NULL) {
-            doze();
+            wait_for_sigchld();
             jobs_reap(js);
         }
         err = job_start(js, j, &x->cells[i]);
@@ -246,7 +246,7 @@ run_cells(struct isolate_matrix *x, struct jobs *js, int most,
     /* Also when stopped: a cell that is killed would leave what its client has
      * made, and nobody knows but the client.  It is a matter of a moment. */
     while (jobs_reap(js) > 0)
-        doze();
+        wait_for_sigchld();
     compare(x);
     return stopped ? -EINTR : err;
 }

@@ -26,12 +26,12 @@
 
 #define WORKERS        64 /* at once, those that hang among them */
 #define WORKERS_OF_ONE 8  /* of one caller, but root and the owner */
-#define RESERVED       8  /* places that are for those two */
+#define RESERVED       8  /* workers that are for those two */
 
 static struct worker {
-    pid_t pid; /* 0: this place is free */
+    pid_t pid; /* 0: this line is free */
     uid_t uid;
-    int answer; /* our copy of its end; -1: it was answered in its place */
+    int answer; /* our copy of its end; -1: it was answered for it */
     int64_t deadline;
 } workers[WORKERS];
 
@@ -103,20 +103,20 @@ is_sound(const struct broker_request *r, const struct broker_peer *peer)
 }
 
 static struct worker *
-free_place(uid_t uid)
+spare_worker(uid_t uid)
 {
     const bool first = uid == 0 || uid == confine_owner();
-    struct worker *place = NULL;
+    struct worker *spare = NULL;
     unsigned busy = 0, his = 0;
 
     for (struct worker *w = workers; w < workers + WORKERS; w++) {
         busy += w->pid != 0;
         his += w->pid != 0 && w->uid == uid;
-        place = w->pid == 0 ? w : place;
+        spare = w->pid == 0 ? w : spare;
     }
     if (!first && (his >= WORKERS_OF_ONE || busy >= WORKERS - RESERVED))
         return NULL;
-    return place;
+    return spare;
 }
 
 /* -- workers ------------------------------------------------------------------- */
@@ -203,11 +203,11 @@ static void
 take_in(const struct broker_request *r, const struct broker_peer *peer)
 {
     struct broker_receipt receipt = {.serial = r->serial, .result = -EPERM};
-    struct worker *place = free_place(r->uid);
+    struct worker *spare = spare_worker(r->uid);
     int pair[2] = {-1, -1};
 
     if (is_sound(r, peer))
-        receipt.result = place == NULL ? -EAGAIN : 0;
+        receipt.result = spare == NULL ? -EAGAIN : 0;
     if (receipt.result == 0 && r->what == BROKER_GLANCE)
         receipt.result = glance(r);
     /* Most of what strangers say there is there is not, if they are many: that
@@ -223,7 +223,7 @@ take_in(const struct broker_request *r, const struct broker_peer *peer)
     if (pair[0] != -1)
         close(pair[0]);
     if (receipt.result == 0)
-        start_worker(place, r, pair[1]);
+        start_worker(spare, r, pair[1]);
     else if (pair[1] != -1)
         close(pair[1]);
 }

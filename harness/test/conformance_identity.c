@@ -212,7 +212,7 @@ START_TEST(an_open_file_travels_or_is_refused)
 }
 END_TEST
 
-START_TEST(a_gift_that_nobody_asked_for_is_refused)
+START_TEST(an_unwanted_passed_descriptor_is_refused)
 {
     uint8_t frame[WIRE_HEADER];
     struct client passer;
@@ -266,5 +266,5 @@ conformance_identity(TCase *tc, int i)
     add_as_root(tc, i, eight_users_at_once_are_told_apart, PRIVATE);
     add(tc, i, a_request_sent_twice_counts_once, 0, IPC_ONEWAY);
     add(tc, i, an_open_file_travels_or_is_refused, 0, IPC_ONEWAY);
-    add(tc, i, a_gift_that_nobody_asked_for_is_refused, 0, ALONE);
+    add(tc, i, an_unwanted_passed_descriptor_is_refused, 0, ALONE);
 }

@@ -211,7 +211,7 @@ find_room(void *arg)
 
 /* The controls: the test before this one, where it is the server's own user,
  * and ipcattack 131 to 137, where nobody is counted. */
-START_TEST(one_user_gets_half_of_the_places)
+START_TEST(one_user_gets_half_of_the_slots)
 {
     struct ipc_limits l;
     struct child bob;
@@ -265,7 +265,7 @@ test_crowd(void)
             PRIVATE | IPC_LOSSY);
         /* Whose uid is only supposed or claimed is not counted. */
         if (ipc_registry[i]->evidence >= IPC_OWNER)
-            add_as_root(tc, i, one_user_gets_half_of_the_places,
+            add_as_root(tc, i, one_user_gets_half_of_the_slots,
                         PRIVATE | IPC_LOSSY);
         add(tc, i, who_does_not_collect_replies_keeps_nobody_waiting,
             IPC_PIPELINED, PRIVATE);

@@ -401,7 +401,7 @@ keeps_what_all_may_post(bool naive)
 
 /* -- 45: another one's semaphores ----------------------------------------- */
 
-struct door {
+struct second_call {
     struct host *server;
     bool fell;
 };
@@ -409,14 +409,14 @@ struct door {
 static void
 alice_asks_twice(struct actor *self, void *arg)
 {
-    struct door *d = arg;
+    struct second_call *s = arg;
     struct client c;
     struct reply r;
 
-    MUST(client_open(&c, d->server->m, d->server->where) == 0);
+    MUST(client_open(&c, s->server->m, s->server->where) == 0);
     MUST(whoami(&c) == ALICE);
     actor_step(self);
-    d->fell =
+    s->fell =
         client_call(&c, api_by_name("whoami"), NULL, &r, ATTACK_TIMEOUT) != 0;
     client_close(&c);
 }
@@ -455,20 +455,20 @@ bob_says_the_server_is_dead(void *arg)
 static bool
 sets_anothers_semaphore(bool naive)
 {
-    struct door *d = shared(sizeof *d);
+    struct second_call *s = shared(sizeof *s);
     struct host server;
     struct actor alice;
 
     (void)naive;
     serve(&server, "sem/values");
-    d->server = &server;
-    actor_start(&alice, ALICE, alice_asks_twice, d);
+    s->server = &server;
+    actor_start(&alice, ALICE, alice_asks_twice, s);
     actor_wait(&alice);
-    as_user(BOB, bob_says_the_server_is_dead, d);
+    as_user(BOB, bob_says_the_server_is_dead, s);
     actor_go(&alice);
     actor_end(&alice);
     host_stop(&server);
-    return d->fell;
+    return s->fell;
 }
 
 /* -- 46: a semaphore that is a file --------------------------------------- */

@@ -109,7 +109,7 @@ bob_says_nothing(void *arg)
     char byte;
 
     MUST(send(fd, "", 0, MSG_NOSIGNAL) == 0);
-    MUST(recv(fd, &byte, 1, 0) == 0); /* shown the door */
+    MUST(recv(fd, &byte, 1, 0) == 0); /* disconnected */
     close(fd);
 }
 
@@ -303,7 +303,7 @@ asks_in_her_session(bool naive)
 const struct attack manners_attacks[] = {
     {58, M, "sends half a header, byte by byte", .without = "timeout",
      .how = "cut off after 2 s", .alone = true, .run = sends_half_a_header},
-    {59, M, "takes every slot; A comes", .without = "share",
+    {59, M, "takes every slot; A comes", .without = "slotquota",
      .how = "half of them for a user", .run = takes_every_slot},
     {60, "socket/seqpacket", "sends a record of no bytes",
      .how = "an error, not the end", .alone = true,

@@ -73,7 +73,7 @@ struct shrinking {
 static void
 alice_seals_nothing(void *arg)
 {
-    int memfd = memfd_create("letters", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int memfd = memfd_create("messages", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     struct shrinking *s = arg;
     struct link l = {.code = ANYBODY};
     siginfo_t end = {.si_pid = 0};
@@ -116,7 +116,7 @@ shrinks_sealed_memory(bool naive)
     if (!naive)
         fd = page_make(&page);
     else
-        fd = memfd_create("letters", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        fd = memfd_create("messages", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     MUST(fd != -1);
     MUST(!naive || ftruncate(fd, sizeof *page) == 0);
     return ftruncate(fd, 0) == 0;
@@ -369,7 +369,7 @@ brings_memory_that_grows(bool naive)
 
 const struct attack memory_attacks[] = {
     {37, "mmap/file", "asks, and cuts his memory to nothing",
-     .without = "guard", .how = "SIGBUS costs him his seat", .alone = true,
+     .without = "guard", .how = "SIGBUS costs it its slot", .alone = true,
      .run = takes_his_memory_away},
     {38, "signals/doorbell", "gives memory that may still shrink",
      .without = "seal", .how = "F_GET_SEALS", .run = has_memory_without_seals},

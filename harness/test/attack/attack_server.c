@@ -287,7 +287,7 @@ is_killed_again_and_again(bool naive)
     return left_over() > 0;
 }
 
-/* -- 131 to 138: every place ---------------------------------------------- */
+/* -- 131 to 138: every slot ----------------------------------------------- */
 
 struct crowd {
     struct host *server;
@@ -316,7 +316,7 @@ alice_comes(void *arg)
 
 /* One for each way of letting a client in. */
 static bool
-takes_every_place(bool naive)
+takes_every_slot(bool naive)
 {
     struct crowd *crowd = shared(sizeof *crowd);
     struct host server;
@@ -341,8 +341,8 @@ static const char uncounted[] =
     "the kernel says only who was the last to send. Whose a newcomer is, is "
     "supposed or unknown (K1), so nobody's clients can be counted.";
 
-static const char every_place[] = "takes every place; A comes";
-#define HALF .without = "share", .how = "half of them for a user"
+static const char every_slot[] = "takes every slot; A comes";
+#define HALF .without = "slotquota", .how = "half of them for a user"
 
 const struct attack server_attacks[] = {
     {73, "counter_add", "(the same request comes twice)", .without = "once",
@@ -362,15 +362,15 @@ const struct attack server_attacks[] = {
     {127, "policy", "(rules with uid=-1, uid=0x0 ...)",
      .how = "one error: no rules", .alone = true,
      .run = puts_rubbish_into_the_rules},
-    {131, "fifo/perclient", every_place, HALF, .run = takes_every_place},
-    {132, "shm/futex", every_place, HALF, .run = takes_every_place},
-    {133, "msgq/posix", every_place, HALF, .run = takes_every_place},
-    {134, "msgq/sysv-private", every_place, HALF, .run = takes_every_place},
-    {135, "sem/values", every_place, HALF, .run = takes_every_place},
-    {136, "sem/mailbox", every_place, .without = "own,share",
-     .how = "mode 0600: own user only", .run = takes_every_place},
-    {137, "mmap/lockfile", every_place, HALF, .run = takes_every_place},
-    {138, "msgq/sysv-types", every_place, .how = "those who are in go on",
-     .cannot = uncounted, .run = takes_every_place},
+    {131, "fifo/perclient", every_slot, HALF, .run = takes_every_slot},
+    {132, "shm/futex", every_slot, HALF, .run = takes_every_slot},
+    {133, "msgq/posix", every_slot, HALF, .run = takes_every_slot},
+    {134, "msgq/sysv-private", every_slot, HALF, .run = takes_every_slot},
+    {135, "sem/values", every_slot, HALF, .run = takes_every_slot},
+    {136, "sem/mailbox", every_slot, .without = "own,slotquota",
+     .how = "mode 0600: own user only", .run = takes_every_slot},
+    {137, "mmap/lockfile", every_slot, HALF, .run = takes_every_slot},
+    {138, "msgq/sysv-types", every_slot, .how = "those who are in go on",
+     .cannot = uncounted, .run = takes_every_slot},
     {0},
 };
