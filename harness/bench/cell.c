@@ -2,7 +2,7 @@
  * cell.c - a cell runs in a process of its own, and somebody watches it.
  *
  *      ipcbench              the cell's process         server
- *      fork ---------------> session, warm up, time --> ...
+ *      fork ---------------> a pair, warm up, time --> ...
  *      wait, at most so long
  *      <-------------------- row, histogram in a page that both share
  *

@@ -276,7 +276,7 @@ floor_echo(struct bench *b, struct cell *c, struct row *r)
         .echo = find(c->name),
         .bare = {.dir = b->dir,
                  .together = c->placement->together,
-                 .size = SESSION_OVERHEAD + c->size,
+                 .size = PAIR_OVERHEAD + c->size,
                  .end = {{-1, -1}, {-1, -1}},
                  .queue = -1},
         .out = (const char *)b->data,

@@ -31,19 +31,19 @@ one_trip(void *arg)
 }
 
 static int
-rtt(struct bench *b, struct cell *c, struct row *r, struct session *s)
+rtt(struct bench *b, struct cell *c, struct row *r, struct pair *s)
 {
     struct trip t = {
         .client = &s->client,
         .method = API_METHOD(echo),
         .arg = {.at = (const char *)b->data, .len = c->size},
     };
-    int err = session_verify(s, b->data, c->size, 1);
+    int err = pair_verify(s, b->data, c->size, 1);
 
     if (err == 0)
         err = measure_loop(b, c, r, s->server, one_trip, &t);
     if (err == 0)
-        err = session_verify(s, b->data, c->size, 2);
+        err = pair_verify(s, b->data, c->size, 2);
     return err;
 }
 
@@ -84,12 +84,12 @@ one_by_one(const struct ipc_mechanism *m)
 /* Messages until the time is up, then the barrier: the time ends when the
  * server says that it has had them all. */
 static int
-timed_stream(struct bench *b, struct trip *t, struct session *s, struct row *r,
+timed_stream(struct bench *b, struct trip *t, struct pair *s, struct row *r,
              long batch)
 {
     int (*op)(void *) = one_by_one(s->host.m) ? one_acknowledged : one_notice;
     uint64_t before, after = 0;
-    int err = session_notices(s, &before);
+    int err = pair_notices(s, &before);
     int64_t from = now_ns(), to = from, until = from + b->cell_ns;
 
     for (r->n = 0; err == 0 && to < until; to = now_ns()) {
@@ -98,7 +98,7 @@ timed_stream(struct bench *b, struct trip *t, struct session *s, struct row *r,
         r->n += batch;
     }
     if (err == 0 && op == one_notice)
-        err = session_notices(s, &after);
+        err = pair_notices(s, &after);
     if (err != 0)
         return err;
     r->seconds = (double)(now_ns() - from) / 1e9;
@@ -111,7 +111,7 @@ timed_stream(struct bench *b, struct trip *t, struct session *s, struct row *r,
 }
 
 static int
-stream(struct bench *b, struct cell *c, struct row *r, struct session *s)
+stream(struct bench *b, struct cell *c, struct row *r, struct pair *s)
 {
     struct trip t = {
         .client = &s->client,
@@ -121,7 +121,7 @@ stream(struct bench *b, struct cell *c, struct row *r, struct session *s)
     struct api_method asked = *t.method;
     struct cost from[2], to[2];
     int64_t fastest;
-    int err = session_verify(s, b->data, c->size, 1);
+    int err = pair_verify(s, b->data, c->size, 1);
 
     if (one_by_one(c->m)) {
         asked.kind = WIRE_REQUEST; /* the same method, but answered */
@@ -136,7 +136,7 @@ stream(struct bench *b, struct cell *c, struct row *r, struct session *s)
         err = timed_stream(b, &t, s, r, fastest < SLOW_NS ? BATCH : 1);
     cost_read(s->server, &to[0], &to[1]);
     if (err == 0)
-        err = session_verify(s, b->data, c->size, 2);
+        err = pair_verify(s, b->data, c->size, 2);
     if (err != 0)
         return err;
     r->mean_ns = r->seconds * 1e9 / (double)r->n;
@@ -149,65 +149,64 @@ stream(struct bench *b, struct cell *c, struct row *r, struct session *s)
 /* -- cells ----------------------------------------------------------------- */
 
 int
-in_session(struct bench *b, struct cell *c, struct row *r,
-           int (*inner)(struct bench *, struct cell *, struct row *,
-                        struct session *))
+with_pair(struct bench *b, struct cell *c, struct row *r,
+          int (*inner)(struct bench *, struct cell *, struct row *,
+                       struct pair *))
 {
-    struct session_options o = {
+    struct pair_options o = {
         .dir = b->dir,
         .server_cpu = c->placement->server,
         .quiet = true,
         .stop = b->stop,
     };
-    struct session s;
-    int err = session_open(&s, c->m, &o, r->reason, sizeof r->reason);
+    struct pair s;
+    int err = pair_open(&s, c->m, &o, r->reason, sizeof r->reason);
     int closed;
 
     if (err != 0)
         return err;
     b->page->server = s.server > 0 ? s.server : 0;
     err = inner(b, c, r, &s);
-    closed = session_close(&s, r->reason, sizeof r->reason);
+    closed = pair_close(&s, r->reason, sizeof r->reason);
     return err != 0 ? err : closed;
 }
 
 int
 measure_rtt(struct bench *b, struct cell *c, struct row *r)
 {
-    return in_session(b, c, r, rtt);
+    return with_pair(b, c, r, rtt);
 }
 
 int
 measure_stream(struct bench *b, struct cell *c, struct row *r)
 {
-    return in_session(b, c, r, stream);
+    return with_pair(b, c, r, stream);
 }
 
 /* -- before the rounds ----------------------------------------------------- */
 
 static int
-check(struct bench *b, struct session *s)
+check(struct bench *b, struct pair *s)
 {
     const struct ipc_mechanism *m = s->host.m;
     struct api_value arg = {.at = (const char *)b->data, .len = 64};
-    size_t largest = session_largest(m);
+    size_t largest = pair_largest(m);
     uint64_t before, after;
     int err;
 
     if (m->caps & IPC_ONEWAY)
         return client_send(&s->client, API_METHOD(sink), &arg, NULL,
-                           SESSION_TIMEOUT);
-    err = session_verify(s, b->data, 1, 1);
+                           PAIR_TIMEOUT);
+    err = pair_verify(s, b->data, 1, 1);
     if (err == 0)
-        err = session_verify(s, b->data, largest, 2);
+        err = pair_verify(s, b->data, largest, 2);
     if (err == 0)
-        err = session_notices(s, &before);
+        err = pair_notices(s, &before);
     if (err != 0 || !(m->caps & IPC_PIPELINED))
         return err;
-    err =
-        client_send(&s->client, API_METHOD(sink), &arg, NULL, SESSION_TIMEOUT);
+    err = client_send(&s->client, API_METHOD(sink), &arg, NULL, PAIR_TIMEOUT);
     if (err == 0)
-        err = session_notices(s, &after);
+        err = pair_notices(s, &after);
     if (err == 0 && after != before + 1 && !(m->caps & IPC_LOSSY))
         err = -EBADMSG;
     return err;
@@ -217,22 +216,22 @@ int
 measure_check(struct bench *b, const struct ipc_mechanism *m, int64_t *ns,
               char *reason, size_t size)
 {
-    struct session_options o = {
+    struct pair_options o = {
         .dir = b->dir, .server_cpu = -1, .quiet = true, .stop = b->stop};
     int64_t start = now_ns();
-    struct session s;
-    int closed, err = session_open(&s, m, &o, reason, size);
+    struct pair s;
+    int closed, err = pair_open(&s, m, &o, reason, size);
 
     if (err == -ECHILD) { /* again, to let it say why */
         o.quiet = false;
-        err = session_open(&s, m, &o, reason, size);
+        err = pair_open(&s, m, &o, reason, size);
     }
     if (err != 0)
         return err;
     *ns = now_ns() - start;
     err = check(b, &s); /* may take long, and is done once only */
     start = now_ns();
-    closed = session_close(&s, reason, size);
+    closed = pair_close(&s, reason, size);
     if (err == 0)
         err = closed;
     *ns += now_ns() - start;

@@ -27,9 +27,9 @@
 #ifndef MEASURE_H
 #define MEASURE_H
 
+#include "bench/pair.h"
 #include "bench/placement.h"
 #include "bench/record.h"
-#include "bench/session.h"
 #include "bench/stats.h"
 #include "bench/summary.h"
 #include "core/ipc.h"
@@ -110,10 +110,10 @@ int measure_setup(struct bench *b, struct cell *c, struct row *r);
 int measure_clients(struct bench *b, struct cell *c, struct row *r);
 int measure_load(struct bench *b, struct cell *c, struct row *r);
 
-/* In a session of the cell's mechanism at its placement. */
-int in_session(struct bench *b, struct cell *c, struct row *r,
-               int (*inner)(struct bench *, struct cell *, struct row *,
-                            struct session *));
+/* With a server and a client of the cell's mechanism, at its placement. */
+int with_pair(struct bench *b, struct cell *c, struct row *r,
+              int (*inner)(struct bench *, struct cell *, struct row *,
+                           struct pair *));
 
 /* echo.c: the bare echo called c->name; floor.c: the others */
 int floor_echo(struct bench *b, struct cell *c, struct row *r);

@@ -202,7 +202,7 @@ reap_others(struct crowd *all, long clients)
 }
 
 static int
-together(struct bench *b, struct cell *c, struct row *r, struct session *s,
+together(struct bench *b, struct cell *c, struct row *r, struct pair *s,
          struct crowd *all)
 {
     struct cost client, from, to;
@@ -229,7 +229,7 @@ together(struct bench *b, struct cell *c, struct row *r, struct session *s,
 }
 
 static int
-crowd(struct bench *b, struct cell *c, struct row *r, struct session *s)
+crowd(struct bench *b, struct cell *c, struct row *r, struct pair *s)
 {
     size_t size =
         sizeof(struct crowd) + (size_t)c->clients * sizeof(struct part);
@@ -239,11 +239,11 @@ crowd(struct bench *b, struct cell *c, struct row *r, struct session *s)
 
     if (all == MAP_FAILED)
         return -errno;
-    err = session_verify(s, b->data, c->size, 1);
+    err = pair_verify(s, b->data, c->size, 1);
     if (err == 0)
         err = together(b, c, r, s, all);
     if (err == 0)
-        err = session_verify(s, b->data, c->size, 2);
+        err = pair_verify(s, b->data, c->size, 2);
     munmap(all, size);
     return err;
 }
@@ -251,5 +251,5 @@ crowd(struct bench *b, struct cell *c, struct row *r, struct session *s)
 int
 measure_clients(struct bench *b, struct cell *c, struct row *r)
 {
-    return in_session(b, c, r, crowd);
+    return with_pair(b, c, r, crowd);
 }

@@ -121,9 +121,9 @@ requests(struct bench *b, struct cell *c, struct client *client, int64_t start)
 }
 
 static int
-load(struct bench *b, struct cell *c, struct row *r, struct session *s)
+load(struct bench *b, struct cell *c, struct row *r, struct pair *s)
 {
-    int err = session_verify(s, b->data, c->size, 1);
+    int err = pair_verify(s, b->data, c->size, 1);
     int64_t start = now_ns();
     pid_t parent = getpid(), pid;
 
@@ -141,7 +141,7 @@ load(struct bench *b, struct cell *c, struct row *r, struct session *s)
         continue;
     signal_server(s->host.pid, SIGCONT); /* it may have died in between */
     if (err == 0)
-        err = session_verify(s, b->data, c->size, 2);
+        err = pair_verify(s, b->data, c->size, 2);
     if (err != 0)
         return err;
     measure_times(r, &b->page->histogram, 1);
@@ -153,5 +153,5 @@ load(struct bench *b, struct cell *c, struct row *r, struct session *s)
 int
 measure_load(struct bench *b, struct cell *c, struct row *r)
 {
-    return in_session(b, c, r, load);
+    return with_pair(b, c, r, load);
 }

@@ -27,7 +27,7 @@ join(struct bench *b, struct cell *c, struct host *h, int64_t *ns)
     if (err != 0)
         return err;
     client.stop = b->stop;
-    err = client_call(&client, API_METHOD(echo), &arg, &r, SESSION_TIMEOUT);
+    err = client_call(&client, API_METHOD(echo), &arg, &r, PAIR_TIMEOUT);
     *ns = now_ns() - from;
     if (err == 0 && (r.status != WIRE_OK || r.results[0].len != c->size ||
                      memcmp(r.results[0].at, b->data, c->size) != 0))

@@ -93,7 +93,7 @@ at_its_pace(const struct plan *p, struct cell c)
 static int
 add_sizes(struct plan *p, struct cell c, const size_t *sizes)
 {
-    size_t largest = session_largest(c.m), before = 0;
+    size_t largest = pair_largest(c.m), before = 0;
     int err = 0;
 
     for (; err == 0 && *sizes != 0; before = *sizes++) {

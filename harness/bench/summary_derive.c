@@ -1,7 +1,7 @@
 /* summary_derive.c - what follows from several lines of a summary together. */
 #include "bench/summary.h"
 
-#include "bench/session.h"
+#include "bench/pair.h"
 #include "bench/stats.h"
 
 #include <math.h>
@@ -55,7 +55,7 @@ fill_rank(const struct summary *s, struct line *l)
 static void
 fill_calls(const struct summary *s, struct line *l)
 {
-    l->copied = COPIES * (double)(l->size + (long)SESSION_OVERHEAD);
+    l->copied = COPIES * (double)(l->size + (long)PAIR_OVERHEAD);
     for (const struct line *c = s->lines; c < s->lines + s->n; c++) {
         if (!is_kind(c, ROW_CALLS) || strcmp(c->mechanism, l->mechanism) != 0)
             continue;

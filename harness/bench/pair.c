@@ -1,6 +1,6 @@
-/* session.c - a fresh server and a client of it. */
+/* pair.c - a fresh server and a client of it. */
 #define _GNU_SOURCE /* gettid, syscall, RUSAGE_THREAD */
-#include "bench/session.h"
+#include "bench/pair.h"
 
 #include "bench/stats.h"
 #include "core/clock.h"
@@ -41,8 +41,8 @@ fail(int err, char *reason, size_t size, const char *what)
 }
 
 int
-session_open(struct session *s, const struct ipc_mechanism *m,
-             const struct session_options *o, char *reason, size_t size)
+pair_open(struct pair *s, const struct ipc_mechanism *m,
+          const struct pair_options *o, char *reason, size_t size)
 {
     struct host_options how = {.cpu = o->server_cpu, .quiet = o->quiet};
     int err = host_start(&s->host, m, o->dir, &how);
@@ -71,7 +71,7 @@ static int
 end_daemon(pid_t pid)
 {
     int fd = (int)syscall(SYS_pidfd_open, pid, 0), err;
-    int64_t deadline = deadline_in(SESSION_TIMEOUT);
+    int64_t deadline = deadline_in(PAIR_TIMEOUT);
 
     if (fd == -1)
         return 0; /* an old kernel: host_stop() waits without a limit */
@@ -86,7 +86,7 @@ end_daemon(pid_t pid)
 }
 
 int
-session_close(struct session *s, char *reason, size_t size)
+pair_close(struct pair *s, char *reason, size_t size)
 {
     const struct ipc_mechanism *m = s->host.m;
     int err = 0;
@@ -104,7 +104,7 @@ session_close(struct session *s, char *reason, size_t size)
 }
 
 int
-session_verify(struct session *s, void *scratch, size_t size, uint64_t seed)
+pair_verify(struct pair *s, void *scratch, size_t size, uint64_t seed)
 {
     struct rng rng = {.state = seed};
     struct api_value arg = {.at = scratch, .len = size};
@@ -117,7 +117,7 @@ session_verify(struct session *s, void *scratch, size_t size, uint64_t seed)
         word = rng_next(&rng);
         memcpy(p + i, &word, size - i < sizeof word ? size - i : sizeof word);
     }
-    err = client_call(&s->client, API_METHOD(echo), &arg, &r, SESSION_TIMEOUT);
+    err = client_call(&s->client, API_METHOD(echo), &arg, &r, PAIR_TIMEOUT);
     if (err != 0)
         return err;
     if (r.status != WIRE_OK)
@@ -128,11 +128,11 @@ session_verify(struct session *s, void *scratch, size_t size, uint64_t seed)
 }
 
 int
-session_notices(struct session *s, uint64_t *taken)
+pair_notices(struct pair *s, uint64_t *taken)
 {
     struct reply r;
     int err =
-        client_call(&s->client, API_METHOD(stats), NULL, &r, SESSION_TIMEOUT);
+        client_call(&s->client, API_METHOD(stats), NULL, &r, PAIR_TIMEOUT);
 
     if (err == 0 && r.status != WIRE_OK)
         err = -EPROTO;
@@ -142,13 +142,13 @@ session_notices(struct session *s, uint64_t *taken)
 }
 
 size_t
-session_largest(const struct ipc_mechanism *m)
+pair_largest(const struct ipc_mechanism *m)
 {
     struct ipc_limits l;
 
-    if (m->limits(&l) != 0 || l.max_msg <= SESSION_OVERHEAD)
+    if (m->limits(&l) != 0 || l.max_msg <= PAIR_OVERHEAD)
         return 0;
-    return l.max_msg - SESSION_OVERHEAD;
+    return l.max_msg - PAIR_OVERHEAD;
 }
 
 /* -- cost ------------------------------------------------------------------ */

@@ -1,26 +1,26 @@
 /*
- * session.h - a server of some mechanism and one client of it, started afresh
+ * pair.h - a server of some mechanism and one client of it, started afresh
  * for every cell, and what the two have cost the machine so far.
  */
-#ifndef SESSION_H
-#define SESSION_H
+#ifndef PAIR_H
+#define PAIR_H
 
 #include "core/host.h"
 
 /* No single call of a benchmark takes longer than this, ns. */
-#define SESSION_TIMEOUT INT64_C(5000000000)
+#define PAIR_TIMEOUT INT64_C(5000000000)
 
 /* The largest payload of one BYTES argument in a message of max_msg bytes:
  * header and the length before the bytes (api.h) go off. */
-#define SESSION_OVERHEAD (WIRE_HEADER + 4)
+#define PAIR_OVERHEAD (WIRE_HEADER + 4)
 
-struct session {
+struct pair {
     struct host host;
     struct client client;
     pid_t server; /* its process; 0: threads of this one; -1: not known */
 };
 
-struct session_options {
+struct pair_options {
     const char *dir; /* run directory of the servers */
     int server_cpu;  /* -1: anywhere */
     bool quiet;      /* the server's messages go nowhere */
@@ -31,27 +31,26 @@ struct session_options {
  * Starts a server and joins it.  On failure everything is undone and reason
  * says what did not work; -errno.
  */
-int session_open(struct session *s, const struct ipc_mechanism *m,
-                 const struct session_options *o, char *reason, size_t size);
+int pair_open(struct pair *s, const struct ipc_mechanism *m,
+              const struct pair_options *o, char *reason, size_t size);
 
 /* Leaves and stops the server.  One that does not end is killed and swept up
  * after: -ETIMEDOUT, and reason says so. */
-int session_close(struct session *s, char *reason, size_t size);
+int pair_close(struct pair *s, char *reason, size_t size);
 
 /*
  * The short exchange that shows that the mechanism works: echoes of `size`
  * bytes drawn from seed and compares.  -EBADMSG: other bytes came back.
  */
-int session_verify(struct session *s, void *scratch, size_t size,
-                   uint64_t seed);
+int pair_verify(struct pair *s, void *scratch, size_t size, uint64_t seed);
 
 /* How many notices the server has taken so far.  The reply comes after all
  * notices sent before it, so this is also the barrier at the end of a stream.
  */
-int session_notices(struct session *s, uint64_t *taken);
+int pair_notices(struct pair *s, uint64_t *taken);
 
 /* The largest payload of the mechanism, bytes; 0 if it does not say. */
-size_t session_largest(const struct ipc_mechanism *m);
+size_t pair_largest(const struct ipc_mechanism *m);
 
 /* -- cost ------------------------------------------------------------------ */
 
