@@ -23,10 +23,10 @@
  * so each one says where it runs.
  */
 #define _GNU_SOURCE /* syscall */
+#include "core/futex.h"
 #include "core/clock.h"
+#include "core/cpu_relax.h"
 #include "core/defence.h"
-#include "core/park.h"
-#include "core/pause.h"
 #include "core/rings.h"
 
 #include <errno.h>
@@ -138,7 +138,7 @@ futex_server(struct rings_server *s, int64_t deadline)
             for (int i = 0; i < 32; i++) {
                 if (rings_server_ready(s))
                     return 0;
-                spin_pause();
+                cpu_relax();
             }
             now = now_ns();
         }
@@ -214,7 +214,7 @@ futex_client(struct rings_client *c, size_t room, int64_t deadline)
             for (int i = 0; i < 32; i++) {
                 if (rings_client_ready(c, room))
                     return 0;
-                spin_pause();
+                cpu_relax();
             }
             now = now_ns();
         }

@@ -52,7 +52,7 @@ monitor_slice(int64_t slice, int64_t deadline)
 }
 
 int
-monitor_slice_ended(struct held *held, int64_t deadline)
+monitor_slice_ended(struct pending_signals *held, int64_t deadline)
 {
     if (time_left(deadline) == 0)
         return -ETIMEDOUT;

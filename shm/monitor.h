@@ -24,7 +24,7 @@
 
 #include "core/clock.h"
 #include "core/ipc.h"
-#include "held.h"
+#include "pending_signals.h"
 
 #include <pthread.h>
 #include <stdalign.h>
@@ -124,6 +124,6 @@ int monitor_wait(struct monitor *p, pthread_cond_t *cond, int64_t deadline);
 int64_t monitor_slice(int64_t slice, int64_t deadline);
 
 /* What the end of a slice means: 0, go on; -ETIMEDOUT; -EINTR. */
-int monitor_slice_ended(struct held *held, int64_t deadline);
+int monitor_slice_ended(struct pending_signals *held, int64_t deadline);
 
 #endif

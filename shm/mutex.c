@@ -278,7 +278,7 @@ wait_for_newcomer(struct server *s, int64_t deadline)
 
 /* The end of a slice: of clients that say nothing we hear ever more rarely. */
 static int
-end_slice(struct server *s, struct held *held, int64_t deadline)
+end_slice(struct server *s, struct pending_signals *held, int64_t deadline)
 {
     reap(s);
     if (s->slice < LONGEST_SLICE)
@@ -293,7 +293,7 @@ mutex_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 {
     struct server *s = srv;
     int64_t deadline = deadline_in(timeout_ns);
-    struct held held = {.holding = false};
+    struct pending_signals held = {.holding = false};
     int err;
 
     do {
@@ -442,7 +442,7 @@ static int
 come_back(void *cli, int64_t deadline)
 {
     struct client_end *c = cli;
-    struct held held = {.holding = false};
+    struct pending_signals held = {.holding = false};
     int err;
 
     do {

@@ -15,9 +15,9 @@
  */
 #define _GNU_SOURCE /* sigset_t */
 #include "core/clock.h"
-#include "core/pause.h"
+#include "core/cpu_relax.h"
 #include "core/rings.h"
-#include "held.h"
+#include "pending_signals.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -64,7 +64,7 @@ look_for(const struct sight *s)
         if (seen(s))
             return true;
         if (alone)
-            spin_pause();
+            cpu_relax();
         else
             sched_yield();
     }
@@ -74,7 +74,7 @@ look_for(const struct sight *s)
 static int
 spin(const struct sight *s, int64_t deadline)
 {
-    struct held held = {.holding = false};
+    struct pending_signals held = {.holding = false};
     int64_t now, slice = 0;
     int err = 0;
 

@@ -9,7 +9,7 @@
 #include "test/test.h"
 
 #include "core/clock.h"
-#include "core/park.h"
+#include "core/futex.h"
 #include "core/rings.h"
 
 #include <errno.h>

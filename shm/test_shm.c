@@ -8,9 +8,9 @@
 
 #include "test/attack/driven.h"
 
+#include "core/futex.h"
 #include "core/guard.h"
 #include "core/memory.h"
-#include "core/park.h"
 #include "core/rings.h"
 #include "monitor.h"
 

@@ -3,8 +3,8 @@
 #include "bench/echo.h"
 
 #include "bench/measure.h"
+#include "core/cpu_relax.h"
 #include "core/ipc.h"
-#include "core/pause.h"
 #include "core/wire.h"
 
 #include <errno.h>
@@ -157,7 +157,7 @@ take_page(struct bare *b, enum side side, char *buf)
         if (b->together)
             syscall(SYS_futex, &p->turn, FUTEX_WAIT, turn, NULL, NULL, 0);
         else
-            spin_pause();
+            cpu_relax();
     }
     memcpy(buf, p->bytes, b->size);
     return 0;

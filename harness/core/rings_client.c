@@ -5,7 +5,7 @@
 #include "rings.h"
 
 #include "clock.h"
-#include "where.h"
+#include "cpu_hint.h"
 #include "wire.h"
 
 #include <errno.h>

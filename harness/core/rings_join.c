@@ -7,7 +7,7 @@
 #include "rings.h"
 
 #include "defence.h"
-#include "park.h"
+#include "futex.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,7 @@
 #include "rings.h"
 
 #include "clock.h"
-#include "where.h"
+#include "cpu_hint.h"
 
 #include <errno.h>
 #include <unistd.h>

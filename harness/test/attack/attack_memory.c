@@ -3,7 +3,7 @@
 #include "test/attack/stage.h"
 
 #include "core/clock.h"
-#include "core/park.h"
+#include "core/futex.h"
 #include "core/rings.h"
 
 #include "../../../shm/monitor.h"

@@ -1,5 +1,5 @@
 /*
- * where.h - on which processor one runs.
+ * cpu_hint.h - on which processor one runs.
  *
  * Spinning for somebody is worth while only if he can get something done
  * meanwhile, that is, if he runs on another processor.  So each side says in
@@ -9,8 +9,8 @@
  *
  * To be included after _GNU_SOURCE.
  */
-#ifndef WHERE_H
-#define WHERE_H
+#ifndef CPU_HINT_H
+#define CPU_HINT_H
 
 #include <sched.h>
 #include <stdatomic.h>

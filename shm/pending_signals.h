@@ -1,5 +1,5 @@
 /*
- * held.h - hearing a signal while one does not call the kernel.
+ * pending_signals.h - hearing a signal while one does not call the kernel.
  *
  * A system call that waits is ended by a signal: EINTR.  A loop that waits by
  * looking is not ended by anything: the handler runs, and the loop goes on
@@ -9,19 +9,19 @@
  *
  * It costs system calls: for waits that have lasted some time already.
  */
-#ifndef SHM_HELD_H
-#define SHM_HELD_H
+#ifndef SHM_PENDING_SIGNALS_H
+#define SHM_PENDING_SIGNALS_H
 
 #include <signal.h>
 #include <stdbool.h>
 
-struct held {
+struct pending_signals {
     bool holding;
     sigset_t before;
 };
 
 static inline void
-signals_hold(struct held *h)
+signals_hold(struct pending_signals *h)
 {
     sigset_t all;
 
@@ -39,7 +39,7 @@ signals_hold(struct held *h)
 
 /* Has one come that would have been let in? */
 static inline bool
-signals_came(const struct held *h)
+signals_came(const struct pending_signals *h)
 {
     sigset_t pending;
 
@@ -53,7 +53,7 @@ signals_came(const struct held *h)
 
 /* Lets them in: their handlers run now. */
 static inline void
-signals_release(struct held *h)
+signals_release(struct pending_signals *h)
 {
     if (h->holding)
         pthread_sigmask(SIG_SETMASK, &h->before, NULL);
