@@ -2,7 +2,7 @@
 #define _GNU_SOURCE /* SOCK_CLOEXEC */
 #include "bench/janitor.h"
 
-#include "core/place.h"
+#include "core/scratch.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -19,14 +19,14 @@ wait_and_clean(int socket, struct cell_page *page)
     int lock;
 
     setsid();
-    lock = place_make("bench", false, page->dir); /* held to our end */
+    lock = scratch_make("bench", false, page->dir); /* held to our end */
     page->err = lock < 0 ? lock : 0;
     if (write(socket, &byte, 1) == 1)
         while (read(socket, &byte, 1) == -1 && errno == EINTR)
             continue;
     if (page->dir[0] != '\0') {
         cell_clean_up(page, page->dir);
-        place_remove(page->dir);
+        scratch_remove(page->dir);
     }
     _exit(0);
 }
@@ -65,7 +65,7 @@ janitor_end(struct janitor *j)
     if (j->socket == -1)
         return;
     if (j->dir[0] != '\0')
-        place_remove(j->dir);
+        scratch_remove(j->dir);
     j->dir[0] = '\0';
     close(j->socket);
     j->socket = -1;

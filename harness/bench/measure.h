@@ -33,14 +33,14 @@
 #include "bench/stats.h"
 #include "bench/summary.h"
 #include "core/ipc.h"
-#include "core/place.h"
+#include "core/scratch.h"
 
 #include <signal.h>
 
 /* What a cell's process tells about itself while it runs and leaves when it
  * ends: a page that it shares with ipcbench and with the janitor. */
 struct cell_page {
-    char dir[PLACE_SIZE];          /* run directory of the servers */
+    char dir[SCRATCH_SIZE];        /* run directory of the servers */
     const struct ipc_mechanism *m; /* served at the moment, or NULL */
     pid_t cell, server;            /* to be stopped if they hang; 0: none */
     int queue;                     /* a floor's System V queue + 1; 0: none */

@@ -5,8 +5,8 @@
 #include "ns/isolate.h"
 
 #include "core/clock.h"
-#include "core/place.h"
 #include "core/rundir.h"
+#include "core/scratch.h"
 #include "ns/spaces.h"
 
 #include <errno.h>
@@ -104,7 +104,7 @@ struct job {
 };
 
 struct jobs {
-    char dir[PLACE_SIZE];
+    char dir[SCRATCH_SIZE];
     struct job job[JOBS];
     struct isolate_notes *notes;
 };
@@ -153,7 +153,7 @@ job_end(struct jobs *js, struct job *j, bool hung)
     job_dir(js, j, dir);
     if (c->m->sweep != NULL && endpoint_name(c->m, dir, name) == 0)
         c->m->sweep(name);
-    place_remove(dir);
+    scratch_remove(dir);
     j->cell = NULL;
 }
 
@@ -285,7 +285,7 @@ forgive(struct isolate_matrix *x)
 int
 isolate_run(struct isolate_matrix *x)
 {
-    struct place place;
+    struct scratch scratch;
     struct jobs js = {.dir = ""};
     int err;
 
@@ -297,10 +297,10 @@ isolate_run(struct isolate_matrix *x)
                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (js.notes == MAP_FAILED)
         return -errno;
-    err = place_begin(&place, "isolate", false);
+    err = scratch_begin(&scratch, "isolate", false);
     if (err != 0)
         goto unmap_notes;
-    strcpy(js.dir, place.dir);
+    strcpy(js.dir, scratch.dir);
     find_absent(x, js.dir);
     err = run_cells(x, &js, JOBS, can_run);
     for (int i = 0; err == 0 && i < TRIES; i++)
@@ -308,7 +308,7 @@ isolate_run(struct isolate_matrix *x)
     forgive(x);
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "\r\033[K");
-    place_end(&place);
+    scratch_end(&scratch);
 unmap_notes:
     munmap(js.notes, JOBS * sizeof *js.notes);
     return err;

@@ -320,6 +320,6 @@ main(int argc, char **argv)
     if (options.stdio)
         return run_stdio();
     if (options.sweep && !options.has_dir)
-        sweep_places();
+        sweep_scratches();
     return options.sweep ? sweep_run(ipcd.dir) : run_daemon();
 }

@@ -157,7 +157,7 @@ int sweep_endpoint(const struct ipc_mechanism *m, const char *dir,
 /* All of them, and dir if nothing else is in it: an exit status. */
 int sweep_run(const char *dir);
 
-/* Removes what killed runs of ipcattack and ipcbench left: core/place.h. */
-void sweep_places(void);
+/* Removes what killed runs of ipcattack and ipcbench left: core/scratch.h. */
+void sweep_scratches(void);
 
 #endif

@@ -2,7 +2,7 @@
 #define _GNU_SOURCE /* GLOB_ONLYDIR */
 #include "server/ipcd.h"
 
-#include "core/place.h"
+#include "core/scratch.h"
 #include "server/lines.h"
 
 #include <errno.h>
@@ -74,9 +74,9 @@ sweep_all(const char *dir)
 
 /* Their servers' run directory is that one, or there is one for each cell. */
 static void
-sweep_place(const char *dir)
+sweep_scratch(const char *dir)
 {
-    char pattern[PLACE_SIZE + 32];
+    char pattern[SCRATCH_SIZE + 32];
     glob_t cells;
 
     sweep_all(dir);
@@ -90,9 +90,9 @@ sweep_place(const char *dir)
 }
 
 void
-sweep_places(void)
+sweep_scratches(void)
 {
-    place_sweep(sweep_place);
+    scratch_sweep(sweep_scratch);
 }
 
 /* A confined server has it from its start; one in which something stands is a

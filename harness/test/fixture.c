@@ -19,9 +19,9 @@
 #include "test/here.h"
 
 #include "core/clock.h"
-#include "core/place.h"
 #include "core/rundir.h"
 #include "core/sanitized.h"
+#include "core/scratch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +54,7 @@ clean_up(void)
         if (ipc_registry[i]->sweep != NULL &&
             endpoint_name(ipc_registry[i], run_dir, name) == 0)
             ipc_registry[i]->sweep(name);
-    place_remove(run_dir);
+    scratch_remove(run_dir);
 }
 
 static off_t said_before;

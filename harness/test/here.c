@@ -5,8 +5,8 @@
 
 #include "test/test.h"
 
-#include "core/place.h"
 #include "core/rundir.h"
+#include "core/scratch.h"
 #include "server/confine.h"
 
 #include <errno.h>
@@ -458,7 +458,7 @@ here_end(void)
 
     if (n > 0) {
         dir[n] = '\0';
-        place_remove(dir);
+        scratch_remove(dir);
     }
-    place_remove(check_dir);
+    scratch_remove(check_dir);
 }

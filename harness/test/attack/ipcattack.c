@@ -14,8 +14,8 @@
 #include "test/attack/stage.h"
 
 #include "core/clock.h"
-#include "core/place.h"
 #include "core/program.h"
+#include "core/scratch.h"
 #include "ns/spaces.h"
 
 #include <argp.h>
@@ -99,13 +99,13 @@ struct job {
 };
 
 static struct job jobs[JOBS];
-static struct place place;
+static struct scratch scratch;
 static bool again; /* those that could not be tried */
 
 static void
 job_dir(const struct job *j, char dir[ENDPOINT_SIZE])
 {
-    snprintf(dir, ENDPOINT_SIZE, "%s/%d", place.dir, (int)(j - jobs));
+    snprintf(dir, ENDPOINT_SIZE, "%s/%d", scratch.dir, (int)(j - jobs));
 }
 
 static _Noreturn void
@@ -308,7 +308,7 @@ try_attack(struct result *r, const sigset_t *children)
 static int
 try_those(bool (*chosen)(const struct result *), const sigset_t *children)
 {
-    int err = missing_find(place.dir);
+    int err = missing_find(scratch.dir);
 
     for (size_t i = 0; i < result_count && err == 0 && !stopped; i++)
         if (chosen(&results[i]))
@@ -369,7 +369,7 @@ run(void)
     size_t surprises = 0;
     int err;
 
-    err = place_begin(&place, "attack", geteuid() == 0);
+    err = scratch_begin(&scratch, "attack", geteuid() == 0);
     if (err != 0) {
         fprintf(stderr,
                 "ipcattack: no directory to work in: %s; name one that "
@@ -377,10 +377,10 @@ run(void)
                 strerror(-err));
         return EX_CANTCREAT;
     }
-    spaces_try_mounts(place.dir);
+    spaces_try_mounts(scratch.dir);
     choose_all();
     err = try_all();
-    place_end(&place);
+    scratch_end(&scratch);
     if (err != 0) {
         fprintf(stderr, "ipcattack: %s\n",
                 err == -EINTR ? "stopped" : strerror(-err));
@@ -404,13 +404,13 @@ run_apart(besieger *f, char **arg)
 {
     char dir[ENDPOINT_SIZE];
     const char *step;
-    int err = place_begin(&place, "attack", geteuid() == 0), status;
+    int err = scratch_begin(&scratch, "attack", geteuid() == 0), status;
     pid_t pid;
 
     if (err != 0)
         return EX_CANTCREAT;
-    spaces_try_mounts(place.dir);
-    snprintf(dir, sizeof dir, "%s/0", place.dir);
+    spaces_try_mounts(scratch.dir);
+    snprintf(dir, sizeof dir, "%s/0", scratch.dir);
     MUST(mkdir(dir, 0755) == 0 && chmod(dir, 0755) == 0);
     pid = fork();
     MUST(pid != -1);
@@ -422,7 +422,7 @@ run_apart(besieger *f, char **arg)
     }
     while (waitpid(pid, &status, 0) == -1)
         MUST(errno == EINTR);
-    place_end(&place);
+    scratch_end(&scratch);
     return WIFEXITED(status) ? WEXITSTATUS(status) : EX_OSERR;
 }
 

@@ -1,5 +1,5 @@
 /*
- * place.h - a directory that only one run of a program needs, and that is
+ * scratch.h - a directory that only one run of a program needs, and that is
  * removed whatever becomes of the run.
  *
  *      program  <======= a byte, over a socketpair =======  keeper
@@ -10,20 +10,20 @@
  *
  * The keeper is in a session of its own, so that neither ^C nor a signal to the
  * process group hits both.  Should it be killed too, the directory stays; and
- * nobody holds the lock on it any more, by which place_sweep() knows.
+ * nobody holds the lock on it any more, by which scratch_sweep() knows.
  */
-#ifndef PLACE_H
-#define PLACE_H
+#ifndef SCRATCH_H
+#define SCRATCH_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 /* So that there is room for an endpoint's name behind it (ENDPOINT_SIZE). */
-#define PLACE_SIZE 64
+#define SCRATCH_SIZE 64
 
-struct place {
-    char dir[PLACE_SIZE];
+struct scratch {
+    char dir[SCRATCH_SIZE];
     int socket; /* our end; -1: none */
     pid_t keeper;
 };
@@ -35,20 +35,20 @@ struct place {
  * Returns a descriptor that holds a lock on it until it is closed by all who
  * have inherited it; or -errno.
  */
-int place_make(const char *what, bool others, char dir[PLACE_SIZE]);
+int scratch_make(const char *what, bool others, char dir[SCRATCH_SIZE]);
 
 /* Removes a directory with all that is in it. */
-void place_remove(const char *dir);
+void scratch_remove(const char *dir);
 
 /* The same, with a keeper: 0 or -errno, and then nothing is left. */
-int place_begin(struct place *p, const char *what, bool others);
+int scratch_begin(struct scratch *p, const char *what, bool others);
 
 /* Waits until the keeper has removed it: when also those have ended who were
  * forked in between. */
-void place_end(struct place *p);
+void scratch_end(struct scratch *p);
 
 /* Calls sweep() for, and removes, every such directory that is this user's and
  * in which nobody is at work.  Returns how many. */
-int place_sweep(void (*sweep)(const char *dir));
+int scratch_sweep(void (*sweep)(const char *dir));
 
 #endif

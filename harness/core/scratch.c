@@ -1,6 +1,6 @@
-/* place.c - a directory for one run, and what a killed one has left. */
+/* scratch.c - a directory for one run, and what a killed one has left. */
 #define _GNU_SOURCE /* nftw, mkdtemp, SOCK_CLOEXEC, O_DIRECTORY */
-#include "core/place.h"
+#include "core/scratch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +36,7 @@ base_at(int i)
 static bool
 lets_others_through(const char *path)
 {
-    char above[PLACE_SIZE];
+    char above[SCRATCH_SIZE];
     struct stat st;
 
     snprintf(above, sizeof above, "%s", path);
@@ -67,11 +67,12 @@ lock_directory(const char *dir)
 
 /* In this very base. */
 static int
-make_in(const char *base, const char *what, char dir[PLACE_SIZE])
+make_in(const char *base, const char *what, char dir[SCRATCH_SIZE])
 {
-    int len = snprintf(dir, PLACE_SIZE, "%s/ipclab-%s-XXXXXX", base, what), fd;
+    int len = snprintf(dir, SCRATCH_SIZE, "%s/ipclab-%s-XXXXXX", base, what),
+        fd;
 
-    if (len >= PLACE_SIZE)
+    if (len >= SCRATCH_SIZE)
         return -ENAMETOOLONG;
     if (mkdtemp(dir) == NULL)
         return -errno;
@@ -82,12 +83,12 @@ make_in(const char *base, const char *what, char dir[PLACE_SIZE])
 }
 
 int
-place_make(const char *what, bool others, char dir[PLACE_SIZE])
+scratch_make(const char *what, bool others, char dir[SCRATCH_SIZE])
 {
     int err = -ENOENT;
 
     for (int i = 0; base_at(i) != NULL; i++) {
-        int fd = strlen(base_at(i)) >= PLACE_SIZE ? -ENAMETOOLONG
+        int fd = strlen(base_at(i)) >= SCRATCH_SIZE ? -ENAMETOOLONG
                  : others && !lets_others_through(base_at(i))
                      ? -EACCES
                      : make_in(base_at(i), what, dir);
@@ -110,7 +111,7 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
 }
 
 void
-place_remove(const char *dir)
+scratch_remove(const char *dir)
 {
     nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
@@ -121,19 +122,19 @@ place_remove(const char *dir)
 static _Noreturn void
 keep(int socket, const char *what, bool others)
 {
-    char dir[PLACE_SIZE] = "", byte;
+    char dir[SCRATCH_SIZE] = "", byte;
     int lock;
 
     setsid();
     signal(SIGPIPE, SIG_IGN);
-    lock = place_make(what, others, dir);
+    lock = scratch_make(what, others, dir);
     errno = lock < 0 ? -lock : 0;
     if (lock < 0)
         _exit(errno);
     if (write(socket, dir, sizeof dir) == (ssize_t)sizeof dir)
         while (read(socket, &byte, 1) == -1 && errno == EINTR)
             continue;
-    place_remove(dir);
+    scratch_remove(dir);
     _exit(0);
 }
 
@@ -149,12 +150,12 @@ reap(pid_t pid)
 }
 
 int
-place_begin(struct place *p, const char *what, bool others)
+scratch_begin(struct scratch *p, const char *what, bool others)
 {
     int ends[2], err;
     ssize_t n;
 
-    *p = (struct place){.socket = -1};
+    *p = (struct scratch){.socket = -1};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == -1)
         return -errno;
     p->keeper = fork();
@@ -177,7 +178,7 @@ place_begin(struct place *p, const char *what, bool others)
 }
 
 void
-place_end(struct place *p)
+scratch_end(struct scratch *p)
 {
     if (p->socket == -1)
         return;
@@ -198,7 +199,7 @@ sweep_one(const char *dir, void (*sweep)(const char *dir))
 
     if (ours) {
         sweep(dir);
-        place_remove(dir);
+        scratch_remove(dir);
     }
     if (lock >= 0)
         close(lock);
@@ -208,7 +209,7 @@ sweep_one(const char *dir, void (*sweep)(const char *dir))
 static int
 sweep_in(const char *base, const char *kind, void (*sweep)(const char *dir))
 {
-    char pattern[PLACE_SIZE + 32];
+    char pattern[SCRATCH_SIZE + 32];
     glob_t found;
     int n = 0;
 
@@ -222,7 +223,7 @@ sweep_in(const char *base, const char *kind, void (*sweep)(const char *dir))
 }
 
 int
-place_sweep(void (*sweep)(const char *dir))
+scratch_sweep(void (*sweep)(const char *dir))
 {
     int n = 0;
 
