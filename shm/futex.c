@@ -144,7 +144,7 @@ futex_server(struct rings_server *s, int64_t deadline)
         }
     /* Clients ring for whatever may happen, so there is nothing to wake up for
      * by oneself, but a newcomer that never answers. */
-    until = earlier(deadline, sessions_next_overdue(&s->sessions));
+    until = earlier(deadline, sessions_next_wakeup(&s->sessions));
     /* Pairs with the load in wake_server(). */
     atomic_store(&page->doorbell, doorbell + 1);
     if (rings_server_ready(s))

@@ -149,7 +149,7 @@ sessions_overdue(const struct sessions *s, unsigned slot, int64_t now)
 }
 
 int64_t
-sessions_next_overdue(const struct sessions *s)
+sessions_next_wakeup(const struct sessions *s)
 {
     int64_t first = NO_DEADLINE;
 

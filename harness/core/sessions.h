@@ -137,7 +137,7 @@ bool sessions_overdue(const struct sessions *s, unsigned slot, int64_t now);
 
 /* When the next one will be overdue, ns; NO_DEADLINE: nobody is joining.  Until
  * then a server whom nobody asks anything may sleep. */
-int64_t sessions_next_overdue(const struct sessions *s);
+int64_t sessions_next_wakeup(const struct sessions *s);
 
 /* -- who is kept out ------------------------------------------------------- */
 

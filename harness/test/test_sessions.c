@@ -151,15 +151,15 @@ START_TEST(who_does_not_bring_the_nonce_back_is_overdue)
     const struct ipc_peer peer = {.uid = ALICE};
 
     sessions_init(&s, 8, NO_DEADLINE);
-    ck_assert_int_eq(sessions_next_overdue(&s), NO_DEADLINE);
+    ck_assert_int_eq(sessions_next_wakeup(&s), NO_DEADLINE);
     sessions_take(&s, 0, &peer, T0);
     sessions_take(&s, 1, &peer, T0 + 5);
-    ck_assert_int_eq(sessions_next_overdue(&s), T0 + ipc_open_timeout + 1);
+    ck_assert_int_eq(sessions_next_wakeup(&s), T0 + ipc_open_timeout + 1);
     ck_assert(!sessions_overdue(&s, 0, T0 + ipc_open_timeout));
     ck_assert(sessions_overdue(&s, 0, T0 + ipc_open_timeout + 1));
     sessions_admit(&s, 0);
     ck_assert(!sessions_overdue(&s, 0, T0 + ipc_open_timeout + 1));
-    ck_assert_int_eq(sessions_next_overdue(&s), T0 + ipc_open_timeout + 6);
+    ck_assert_int_eq(sessions_next_wakeup(&s), T0 + ipc_open_timeout + 6);
 }
 END_TEST
 
