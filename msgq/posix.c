@@ -396,7 +396,8 @@ msgq_limits(struct ipc_limits *l)
 const struct ipc_mechanism msgq_posix = {
     .name = "msgq/posix",
     .summary = "POSIX queues, to be polled: requests, and replies per client",
-    .proof = "owner of the reply queue, and the nonce only he can read there",
+    .proof =
+        "owner of the reply queue, and the nonce only its owner can read there",
     .wire = POSIX_WIRE,
     .caps = IPC_BOUNDARIES | IPC_PIPELINED | IPC_POLLABLE | IPC_PERSISTS,
     .evidence = IPC_OWNER,

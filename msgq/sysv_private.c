@@ -480,7 +480,8 @@ msgq_unavailable(void)
 const struct ipc_mechanism msgq_sysv_private = {
     .name = "msgq/sysv-private",
     .summary = "a System V queue for requests, a private one per client",
-    .proof = "creator of the reply queue, and the nonce only he can read there",
+    .proof = "creator of the reply queue, and the nonce only its owner can "
+             "read there",
     .wire = wire,
     .caps = IPC_BOUNDARIES | IPC_PIPELINED | IPC_PERSISTS,
     .evidence = IPC_OWNER,

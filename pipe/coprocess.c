@@ -51,7 +51,7 @@ read_some(int fd, void *to, size_t room)
     n = read(fd, to, room);
     if (n == -1)
         return -errno;
-    return n == 0 ? -EPIPE : n; /* 0: every write end is closed, he is gone */
+    return n == 0 ? -EPIPE : n; /* 0: every write end is closed, it is gone */
 }
 
 /* One write(2) of a part of a message: how many bytes it took.  Where the reader

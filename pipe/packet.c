@@ -50,7 +50,7 @@ read_packet(int fd, struct ipc_message *msg, int64_t timeout_ns)
     n = read(fd, msg->buf, msg->cap);
     if (n == -1)
         return -errno;
-    if (n == 0) /* every write end is closed: he is gone */
+    if (n == 0) /* every write end is closed: it is gone */
         return -EPIPE;
     msg->len = (size_t)n;
     return 0;

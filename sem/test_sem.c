@@ -136,7 +136,7 @@ START_TEST(a_will_is_carried_out_by_the_kernel)
     ck_assert_int_eq(get_value(set, 0), 0);
     child_kill(&c);
     ck_assert_int_eq(get_value(set, 0), 1);
-    /* Also of one who ends in peace, but not a will that he has revoked. */
+    /* Also of one who ends in peace, but not a will that it has revoked. */
     child_start(&c, geteuid(), make_will, &set);
     child_wait(&c);
     child_go(&c);

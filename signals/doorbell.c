@@ -10,7 +10,7 @@
  * The one idea: let the signal say *that* there is something and memory say
  * *what*.  Then it does not matter that a signal carries next to nothing, may
  * be one for several, or come from a stranger: whoever hears the doorbell looks
- * into the slot, and if there is no new message he waits on.  So this is the
+ * into the slot, and if there is no new message it waits on.  So this is the
  * one variant that does not ask who rang.
  *
  * The slot is the client's, but the server cannot be hurt with it: page.h.

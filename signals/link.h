@@ -18,8 +18,8 @@
  *                memory.  Any process that may send may write there what it
  *                likes (rt_sigqueueinfo(2)).
  * So with SI_QUEUE the pid keeps out strays, and nothing more.  What a liar of
- * the same uid wins is nothing that he does not have: the server acts with
- * the rights of that uid for him as it does for its client.
+ * the same uid wins is nothing that it does not have: the server acts with
+ * the rights of that uid for that one as it does for its client.
  *
  * A pid may belong to somebody else by the time it is used.  A pidfd cannot,
  * and it becomes readable when its process ends: pidfd_open(2).
@@ -47,7 +47,7 @@ struct link {
     pid_t pid;    /* of the other side, to compare with si_pid */
     struct spawned server; /* a client's: the same two */
     bool elevated;         /* we may signal more than the other side may */
-    pid_t self; /* for sigqueue(3), where the sender says who he is */
+    pid_t self; /* for sigqueue(3), where the sender says who it is */
     uid_t uid;
 };
 

@@ -17,7 +17,7 @@
  * Who sends: the kernel lets that user and root, see link.h, and that is what
  * stands behind the evidence.  The pid in SI_QUEUE is the sender's own word.
  * A chunk that a liar of the same uid slips in makes nonsense of a message or
- * ends the connection, which he could also do with kill(2).
+ * ends the connection, which it could also do with kill(2).
  */
 #define _GNU_SOURCE /* siginfo_t */
 #include "chunk.h"

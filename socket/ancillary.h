@@ -33,10 +33,11 @@ ssize_t ancillary_receive(int socket, struct msghdr *msg, struct ancillary *a);
 ssize_t ancillary_await(int socket, struct msghdr *msg, struct ancillary *a);
 
 /*
- * From now on the kernel lets nobody send a descriptor to this socket, or to the
- * connections that it accepts: EPERM, to him.  One that has come must be closed,
- * and its sender decides how long that takes: a file of his own file system
- * (FUSE) for ever, and no signal helps; 1 GiB of memory half a second.
+ * From now on the kernel lets nobody send a descriptor to this socket, or to
+ * the connections that it accepts: EPERM, to the sender.  One that has come
+ * must be closed, and its sender decides how long that takes: a file of his own
+ * file system (FUSE) for ever, and no signal helps; 1 GiB of memory half a
+ * second.
  *   -ENOPROTOOPT  a kernel before Linux 6.16: they come (drain_close())
  */
 int ancillary_refuse_descriptors(int socket);
@@ -75,7 +76,8 @@ void ancillary_discard(int fd);
  * unlike close(2) does not ask a FUSE file system (flush).
  *
  * A thread that is held up is left alone.  It is counted for the user who did it
- * (QUOTA_CLOSING), and who has his part is not taken as a client until one ends.
+ * (QUOTA_CLOSING), and a user with that many is not taken as a client until one
+ * ends.
  */
 
 /* close(2), elsewhere if it may take long.  uid: who sent what is in there. */

@@ -68,7 +68,7 @@ struct connection {
     struct timeout timeout;     /* for half a request, or with a slow reader */
 };
 
-/* Fills in who that is, peer and address; not 0: he is turned away. */
+/* Fills in who that is, peer and address; not 0: it is turned away. */
 typedef int identify_function(struct connection *c);
 
 struct clients {

@@ -71,7 +71,7 @@ struct ipc_peer local_peer(const struct ucred *who, enum ipc_evidence evidence);
 uid_t local_owner(int socket);
 
 /* Who called connect(2), by effective uid, fixed at that moment; and the
- * address that he had bound, if any. */
+ * address that it had bound, if any. */
 int local_identify(int socket, struct ipc_peer *peer,
                    char address[ADDRESS_SIZE]);
 

@@ -24,7 +24,7 @@ struct stream_end {
     bool waits;  /* recvmsg(2) is to wait, where there is no deadline: one
                   * system call less.  TCP sets it.  Not so AF_UNIX streams:
                   * whoever sleeps there in recvmsg(2) is also woken when the
-                  * other side has read what he sent, and goes to sleep again;
+                  * other side has read what it sent, and goes to sleep again;
                   * poll(2) tells room from bytes, and the two calls together
                   * are faster (README.md, "What it costs"). */
 };

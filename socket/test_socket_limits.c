@@ -163,7 +163,7 @@ END_TEST
 struct single {
     struct driven d;
     struct clients *clients;
-    const struct connection *c; /* what the server knows of him */
+    const struct connection *c; /* what the server knows of it */
     int fd;
 };
 
@@ -199,7 +199,7 @@ drive_until_read(struct single *g, size_t n)
         ck_assert_int_eq(drive(&g->d, 0), -ETIMEDOUT);
 }
 
-/* He has so many seconds, from some moment after `before` on: until when? */
+/* It has so many seconds, from some moment after `before` on: until when? */
 static int64_t
 expect_timeout(const struct single *g, int64_t before, int64_t seconds)
 {
@@ -272,7 +272,7 @@ START_TEST(who_does_not_collect_a_reply_is_cut_off)
     single_sends(&g, frame, sizeof frame);
     ck_assert_int_eq(drive(&g.d, CALL_TIMEOUT), 0);
     ck_assert_ptr_eq(g.c, clients_find(g.clients, g.d.req.reply_to));
-    /* The control: he is only silent. */
+    /* The control: it is only silent. */
     clients_expire(g.clients, NO_DEADLINE - 1);
     ck_assert_int_ne(g.c->fd, 0);
     ck_assert_int_eq(g.d.m->reply(g.d.srv, &g.d.req, &reply), 0);

@@ -46,7 +46,7 @@ START_TEST(half_a_message_and_an_unread_reply_disturb_nobody)
                          0);
     for (int i = 0; i < 20; i++)
         expect_echo(&honest, 1000);
-    /* He gets all of them in the end. */
+    /* It gets all of them in the end. */
     for (int i = 0; i < 20; i++) {
         ck_assert_int_eq(client_recv(&slow, &r, CALL_TIMEOUT), 0);
         ck_assert_uint_eq(r.results[0].len, much.u32);

@@ -280,7 +280,7 @@ take_the_port(struct child *self, void *arg)
     if (s->type == SOCK_STREAM) {
         client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
         ck_assert_int_eq(write(client, "+", 1), 1);
-        ck_assert_int_eq(read(client, &byte, 1), 0); /* not a word from him */
+        ck_assert_int_eq(read(client, &byte, 1), 0); /* not a word from it */
     } else {
         ck_assert_int_eq(
             recvfrom(fd, &byte, 1, 0, (struct sockaddr *)&from, &len), 1);

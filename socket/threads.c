@@ -187,8 +187,8 @@ serve_client(void *arg)
 /* -- the accepting thread -------------------------------------------------- */
 
 /* Waits for the thread that last had this slot: its stack stays until then.
- * Whoever still has it is made to leave: he hears no more requests, until the
- * deadline he may send the answer that he has, and then not even that.  Only
+ * Whoever still has it is made to leave: it hears no more requests, until the
+ * deadline it may send the answer that it has, and then not even that.  Only
  * the accepting thread, and then only workers_stop(), starts and joins others,
  * so this needs no lock. */
 static void

@@ -12,8 +12,8 @@
  * client.c), and whoever must not do a thing twice has to remember the ids of
  * requests.  Who asks?  Anybody can write any sender's address: evidence K0.
  *
- * And since anybody can, nobody is answered at length before he has proved that
- * he receives where he says he is (cookie.h).  A request is a cookie, 8 bytes,
+ * And since anybody can, nobody is answered at length before it has proved that
+ * it receives where it says it is (cookie.h).  A request is a cookie, 8 bytes,
  * and a frame; beside requests and replies there are
  *      client  '?' and 8 bytes  are you there?
  *                         server  '+' and a cookie  yes; send this with requests
@@ -121,7 +121,7 @@ udp_create(void *srv, const char *name)
 
 /* One datagram, of which n bytes came, the first of them in prefix: is it a
  * request?  No answer is longer than what it answers, but to who has proved
- * that he receives; and no sign of a server is answered, or two of them could
+ * that it receives; and no sign of a server is answered, or two of them could
  * be made to answer each other for ever. */
 static bool
 is_request(struct server *s, const uint8_t prefix[COOKIE_SIZE], size_t n,
@@ -354,13 +354,13 @@ const struct ipc_mechanism socket_udp = {
         "and 8 bytes, again and again until `+` and 8\nbytes come back: the "
         "server is there, and those 8 are your cookie. Then send\nrequests, "
         "each a cookie and a frame of at most 65499 bytes, and receive "
-        "replies, "
-        "a\nframe each. `!` and 8 bytes: send the request again, under the "
-        "same id, with this\ncookie; one is good for two to four minutes, at "
-        "your address only. When no reply\ncomes, send the request again, "
-        "under the same id; replies may come twice. `-` alone\nmeans that you "
-        "broke the rules. No answer is longer than what it answers, but "
-        "to\nwho has shown his cookie.",
+        "replies, a\nframe each. `!` and 8 bytes: send the request again, "
+        "under the same id, with this\ncookie; one is good for two to four "
+        "minutes, at your address only. When no reply\ncomes, send the request "
+        "again, under the same id; replies may come twice. `-` alone\nmeans "
+        "that you broke the rules. No answer is longer than what it answers, "
+        "but "
+        "to\nwho has shown its cookie.",
     .caps = IPC_BOUNDARIES | IPC_PIPELINED | IPC_POLLABLE | IPC_PERSISTS |
             IPC_LOSSY | IPC_REMOTE,
     .evidence = IPC_CLAIMED,

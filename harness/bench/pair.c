@@ -219,7 +219,7 @@ read_faults(pid_t pid)
     return minor + major;
 }
 
-/* ns of CPU time by a clock of somebody's CPU time; NAN if he is gone. */
+/* ns of CPU time by a clock of somebody's CPU time; NAN if it is gone. */
 static double
 cpu_ns(clockid_t clock)
 {

@@ -1,8 +1,8 @@
 /*
  * cpu_hint.h - on which processor one runs.
  *
- * Spinning for somebody is worth while only if he can get something done
- * meanwhile, that is, if he runs on another processor.  So each side says in
+ * Spinning for somebody is worth while only if it can get something done
+ * meanwhile, that is, if it runs on another processor.  So each side says in
  * shared memory where it runs (the C library knows without a system call,
  * rseq(2), in some 2 ns), and the other one compares that with its own.
  * It is a hint: the scheduler may move either of them at any time.
@@ -28,7 +28,7 @@ cpu_publish(_Atomic uint32_t *cpu)
         atomic_store_explicit(cpu, here, memory_order_relaxed);
 }
 
-/* Was he, when he last said so, on another one than we are now? */
+/* Was it, when it last said so, on another one than we are now? */
 static inline bool
 cpu_elsewhere(const _Atomic uint32_t *cpu)
 {

@@ -107,14 +107,14 @@ spare_worker(uid_t uid)
 {
     const bool first = uid == 0 || uid == confine_owner();
     struct worker *spare = NULL;
-    unsigned busy = 0, his = 0;
+    unsigned busy = 0, own = 0;
 
     for (struct worker *w = workers; w < workers + WORKERS; w++) {
         busy += w->pid != 0;
-        his += w->pid != 0 && w->uid == uid;
+        own += w->pid != 0 && w->uid == uid;
         spare = w->pid == 0 ? w : spare;
     }
-    if (!first && (his >= WORKERS_OF_ONE || busy >= WORKERS - RESERVED))
+    if (!first && (own >= WORKERS_OF_ONE || busy >= WORKERS - RESERVED))
         return NULL;
     return spare;
 }

@@ -98,7 +98,7 @@ go_through(int most, const char *objects)
             if (i.number == -1)
                 break;
             tried++;
-            if (!spawned) /* who comes next has a server of his own */
+            if (!spawned) /* who comes next has a server of its own */
                 the_next_is_served(&i, most, objects);
         }
     ck_assert_uint_gt(tried, 0);
