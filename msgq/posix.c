@@ -157,6 +157,8 @@ check_queue(struct server *s)
 {
     struct stat st;
 
+    /* A queue whose name is gone lives on for those who have it open
+     * (mq_unlink(3)); that no name leads to it any more says the link count. */
     if (fstat(s->queue, &st) == -1 || st.st_nlink != 0)
         return 0;
     disconnect_all(s);
@@ -167,7 +169,10 @@ check_queue(struct server *s)
 /* -- server: next, reply --------------------------------------------------- */
 
 /* With no time limit mq_receive(3) itself waits: a system call less.  (Its own
- * limit moves with the wall clock; here it only says when to look around.) */
+ * limit moves with the wall clock; here it only says when to look around.)
+ *
+ * s->size is the mq_msgsize of the queue: with a smaller buffer the call fails
+ * with EMSGSIZE, however short the message is that waits (mq_receive(3)). */
 static ssize_t
 receive(struct server *s, unsigned *priority)
 {

@@ -148,7 +148,8 @@ coprocess_reply(void *srv, const struct ipc_request *req,
     for (size_t done = 0; done < msg->len; done += (size_t)n) {
         n = write_some(STDOUT_FILENO, from + done, msg->len - done);
         if (n < 0 && n != -EINTR)
-            return (int)n; /* EPIPE: nobody holds the read end any more */
+            return (int)n; /* EPIPE: nobody holds the read end any more; and
+                            * SIGPIPE, which would kill us: it is ignored */
         if (n < 0)
             n = 0;
     }
@@ -178,6 +179,9 @@ coprocess_open(void *cli, const char *where)
     struct client_end *c = cli;
     int requests[2], replies[2], err;
 
+    /* O_CLOEXEC: another program that this process starts would keep copies of
+     * the ends without knowing it, and the end of file would never come.  The
+     * server gets its two by dup2(2), which does not copy the flag. */
     if (pipe2(requests, O_CLOEXEC) == -1)
         return -errno;
     if (pipe2(replies, O_CLOEXEC) == -1) {
@@ -258,6 +262,8 @@ coprocess_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
         if (err == -EAGAIN)
             err = make_room(c, deadline);
         if (err != 0 && err != -EINTR) {
+            /* The server waits for the rest of this message and would take the
+             * next one for it: a stream has no other mark (frames.h). */
             c->broken = done > 0;
             return err;
         }
@@ -274,6 +280,9 @@ coprocess_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
     return read_message(c->from_server, &c->in, msg, timeout_ns);
 }
 
+/* The closing of the last write end is the message "the client is gone": the
+ * server reads an end of file and ends (pipe(7)).  Then it is waited for, or it
+ * would stay a zombie. */
 static void
 coprocess_close(void *cli)
 {

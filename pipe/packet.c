@@ -56,8 +56,9 @@ read_packet(int fd, struct ipc_message *msg, int64_t timeout_ns)
     return 0;
 }
 
-/* All or nothing: a packet is never written in part; and it is one, as long as
- * it has no more than PIPE_BUF. */
+/* All or nothing: a packet is never written in part.  Of more than PIPE_BUF
+ * bytes the kernel would make several packets (pipe(2), O_DIRECT), and each
+ * read(2) would bring one of them: so ipc_send() refuses them before. */
 static int
 write_packet(int fd, const struct ipc_message *msg)
 {
@@ -178,6 +179,8 @@ packet_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     int64_t deadline = deadline_in(timeout_ns);
     int err;
 
+    /* After poll(2) there is room for one packet at least, but look again: the
+     * wait may also have ended by a signal. */
     while ((err = write_packet(c->to_server, msg)) == -EAGAIN) {
         err = wait_for(c->to_server, POLLOUT, deadline);
         if (err != 0 && err != -EINTR)

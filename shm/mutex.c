@@ -79,8 +79,11 @@ is_unheard(const struct monitor_slot *slot)
     return slot->state == SLOT_REQUEST && !slot->over;
 }
 
-/* Byte n of the page's file.  F_OFD_SETLK: takes it, if nobody has.  F_OFD_GETLK:
- * has nobody? */
+/* Byte n of the page's file.  Open file description locks belong to the open
+ * file, not to the process: closing another descriptor of the same file does
+ * not drop them, and two clients in one process have one each (fcntl(2)).  All
+ * locks go with their holder.  F_OFD_SETLK: takes it, if nobody has.
+ * F_OFD_GETLK: has nobody? */
 static bool
 lock_byte(int fd, int command, unsigned n)
 {
@@ -194,6 +197,9 @@ static bool
 take(struct server *s, unsigned n, struct ipc_request *req)
 {
     struct monitor_slot *slot = &s->page->slots[n];
+    /* volatile: loaded here and nowhere else.  Else the compiler may load it
+     * once more after the check, and a peer that stores without the lock
+     * chooses what memcpy() gets. */
     uint32_t len = *(volatile uint32_t *)&slot->len;
 
     if (slot->state != SLOT_REQUEST || slot->over)

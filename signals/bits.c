@@ -67,7 +67,8 @@ bit_of(const struct ipc_message *msg, size_t i)
     return (i < 16 ? len[i / 8] : from[i / 8 - 2]) >> (i % 8) & 1;
 }
 
-/* 1: a message is whole.  0: not yet.  -EPIPE: longer than there is. */
+/* 1: a message is whole.  0: not yet.  -EPIPE: longer than the buffer; checked
+ * as soon as the length is there, before a byte of the message is stored. */
 static int
 add_bit(struct incoming *in, bool bit)
 {

@@ -75,6 +75,8 @@ doorbell_create(void *srv, const char *name)
     (void)name;
     if (err != 0)
         return err;
+    /* First the page: once the client's signals are accepted it may ring, and
+     * there must be something to look into. */
     prepare(&s->link);
     err = link_accept(&s->link, &s->peer);
     if (err != 0)
@@ -210,6 +212,8 @@ doorbell_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     if (err != 0)
         return err;
     slot_post(&c->page->request, &c->said, msg);
+    /* Not before the message is in the slot: the server looks once for each
+     * ring, and would not look again. */
     err = link_send(&c->link, LINK_TO_SERVER, NULL);
     if (err == 0)
         exchange_sent(&c->exchange, msg);

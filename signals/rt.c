@@ -93,7 +93,11 @@ send_chunk(const struct link *l, int number, const uint8_t *chunk,
     return err;
 }
 
-/* *begun: the other side has heard a part of it. */
+/* The first chunk says how long the message is; the others are numbered, so
+ * that a chunk from somebody else is noticed (chunk.h).  They arrive in the
+ * order in which they were sent, because all have the same signal number:
+ * signal(7), "Real-time signals".  *begun: the other side has heard a part of
+ * it. */
 static int
 transmit(const struct link *l, int number, const struct ipc_message *msg,
          int64_t deadline, bool *begun)

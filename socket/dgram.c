@@ -154,7 +154,9 @@ take_datagram(struct server *s, struct ipc_request *req)
     if (n < 0)
         return 0;
     member = sender(s, prefix, (size_t)n, &beside);
-    /* No request comes with a descriptor. */
+    /* No request comes with a descriptor.  MSG_TRUNC: the datagram was longer
+     * than the buffer, and the rest of it is lost (recv(2)): no frame, but half
+     * of one. */
     if (beside.fd != -1 || beside.refused || (m.msg_flags & MSG_TRUNC) != 0) {
         if (beside.fd != -1)
             ancillary_discard(beside.fd);
@@ -210,6 +212,8 @@ dgram_reply(void *srv, const struct ipc_request *req,
     while (n == -EINTR);
     if (n >= 0)
         return 0;
+    /* More descriptors of our user are passed and not received than it may have
+     * open (unix(7), ETOOMANYREFS); nothing was sent. */
     if (n == -ETOOMANYREFS)
         return -EAGAIN;
     /* EAGAIN: it does not collect its replies.  There is no way not to take
@@ -310,6 +314,8 @@ dgram_open(void *cli, const char *where)
     return c->replies;
 }
 
+/* The name and the frame lie apart; sendmsg(2) makes one datagram of the two,
+ * so that nothing has to be copied together first. */
 static int
 dgram_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {

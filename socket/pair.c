@@ -136,6 +136,8 @@ pair_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
     return streams_recv(&c->end, msg, timeout_ns);
 }
 
+/* The server reads an end of file, because nobody else has this end, and
+ * ends. */
 static void
 pair_close(void *cli)
 {

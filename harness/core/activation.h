@@ -1,6 +1,7 @@
 /*
- * activation.h - started by systemd(1), or by whoever does as it does: the
- * descriptors that it made for us, and the word that we are ready.
+ * activation.h - for a server that is started by systemd(1), or by another
+ * activator of that kind: the descriptors that were made for us, and the
+ * message that we are ready.
  *
  * The activator makes an endpoint before there is a server, and starts the
  * server when the first client comes; descriptors 3, 4 ... are the endpoints
@@ -54,8 +55,8 @@ const char *activation_left(uint64_t taken);
 /* Closes those that nobody has taken in this process: they are another's. */
 void activation_close_left(void);
 
-/* Tells the activator: "READY=1", "STOPPING=1" (sd_notify(3)).  It may not want
- * to know: 0, and so it is if it cannot be told. */
+/* Tells the activator: "READY=1", "STOPPING=1" (sd_notify(3)).  Nothing happens
+ * if it does not want to know, or cannot be told. */
 void activation_notify(const char *state);
 
 #endif

@@ -25,7 +25,7 @@
  *    what the next wait will be for.  Nothing has to be taken in a hurry.
  *    (With two bytes it would: who has passed byte 0 must get hold of it again
  *    before the other one, with byte 1, is done.  If it is late, the other one
- *    finds 0 free and takes a turn that nobody gave it.)
+ *    finds 0 free and takes a turn that nobody gave to it.)
  *  - No wait for the dead: the kernel lets go of all that a process held,
  *    however it died.  So to have got the byte does not mean that the other one
  *    has finished its turn: what it writes down has to say so too (turnfile.h).

@@ -6,10 +6,10 @@
  *      client_files    NAME.d/PID.SERIAL, until both have it open
  *      shared_page     POSIX shared memory of the server's, a random name
  *
- * Whoever owns a file can keep the kernel busy with it: while it takes a
- * gigabyte out of it, or writes into it from a buffer whose pages do not come,
- * every write(2) of ours to that file waits (stall.h).  A store into memory that
- * is mapped does not, if its size is sealed.
+ * The owner of a file can make every write(2) of ours to it wait: it holds the
+ * file's lock in the kernel while it punches a gigabyte out of the file, or
+ * writes from a buffer whose pages do not come (stall.h).  A store into a
+ * mapping of sealed size waits for nobody.
  */
 #ifndef MEMORY_H
 #define MEMORY_H

@@ -28,10 +28,10 @@ enum object_space {
 };
 
 /*
- * Opens it.  dir is a descriptor for OBJECT_AT, else -1; flags are O_RDONLY,
- * O_WRONLY or O_RDWR; uid is whose it is said to be, and with whose rights it is
- * opened, if that is possible.  Never creates, never follows a link, does not
- * wait (O_NONBLOCK, which stays set), close-on-exec.
+ * Opens it.  dir: a descriptor for OBJECT_AT, else -1.  flags: O_RDONLY,
+ * O_WRONLY or O_RDWR.  uid: the claimed owner; the object is opened with that
+ * user's rights, if we can take them.  Never creates, never follows a link,
+ * never waits (O_NONBLOCK, which stays set), close-on-exec.
  *
  * Returns a descriptor, which is the caller's, or
  *   -EINVAL  that is no name of this space
@@ -54,9 +54,10 @@ extern object_opener_function *object_opener;
 object_opener_function object_open_here;
 
 /*
- * Is it surely not there, or not that user's?  Cheap, and waits for nothing:
- * strangers who say so of many things cost little.
- *   0                it may be; or we may not look
+ * Can it be ruled out at once that there is such an object of that user's?
+ * This costs little and never waits, so that strangers who claim many things
+ * cost little.
+ *   0                no: it may be there; or we may not look
  *   -ENOENT, -EPERM  as object_open() would say
  */
 int object_glance(enum object_space space, int dir, const char *name,

@@ -39,8 +39,9 @@
  */
 int owner_check_fd(int fd, mode_t type, uid_t claimed, struct ipc_peer *peer);
 
-/* The same for memory without a name, memfd_create(2), of this size, which is
- * sealed: neither its owner nor anybody else can make it larger or smaller. */
+/* The same for a memfd (memfd_create(2)) of this size, sealed: neither its
+ * owner nor anybody else can make it larger or smaller (F_SEAL_GROW,
+ * F_SEAL_SHRINK). */
 int owner_check_memfd(int fd, size_t size, uid_t claimed,
                       struct ipc_peer *peer);
 

@@ -1,11 +1,11 @@
 /*
  * quota.h - how much of what a server has one user may have.
  *
- * A client costs its user next to nothing, and whatever a server counts for all
- * has an end: slots for clients, descriptors on their way, counters, lines in
- * the log.  Whoever comes often enough would have all of it, and the server
- * would be there for nobody else.  So everything that can be spent is counted
- * here, per user, in one table:
+ * A client costs its user next to nothing, but what the server has for all its
+ * clients is limited: slots, descriptors on their way, counters, lines in the
+ * log.  A user with enough clients could take all of it, and nobody else would
+ * be served.  So everything that can be used up is counted here, per user, in
+ * one table:
  *
  *      uid      slots   descriptors   counters  ...
  *      10001       32            12         16          each below its limit
@@ -40,10 +40,10 @@ bool quota_is_privileged(uid_t uid);
 #define QUOTA_RESERVE(total) ((total) / 16)
 
 /*
- * May this user, who has so many of the total slots, of which so many are free,
- * have one more?  Only if it then has no more than half of what is not in other
- * users' hands.  So the first user gets at most half of all, the second half of
- * the rest, and the next who comes finds something, whoever came before.
+ * May this user have one more slot?  It has `has` of `total`, and `free` are
+ * free.  Yes, if it then has no more than half of the slots that no other user
+ * has.  So the first user gets at most half of all, the second at most half of
+ * the rest, and something is left for the next one.
  */
 bool quota_allows(uid_t uid, size_t has, size_t free, size_t total);
 
@@ -80,8 +80,8 @@ extern const struct quota_kind_limits quota_kinds[QUOTA_KINDS];
 
 /*
  * Takes n units for this user, at the time now (now_ns()).  0, or
- *   -EDQUOT  it has its part; others would get some
- *   -EAGAIN  all of it is spent, but for the reserve (a sixteenth)
+ *   -EDQUOT  this user has used its quota up; another user would get some
+ *   -EAGAIN  all users together have used up all but the reserve (a sixteenth)
  * Takes all or nothing, allocates nothing, waits for nobody; may be called by
  * several threads.
  */

@@ -37,14 +37,14 @@ int rundir_default(char dir[ENDPOINT_SIZE]);
  */
 int rundir_make(const char *dir);
 
-/* The same check of one that is there.  0, -ENOENT, -EPERM, -ENOTDIR.  Who sweeps
- * in a directory where others put things removes what they want removed. */
+/* The same check of one that is there.  0, -ENOENT, -EPERM, -ENOTDIR.  A sweep
+ * in a directory where others can make names would remove what they want. */
 int rundir_own(const char *dir);
 
 /*
- * May a client use the servers in there?  Only if it is root's or its own, and
- * nobody else may write there: whoever owns it decides who is the server.  *owner
- * is whose it is.
+ * May a client use the servers in this directory?  Only if the directory is
+ * root's or the client's own, and nobody else may write there, because its
+ * owner decides which process is the server.  *owner is whose it is.
  *   -EPERM    it is somebody else's; or others may write there
  *   -ENOTDIR  it is not a directory (a link to one is)
  */
@@ -85,9 +85,10 @@ int endpoint_flat(const char *name, char flat[ENDPOINT_SIZE]);
 int endpoint_lock(const char *name, pid_t *holder);
 
 /*
- * The same lock, for who was long away: lock, if NAME.lock still is that file.
- * If it has been removed, one taken anew, and lock is closed; or an error, and
- * lock stays: -EEXIST, the name is another server's by now.
+ * The same lock, looked at again after a long time.  Returns lock, if NAME.lock
+ * is still that file.  If the file has been removed: a lock on a new one, and
+ * lock is closed; or an error, and lock stays open.  -EEXIST: the name belongs
+ * to another server now.
  */
 int endpoint_relock(const char *name, int lock);
 
@@ -97,9 +98,10 @@ void endpoint_unlock(const char *name, int lock);
 
 /*
  * May a client use what it found at this endpoint?  Only if the object belongs
- * to the owner of the run directory, or to whom he says that the server has
- * become since, and nobody else may write there; otherwise somebody may have
- * put it there to catch requests.  0, or -EPERM.
+ * to the owner of the run directory, or to the user that the server has become
+ * since, as the owner says in NAME.user; and if nobody else may write in the
+ * directory.  Otherwise somebody may have put the object there to catch
+ * requests.  0, or -EPERM.
  *
  * endpoint_becomes() says it, in NAME.user, for the server that holds the lock;
  * what it made before stays the owner's, what comes after (a TCP connection) is
@@ -110,9 +112,10 @@ int endpoint_server(const char *name, uid_t *uid);
 int endpoint_trusted(const char *name, uid_t object_owner);
 
 /*
- * Is there somebody, such as systemd(1), to whom the endpoint belongs, and who
- * starts its server when a client comes (core/activation.h)?  He says so by a
- * file NAME.activator, from before the first client until he removes it all.
+ * Does the endpoint belong to an activator, such as systemd(1), which starts
+ * its server when a client comes (core/activation.h)?  An activator says so by
+ * a file NAME.activator, from before the first client until it removes the
+ * endpoint.
  */
 bool endpoint_activated(const char *name);
 

@@ -7,11 +7,12 @@
  *           +--------+--------+--------+--------+
  *           | the variant's own array, by the same index: descriptors, rings |
  *
- * A mechanism whose kernel side knows no connections has to keep them itself.
- * What that takes is the same for all, and stands here: slots are given out by
- * quota, a token says whether a slot still belongs to whom it did, everybody
- * gets a turn, and who makes the server wait is kept out for a while.  All of it
- * is decided about numbers only, so that a test can say what time it is.
+ * Where the kernel knows no connections the server has to remember its clients
+ * itself.  What that takes is the same for all mechanisms and stands here:
+ * slots are given out by quota; a token tells whether a slot still belongs to
+ * the same client; each client gets its turn; a user whose client makes the
+ * server wait is barred for a while.  These are pure functions of numbers, the
+ * time among them, so that a test can say what time it is.
  *
  *      FREE --sessions_take--> JOINING --sessions_admit--> IN
  *        ^                        |                         |
@@ -30,8 +31,9 @@
 
 #include <stdbool.h>
 
-/* How long a client has been silent, ns, whose slot is given to the next one who
- * finds none; if the variant says that it may be, and keeps `heard`. */
+/* A client that has been silent for so long, ns, can lose its slot to a
+ * newcomer that finds none free; only in a variant that asks for that, and
+ * keeps `heard`. */
 #define SESSIONS_IDLE (INT64_C(30) * 1000000000)
 
 enum session_state { SESSION_FREE, SESSION_JOINING, SESSION_IN };
@@ -71,10 +73,10 @@ void sessions_init(struct sessions *s, unsigned limit, int64_t evict_after);
 /* -- slots ----------------------------------------------------------------- */
 
 /*
- * The slot for one more client of this user, whose uid is proven (quota.h;
- * clients whom nobody can name are one user).  If it is not free, who has it is
- * to be disconnected first, and sessions_leave() called.
- *   -EAGAIN  there is none, or this user has its part
+ * The slot for one more client of this user, whose uid is proven (quota.h; all
+ * clients without a known uid are one user).  If the slot is not free,
+ * disconnect the client that has it first, with sessions_leave().
+ *   -EAGAIN  no slot, or this user's quota is used up
  *   -EACCES  this user is barred
  */
 int sessions_choose(const struct sessions *s, uid_t uid, int64_t now);
@@ -135,8 +137,8 @@ int sessions_reap(struct sessions *s);
 /* Has this one had the nonce for longer than joining may take? */
 bool sessions_overdue(const struct sessions *s, unsigned slot, int64_t now);
 
-/* When the next one will be overdue, ns; NO_DEADLINE: nobody is joining.  Until
- * then a server whom nobody asks anything may sleep. */
+/* The next wake-up of a server that has no requests, ns: when the next client
+ * that is joining will be overdue.  NO_DEADLINE: nobody is joining. */
 int64_t sessions_next_wakeup(const struct sessions *s);
 
 /* -- who is kept out ------------------------------------------------------- */

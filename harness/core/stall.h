@@ -1,22 +1,24 @@
 /*
  * stall.h - has a client made us wait?
  *
- * A file in NAME.d is its client's own, and the kernel has one lock for whatever
- * changes it (inode).  Who owns it can keep that lock as long as it likes: for the
- * second that it takes to punch a gigabyte out of it, or for ever, by write(2) from
- * a buffer whose pages a process of its own has to bring (FUSE, userfaultfd(2)).
- * Our write(2) waits meanwhile, and no time limit and no signal ends that.  What
- * can be done is to do it to us once: that client is disconnected, and its user
- * kept out for a while (sessions_bar()).
+ * A file in NAME.d belongs to its client, and the kernel has one lock per file
+ * (inode) for all that change it.  The owner can hold that lock as long as it
+ * likes: for the second that it takes to punch a gigabyte out of the file, or
+ * for ever, by a write(2) from a buffer whose pages another process of its own
+ * has to bring (FUSE, userfaultfd(2)).  Our write(2) waits all that time, and
+ * neither a timeout nor a signal ends the wait.  What we can do is to let it
+ * happen only once: the client is disconnected, and its user barred for a while
+ * (sessions_bar()).
  *
  *      stall_look(&s);                     every few ms
  *      stall_begin(&s);                    two readings of the clock each time
  *      ... pwrite(2) ...
  *      if (stall_end(&s, &sessions, uid))  it has; disconnect it
  *
- * Time alone is no proof: on a busy machine we wait too, but for the processor.
- * Whoever had it taken away has been counted (ru_nivcsw); so only what took too
- * long while that number stayed the same was a lock.
+ * Time alone is no proof, because on a busy machine we also wait for the
+ * processor.  But the kernel counts how often it has taken the processor away
+ * from us (getrusage(2), ru_nivcsw): if a call took too long and that number
+ * has not changed, the call has waited for a lock.
  */
 #ifndef STALL_H
 #define STALL_H
