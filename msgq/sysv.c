@@ -367,7 +367,7 @@ find_queue(struct sysv_client *c, const char *where)
 }
 
 int
-sysv_open(struct sysv_client *c, const char *where, size_t size, long bell)
+sysv_open(struct sysv_client *c, const char *where, size_t size, long doorbell)
 {
     int err;
 
@@ -375,7 +375,7 @@ sysv_open(struct sysv_client *c, const char *where, size_t size, long bell)
     c->wait.server = registration_open(where);
     if (c->wait.server < 0)
         return c->wait.server;
-    c->bell = bell;
+    c->doorbell = doorbell;
     err = find_queue(c, where);
     if (err != 0)
         goto close_server;
@@ -407,7 +407,7 @@ sysv_close(struct sysv_client *c)
 void
 sysv_ring(struct sysv_client *c)
 {
-    c->ringing = sysv_say(c->requests, c->bell, "", 0) == -EAGAIN;
+    c->ringing = sysv_say(c->requests, c->doorbell, "", 0) == -EAGAIN;
 }
 
 int

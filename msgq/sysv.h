@@ -124,14 +124,15 @@ struct sysv_client {
     struct sysv_wait wait;
     struct sysv_message *buf; /* size bytes of text */
     size_t size;
-    long bell;    /* the type of a message that only wakes the server */
-    bool ringing; /* the queue was too full for it */
+    long doorbell; /* the type of a message that only wakes the server */
+    bool ringing;  /* the queue was too full for it */
     bool cut_off;
 };
 
 /* Finds the server and its queue.
  *   -ENOENT, -ECONNREFUSED, -EPERM; -EACCES: it is not for this user */
-int sysv_open(struct sysv_client *c, const char *where, size_t size, long bell);
+int sysv_open(struct sysv_client *c, const char *where, size_t size,
+              long doorbell);
 void sysv_close(struct sysv_client *c);
 void sysv_forget(struct sysv_client *c); /* ipc.h, forget() */
 

@@ -47,7 +47,7 @@
  *      +-------+------------+------------
  */
 #define PREFIX 20
-enum { BELL = 1, REPLY, DETOUR }; /* types */
+enum { DOORBELL = 1, REPLY, DETOUR }; /* types */
 
 static const char wire[] =
     "The file `DIR/msgq-sysv-private` has a line `queue ID ...`: the id of the "
@@ -58,7 +58,7 @@ static const char wire[] =
     "number in `DIR/msgq-sysv-private.user`, or else the owner of DIR. Then "
     "register, with\nyour queue's id as the first id (second: zero).\n"
     "\n" REGISTRATION_WIRE "\n\n"
-    "Then ring: send an empty message of type 1 (bell) to the queue for "
+    "Then ring: send an empty message of type 1 (doorbell) to the queue for "
     "requests, without\nwaiting. The server answers with the nonce, 16 bytes, "
     "in your queue, or with an empty\nmessage: it is full; no answer means "
     "no. All that it sends has type 2. Requests have\nthis text, and a type "
@@ -178,7 +178,7 @@ take(void *srv, size_t len, struct ipc_request *req)
     const uint8_t *p = s->base.buf->text;
     int slot;
 
-    if (s->base.buf->type == BELL) {
+    if (s->base.buf->type == DOORBELL) {
         sysv_look_around(&s->base);
         return 0;
     }
@@ -348,7 +348,7 @@ msgq_open(void *cli, const char *where)
     int err = msgq_limits(&l);
 
     if (err == 0)
-        err = sysv_open(&c->base, where, PREFIX + l.max_msg, BELL);
+        err = sysv_open(&c->base, where, PREFIX + l.max_msg, DOORBELL);
     if (err != 0)
         return err;
     err = endpoint_server(where, &server);

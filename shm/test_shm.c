@@ -519,7 +519,7 @@ START_TEST(a_client_that_scribbles_on_its_memory_is_cut_off)
 END_TEST
 
 static void
-cannot_write_on_the_board(void *arg)
+cannot_write_on_the_page(void *arg)
 {
     const struct host *server = arg;
     char name[ENDPOINT_SIZE];
@@ -540,7 +540,7 @@ START_TEST(what_all_can_see_only_the_server_can_change)
     struct host server;
 
     server_start(&server, ipc_find("shm/futex"));
-    run_as(ALICE, cannot_write_on_the_board, &server);
+    run_as(ALICE, cannot_write_on_the_page, &server);
     server_stop(&server);
 }
 END_TEST

@@ -31,7 +31,7 @@ is_held(int fd)
 
 /* Only root can open other users' objects, so only root invites them. */
 static int
-map_board(struct rings_server *s)
+map_page(struct rings_server *s)
 {
     s->server_page =
         memory_map(s->page.fd, sizeof *s->server_page, PROT_READ | PROT_WRITE);
@@ -76,7 +76,7 @@ rings_create(void *srv, const char *name, const struct rings_memory *memory,
         err = memory->make_page(s);
     if (err != 0)
         return err;
-    err = map_board(s);
+    err = map_page(s);
     if (err != 0)
         goto remove_page;
     err = open_register(s);
@@ -370,7 +370,7 @@ rings_join(struct rings_client *c, const char *where,
         goto close_life;
     err = make_segment(c, where, memory, &r, path);
     if (err != 0)
-        goto unmap_board;
+        goto unmap_page;
     err = registration_send(c->life, &r, deadline);
     if (err == 0)
         err = wait_for_verdict(c, deadline);
@@ -393,7 +393,7 @@ rings_join(struct rings_client *c, const char *where,
 close_segment:
     munmap(c->segment, sizeof *c->segment);
     close(c->segment_fd);
-unmap_board:
+unmap_page:
     munmap((void *)(uintptr_t)c->server_page, sizeof *c->server_page);
 close_life:
     close(c->life);

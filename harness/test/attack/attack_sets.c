@@ -128,7 +128,7 @@ has_hers_swept(bool naive)
     return shmctl(e->id, IPC_STAT, &ds) == -1;
 }
 
-/* -- 230: a bell that cannot ring any more ------------------------------- */
+/* -- 230: a doorbell that cannot ring any more --------------------------- */
 
 #define SEMVMX 32767 /* semop(2): what a semaphore holds */
 

@@ -74,7 +74,7 @@ sysv_make(struct hand *h)
     return queue;
 }
 
-/* The kind is the message's type: 1 is the bell. */
+/* The kind is the message's type: 1 is the doorbell. */
 static bool
 sysv_put(const struct hand *h, long kind, const uint8_t *bytes, size_t len)
 {
@@ -230,7 +230,7 @@ say_join(const struct hand *h)
         return;
     }
     MUST(register_as(h->where, h->request.replies, h->claim, 0) == 0);
-    MUST(channel_of(h)->put(h, JOIN, bytes, 0)); /* the bell */
+    MUST(channel_of(h)->put(h, JOIN, bytes, 0)); /* the doorbell */
 }
 
 void
