@@ -615,15 +615,16 @@ START_TEST(a_reply_that_the_clients_set_has_no_room_for_costs_only_that_client)
     server_start(&server, ipc_find("sem/values"));
     set_semmsl(600);
     client_start(&server, &c);
-    ck_assert_int_eq(client_call(&c, api_by_name("source"), &few, &r, PATIENCE),
-                     0);
+    ck_assert_int_eq(
+        client_call(&c, api_by_name("source"), &few, &r, CALL_TIMEOUT), 0);
     ck_assert_uint_eq(r.results[0].len, 100);
     ck_assert_int_eq(
-        client_call(&c, api_by_name("source"), &many, &r, PATIENCE), -EPIPE);
+        client_call(&c, api_by_name("source"), &many, &r, CALL_TIMEOUT),
+        -EPIPE);
     client_close(&c);
     client_start(&server, &c);
-    ck_assert_int_eq(client_call(&c, api_by_name("source"), &few, &r, PATIENCE),
-                     0);
+    ck_assert_int_eq(
+        client_call(&c, api_by_name("source"), &few, &r, CALL_TIMEOUT), 0);
     client_close(&c);
     server_stop(&server);
 }
