@@ -155,7 +155,7 @@ ask_and_not_read(struct client *c, const struct camp *p)
 
     (void)p;
     m.len = make_frame(c->buf, API_describe);
-    c->m->send(c->state, &m, NS_PER_MS);
+    ipc_send(c->m, &c->limits, c->state, &m, NS_PER_MS);
 }
 
 #define AS_CLIENT(name, d) \
