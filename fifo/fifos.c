@@ -4,6 +4,7 @@
 
 #include "core/activation.h"
 #include "core/clock.h"
+#include "core/fifo.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,24 +27,9 @@ request_fifo_sweep(const char *name)
 static int
 make(const char *name)
 {
-    int fd, err = request_fifo_sweep(name);
+    int err = request_fifo_sweep(name);
 
-    if (err < 0)
-        return err;
-    if (mkfifo(name, 0600) == -1)
-        return -errno;
-    /* O_RDWR: with a write end of our own we never see the end of file that
-     * the last client's leaving would otherwise be, again and again.  Linux
-     * allows it, POSIX leaves it undefined: fifo(7). */
-    fd = open(name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    /* By fchmod(2), which no umask changes. */
-    if (fd != -1 && fchmod(fd, geteuid() == 0 ? 0622 : 0600) == 0)
-        return fd;
-    err = -errno;
-    if (fd != -1)
-        close(fd);
-    unlink(name);
-    return err;
+    return err < 0 ? err : fifo_make(name, 0);
 }
 
 int
@@ -95,46 +81,6 @@ request_fifo_read(struct request_fifo *f, int64_t timeout_ns)
         return -errno;
     f->end += (size_t)n;
     f->drained = left == 0;
-    return 0;
-}
-
-/* -- requests: client ------------------------------------------------------ */
-
-int
-request_fifo_open(const char *where)
-{
-    struct stat st;
-    int err;
-    /* O_NONBLOCK: no reader, no server: ENXIO, instead of waiting for one. */
-    int fd = open(where, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
-
-    if (fd == -1)
-        return errno == ENXIO ? -ECONNREFUSED : -errno;
-    if (fstat(fd, &st) == -1)
-        err = -errno;
-    else if (!S_ISFIFO(st.st_mode))
-        err = -EPERM;
-    else
-        err = endpoint_trusted(where, st.st_uid);
-    if (err == 0)
-        return fd;
-    close(fd);
-    return err;
-}
-
-int
-request_fifo_write(int fd, const void *record, size_t len, int64_t deadline)
-{
-    while (write(fd, record, len) == -1) {
-        int err = -errno;
-
-        /* Writable means room for PIPE_BUF bytes: pipe(7).  Another client may
-         * be faster, then we wait again. */
-        if (err == -EAGAIN)
-            err = wait_for(fd, POLLOUT, deadline);
-        if (err != 0 && err != -EINTR)
-            return err;
-    }
     return 0;
 }
 

@@ -45,18 +45,6 @@ void request_fifo_remove(struct request_fifo *f, const char *name);
 /* Removes the name.  1 = it was there, 0 = it was not, or is an activator's. */
 int request_fifo_sweep(const char *name);
 
-/* -- requests: client ------------------------------------------------------ */
-
-/* Opens it, if it is the right one.  A descriptor, non-blocking, or
- *   -ENOENT, -ECONNREFUSED  no server
- *   -EPERM                  not the run directory's owner's */
-int request_fifo_open(const char *where);
-
-/* Writes one record, all or nothing, until deadline (clock.h).  -EPIPE: the
- * server has gone. */
-int request_fifo_write(int fd, const void *record, size_t len,
-                       int64_t deadline);
-
 /* -- replies: client ------------------------------------------------------- */
 
 /* Which one: made by process pid; serial is random, so that nobody can take

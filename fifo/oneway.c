@@ -15,6 +15,7 @@
  */
 #define _GNU_SOURCE /* O_CLOEXEC */
 #include "core/clock.h"
+#include "core/fifo.h"
 #include "core/wire.h"
 #include "fifos.h"
 
@@ -141,7 +142,7 @@ oneway_open(void *cli, const char *where)
 {
     struct client_end *c = cli;
 
-    c->requests = request_fifo_open(where);
+    c->requests = fifo_open(where, where);
     if (c->requests < 0)
         return c->requests;
     memcpy(c->record, mark, sizeof mark);
@@ -157,8 +158,7 @@ oneway_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 
     put16(c->record + 4, (uint16_t)len);
     memcpy(c->record + PREFIX, msg->buf, msg->len);
-    return request_fifo_write(c->requests, c->record, len,
-                              deadline_in(timeout_ns));
+    return fifo_write(c->requests, c->record, len, deadline_in(timeout_ns));
 }
 
 static int

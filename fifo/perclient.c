@@ -19,6 +19,7 @@
  */
 #define _GNU_SOURCE /* clock_gettime, O_WRONLY */
 #include "core/clock.h"
+#include "core/fifo.h"
 #include "core/sessions.h"
 #include "record.h"
 
@@ -319,7 +320,7 @@ join(struct client_end *c, const struct reply_fifo *id)
 {
     int64_t deadline = deadline_in(ipc_open_timeout);
     size_t len = record_join(c->record, id, geteuid());
-    int err = request_fifo_write(c->requests, c->record, len, deadline);
+    int err = fifo_write(c->requests, c->record, len, deadline);
     uint8_t nonce[NONCE_SIZE];
 
     if (err == 0)
@@ -337,7 +338,7 @@ perclient_open(void *cli, const char *where)
     struct reply_fifo id;
     int err;
 
-    c->requests = request_fifo_open(where);
+    c->requests = fifo_open(where, where);
     if (c->requests < 0)
         return c->requests;
     c->replies = reply_fifo_make(where, &id, path);
@@ -366,8 +367,7 @@ perclient_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 
     record_set_length(c->record, len);
     memcpy(c->record + RECORD_PREFIX, msg->buf, msg->len);
-    return request_fifo_write(c->requests, c->record, len,
-                              deadline_in(timeout_ns));
+    return fifo_write(c->requests, c->record, len, deadline_in(timeout_ns));
 }
 
 static int

@@ -6,6 +6,7 @@
 #include "activation.h"
 #include "clock.h"
 #include "defence.h"
+#include "fifo.h"
 #include "wire.h"
 
 #include <errno.h>
@@ -215,26 +216,11 @@ registration_decode(const uint8_t bytes[REGISTRATION_SIZE],
 /* -- registration: server -------------------------------------------------- */
 
 static int
-make_fifo(const char *path)
+make(const char *path)
 {
-    int fd, err;
-
     if (unlink(path) == -1 && errno != ENOENT)
         return -errno;
-    if (mkfifo(path, 0600) == -1)
-        return -errno;
-    /* Both ends, so that there is never an end of file, and that opening it does
-     * not wait for the other one: fifo(7). */
-    fd = open(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
-    /* Only root can open other users' objects, so only root invites them; by
-     * fchmod(2), which no umask changes. */
-    if (fd != -1 && fchmod(fd, geteuid() == 0 ? 0622 : 0600) == 0)
-        return fd;
-    err = -errno;
-    if (fd != -1)
-        close(fd);
-    unlink(path);
-    return err;
+    return fifo_make(path, O_NONBLOCK);
 }
 
 int
@@ -248,7 +234,7 @@ registrar_make(struct registrar *r, const char *name)
         return err;
     r->fd = activation_take(ACTIVATION_FIFO, path);
     if (r->fd == -ENOENT)
-        r->fd = make_fifo(path);
+        r->fd = make(path);
     else if (r->fd >= 0 && fcntl(r->fd, F_SETFL, O_NONBLOCK) == -1)
         err = -errno;
     if (r->fd < 0)
@@ -337,25 +323,9 @@ int
 registration_open(const char *where)
 {
     char path[ENDPOINT_SIZE];
-    struct stat st;
-    int fd, err = endpoint_file(where, ".join", path);
+    int err = endpoint_file(where, ".join", path);
 
-    if (err != 0)
-        return err;
-    /* No reader, no server: ENXIO, instead of waiting for one. */
-    fd = open(path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
-    if (fd == -1)
-        return errno == ENXIO ? -ECONNREFUSED : -errno;
-    if (fstat(fd, &st) == -1)
-        err = -errno;
-    else if (!S_ISFIFO(st.st_mode))
-        err = -EPERM;
-    else
-        err = endpoint_trusted(where, st.st_uid);
-    if (err == 0)
-        return fd;
-    close(fd);
-    return err;
+    return err != 0 ? err : fifo_open(path, where);
 }
 
 int
@@ -364,15 +334,7 @@ registration_send(int fd, const struct registration *r, int64_t deadline)
     uint8_t bytes[REGISTRATION_SIZE];
 
     registration_encode(r, bytes);
-    while (write(fd, bytes, sizeof bytes) == -1) {
-        int err = -errno;
-
-        if (err == -EAGAIN) /* full; others may be faster when it is not */
-            err = wait_for(fd, POLLOUT, deadline);
-        if (err != 0 && err != -EINTR)
-            return err;
-    }
-    return 0;
+    return fifo_write(fd, bytes, sizeof bytes, deadline);
 }
 
 int
