@@ -145,8 +145,8 @@ struct ipc_peer {
  * buf, cap   the caller's buffer and its size in bytes; the mechanism never
  *            keeps the pointer.  To receive, cap is at least max_msg.
  * len        bytes to send, or bytes received.
- * fd         a passed descriptor (unix(7), SCM_RIGHTS), or -1.  Sending does not
- *            close it; a received one belongs to the receiver.  Without
+ * fd         a passed descriptor (unix(7), SCM_RIGHTS), or -1.  Sending it does
+ *            not close it; a received one belongs to the receiver.  Without
  *            IPC_PASSES_FD none is sent: -EOPNOTSUPP.
  */
 struct ipc_message {
