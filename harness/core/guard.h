@@ -2,8 +2,8 @@
  * guard.h - what to do when the memory goes away.
  *
  * Whoever may write into a file may also ftruncate(2) it.  The pages behind
- * the new end are gone from everybody's mapping, and the next load from them
- * is a SIGBUS: a client could kill its server by shrinking what they share.
+ * the new end of a truncated file are gone from everybody's mapping, and the
+ * next load from them is a SIGBUS: so a client could kill its server.
  *
  * The cure (as in libwayland, for the same reason): the handler maps fresh
  * zero pages over the whole object and notes that it was bitten.  The load

@@ -1,6 +1,6 @@
 /*
- * scratch.h - a directory that only one run of a program needs, and that is
- * removed whatever becomes of the run.
+ * scratch.h - a scratch directory: only one run of a program needs it, and it
+ * is removed whatever becomes of the run.
  *
  *      program  <======= a byte, over a socketpair =======  keeper
  *         |                                                 has made the

@@ -316,8 +316,8 @@ try_entry(char *line)
     char *words = strtok(line, "|"), *from, *save = NULL;
 
     if (all == NULL)
-        all = printed("cat *.md */*.[ch] */*.md harness/[!G]*/*.[ch] "
-                      "harness/*/*.md harness/test/*/*.[ch]");
+        all = printed("cat *.md [!h]*/*.[ch] [!h]*/*.md harness/*.c "
+                      "harness/*/*.[ch] harness/*/*.md harness/test/*/*.[ch]");
     strtok(NULL, "|");
     from = strtok(NULL, "|");
     MUST(from != NULL, "GLOSSARY.md: three columns: %s", line);

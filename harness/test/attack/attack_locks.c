@@ -636,7 +636,7 @@ const struct attack lock_attacks[] = {
     {45, "sem/values", "sets A's semaphore: \"server dead\"",
      .without = "mode,proper", .how = "mode 0600: EACCES",
      .run = sets_anothers_semaphore},
-    {46, "sem/mailbox", "cuts a named semaphore short", .without = "own",
+    {46, "sem/mailbox", "truncates a named semaphore", .without = "own",
      .how = "mode 0600: own user only", .run = cuts_a_semaphore_short},
     {49, "sem/values", "(comes before it has its value)",
      .how = "found when it is ready", .alone = true,
