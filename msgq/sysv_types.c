@@ -12,7 +12,7 @@
  *
  * What comes with it:
  *  - There is only one set of permissions.  Who may ask may also take other
- *    people's answers, and write answers of his own.
+ *    people's answers, and write answers of its own.
  *  - There is only one lot of room, kernel.msgmnb bytes.  Full of requests it
  *    has no room for the answers, and everybody waits for everybody.  So the
  *    room is divided beforehand: a client never has more than one message in

@@ -1,6 +1,6 @@
 /*
- * test_msgq_private.c - msgq/sysv-private: is that queue still his?  Whose it
- * is at all: `ipcattack 21 24 102`.
+ * test_msgq_private.c - msgq/sysv-private: is that queue still the client's?
+ * Whose it is at all: `ipcattack 21 24 102`.
  */
 #define _GNU_SOURCE /* O_CLOEXEC, struct msqid_ds */
 #include "by_hand.h"

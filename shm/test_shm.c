@@ -423,7 +423,7 @@ START_TEST(a_client_that_takes_its_memory_away_hurts_only_itself)
 
     server_start(&server, ipc_find(on_rings[_i]));
     client_start(&server, &c);
-    /* Of the server's own user: another would get no more than his share. */
+    /* Of the server's own user: another would get no more than its quota. */
     child_start(&bad, geteuid(), shrink, &server);
     for (int i = 0; i < 200; i++)
         expect_echo(&c, 1000);

@@ -35,7 +35,7 @@ ssize_t ancillary_await(int socket, struct msghdr *msg, struct ancillary *a);
 /*
  * From now on the kernel lets nobody send a descriptor to this socket, or to
  * the connections that it accepts: EPERM, to the sender.  One that has come
- * must be closed, and its sender decides how long that takes: a file of his own
+ * must be closed, and its sender decides how long that takes: a file of its own
  * file system (FUSE) for ever, and no signal helps; 1 GiB of memory half a
  * second.
  *   -ENOPROTOOPT  a kernel before Linux 6.16: they come (drain_close())

@@ -13,7 +13,7 @@
  * And the answer?  The textbook's server looks where the datagram came from and
  * sends there.  But that address is a name, and a name means what the reader's
  * mount or network namespace says it means: whoever binds the victim's path on
- * a tmpfs of his own has root's server send his answers to the victim.  A
+ * a tmpfs of its own has root's server send its answers to the victim.  A
  * connection always leads to who made it.  So a client joins by connecting to a
  * second socket (seqpacket), and its answers go through that connection and
  * nowhere else.  It also tells each side when the other is gone, which datagrams

@@ -45,9 +45,9 @@
  * "/ipclab-0123456789abcdef-msgq-posix", the digits random. */
 int endpoint_fresh(const char *name, char fresh[ENDPOINT_SIZE]);
 
-/* One for a try whether there can be such an object at all; of several at a time
- * the index-th.  Random, too: a name that somebody can guess, he can have made
- * before, and then there seems to be none. */
+/* The same, to try whether such an object can be made here at all; of several
+ * at a time the index-th.  Random, too: a stranger who guesses the name can
+ * take it before, and then the answer is no. */
 int endpoint_probe(char name[ENDPOINT_SIZE], int index);
 
 /* Could that be one of endpoint_fresh(name)?  Nothing else is ever removed

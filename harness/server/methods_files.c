@@ -73,7 +73,7 @@ ask(struct call *c, bool by_rule)
     return CALL_LATER;
 }
 
-/* What the caller may not open, a rule may let him have. */
+/* What the caller may not open, a rule may let it have. */
 static bool
 is_granted(struct call *c)
 {

@@ -75,8 +75,8 @@ int policy_grant(const struct policy *p, const struct ipc_peer *peer,
                  const struct api_method *method, const char *path,
                  const char **rest, const char **rule);
 
-/* Is there anybody who may call this method, if the server knows him well
- * enough?  If not, nobody needs to be able to carry it out. */
+/* May anybody at all call this method, if the server knows well enough who it
+ * is?  If not, nobody needs to be able to carry it out. */
 bool policy_offers(const struct policy *p, const struct api_method *method);
 
 /* Is there a rule that allows something to just this uid, or group?  And one

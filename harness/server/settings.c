@@ -66,7 +66,7 @@ const struct argp settings_argp = {option_list, parse_option, NULL, NULL,
 
 /* -- into effect ---------------------------------------------------------------- */
 
-/* Whatever our caller said on the command line was his idea. */
+/* Whatever our caller said on the command line was its idea. */
 static void
 take_roots_word(void)
 {
