@@ -117,5 +117,7 @@ list(FILE *f, bool csv)
         fprintf(f, "\nEvidence: K0 claimed by the request, K1 looked up after "
                    "the fact, K2 owns the reply object,\nK3 the kernel's word "
                    "for the connection, K4 the kernel's word for every "
-                   "message.\n");
+                   "message.\nTextbook forms are for honest peers; "
+                   "`ipcbench run` measures them when asked to: -m DIR, "
+                   "-m NAME.\n");
 }

@@ -80,8 +80,9 @@ choose_mechanisms(struct plan *p, const struct plan_options *o,
         const struct ipc_mechanism *m = ipc_registry[j];
         const char *reason = ipc_unavailable(m);
 
-        if (!plan_chooses(o->mechanisms, m))
-            continue;
+        if (!plan_chooses(o->mechanisms, m) ||
+            (o->mechanisms[0] == NULL && (m->caps & IPC_TEXTBOOK)))
+            continue; /* the budget is for those that claim more */
         if (reason == NULL)
             p->mechanisms[p->mechanism_count++] = m;
         else

@@ -58,7 +58,7 @@ seed(struct argp_state *state, const char *text)
 static const struct argp_option choice_list[] = {
     {"mechanism", 'm', "NAME", 0,
      "only this one (pipe/packet) or all of this directory (pipe); may be "
-     "repeated",
+     "repeated.  A run without it leaves out the textbook forms",
      0},
     {"out", KEY_OUT, "DIR", 0,
      "put the run's directory there (default: results in the source tree, "

@@ -43,8 +43,10 @@ exec_daemon(void *arg)
     const struct daemon_order *order = arg;
     const struct host *h = order->h;
     const int ready = order->ready;
-    const char *const keep =
-        h->options.keep_root && geteuid() == 0 ? "--keep-root" : NULL;
+    /* As somebody else a textbook form does not serve us (ipcd.c). */
+    const bool as_itself =
+        h->options.keep_root || (h->m->caps & IPC_TEXTBOOK) != 0;
+    const char *const keep = as_itself && geteuid() == 0 ? "--keep-root" : NULL;
     const char *const user = h->options.user != NULL ? "--user" : keep;
     char fd[16];
     sigset_t none;

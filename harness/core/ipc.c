@@ -65,7 +65,7 @@ ipc_cap_name(unsigned mask)
     static const char *const name[] = {
         "spawned", "boundaries", "pipelined", "pollable", "passes-fd",
         "spins",   "persists",   "oneway",    "lossy",    "trusting",
-        "remote",  "inprocess",  "called",    "threads",
+        "remote",  "inprocess",  "called",    "threads",  "textbook",
     };
 
     for (size_t i = 0; i < sizeof name / sizeof name[0]; i++)

@@ -71,6 +71,10 @@ enum ipc_caps {
                               * client's own thread; nobody ever waits */
     IPC_THREADS = 1 << 13,   /* the server has a thread for each client: whose
                               * turn it is, is the scheduler's to say */
+    IPC_TEXTBOOK = 1 << 14,  /* as books teach it: for honest peers who do not
+                              * die.  So it is trusting, and its objects are its
+                              * user's alone (0600).  What is tried with other
+                              * peers does not apply to it (test/subject.h) */
 };
 
 /* What a variant is made of, beside memory and system calls: so which namespace

@@ -203,6 +203,24 @@ choose_user(void)
     return err;
 }
 
+/* A textbook form opens what its clients have made for themselves alone, and
+ * they what it has made: it serves the user as whom it runs. */
+static bool
+would_lose_its_user(void)
+{
+    for (size_t i = 0; i < ipcd.count; i++)
+        if (ipcd.has_user && ipcd.user.uid != geteuid() &&
+            (ipcd.endpoints[i].m->caps & IPC_TEXTBOOK)) {
+            fprintf(stderr,
+                    "ipcd: %s is a textbook form, and serves the user as whom "
+                    "it runs: start it as\nan ordinary user; or, for root "
+                    "alone, say --keep-root\n",
+                    ipcd.endpoints[i].m->name);
+            return true;
+        }
+    return false;
+}
+
 /* One spelling for all: the broker opens only what is beneath it by name. */
 static void
 spell_out(char dir[ENDPOINT_SIZE])
@@ -228,7 +246,9 @@ run_daemon(void)
         return EXIT_FAILURE;
     }
     spell_out(ipcd.dir);
-    status = choose_user() == 0 ? supervisor_run(&ipcd) : EXIT_FAILURE;
+    status = choose_user() != 0 || would_lose_its_user()
+                 ? EXIT_FAILURE
+                 : supervisor_run(&ipcd);
     if (made == 1)
         rmdir(ipcd.dir);
     return status;

@@ -295,9 +295,12 @@ conformance_messages(TCase *tc, int i)
     add(tc, i, what_the_service_does_not_know_it_says, 0, IPC_ONEWAY);
     add(tc, i, a_notice_is_not_answered_and_a_request_is, 0,
         IPC_ONEWAY | IPC_CALLED);
-    add(tc, i, rubbish_costs_only_its_sender_the_connection, 0, ALONE);
-    add(tc, i, another_version_is_told_ours_and_then_cut_off, 0, ALONE);
-    add(tc, i, two_frames_in_one_message_are_two_only_in_a_stream, 0, ALONE);
+    add(tc, i, rubbish_costs_only_its_sender_the_connection, 0,
+        ALONE | IPC_TEXTBOOK);
+    add(tc, i, another_version_is_told_ours_and_then_cut_off, 0,
+        ALONE | IPC_TEXTBOOK);
+    add(tc, i, two_frames_in_one_message_are_two_only_in_a_stream, 0,
+        ALONE | IPC_TEXTBOOK);
 }
 
 Suite *

@@ -262,8 +262,10 @@ conformance_identity(TCase *tc, int i)
 {
     add(tc, i, the_server_knows_who_asks_as_well_as_declared, 0, IPC_ONEWAY);
     if (has_roots_form(ipc_registry[i]))
-        add_as_root(tc, i, roots_server_knows_a_stranger_for_who_it_is, ALONE);
-    add_as_root(tc, i, eight_users_at_once_are_told_apart, PRIVATE);
+        add_as_root(tc, i, roots_server_knows_a_stranger_for_who_it_is,
+                    ALONE | IPC_TEXTBOOK);
+    add_as_root(tc, i, eight_users_at_once_are_told_apart,
+                PRIVATE | IPC_TEXTBOOK);
     add(tc, i, a_request_sent_twice_counts_once, 0, IPC_ONEWAY);
     add(tc, i, an_open_file_travels_or_is_refused, 0, IPC_ONEWAY);
     add(tc, i, an_unwanted_passed_descriptor_is_refused, 0, ALONE);

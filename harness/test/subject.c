@@ -69,6 +69,8 @@ add_if(TCase *tc, int i, const char *reason, const TTest *test, unsigned all_of,
 {
     const struct ipc_mechanism *m = ipc_registry[i];
 
+    if (beyond_the_textbook())
+        none_of &= ~(unsigned)IPC_TEXTBOOK;
     if ((m->caps & all_of) == all_of && (m->caps & none_of) == 0)
         add_loop_test_if(tc, reason != NULL ? reason : need_mechanism(m), test,
                          i);

@@ -45,6 +45,17 @@ void add_as_root(TCase *tc, int i, const TTest *test, unsigned none_of);
 /* One client per server. */
 #define PRIVATE (ALONE | IPC_SPAWNED)
 
+/*
+ * Nor a peer that is dishonest, dies, is another user or one too many: of those
+ * a textbook form (IPC_TEXTBOOK) claims nothing.  A test that needs one says
+ * IPC_TEXTBOOK in its none_of; and a suite of nothing but such tests is left out
+ * for it as a whole: add_loop_test_if() in cases.c knows the others.
+ *
+ *      IPCLAB_BEYOND=1 CK_RUN_CASE=fifo/textbook build/release/check
+ *
+ * tries them all the same: what fails is what the form lacks.
+ */
+
 /* -- what tests do to it --------------------------------------------------- */
 
 /* One request, and later its reply, both of which must succeed. */

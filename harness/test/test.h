@@ -98,6 +98,10 @@ const char *need_dev_shm(void);
 const char *need_source(void); /* the checkout, readable */
 const char *need_mechanism(const struct ipc_mechanism *m);
 
+/* Is what a textbook form does not claim to be tried with it all the same?
+ * IPCLAB_BEYOND=1; see test/subject.h. */
+bool beyond_the_textbook(void);
+
 /* The top of the checkout, or NULL. */
 const char *source_dir(void);
 

@@ -190,6 +190,29 @@ START_TEST(a_crash_leaves_what_the_table_says_and_sweep_removes_it)
 }
 END_TEST
 
+/* And no more: what else there was, its client would have removed. */
+START_TEST(what_a_killed_textbook_server_leaves_is_replaced_and_swept)
+{
+    char name[ENDPOINT_SIZE];
+
+    begin_alone(_i);
+    server_kill(&server);
+    ck_assert_msg((objects_left()[0] != '\0') == has(IPC_PERSISTS),
+                  "%s left %s", subject->name, objects_left());
+    begin(_i);
+    expect_echo(&client, 100);
+    client_close(&client);
+    server_kill(&server);
+    ck_assert_int_eq(endpoint_name(subject, run_dir, name), 0);
+    if (subject->sweep != NULL) {
+        ck_assert_int_eq(subject->sweep(name), 1);
+        ck_assert_int_eq(subject->sweep(name), 0);
+    }
+    ck_assert_str_eq(objects_left(), "");
+    sweep_up();
+}
+END_TEST
+
 START_TEST(a_restarted_server_is_a_new_one)
 {
     struct reply r;
@@ -198,9 +221,10 @@ START_TEST(a_restarted_server_is_a_new_one)
     expect_echo(&client, 100);
     server_stop(&server); /* in peace, although a client is there */
     server_start(&server, subject);
-    ck_assert_int_eq(
-        client_call(&client, api_by_name("whoami"), NULL, &r, CALL_TIMEOUT),
-        -EPIPE);
+    if (!has(IPC_TEXTBOOK)) /* its clients are not told */
+        ck_assert_int_eq(
+            client_call(&client, api_by_name("whoami"), NULL, &r, CALL_TIMEOUT),
+            -EPIPE);
     client_close(&client);
     client_start(&server, &client);
     expect_echo(&client, 100);
@@ -398,21 +422,24 @@ test_crash(void)
     for (int i = 0; ipc_registry[i] != NULL; i++) {
         TCase *tc = test_case(s, ipc_registry[i]->name);
 
-        add(tc, i, a_client_may_vanish_at_any_moment, 0, ALONE);
+        add(tc, i, a_client_may_vanish_at_any_moment, 0, ALONE | IPC_TEXTBOOK);
         add(tc, i, a_client_that_leaves_takes_everything_along, 0, ALONE);
-        add(tc, i, a_killed_server_is_a_broken_pipe, 0, ALONE);
-        add(tc, i, a_server_killed_during_the_wait_wakes_its_client, 0, ALONE);
+        add(tc, i, a_killed_server_is_a_broken_pipe, 0, ALONE | IPC_TEXTBOOK);
+        add(tc, i, a_server_killed_during_the_wait_wakes_its_client, 0,
+            ALONE | IPC_TEXTBOOK);
         add(tc, i, a_crash_leaves_what_the_table_says_and_sweep_removes_it, 0,
-            ALONE);
+            ALONE | IPC_TEXTBOOK);
+        add(tc, i, what_a_killed_textbook_server_leaves_is_replaced_and_swept,
+            IPC_TEXTBOOK, PRIVATE);
         add(tc, i, a_restarted_server_is_a_new_one, 0, PRIVATE);
         add(tc, i, an_endpoint_has_one_server, 0, PRIVATE);
         add(tc, i, a_run_directory_has_one_server_however_it_is_spelled, 0,
             PRIVATE);
         add(tc, i, a_server_that_ends_leaves_another_ones_endpoint_alone, 0,
-            IPC_INPROCESS | IPC_SPAWNED);
+            IPC_INPROCESS | IPC_SPAWNED | IPC_TEXTBOOK);
         if (leaves_only_files(ipc_registry[i]))
             add(tc, i, a_server_that_dies_does_not_come_back_in_anothers_place,
-                0, PRIVATE);
+                0, PRIVATE | IPC_TEXTBOOK);
         if (ipc_registry[i]->sweep != NULL)
             add(tc, i, what_cannot_be_swept_is_not_passed_over, 0,
                 IPC_INPROCESS | IPC_SPAWNED);

@@ -260,15 +260,15 @@ test_crowd(void)
 
         add(tc, i, four_clients_never_get_each_others_replies, 0, ALONE);
         add(tc, i, who_floods_the_server_does_not_starve_the_others, 0,
-            PRIVATE);
+            PRIVATE | IPC_TEXTBOOK);
         add(tc, i, one_client_too_many_is_refused_and_hurts_nobody, 0,
-            PRIVATE | IPC_LOSSY);
+            PRIVATE | IPC_LOSSY | IPC_TEXTBOOK);
         /* Whose uid is only supposed or claimed is not counted. */
         if (ipc_registry[i]->evidence >= IPC_OWNER)
             add_as_root(tc, i, one_user_gets_half_of_the_slots,
-                        PRIVATE | IPC_LOSSY);
+                        PRIVATE | IPC_LOSSY | IPC_TEXTBOOK);
         add(tc, i, who_does_not_collect_replies_keeps_nobody_waiting,
-            IPC_PIPELINED, PRIVATE);
+            IPC_PIPELINED, PRIVATE | IPC_TEXTBOOK);
     }
     return s;
 }

@@ -49,7 +49,7 @@ with_caps(unsigned all_of, unsigned none_of)
 {
     for (size_t i = 0; ipc_registry[i] != NULL; i++)
         if ((ipc_registry[i]->caps & all_of) == all_of &&
-            (ipc_registry[i]->caps & none_of) == 0 &&
+            (ipc_registry[i]->caps & (none_of | IPC_TEXTBOOK)) == 0 &&
             ipc_registry[i]->evidence >= IPC_OWNER &&
             ipc_unavailable(ipc_registry[i]) == NULL)
             return ipc_registry[i];

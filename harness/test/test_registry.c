@@ -59,6 +59,12 @@ START_TEST(a_mechanisms_table_agrees_with_itself)
      * be vouched for by where it came from. */
     if (m->caps & IPC_ONEWAY)
         ck_assert_uint_ne(m->evidence, IPC_OWNER);
+    ck_assert_msg((strcmp(slash, "/textbook") == 0) ==
+                      ((m->caps & IPC_TEXTBOOK) != 0),
+                  "%s: a textbook form, by its name or by its table?", m->name);
+    if (m->caps & IPC_TEXTBOOK)
+        ck_assert_msg((m->caps & IPC_TRUSTING) != 0,
+                      "%s: whom does it not trust?", m->name);
     if (ipc_unavailable(m) != NULL)
         return;
     ck_assert_int_eq(m->limits(&l), 0);
@@ -100,7 +106,7 @@ START_TEST(every_capability_has_a_name_and_every_level_of_evidence)
     for (size_t i = 0; ipc_registry[i] != NULL; i++)
         ck_assert_uint_eq(ipc_registry[i]->caps & ~known, 0);
     ck_assert_str_eq(ipc_cap_name(IPC_CALLED), "called");
-    ck_assert_str_eq(ipc_cap_name(IPC_THREADS), "threads");
+    ck_assert_str_eq(ipc_cap_name(IPC_TEXTBOOK), "textbook");
     ck_assert_str_eq(ipc_evidence_name(IPC_CLAIMED), "K0");
     ck_assert_str_eq(ipc_evidence_name(IPC_STAMPED), "K4");
     ck_assert(ipc_find("no/such") == NULL);
