@@ -382,7 +382,8 @@ test_confine(void)
         tc, need_no_tsan() != NULL ? need_no_tsan() : need_shared_programs(),
         an_ordinary_user_confines_his_own_server);
     for (int i = 0; ipc_registry[i] != NULL; i++)
-        if (!(ipc_registry[i]->caps & (IPC_SPAWNED | IPC_INPROCESS)))
+        if (!(ipc_registry[i]->caps &
+              (IPC_SPAWNED | IPC_INPROCESS | IPC_TEXTBOOK)))
             add_daemon(s, i);
     return s;
 }

@@ -315,6 +315,15 @@ START_TEST(ipcd_says_why_it_does_not_start)
 }
 END_TEST
 
+START_TEST(a_textbook_form_does_not_become_another_user)
+{
+    IPCD("-m", "fifo/textbook");
+    EXPECT(1, "say --keep-root");
+    IPCD("-m", "fifo/textbook", "--user=62000");
+    EXPECT(1, "say --keep-root");
+}
+END_TEST
+
 /* Two mechanisms, one ipcd; started by hand, as a user would. */
 static pid_t
 start_two(const char *first, const char *second, const char *dir)
@@ -556,6 +565,7 @@ test_ctl(void)
     tc = test_case(s, "ipcd");
     tcase_add_test(tc, bad_usage_of_ipcd_is_64);
     tcase_add_test(tc, ipcd_says_why_it_does_not_start);
+    add_test_if(tc, need_root(), a_textbook_form_does_not_become_another_user);
     tcase_add_loop_test(tc, one_ipcd_serves_several_and_sigterm_leaves_nothing,
                         0, 3);
     tcase_add_test(tc, what_its_starter_blocked_does_not_keep_it_from_ending);
