@@ -1,3 +1,3 @@
-MECHANISMS += pipe_coprocess pipe_packet
-SRC        += pipe/coprocess.c pipe/packet.c
+MECHANISMS += pipe_textbook pipe_coprocess pipe_packet
+SRC        += pipe/textbook.c pipe/coprocess.c pipe/packet.c
 TESTS      += pipe/test_pipe.c
