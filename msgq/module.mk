@@ -1,5 +1,5 @@
-MECHANISMS += msgq_sysv_types msgq_sysv_private msgq_posix
-SRC        += msgq/sysv.c msgq/sysv_queue.c msgq/sysv_types.c \
+MECHANISMS += msgq_textbook msgq_sysv_types msgq_sysv_private msgq_posix
+SRC        += msgq/textbook.c msgq/sysv.c msgq/sysv_queue.c msgq/sysv_types.c \
               msgq/sysv_private.c msgq/posix.c msgq/posix_join.c \
               msgq/posix_wait.c msgq/posix_plan.c msgq/posix_names.c
 TESTS      += $(addprefix msgq/test_msgq,.c _types.c _private.c _posix.c _ends.c \
