@@ -1,3 +1,5 @@
+MECHANISMS += shm_textbook
+SRC        += shm/textbook.c
 MECHANISMS += shm_futex shm_spin shm_mutex
 SRC        += shm/futex.c shm/spin.c shm/mutex.c shm/monitor.c
 TESTS      += shm/test_shm.c shm/test_rings.c
