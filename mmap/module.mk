@@ -1,3 +1,5 @@
+MECHANISMS += mmap_textbook
+SRC        += mmap/textbook.c
 MECHANISMS += mmap_file
 SRC        += mmap/file.c
 MECHANISMS += mmap_lockfile
