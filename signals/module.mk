@@ -1,3 +1,5 @@
+MECHANISMS += signals_textbook
+SRC        += signals/textbook.c
 MECHANISMS += signals_rt signals_bits signals_doorbell
 SRC        += signals/link.c signals/rt.c signals/bits.c signals/alternate.c \
               signals/doorbell.c signals/page.c
