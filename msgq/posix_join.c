@@ -103,7 +103,7 @@ admit(struct server *s, const struct registration *r)
         return false;
     posix_reply_name(r->pid, r->serial, name);
     /* For reading too: say_no(). */
-    queue = object_open(OBJECT_MQ, -1, name, O_RDWR, r->uid);
+    queue = object_open(OBJECT_MQ, s->queue, name, O_RDWR, r->uid);
     if (queue < 0)
         return false;
     if (owner_check_fd(queue, S_IFREG, r->uid, &peer) != 0)

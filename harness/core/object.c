@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
 #include <mqueue.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -15,11 +17,15 @@
 #include <sys/msg.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 object_opener_function *object_opener = object_open_here;
 object_glancer_function *object_glancer;
+
+static int glance_at_listed(int queue, const char *name, uid_t uid);
 
 int
 object_open(enum object_space space, int dir, const char *name, int flags,
@@ -32,6 +38,8 @@ object_open(enum object_space space, int dir, const char *name, int flags,
     /* Everybody may look at these, so the opener need not be asked. */
     if (space == OBJECT_AT || space == OBJECT_SHM)
         err = object_glance(space, dir, name, uid);
+    if (space == OBJECT_MQ && dir != -1)
+        err = glance_at_listed(dir, name, uid);
     return err != 0 ? err
                     : object_opener(space, dir, name, flags & O_ACCMODE, uid);
 }
@@ -230,12 +238,108 @@ open_held(int held, int flags)
     return fd;
 }
 
+/*
+ * To look a name up the kernel takes its directory's lock, unless it finds the
+ * name in its cache.  And strangers can keep that lock, where they may list the
+ * directory or remove a name of theirs: getdents(2) has it while it writes into
+ * memory that never comes (FUSE), unlink(2) while it waits for the lock of a
+ * file whose owner is in such a write(2).  So only the cache is asked.  There is
+ * all that is in a file system that has no other place for names; of another one
+ * nothing is known, -EAGAIN, and a worker has to see, who has a deadline.
+ */
+#ifndef RESOLVE_CACHED
+#define RESOLVE_CACHED 0x20
+#endif
+#ifndef MQUEUE_MAGIC
+#define MQUEUE_MAGIC 0x19800202
+#endif
+
+static int
+hold_cached(int dir, const char *name)
+{
+    const struct open_how how = {
+        .flags =
+            O_PATH | O_CLOEXEC | (uint64_t)DEFENCE("nofollow", O_NOFOLLOW, 0),
+        .resolve = DEFENCE("cached", RESOLVE_CACHED, 0),
+    };
+    int held = (int)syscall(SYS_openat2, dir, name, &how, sizeof how);
+    struct statfs fs;
+
+    if (held == -1 && errno == EINVAL) /* before Linux 5.12 */
+        held = openat(dir, name, (int)how.flags);
+    if (held != -1 || errno != EAGAIN)
+        return held != -1 ? held : -errno;
+    if (fstatfs(dir, &fs) == 0 &&
+        (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC ||
+         fs.f_type == MQUEUE_MAGIC))
+        return -ENOENT;
+    return -EAGAIN;
+}
+
+static int
+glance_at(int dir, const char *name, uid_t uid)
+{
+    int err = 0, held = hold_cached(dir, name);
+    struct stat st;
+
+    if (held < 0)
+        return held == -ENOENT ? held : 0;
+    if (fstat(held, &st) == 0 && DEFENCE("owner", st.st_uid != uid, false))
+        err = -EPERM;
+    close(held);
+    return err;
+}
+
+/* Where the queues have a file system that can be seen; or -errno. */
+static int
+open_queues(void)
+{
+    int dir = open("/dev/mqueue", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    return dir == -1 ? -errno : dir;
+}
+
+/* If it is the one that this queue is in, and not another namespace's. */
+static int
+glance_at_listed(int queue, const char *name, uid_t uid)
+{
+    int err = 0, dir = open_queues();
+    struct stat ours, there;
+
+    if (dir < 0)
+        return 0;
+    if (fstat(queue, &ours) == 0 && fstat(dir, &there) == 0 &&
+        DEFENCE("cached", ours.st_dev == there.st_dev, false))
+        err = glance_at(dir, name + 1, uid);
+    close(dir);
+    return err;
+}
+
+/* mq_open(3) has the lock of that directory.  Where nobody can list it nobody
+ * can keep it. */
+static bool
+are_listed(void)
+{
+    int dir = open_queues();
+    struct statfs fs;
+    bool listed;
+
+    if (dir < 0)
+        return false;
+    listed = fstatfs(dir, &fs) == 0 && fs.f_type == MQUEUE_MAGIC;
+    close(dir);
+    return listed;
+}
+
 static int
 glance_at_queue(const char *name, uid_t uid)
 {
     struct stat st;
-    int err = 0, fd = mq_open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    int err = 0, fd;
 
+    if (DEFENCE("cached", are_listed(), false))
+        return 0;
+    fd = mq_open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd == -1)
         return errno == ENOENT ? -ENOENT : 0;
     if (fstat(fd, &st) == 0 && DEFENCE("owner", st.st_uid != uid, false))
@@ -245,14 +349,15 @@ glance_at_queue(const char *name, uid_t uid)
 }
 
 static int
-glance_at(int dir, const char *name, uid_t uid)
+glance_at_shm(const char *name, uid_t uid)
 {
-    struct stat st;
+    int err, dir = open("/dev/shm", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-    if (fstatat(dir, name, &st, DEFENCE("nofollow", AT_SYMLINK_NOFOLLOW, 0)) ==
-        -1)
-        return errno == ENOENT ? -ENOENT : 0;
-    return DEFENCE("owner", st.st_uid != uid, false) ? -EPERM : 0;
+    if (dir == -1)
+        return 0;
+    err = glance_at(dir, name + 1, uid);
+    close(dir);
+    return err;
 }
 
 static int
@@ -268,14 +373,11 @@ glance_at_memory(const char *name, uid_t uid)
 int
 object_glance(enum object_space space, int dir, const char *name, uid_t uid)
 {
-    char path[NAME_MAX + 16];
-
     switch (space) {
     case OBJECT_AT:
         return glance_at(dir, name, uid);
     case OBJECT_SHM:
-        snprintf(path, sizeof path, "/dev/shm%s", name);
-        return glance_at(AT_FDCWD, path, uid);
+        return glance_at_shm(name, uid);
     case OBJECT_MQ:
         return glance_at_queue(name, uid);
     case OBJECT_PROC_FD:

@@ -28,10 +28,11 @@ enum object_space {
 };
 
 /*
- * Opens it.  dir: a descriptor for OBJECT_AT, else -1.  flags: O_RDONLY,
- * O_WRONLY or O_RDWR.  uid: the claimed owner; the object is opened with that
- * user's rights, if we can take them.  Never creates, never follows a link,
- * never waits (O_NONBLOCK, which stays set), close-on-exec.
+ * Opens it.  dir: a descriptor for OBJECT_AT; for OBJECT_MQ any queue that is
+ * open, or -1; else -1.  flags: O_RDONLY, O_WRONLY or O_RDWR.  uid: the claimed
+ * owner; the object is opened with that user's rights, if we can take them.
+ * Never creates, never follows a link, never waits (O_NONBLOCK, which stays
+ * set), close-on-exec.
  *
  * Returns a descriptor, which is the caller's, or
  *   -EINVAL  that is no name of this space
@@ -55,8 +56,8 @@ object_opener_function object_open_here;
 
 /*
  * Can it be ruled out at once that there is such an object of that user's?
- * This costs little and never waits, so that strangers who claim many things
- * cost little.
+ * This costs little and never waits, not even for a directory's lock, so that
+ * strangers who claim many things cost little.
  *   0                no: it may be there; or we may not look
  *   -ENOENT, -EPERM  as object_open() would say
  */
