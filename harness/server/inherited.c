@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -84,6 +85,7 @@ reset_limits(void)
         {RLIMIT_CPU, RLIM_INFINITY},
         {RLIMIT_AS, RLIM_INFINITY},
         {RLIMIT_DATA, RLIM_INFINITY},
+        {RLIMIT_STACK, 8 << 20}, /* looked at when the stack grows */
         {RLIMIT_RTTIME, RLIM_INFINITY},
         {RLIMIT_NPROC, RLIM_INFINITY}, /* of the caller's uid: worker.c */
         {RLIMIT_SIGPENDING, 1024},     /* signals/rt receives them */
@@ -134,6 +136,8 @@ confine_inherited(void)
         return -errno;
     reset_signals();
     reset_share();
+    /* Of its flags a set-user-ID exec clears some, not all: personality(2). */
+    (void)DEFENCE("personality", personality(PER_LINUX), 0);
     umask(077);
     return chdir("/") == -1 ? -errno : 0;
 }
