@@ -49,7 +49,8 @@ const struct attack *const attack_tables[] = {
     held_attacks, edge_attacks, agent_attacks, set_attacks,
     tcp_attacks, udp_attacks,    quota_attacks,
     signal_attacks,
-    rights_attacks, server_attacks, owned_attacks,
+    rights_attacks, server_attacks, owned_attacks, locked_attacks,
+    odd_attacks,
     NULL,
 };
 /* clang-format on */

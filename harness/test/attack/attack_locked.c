@@ -1,0 +1,433 @@
+/* attack_locked.c - locks that the kernel takes without being asked: of a file
+ * that is written, of a directory where a name is looked up. */
+#define _GNU_SOURCE /* F_OFD_SETLK, SYS_getdents64 */
+#include "test/attack/edge.h"
+#include "test/attack/hand.h"
+#include "test/attack/silent.h"
+
+#include "core/clock.h"
+#include "core/rendezvous.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <mqueue.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct locked {
+    struct host *server;
+    char silent[PATH_MAX]; /* his file system */
+    char path[PATH_MAX];   /* of what he locks */
+    pid_t program;         /* of the file system */
+};
+
+/* A file system of Bob's that says nothing, ready to be used. */
+static struct locked *
+make_locked(struct host *server)
+{
+    struct locked *l = shared(sizeof *l);
+
+    l->server = server;
+    snprintf(l->silent, sizeof l->silent, "%s/silent", stage_dir);
+    MUST(mkdir(l->silent, 0755) == 0);
+    l->program = silent_start(l->silent, BOB);
+    MUST(l->program > 0);
+    return l;
+}
+
+/* A page that never comes; nor would close(2) of its file return. */
+static void *
+silent_page(const struct locked *l)
+{
+    char path[PATH_MAX + 8];
+    void *page;
+    int file;
+
+    snprintf(path, sizeof path, "%s/file", l->silent);
+    file = open(path, O_RDONLY | O_CLOEXEC);
+    page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
+    MUST(file != -1 && page != MAP_FAILED);
+    return page;
+}
+
+/* -- 240: the lock of a directory, by removing a name --------------------- */
+
+/* write(2) has the file locked while it fetches what it is to write. */
+static void
+bob_writes_silence(struct actor *self, void *arg)
+{
+    const struct locked *l = arg;
+    int file = open(l->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    void *page = silent_page(l);
+
+    MUST(file != -1);
+    actor_step(self);
+    (void)!pwrite(file, page, 100, 0);
+    actor_step(self);
+}
+
+/* unlink(2) has the directory locked when it waits for the file's lock. */
+static void
+bob_removes_it(struct actor *self, void *arg)
+{
+    const struct locked *l = arg;
+
+    actor_step(self);
+    syscall(SYS_unlinkat, AT_FDCWD, l->path, 0);
+    actor_step(self);
+}
+
+static void
+bob_says_there_is(void *arg)
+{
+    const struct locked *l = arg;
+    struct registration r = {.uid = BOB, .pid = 4711, .serial = 1};
+    struct hand *h;
+    int fifo;
+
+    if (strcmp(this_attack->mechanism, "fifo/perclient") == 0) {
+        h = make_hand(this_attack->mechanism, BOB);
+        say_join(h);
+        return;
+    }
+    fifo = registration_open(l->server->where);
+    MUST(fifo >= 0 && registration_send(fifo, &r, NO_DEADLINE) == 0);
+    close(fifo);
+}
+
+/* She is in already. */
+static void
+alice_asks_on(struct actor *self, void *arg)
+{
+    struct locked *l = arg;
+    struct client c;
+
+    MUST(host_client(l->server, &c) == 0 && whoami(&c) == ALICE);
+    actor_step(self);
+    for (int i = 0; i < 1000; i++)
+        if (whoami(&c) != ALICE)
+            break;
+    actor_step(self);
+}
+
+static bool
+locks_where_names_are_made(bool naive)
+{
+    struct host server;
+    struct locked *l = make_locked(&server);
+    struct actor writer, remover, alice;
+    bool stuck = false;
+
+    (void)naive;
+    serve(&server, this_attack->mechanism);
+    snprintf(l->path, sizeof l->path, "%.200s.d/file", server.where);
+    actor_start(&alice, ALICE, alice_asks_on, l);
+    actor_wait(&alice);
+    actor_start(&writer, BOB, bob_writes_silence, l);
+    actor_wait(&writer);
+    actor_go(&writer);
+    while (!is_stuck(writer.pid, SYS_pwrite64))
+        sched_yield();
+    actor_start(&remover, BOB, bob_removes_it, l);
+    actor_wait(&remover);
+    actor_go(&remover);
+    while (!is_stuck(remover.pid, SYS_unlinkat))
+        sched_yield();
+    as_user(BOB, bob_says_there_is, l);
+    actor_go(&alice);
+    while (!stuck && !actor_is_there(&alice))
+        stuck = is_stuck(server.server, SYS_openat2);
+    silent_end(l->program, l->silent);
+    actor_kill(&writer);
+    actor_kill(&remover);
+    actor_kill(&alice);
+    host_stop(&server);
+    return stuck;
+}
+
+/* -- 241: the lock of the queues' directory ------------------------------- */
+
+static void
+bob_lists_the_queues(struct actor *self, void *arg)
+{
+    const struct locked *l = arg;
+    int dir = open("/dev/mqueue", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    void *page = silent_page(l);
+
+    MUST(dir != -1);
+    actor_step(self);
+    syscall(SYS_getdents64, dir, page, 4096);
+    actor_step(self);
+}
+
+/* ... and rings. */
+static void
+bob_says_a_queue_is_his(void *arg)
+{
+    const struct locked *l = arg;
+    mqd_t queue = mq_open(l->path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+
+    MUST(queue != -1);
+    bob_says_there_is(arg);
+    MUST(mq_send(queue, "", 0, 0) == 0);
+}
+
+static pid_t
+find_broker(void)
+{
+    DIR *dir = opendir("/proc");
+    pid_t found = 0;
+    struct dirent *d;
+
+    MUST(dir != NULL);
+    while ((d = readdir(dir)) != NULL) {
+        char path[PATH_MAX], name[32] = "";
+        FILE *in;
+
+        snprintf(path, sizeof path, "/proc/%.20s/comm", d->d_name);
+        in = fopen(path, "re");
+        if (in == NULL)
+            continue;
+        if (fgets(name, sizeof name, in) != NULL &&
+            strcmp(name, "ipcd-broker\n") == 0)
+            found = (pid_t)atol(d->d_name);
+        fclose(in);
+    }
+    closedir(dir);
+    MUST(found > 0);
+    return found;
+}
+
+/* All endpoints ask the one broker. */
+static bool
+lists_the_queues(bool naive)
+{
+    struct host server;
+    struct locked *l = make_locked(&server);
+    struct actor bob, alice;
+    bool stuck = false;
+    pid_t broker;
+
+    (void)naive;
+    (void)!mkdir("/dev/mqueue", 0755);
+    MUST(mount("mqueue", "/dev/mqueue", "mqueue", 0, NULL) == 0);
+    serve(&server, this_attack->mechanism);
+    broker = find_broker();
+    MUST(endpoint_lookup(server.where, "queue", l->path, ENDPOINT_SIZE) == 0);
+    actor_start(&alice, ALICE, alice_asks_on, l);
+    actor_wait(&alice);
+    actor_start(&bob, BOB, bob_lists_the_queues, l);
+    actor_wait(&bob);
+    pause_server(&server);
+    as_user(BOB, bob_says_a_queue_is_his, l);
+    actor_go(&bob);
+    while (!is_stuck(bob.pid, SYS_getdents64))
+        sched_yield();
+    resume_server(&server);
+    actor_go(&alice);
+    while (!stuck && !actor_is_there(&alice))
+        stuck = is_stuck(broker, SYS_mq_open);
+    silent_end(l->program, l->silent);
+    actor_kill(&bob);
+    actor_kill(&alice);
+    host_stop(&server);
+    return stuck;
+}
+
+static const char *
+need_queues_and_silence(void)
+{
+    const char *why = silent_missing();
+
+    return why != NULL ? why
+           : access("/dev/mqueue", F_OK) == -1 && access("/dev", W_OK) == -1
+               ? "need a directory to mount the queues at"
+               : NULL;
+}
+
+/* -- 243: the lock of the file that both write --------------------------- */
+
+static void
+bob_keeps_his_file(struct actor *self, void *arg)
+{
+    const struct locked *l = arg;
+    struct client c;
+    struct stat st;
+    void *page;
+    int fd;
+
+    MUST(host_client(l->server, &c) == 0 && whoami(&c) == BOB);
+    page = silent_page(l);
+    for (fd = 3; fstat(fd, &st) == -1 || !S_ISREG(st.st_mode); fd++)
+        MUST(fd < 64);
+    actor_step(self); /* the server is stopped */
+    MUST(client_send(&c, api_by_name("whoami"), NULL, NULL, PATIENCE) == 0);
+    actor_step(self);
+    (void)!pwrite(fd, page, 100, 0);
+    actor_step(self);
+}
+
+static bool
+keeps_his_file(bool naive)
+{
+    struct host server;
+    struct locked *l = make_locked(&server);
+    struct actor bob, alice;
+    bool stuck = false;
+
+    (void)naive;
+    serve(&server, this_attack->mechanism);
+    actor_start(&alice, ALICE, alice_asks_on, l);
+    actor_wait(&alice);
+    actor_start(&bob, BOB, bob_keeps_his_file, l);
+    actor_wait(&bob);
+    pause_server(&server);
+    actor_go(&bob);
+    actor_wait(&bob);
+    actor_go(&bob);
+    while (!is_stuck(bob.pid, SYS_pwrite64))
+        sched_yield();
+    resume_server(&server);
+    actor_go(&alice);
+    while (!stuck && !actor_is_there(&alice))
+        stuck = is_stuck(server.server, SYS_pwritev);
+    silent_end(l->program, l->silent);
+    actor_kill(&bob);
+    actor_kill(&alice);
+    host_stop(&server);
+    return stuck;
+}
+
+/* -- 247: every lock that one may ask for --------------------------------- */
+
+struct names {
+    char path[32][PATH_MAX];
+    size_t n;
+    int file; /* the textbook's */
+};
+
+static void
+lock_all(int fd)
+{
+    const short kinds[] = {F_RDLCK, F_WRLCK};
+
+    for (int i = 0; i < 2; i++) {
+        struct flock lock = {.l_type = kinds[i], .l_whence = SEEK_SET};
+
+        fcntl(fd, F_OFD_SETLK, &lock);
+    }
+    flock(fd, LOCK_EX | LOCK_NB);
+    fcntl(fd, F_SETLEASE, F_RDLCK);
+}
+
+static void
+bob_locks_everything(struct actor *self, void *arg)
+{
+    const struct names *all = arg;
+    const int flags[] = {O_RDONLY, O_WRONLY};
+
+    for (size_t i = 0; i < all->n; i++)
+        for (int k = 0; k < 2; k++) {
+            int fd = open(all->path[i], flags[k] | O_NONBLOCK | O_CLOEXEC);
+
+            if (fd != -1)
+                lock_all(fd);
+        }
+    actor_step(self);
+}
+
+static struct names *
+names_in_run_dir(void)
+{
+    struct names *all = shared(sizeof *all);
+    DIR *dir = opendir(run_dir);
+    struct dirent *d;
+
+    MUST(dir != NULL);
+    while ((d = readdir(dir)) != NULL)
+        if (d->d_name[0] != '.' && all->n < 32)
+            snprintf(all->path[all->n++], PATH_MAX, "%s/%.200s", run_dir,
+                     d->d_name);
+    closedir(dir);
+    MUST(all->n > 0);
+    return all;
+}
+
+static void
+lock_it_whole(void *file)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    fcntl(*(int *)file, F_OFD_SETLKW, &lock);
+}
+
+/* He may open what all clients have to read. */
+static bool
+locks_everything(bool naive)
+{
+    struct names *all;
+    struct actor bob;
+    struct host server;
+    bool fell;
+
+    if (naive) { /* "only we write it" */
+        all = shared(sizeof *all);
+        strcpy(all->path[all->n++], make_file("state", "", 0644));
+        all->file = open(all->path[0], O_RDWR | O_CLOEXEC);
+        actor_start(&bob, BOB, bob_locks_everything, all);
+        actor_wait(&bob);
+        fell = textbook_hangs(lock_it_whole, &all->file, SYS_fcntl);
+        actor_kill(&bob);
+        return fell;
+    }
+    serve(&server, this_attack->mechanism);
+    all = names_in_run_dir();
+    actor_start(&bob, BOB, bob_locks_everything, all);
+    actor_wait(&bob);
+    fell = !is_served(&server) || host_stop(&server) != 0;
+    serve(&server, this_attack->mechanism);
+    fell = fell || !is_served(&server);
+    actor_kill(&bob);
+    host_stop(&server);
+    return fell;
+}
+
+/* -- the table ------------------------------------------------------------ */
+
+static const char file_lock[] =
+    "a file has one lock, and write(2) from memory that never comes keeps it. "
+    "The file is the client's, and to reply is to write(2) there. Where it is "
+    "mapped instead (shm/reclock) no lock is needed.";
+
+#define NAMES \
+    .what = "locks NAME.d; says what is not there", .without = "cached", \
+    .how = "RESOLVE_CACHED", .missing = silent_missing, \
+    .run = locks_where_names_are_made
+#define EVERYTHING \
+    .what = "locks all that he may open; a restart", \
+    .how = "no lock of ours is his", .run = locks_everything
+
+const struct attack locked_attacks[] = {
+    {.number = 240, .mechanism = "fifo/perclient", NAMES},
+    {.number = 240, .mechanism = "mmap/file", NAMES},
+    {.number = 240, .mechanism = "mmap/lockfile", NAMES},
+    {241, "msgq/posix", "lists the queues; says one is his",
+     .without = "cached", .how = "RESOLVE_CACHED",
+     .missing = need_queues_and_silence, .run = lists_the_queues},
+    {243, "mmap/lockfile", "asks, and keeps the lock of his file",
+     .how = "until he ends", .cannot = file_lock, .missing = silent_missing,
+     .run = keeps_his_file},
+    {.number = 247, .mechanism = "socket/stream", EVERYTHING},
+    {.number = 247, .mechanism = "fifo/perclient", EVERYTHING},
+    {.number = 247, .mechanism = "sem/values", EVERYTHING},
+    {.number = 247, .mechanism = "shm/futex", EVERYTHING},
+    {0},
+};
