@@ -27,6 +27,7 @@ struct locked {
     char silent[PATH_MAX]; /* his file system */
     char path[PATH_MAX];   /* of what he locks */
     pid_t program;         /* of the file system */
+    bool served;
 };
 
 /* A file system of Bob's that says nothing, ready to be used. */
@@ -56,6 +57,32 @@ silent_page(const struct locked *l)
     page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
     MUST(file != -1 && page != MAP_FAILED);
     return page;
+}
+
+/* The process that has this name; 0: there is none. */
+static pid_t
+find_process(const char *called)
+{
+    DIR *dir = opendir("/proc");
+    pid_t found = 0;
+    struct dirent *d;
+
+    MUST(dir != NULL);
+    while ((d = readdir(dir)) != NULL) {
+        char path[PATH_MAX], name[32] = "";
+        FILE *in;
+
+        snprintf(path, sizeof path, "/proc/%.20s/comm", d->d_name);
+        in = fopen(path, "re");
+        if (in == NULL)
+            continue;
+        if (fgets(name, sizeof name, in) != NULL &&
+            strncmp(name, called, strlen(called)) == 0)
+            found = (pid_t)atol(d->d_name);
+        fclose(in);
+    }
+    closedir(dir);
+    return found;
 }
 
 /* -- 240: the lock of a directory, by removing a name --------------------- */
@@ -153,6 +180,55 @@ locks_where_names_are_made(bool naive)
     return stuck;
 }
 
+/* -- 242: what is left of the last server's clients ----------------------- */
+
+static void
+start_the_next(struct actor *self, void *arg)
+{
+    struct locked *l = arg;
+    struct host next;
+
+    actor_step(self);
+    serve(&next, this_attack->mechanism);
+    l->served = is_served(&next);
+    actor_step(self);
+    host_stop(&next);
+}
+
+static bool
+keeps_what_is_left(bool naive)
+{
+    struct host server;
+    struct locked *l = make_locked(&server);
+    struct actor writer, root;
+    pid_t endpoint = 0;
+    bool stuck = false;
+
+    (void)naive;
+    serve(&server, this_attack->mechanism);
+    snprintf(l->path, sizeof l->path, "%.200s.d/file", server.where);
+    actor_start(&root, geteuid(), start_the_next, l);
+    actor_wait(&root);
+    actor_start(&writer, BOB, bob_writes_silence, l);
+    actor_wait(&writer);
+    actor_go(&writer);
+    while (!is_stuck(writer.pid, SYS_pwrite64))
+        sched_yield();
+    kill_server(&server);
+    host_stop(&server);
+    actor_go(&root);
+    while (!stuck && !actor_is_there(&root)) {
+        endpoint = find_process(this_attack->mechanism);
+        stuck = endpoint > 0 && is_stuck(endpoint, SYS_unlinkat);
+    }
+    silent_end(l->program, l->silent);
+    actor_kill(&writer);
+    actor_wait(&root);
+    actor_go(&root);
+    actor_end(&root);
+    return stuck;
+}
+
 /* -- 241: the lock of the queues' directory ------------------------------- */
 
 static void
@@ -180,32 +256,6 @@ bob_says_a_queue_is_his(void *arg)
     MUST(mq_send(queue, "", 0, 0) == 0);
 }
 
-static pid_t
-find_broker(void)
-{
-    DIR *dir = opendir("/proc");
-    pid_t found = 0;
-    struct dirent *d;
-
-    MUST(dir != NULL);
-    while ((d = readdir(dir)) != NULL) {
-        char path[PATH_MAX], name[32] = "";
-        FILE *in;
-
-        snprintf(path, sizeof path, "/proc/%.20s/comm", d->d_name);
-        in = fopen(path, "re");
-        if (in == NULL)
-            continue;
-        if (fgets(name, sizeof name, in) != NULL &&
-            strcmp(name, "ipcd-broker\n") == 0)
-            found = (pid_t)atol(d->d_name);
-        fclose(in);
-    }
-    closedir(dir);
-    MUST(found > 0);
-    return found;
-}
-
 /* All endpoints ask the one broker. */
 static bool
 lists_the_queues(bool naive)
@@ -220,7 +270,8 @@ lists_the_queues(bool naive)
     (void)!mkdir("/dev/mqueue", 0755);
     MUST(mount("mqueue", "/dev/mqueue", "mqueue", 0, NULL) == 0);
     serve(&server, this_attack->mechanism);
-    broker = find_broker();
+    broker = find_process("ipcd-broker");
+    MUST(broker > 0);
     MUST(endpoint_lookup(server.where, "queue", l->path, ENDPOINT_SIZE) == 0);
     actor_start(&alice, ALICE, alice_asks_on, l);
     actor_wait(&alice);
@@ -407,6 +458,11 @@ static const char file_lock[] =
     "The file is the client's, and to reply is to write(2) there. Where it is "
     "mapped instead (shm/reclock) no lock is needed.";
 
+static const char left_lock[] =
+    "unlink(2) waits for the lock of the file, and write(2) from memory that "
+    "never comes keeps that. The next server removes what clients left in "
+    "NAME.d, and waits.";
+
 #define NAMES \
     .what = "locks NAME.d; says what is not there", .without = "cached", \
     .how = "RESOLVE_CACHED", .missing = silent_missing, \
@@ -422,6 +478,9 @@ const struct attack locked_attacks[] = {
     {241, "msgq/posix", "lists the queues; says one is his",
      .without = "cached", .how = "RESOLVE_CACHED",
      .missing = need_queues_and_silence, .run = lists_the_queues},
+    {242, "fifo/perclient", "keeps the lock of what he left",
+     .how = "until he ends", .cannot = left_lock, .missing = silent_missing,
+     .run = keeps_what_is_left},
     {243, "mmap/lockfile", "asks, and keeps the lock of his file",
      .how = "until he ends", .cannot = file_lock, .missing = silent_missing,
      .run = keeps_his_file},
