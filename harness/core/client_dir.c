@@ -1,6 +1,6 @@
 /* client_dir.c - NAME.d, where clients make names of their own
  * (rendezvous.h). */
-#define _GNU_SOURCE /* O_DIRECTORY, O_NOFOLLOW, renameat2, getrandom */
+#define _GNU_SOURCE /* O_DIRECTORY, O_NOFOLLOW, close_range, pipe2 */
 #include "rendezvous.h"
 
 #include "activation.h"
@@ -9,10 +9,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Names that are removed in one turn of the server, and when it starts or stops:
@@ -20,6 +23,7 @@
 #define SLICE    64
 #define AT_ONCE  4096
 #define NO_LIMIT UINT_MAX
+#define MOMENT   100 /* ms */
 
 #define AWAY     ".d-" /* NAME.d-0123abcd: was NAME.d */
 #define MODE_ALL 01733 /* sticky: nobody removes another's; not to be read */
@@ -125,7 +129,7 @@ remove_some(const char *path, unsigned limit)
     while (err == 0) { /* again, for what has been moved up meanwhile */
         slice.progress = false;
         empty(dir, &slice);
-        if (rmdir(path) == 0)
+        if (rmdir(path) == 0 || errno == ENOENT) /* by another one */
             err = 1;
         else if (errno != ENOTEMPTY && errno != EEXIST)
             err = -errno;
@@ -135,6 +139,42 @@ remove_some(const char *path, unsigned limit)
             err = -ENOTEMPTY;
     }
     close(dir);
+    return err;
+}
+
+/*
+ * To remove a name is to wait for the lock of what it names: unlink(2), rmdir(2);
+ * and that its owner can keep, in a write(2) of memory that never comes.  So a
+ * process of its own waits, which nobody else waits for but a moment; and has
+ * nothing else open, for what it has open nobody could close.  0 or -errno: there
+ * is no such process.
+ */
+static int
+remove_apart(const char *path)
+{
+    struct pollfd end = {.events = POLLIN};
+    int ends[2], err = 0;
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC) == -1)
+        return -errno;
+    pid = fork();
+    if (pid == -1)
+        err = -errno;
+    if (pid == 0) { /* its child is nobody's: nobody need wait for that */
+        prctl(PR_SET_NAME, "ipcd-remover");
+        if (fork() == 0 && dup2(ends[1], STDIN_FILENO) != -1 &&
+            close_range(STDIN_FILENO + 1, ~0u, 0) == 0)
+            remove_some(path, NO_LIMIT);
+        _exit(0);
+    }
+    close(ends[1]);
+    while (err == 0 && waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+        continue;
+    end.fd = ends[0];
+    if (err == 0)
+        poll(&end, 1, MOMENT); /* POLLHUP: it has ended */
+    close(ends[0]);
     return err;
 }
 
@@ -190,8 +230,10 @@ client_dir_make(struct client_dir *d, const char *name)
         err = move_away(name, d->old);
         if (err < 0)
             return err;
-        if (err == 1 && remove_some(d->old, AT_ONCE) != 0)
-            d->old[0] = '\0';
+        if (err == 1 &&
+            DEFENCE("apart", remove_apart(d->old),
+                    remove_some(d->old, AT_ONCE) == 0 ? -EAGAIN : 0) == 0)
+            d->old[0] = '\0'; /* what cannot be removed sweep says */
     }
     made = mkdir(path, MODE_OWN) == 0;
     if (!made && !(given && errno == EEXIST))

@@ -193,7 +193,7 @@ int registration_alive(int fd);
  * A directory where clients make names, and so theirs: one of them may put a
  * hundred thousand files there, or a directory that cannot be removed.  None of
  * that keeps a server from starting: it moves the old one out of the way and
- * makes a new one; what was in the old one is removed a little at a time.
+ * makes a new one; what was in the old one another process removes.
  */
 struct client_dir {
     int fd; /* for object_open(OBJECT_AT, fd, ...) */

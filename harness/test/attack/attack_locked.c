@@ -458,11 +458,6 @@ static const char file_lock[] =
     "The file is the client's, and to reply is to write(2) there. Where it is "
     "mapped instead (shm/reclock) no lock is needed.";
 
-static const char left_lock[] =
-    "unlink(2) waits for the lock of the file, and write(2) from memory that "
-    "never comes keeps that. The next server removes what clients left in "
-    "NAME.d, and waits.";
-
 #define NAMES \
     .what = "locks NAME.d; says what is not there", .without = "cached", \
     .how = "RESOLVE_CACHED", .missing = silent_missing, \
@@ -479,8 +474,8 @@ const struct attack locked_attacks[] = {
      .without = "cached", .how = "RESOLVE_CACHED",
      .missing = need_queues_and_silence, .run = lists_the_queues},
     {242, "fifo/perclient", "keeps the lock of what he left",
-     .how = "until he ends", .cannot = left_lock, .missing = silent_missing,
-     .run = keeps_what_is_left},
+     .without = "apart", .how = "another process removes it",
+     .missing = silent_missing, .run = keeps_what_is_left},
     {243, "mmap/lockfile", "asks, and keeps the lock of his file",
      .how = "until he ends", .cannot = file_lock, .missing = silent_missing,
      .run = keeps_his_file},
