@@ -67,6 +67,41 @@ sample(void)
     return r;
 }
 
+/* How many textbook forms a run plans that is asked for these. */
+static size_t
+textbook_forms(const char *const *names)
+{
+    const size_t sizes[] = {64, 0};
+    const long clients[] = {1, 0};
+    const char *const places[] = {"one-cpu", NULL};
+    const struct plan_options o = {.mechanisms = names,
+                                   .placements = places,
+                                   .sizes = sizes,
+                                   .clients = clients};
+    const char *who = NULL;
+    struct cpus cpus;
+    struct plan p;
+    size_t n = 0;
+
+    ck_assert_int_eq(cpus_find(&cpus), 0);
+    ck_assert_int_eq(plan_make(&p, &o, &cpus, &who), 0);
+    for (size_t i = 0; i < p.mechanism_count; i++)
+        n += (p.mechanisms[i]->caps & IPC_TEXTBOOK) != 0;
+    plan_free(&p);
+    return n;
+}
+
+START_TEST(textbook_forms_are_measured_when_asked_for)
+{
+    const char *const all[] = {NULL}, *const directory[] = {"pipe", NULL},
+                      *const one[] = {"pipe/textbook", NULL};
+
+    ck_assert_uint_eq(textbook_forms(all), 0);
+    ck_assert_uint_eq(textbook_forms(directory), 1);
+    ck_assert_uint_eq(textbook_forms(one), 1);
+}
+END_TEST
+
 START_TEST(a_row_survives_being_written_and_read)
 {
     struct row out = sample(), in = row_empty();
@@ -361,6 +396,7 @@ test_bench(void)
     TCase *tc = test_case(s, "bench/files");
 
     tcase_add_test(tc, every_placement_is_usable_or_says_why);
+    tcase_add_test(tc, textbook_forms_are_measured_when_asked_for);
     tcase_add_test(tc, a_row_survives_being_written_and_read);
     tcase_add_test(tc, columns_are_found_by_name);
     tcase_add_test(tc, a_word_of_another_time_is_read_as_another);

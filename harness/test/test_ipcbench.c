@@ -131,7 +131,7 @@ START_TEST(a_small_run_leaves_complete_files)
     run_program(&output, "ipcbench", "run", "-m", "null", "-m", "pipe",
                 "--budget=1", "--rounds=2", "--seed=5", "--out", results, NULL);
     ck_assert_msg(output.status == 0, "%s", output.err);
-    ck_assert_ptr_nonnull(strstr(output.out, "Checked: 3 of 3"));
+    ck_assert_ptr_nonnull(strstr(output.out, "Checked: 4 of 4"));
     find_run();
     expect_rows();
     ck_assert(!record_incomplete(run));
