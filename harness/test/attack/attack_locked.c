@@ -320,7 +320,8 @@ bob_keeps_his_file(struct actor *self, void *arg)
     for (fd = 3; fstat(fd, &st) == -1 || !S_ISREG(st.st_mode); fd++)
         MUST(fd < 64);
     actor_step(self); /* the server is stopped */
-    MUST(client_send(&c, api_by_name("whoami"), NULL, NULL, PATIENCE) == 0);
+    MUST(client_send(&c, api_by_name("whoami"), NULL, NULL, ATTACK_TIMEOUT) ==
+         0);
     actor_step(self);
     (void)!pwrite(fd, page, 100, 0);
     actor_step(self);

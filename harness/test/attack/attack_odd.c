@@ -6,8 +6,8 @@
 
 #include "core/clock.h"
 #include "core/rendezvous.h"
+#include "core/rings.h"
 
-#include "../../../shm/rings.h"
 #include "../../../socket/local.h"
 
 #include <errno.h>
@@ -323,7 +323,8 @@ bob_listens_elsewhere(struct actor *self, void *arg)
 
     MUST(host_client(e->server, &c) == 0 && whoami(&c) == BOB);
     actor_step(self); /* the server is stopped */
-    MUST(client_send(&c, api_by_name("whoami"), NULL, NULL, PATIENCE) == 0);
+    MUST(client_send(&c, api_by_name("whoami"), NULL, NULL, ATTACK_TIMEOUT) ==
+         0);
     connect_at(find_socket(SOCK_DGRAM), e->path);
     actor_step(self);
 }
@@ -391,7 +392,7 @@ make_memory(bool huge)
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
     MUST(fd != -1 && fchmod(fd, 0600) == 0);
-    MUST(ftruncate(fd, huge ? 1 << 21 : sizeof(struct rings_place)) == 0);
+    MUST(ftruncate(fd, huge ? 1 << 21 : sizeof(struct rings_segment)) == 0);
     if (!huge)
         MUST(pwrite(fd, &head, sizeof head, 0) == sizeof head);
     MUST(fcntl(fd, F_OFD_SETLK, &lock) == 0 || huge);
@@ -833,7 +834,8 @@ bob_writes_two_lines(void *arg)
     struct reply r;
 
     MUST(host_client(e->server, &c) == 0);
-    MUST(client_call(&c, api_by_name("append_log"), &value, &r, PATIENCE) == 0);
+    MUST(client_call(&c, api_by_name("append_log"), &value, &r,
+                     ATTACK_TIMEOUT) == 0);
     MUST(r.status == WIRE_OK);
     client_close(&c);
 }
