@@ -311,13 +311,7 @@ textbook_close(void *cli)
     unmap_file(e);
 }
 
-/* -- sweep, limits, table ---------------------------------------------- */
-
-static int
-textbook_sweep(const char *name)
-{
-    return unlink(name) == 0;
-}
+/* -- limits, table ------------------------------------------------------ */
 
 static int
 textbook_limits(struct ipc_limits *l)
@@ -352,5 +346,5 @@ const struct ipc_mechanism mmap_textbook = {
     .recv = textbook_recv,
     .close = textbook_close,
     .forget = unmap_file,
-    .sweep = textbook_sweep,
+    .sweep = endpoint_sweep,
 };

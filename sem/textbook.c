@@ -138,10 +138,11 @@ static int
 textbook_sweep(const char *name)
 {
     char full[ENDPOINT_SIZE + 8];
-    int removed = unlink(name) == 0;
+    int removed = endpoint_sweep(name); /* or what could not be */
 
     for (int i = 0; i < SEMAPHORES; i++)
-        removed |= sem_unlink(sem_name(name, i, full)) == 0;
+        if (sem_unlink(sem_name(name, i, full)) == 0 && removed == 0)
+            removed = 1;
     return removed;
 }
 

@@ -440,7 +440,8 @@ test_crash(void)
         if (leaves_only_files(ipc_registry[i]))
             add(tc, i, a_server_that_dies_does_not_come_back_in_anothers_place,
                 0, PRIVATE | IPC_TEXTBOOK);
-        if (ipc_registry[i]->sweep != NULL)
+        if (ipc_registry[i]->sweep != NULL &&
+            (ipc_registry[i]->uses & (IPC_USES_PATH | IPC_USES_BESIDE)) != 0)
             add(tc, i, what_cannot_be_swept_is_not_passed_over, 0,
                 IPC_INPROCESS | IPC_SPAWNED);
         add(tc, i, where_no_server_is_nobody_answers, 0, IPC_INPROCESS);
