@@ -196,7 +196,7 @@ cannot_talk(const char *where, int err, const char *why)
         fprintf(stderr, "interrupted");
         break;
     default:
-        fprintf(stderr, "%s", strerror(-err));
+        fprintf(stderr, "%s", ipc_strerror(err));
     }
     fputs("\n", stderr);
     return CANNOT_TALK;

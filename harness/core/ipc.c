@@ -52,6 +52,14 @@ ipc_reply(const struct ipc_mechanism *m, const struct ipc_limits *l, void *srv,
 }
 
 const char *
+ipc_strerror(int err)
+{
+    return err == -ENOSYS ? "not written yet, or this kernel has no such call "
+                            "(ENOSYS)"
+                          : strerror(-err);
+}
+
+const char *
 ipc_evidence_name(enum ipc_evidence e)
 {
     static const char *const name[] = {"K0", "K1", "K2", "K3", "K4"};

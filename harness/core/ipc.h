@@ -314,6 +314,10 @@ int ipc_reply(const struct ipc_mechanism *m, const struct ipc_limits *l,
               void *srv, const struct ipc_request *req,
               const struct ipc_message *msg);
 
+/* strerror(3) of a negative errno; but a function of a mechanism that is not
+ * written yet returns -ENOSYS, and that says so. */
+const char *ipc_strerror(int err);
+
 /* "K0" ... "K4" */
 const char *ipc_evidence_name(enum ipc_evidence e);
 

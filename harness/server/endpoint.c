@@ -9,13 +9,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 void
 ipcd_complain(const char *who, const char *what, int err)
 {
-    fprintf(stderr, "ipcd: %s: %s: %s\n", who, what, strerror(-err));
+    fprintf(stderr, "ipcd: %s: %s: %s\n", who, what, ipc_strerror(err));
 }
 
 /* -- its state --------------------------------------------------------------- */

@@ -1,0 +1,61 @@
+# work.mk - students' own forms, LAB/work/LAB.c (lab.sh), and programs that have
+# them.  These stand apart, in build/work/LAB/: whatever a student writes, no
+# other program is linked with it.  Each lab's are its own, so one that does not
+# compile stops no other.
+#
+#       build/work/LAB/       with warnings and sanitizers: to try it out
+#       build/work/LAB/fast/  as all the others are compiled: to measure it
+#
+# `make bench M=LAB` needs the latter, and goes on without if it does not compile.
+
+LAB  := $(firstword $(subst ., ,$L) $(subst /, ,$M))
+MINE := $(LAB)/work/$(LAB).c
+W    := build/work$(patsubst -release%,%,-$(notdir $O))/$(LAB)
+
+
+WORK_PROGRAMS := ipcd ipcctl ipcbench
+SANITIZE := $(if $(filter release,$V),-U_FORTIFY_SOURCE $(FLAGS_asan))
+# What a block would use that is not written yet is not used.
+STUDENT = $(filter-out -Werror,$(COMPILE)) \
+          $(shell ! grep -q 'not written yet' $(MINE) || \
+          echo -Wno-unused -Wno-unused-parameter -Wno-unused-macros)
+
+.PHONY: start work diff reset work-need
+start: ## L=fifo: begin a form of your own, fifo/work/; L=fifo.send: that block
+diff: ## L=fifo: what the textbook form does otherwise: a solution
+reset: ## L=fifo: put yours aside, and begin again
+start diff reset:
+	@harness/lab/lab.sh $@ $(call quoted,$L)
+work-need:
+	@harness/lab/lab.sh work $(call quoted,$L)
+work: work-need ## L=fifo: build programs that have yours: build/work/fifo/
+
+ifneq ($(wildcard $(MINE)),)
+work: $(WORK_PROGRAMS:%=$W/%)
+	@harness/lab/lab.sh blank $(call quoted,$L)
+bench: $(if $(filter $(LAB) $(LAB)/work,$M),$W/fast/ipcbench)
+
+$W/how: $O/how
+	@mkdir -p $W/fast && cp $< $@
+$W/registry.c: $O/registry.c harness/lab/work.mk $W/how
+	@$(call registry,$(MECHANISMS) $(LAB)_work) > $@
+$W/registry.o: $W/registry.c
+	@$(COMPILE) -c -o $@ $<
+$W/mine.o: $(MINE) $W/how | need
+	@$(STUDENT) $(SANITIZE) -c -o $@ $<
+
+# Of the objects that the program of this name in $O is made of.
+link_work = $(LINK) -o $@ $(filter %/$(@F).o,$(PROGRAMS:%.c=$O/%.o)) \
+            $(@D)/mine.o $W/registry.o $(LIB) $(LIBS) $(LDLIBS)
+$(WORK_PROGRAMS:%=$W/%): $W/mine.o $W/registry.o $(BIN)
+	@$(link_work) $(SANITIZE)
+	@echo "  $@"
+$W/fast/ipcd: always $W/registry.o $(BIN)
+	@rm -f $@ $W/fast/ipcbench
+	@$(STUDENT) -c -o $W/fast/mine.o $(MINE) && $(link_work) || \
+	    echo "  $(MINE) does not compile: measured is what does"
+$W/fast/ipcbench: $W/fast/ipcd
+	@[ ! -e $< ] || $(link_work)
+
+-include $W/mine.d
+endif
