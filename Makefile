@@ -135,13 +135,14 @@ $O/how: always
 .PHONY: always
 
 # The two tables that know everybody.  Open them: they are plain C.
+registry = { echo '/* Written by make from the module.mk files. */'; \
+	   echo '\#include "core/ipc.h"'; echo; \
+	   printf 'extern const struct ipc_mechanism %s;\n' $1; echo; \
+	   echo 'const struct ipc_mechanism *const ipc_registry[] = {'; \
+	   printf '    &%s,\n' $1; echo '    NULL,'; echo '};'; }
 $O/registry.c: Makefile $(wildcard */module.mk)
 	@mkdir -p $(@D)
-	@{ echo '/* Written by make from the module.mk files. */'; \
-	   echo '#include "core/ipc.h"'; echo; \
-	   printf 'extern const struct ipc_mechanism %s;\n' $(MECHANISMS); echo; \
-	   echo 'const struct ipc_mechanism *const ipc_registry[] = {'; \
-	   printf '    &%s,\n' $(MECHANISMS); echo '    NULL,'; echo '};'; } > $@
+	@$(call registry,$(MECHANISMS)) > $@
 $O/suites.c: Makefile $(wildcard */module.mk) $(sort $(dir $(TESTS)))
 	@mkdir -p $(@D)
 	@{ echo '/* Written by make from the module.mk files. */'; \
@@ -165,6 +166,8 @@ $O/shown.c: Makefile $(SHOWN) $(sort $(dir $(SHOWN)))
 -include $(OBJ:.o=.d) $(ATTACK:.o=.d) $(NAIVE:.o=.d) \
          $O/naive/harness/server/ipcd.d
 
+include harness/lab/work.mk
+
 deps.sh = CC=$(call quoted,$(CC)) AR=$(call quoted,$(AR)) \
           PKG_CONFIG=$(call quoted,$(PKG_CONFIG)) V=$V harness/deps.sh
 need: $(DEPS)
@@ -180,7 +183,8 @@ UNIT := wire registry stats policy
 unit: $O/check ## run the tests that no kernel takes part in
 	@for suite in $(UNIT); do CK_RUN_SUITE=$$suite $(RUN) $O/check || exit; done
 bench: programs ## measure into results/latest; M=pipe: only that; FULL=1: all, 12 min
-	@$O/ipcbench run $(if $M,-m $M) $(if $(FULL),--full)
+	@bench=$W/fast/ipcbench; [ -x $$bench ] || bench=$O/ipcbench; \
+	    $$bench run $(if $M,-m $M) $(if $(FULL),--full)
 report: programs ## draw the charts of results/latest again
 	@$O/ipcbench report results/latest
 isolate: programs ## which mechanism gets through which namespace
@@ -221,4 +225,4 @@ clean: ## remove build/ (results stay)
 	@rm -rf build
 	@echo "removed build/"
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n",$$1,$$2}' Makefile
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n",$$1,$$2}' Makefile harness/lab/work.mk
