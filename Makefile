@@ -130,7 +130,7 @@ $O/%.o: $O/%.c $O/how | need
 # How it was compiled: with other flags than last time, everything is again.
 $O/how: always
 	@mkdir -p $(@D)
-	@printf '%s\n' $(call quoted,$(HOW)) | cmp -s - $@ || \
+	@[ "$$(cat $@ 2>/dev/null)" = $(call quoted,$(HOW)) ] || \
 	    printf '%s\n' $(call quoted,$(HOW)) > $@
 .PHONY: always
 
