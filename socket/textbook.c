@@ -126,7 +126,7 @@ textbook_create(void *srv, const char *name)
 }
 
 static void
-admit(struct server *s)
+accept_one(struct server *s)
 {
     int fd = accept4(s->fds[0].fd, NULL, NULL, SOCK_CLOEXEC);
     struct ucred who = {.pid = 0};
@@ -195,7 +195,7 @@ textbook_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
                 gather(s->fds[i].fd, &s->of[i].in) != 0)
                 part(s, i);
         if (s->fds[0].revents != 0 && s->count < IPC_MAX_CLIENTS)
-            admit(s);
+            accept_one(s);
     }
     return 0;
     /* end: return -ENOSYS; */

@@ -53,7 +53,7 @@ $(WORK_PROGRAMS:%=$W/%): $W/mine.o $W/registry.o $(BIN)
 $W/fast/ipcd: always $W/registry.o $(BIN)
 	@rm -f $@ $W/fast/ipcbench
 	@$(STUDENT) -c -o $W/fast/mine.o $(MINE) && $(link_work) || \
-	    echo "  $(MINE) does not compile: measured is what does"
+	    echo "  $(MINE) cannot be built: the others are measured"
 $W/fast/ipcbench: $W/fast/ipcd
 	@[ ! -e $< ] || $(link_work)
 

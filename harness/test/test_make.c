@@ -5,67 +5,23 @@
  * Nothing is compiled: make only says what it would do (-n), or takes the
  * programs as they are (-o programs).  But a new mechanism is, at the end.
  */
-#define _GNU_SOURCE /* popen */
+#define _GNU_SOURCE /* PATH_MAX */
 #include "core/rundir.h"
 #include "core/sanitized.h"
 #include "test/files.h"
 #include "test/here.h"
+#include "test/shell.h"
 #include "test/test.h"
 
 #include <libgen.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 Suite *test_make(void);
-
-/* All that a command says; this test's process has no other. */
-static char said[1 << 20];
-
-/* Runs a command of the shell at the top of the checkout, with nothing in its
- * environment but what a command needs; its exit status. */
-__attribute__((format(printf, 1, 2))) static int
-shell(const char *format, ...)
-{
-    char command[4 * PATH_MAX];
-    va_list args;
-    size_t n;
-    int status;
-    FILE *f;
-
-    ck_assert_int_eq(chdir(source_dir()), 0);
-    n = (size_t)snprintf(command, sizeof command,
-                         "exec 2>&1; exec env -i PATH=\"$PATH\" ");
-    va_start(args, format);
-    vsnprintf(command + n, sizeof command - n, format, args);
-    va_end(args);
-    f = popen(command, "re");
-    ck_assert_ptr_nonnull(f);
-    n = fread(said, 1, sizeof said - 1, f);
-    said[n] = '\0';
-    status = pclose(f);
-    ck_assert_msg(WIFEXITED(status), "%s", command);
-    return WEXITSTATUS(status);
-}
-
-static void
-expect_said(const char *what)
-{
-    ck_assert_msg(strstr(said, what) != NULL, "\"%s\" is not in: %.2000s", what,
-                  said);
-}
-
-static void
-expect_unsaid(const char *what)
-{
-    ck_assert_msg(strstr(said, what) == NULL, "\"%s\" is in: %.2000s", what,
-                  said);
-}
 
 /* A script of that name in run_dir. */
 static void
