@@ -232,6 +232,8 @@ is_there(const char *name)
     char path[2 * PATH_MAX];
     int here = (int)(strlen(readme->file) - strlen("README.md"));
 
+    if (strstr(name, "/work/") != NULL) /* a student's, who makes it first */
+        return true;
     snprintf(path, sizeof path, "%s/%.*s%s", source_dir(), here, readme->file,
              name);
     if (access(path, F_OK) == 0)
