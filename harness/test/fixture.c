@@ -116,13 +116,14 @@ remove_empty_log(void)
         unlink(path);
 }
 
-/* A child of a supervisor's, by the name that it has then: start.c.  Or, of a
- * spawned server that did not end in time and was killed, the process by which
+/* A child of a supervisor's, by the name that it has then: start.c.  Or one that
+ * is meant to be nobody's (client_dir.c, remove_apart()).  Or, of a spawned server that did not end in time and was killed, the process by which
  * its sanitizer was looking for leaks (LeakSanitizer clones one). */
 static bool
 is_a_supervisors(const char *name)
 {
     bool is = strcmp(name, "ipcd-broker\n") == 0 ||
+              strcmp(name, "ipcd-remover\n") == 0 ||
               (SANITIZED && strcmp(name, "ipcd\n") == 0);
 
     for (size_t i = 0; !is && ipc_registry[i] != NULL; i++)

@@ -475,7 +475,7 @@ const struct attack locked_attacks[] = {
      .without = "cached", .how = "RESOLVE_CACHED",
      .missing = need_queues_and_silence, .run = lists_the_queues},
     {242, "fifo/perclient", "keeps the lock of what he left",
-     .without = "apart", .how = "another process removes it",
+     .without = "apart", .how = "a process of its own",
      .missing = silent_missing, .run = keeps_what_is_left},
     {243, "mmap/lockfile", "asks, and keeps the lock of his file",
      .how = "until he ends", .cannot = file_lock, .missing = silent_missing,

@@ -944,7 +944,7 @@ const struct attack odd_attacks[] = {
     {251, "socket/dgram", "asks, and listens to another only",
      .how = "EPERM: he gets no reply", .run = listens_elsewhere},
     {253, "shm/futex", "brings huge pages that are not there",
-     .how = "only what is in memfd's fs", .missing = need_no_huge_pages,
+     .how = "must be in memfd's tmpfs", .missing = need_no_huge_pages,
      .run = brings_huge_pages},
     {254, "shm/futex", "brings memory nobody can map to write",
      .how = "mmap(2) fails, he is out", .run = brings_what_cannot_be_written},

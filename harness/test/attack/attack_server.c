@@ -300,9 +300,15 @@ bob_comes_often(struct actor *self, void *arg)
     const struct crowd *crowd = arg;
     struct client c;
 
-    for (int i = 0; i < IPC_MAX_CLIENTS; i++)
-        if (client_open(&c, crowd->server->m, crowd->server->where) != 0)
+    /* Until it is refused; a busy machine's delay is no refusal. */
+    for (int in = 0, late = 0; in < IPC_MAX_CLIENTS && late < 2;) {
+        const int err = client_open(&c, crowd->server->m, crowd->server->where);
+
+        if (err != 0 && err != -ETIMEDOUT)
             break;
+        in += err == 0;
+        late += err != 0;
+    }
     actor_step(self); /* with all of them open */
 }
 
