@@ -262,9 +262,13 @@ hold_cached(int dir, const char *name)
             O_PATH | O_CLOEXEC | (uint64_t)DEFENCE("nofollow", O_NOFOLLOW, 0),
         .resolve = DEFENCE("cached", RESOLVE_CACHED, 0),
     };
-    int held = (int)syscall(SYS_openat2, dir, name, &how, sizeof how);
     struct statfs fs;
+    int held, tries = 8;
 
+    /* EAGAIN is also for who is disturbed: a rename(2) anywhere is enough. */
+    do
+        held = (int)syscall(SYS_openat2, dir, name, &how, sizeof how);
+    while (held == -1 && errno == EAGAIN && --tries > 0);
     if (held == -1 && errno == EINVAL) /* before Linux 5.12 */
         held = openat(dir, name, (int)how.flags);
     if (held != -1 || errno != EAGAIN)
