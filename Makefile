@@ -182,7 +182,7 @@ check: $O/check ## run every test; CK_RUN_CASE=fifo/perclient picks one mechanis
 UNIT := wire registry stats policy
 unit: $O/check ## run the tests that no kernel takes part in
 	@for suite in $(UNIT); do CK_RUN_SUITE=$$suite $(RUN) $O/check || exit; done
-bench: programs ## measure into results/latest; M=pipe: only that; FULL=1: all, 12 min
+bench: programs ## measure into results/latest; M=pipe: only that; FULL=1: all
 	@bench=$W/fast/ipcbench; [ -x $$bench ] || bench=$O/ipcbench; \
 	    $$bench run $(if $M,-m $M) $(if $(FULL),--full)
 report: programs ## draw the charts of results/latest again
@@ -197,7 +197,7 @@ rooms: programs ## how many files and lines one opens to read a variant
 	@NM=$(call quoted,$(NM)) harness/rooms.sh $(call quoted,$O) $(SRC)
 format: ## let clang-format put every file in order
 	@clang-format -i $$(git ls-files '*.[ch]')
-fresh: ## both commands in a bare SUITE=bookworm|trixie|sid, [ARCH=arm64|i386|s390x]
+fresh: ## both commands in a bare SUITE=bookworm|trixie|sid, ARCH=arm64
 	@SUITE=$(call quoted,$(SUITE)) ARCH=$(call quoted,$(ARCH)) harness/fresh.sh
 sweep: $O/ipcd ## remove what a killed server left
 	@$O/ipcd --sweep

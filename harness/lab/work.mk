@@ -21,7 +21,7 @@ STUDENT = $(filter-out -Werror,$(COMPILE)) \
           echo -Wno-unused -Wno-unused-parameter -Wno-unused-macros)
 
 .PHONY: start work diff reset work-need
-start: ## L=fifo: begin a form of your own, fifo/work/; L=fifo.send: that block
+start: ## L=fifo: begin a form of your own; L=fifo.send: that block
 diff: ## L=fifo: what the textbook form does otherwise: a solution
 reset: ## L=fifo: put yours aside, and begin again
 start diff reset:

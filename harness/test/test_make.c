@@ -59,6 +59,19 @@ START_TEST(an_unknown_way_to_build_is_an_error_that_lists_the_known)
 }
 END_TEST
 
+START_TEST(the_list_of_verbs_fits_a_screen_of_80_columns)
+{
+    ck_assert_int_eq(shell("make -s help"), 0);
+    expect_said("  make check ");
+    for (const char *line = said; *line != '\0';) {
+        const int length = (int)strcspn(line, "\n");
+
+        ck_assert_msg(length <= 80, "%d columns: %.*s", length, length, line);
+        line += length + (line[length] == '\n');
+    }
+}
+END_TEST
+
 /* What they add comes to what we need, and takes nothing of it away. */
 START_TEST(the_usual_variables_are_honoured)
 {
@@ -379,6 +392,7 @@ test_make(void)
     add_test_if(tc, reason, each_compiler_has_a_directory_of_its_own);
     add_test_if(tc, reason, a_cross_compiler_brings_its_ar_and_pkg_config);
     add_test_if(tc, reason, without_check_there_are_no_tests_and_all_the_rest);
+    add_test_if(tc, reason, the_list_of_verbs_fits_a_screen_of_80_columns);
     add_test_if(tc, reason, what_is_too_old_is_one_sentence);
     add_test_if(tc, reason,
                 deps_goes_on_without_what_a_distribution_does_not_have);
