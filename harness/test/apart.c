@@ -180,6 +180,12 @@ apart_test(void)
         ck_assert(give_up_rights());
 }
 
+bool
+all_is_apart(void)
+{
+    return apart;
+}
+
 /* What a test mounts must not be seen by others. */
 const char *
 need_mounts(void)

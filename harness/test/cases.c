@@ -6,28 +6,14 @@
 #include "test.h"
 
 #include "test/here.h"
+#include "test/lanes.h"
 
+#include <err.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static int cases, cases_begun;
-
-static void
-show_progress(void)
-{
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r\033[K  %d of %d cases ", ++cases_begun, cases);
-}
-
-static void
-hide_progress(void)
-{
-    if (isatty(STDERR_FILENO))
-        fputs("\r\033[K", stderr);
-}
 
 static const char *current_suite, *current_case;
 static struct {
@@ -42,27 +28,51 @@ named_suite(const char *name)
     return (suite_create)(name);
 }
 
-TCase *
-test_case(Suite *s, const char *name)
-{
-    TCase *tc = tcase_create(name);
-
-    current_case = name;
-    cases++;
-    tcase_set_timeout(tc, TEST_TIMEOUT);
-    tcase_add_unchecked_fixture(tc, show_progress, hide_progress);
-    queues_add(tc, name);
-    fixture_add(tc);
-    suite_add_tcase(s, tc);
-    return tc;
-}
-
 static bool
 is_wanted(const char *variable, const char *name)
 {
     const char *wanted = getenv(variable);
 
     return wanted == NULL || strcmp(wanted, name) == 0;
+}
+
+static struct unit wanted[UNITS];
+static int units;
+
+static void
+add_unit(struct unit u)
+{
+    if (!is_wanted("CK_RUN_SUITE", u.suite) ||
+        !is_wanted("CK_RUN_CASE", u.name))
+        return;
+    for (int i = 0; i < units; i++)
+        if (strcmp(wanted[i].suite, u.suite) == 0 &&
+            strcmp(wanted[i].name, u.name) == 0)
+            return;
+    if (units == UNITS)
+        errx(EXIT_FAILURE, "there are more than UNITS cases (lanes.h)");
+    wanted[units++] = u;
+}
+
+int
+units_wanted(const struct unit **all)
+{
+    *all = wanted;
+    return units;
+}
+
+TCase *
+test_case(Suite *s, const char *name)
+{
+    TCase *tc = tcase_create(name);
+
+    current_case = name;
+    add_unit((struct unit){.suite = current_suite, .name = name});
+    tcase_set_timeout(tc, TEST_TIMEOUT);
+    queues_add(tc, name);
+    fixture_add(tc);
+    suite_add_tcase(s, tc);
+    return tc;
 }
 
 /* Counts by reason; what was not asked for was not skipped either. */

@@ -3,11 +3,12 @@
  * a look at what is left after.
  *
  *      /tmp/ipclab-check-XXXXXX/     one for the whole run (here.h)
- *          run/                      run_dir; emptied for each test
- *          said                      what failed tests and their programs
- *                                    wrote to standard error
  *          programs                  where programs can be run, if not here
- *          ipcd-10001                a set-user-ID copy of the server
+ *          0/                        check_dir, for each lane (lanes.h)
+ *              run/                  run_dir; emptied for each test
+ *              said                  what failed tests and their programs
+ *                                    wrote to standard error
+ *              ipcd-10001            a set-user-ID copy of the server
  *
  * Check forks for each test, and the checked fixture runs in the test's own
  * process; so the namespaces made here are that test's alone.
@@ -17,12 +18,14 @@
 
 #include "test/files.h"
 #include "test/here.h"
+#include "test/lanes.h"
 
 #include "core/clock.h"
 #include "core/rundir.h"
 #include "core/sanitized.h"
 #include "core/scratch.h"
 
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -59,7 +62,9 @@ clean_up(void)
 
 static off_t said_before;
 static int running[2]; /* a pipe; this program alone has it open for writing */
-static volatile pid_t *test_group; /* shared with the janitor; 0: none */
+/* Of each lane the test that runs, or 0; shared with the janitor. */
+static volatile pid_t *test_groups;
+static int lane;
 
 /* Is this process only for this test?  Not so under a debugger. */
 bool
@@ -80,7 +85,7 @@ take_a_process(void)
     ck_assert_int_ne(dup2(said, STDERR_FILENO), -1);
     /* Check made us leader of a process group, and kills that at the end; if
      * Check itself does not live that long, the janitor will. */
-    *test_group = getpgrp();
+    test_groups[lane] = getpgrp();
     close(running[1]);
     apart_test();
 }
@@ -213,9 +218,11 @@ static void __attribute__((noreturn)) wait_and_clear_up(void)
     setsid(); /* the terminal's ^C is not for us */
     close(running[1]);
     (void)!read(running[0], &byte, 1);
-    if (*test_group > 0)
-        kill(-*test_group, SIGKILL);
-    clean_up();
+    for (lane = 0; lane < LANES; lane++) {
+        fixture_kill_lane(lane);
+        lane_file(lane, "run", run_dir, sizeof run_dir);
+        clean_up();
+    }
     here_end();
     _exit(EXIT_SUCCESS);
 }
@@ -243,26 +250,15 @@ start_janitor(void)
     return waitpid(pid, &status, 0) == pid && status == 0;
 }
 
-/* -1: errno says why not. */
-static int
-make_files(void)
-{
-    char path[ENDPOINT_SIZE];
-
-    snprintf(run_dir, sizeof run_dir, "%s/run", check_dir);
-    snprintf(path, sizeof path, "%s/said", check_dir);
-    said = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    return said == -1 ? -1 : 0;
-}
-
 void
 fixture_begin(void)
 {
-    test_group = mmap(NULL, sizeof *test_group, PROT_READ | PROT_WRITE,
-                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    test_groups =
+        mmap(NULL, LANES * sizeof *test_groups, PROT_READ | PROT_WRITE,
+             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (!here_begin())
         exit(EXIT_FAILURE);
-    if (test_group == MAP_FAILED || !start_janitor() || make_files() == -1) {
+    if (test_groups == MAP_FAILED || !start_janitor()) {
         perror(check_dir);
         exit(EXIT_FAILURE);
     }
@@ -272,21 +268,33 @@ fixture_begin(void)
 }
 
 void
+fixture_lane(int number)
+{
+    char path[ENDPOINT_SIZE];
+
+    lane = number;
+    here_lane(lane);
+    lane_file(lane, "run", run_dir, sizeof run_dir);
+    lane_file(lane, "said", path, sizeof path);
+    said = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (said == -1)
+        err(EXIT_FAILURE, "%s", path);
+}
+
+void
+fixture_kill_lane(int number)
+{
+    if (test_groups[number] > 0)
+        kill(-test_groups[number], SIGKILL);
+}
+
+void
 fixture_end(void)
 {
     char byte;
 
-    *test_group = 0;
+    for (int i = 0; i < LANES; i++)
+        test_groups[i] = 0;
     (void)!write(running[1], "", 1);
     (void)!read(cleared, &byte, 1);
-}
-
-void
-print_said(void)
-{
-    char buf[4096];
-    ssize_t n;
-
-    for (off_t at = 0; (n = pread(said, buf, sizeof buf, at)) > 0; at += n)
-        fwrite(buf, 1, (size_t)n, stdout);
 }

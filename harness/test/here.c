@@ -9,6 +9,7 @@
 #include "core/scratch.h"
 #include "server/confine.h"
 
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -189,9 +190,10 @@ need_dev_shm(void)
 /* -- where files are ------------------------------------------------------- */
 
 /* Room for the names in run_dir, which may have ENDPOINT_SIZE. */
-#define DIR_MAX 40
+#define DIR_MAX 38
 
-char check_dir[DIR_MAX + sizeof "/ipclab-check-XXXXXX"] = "";
+char check_dir[DIR_MAX + sizeof "/ipclab-check-XXXXXX/0"] = "";
+static char whole_dir[sizeof check_dir]; /* of all lanes */
 
 static const char *candidate;
 
@@ -241,8 +243,10 @@ make_check_dir(void)
         printf("TMPDIR=%s: %s; /tmp is used instead\n", dir, why);
         dir = "/tmp";
     }
-    if (make_dir_in(dir, check_dir, sizeof check_dir))
+    if (make_dir_in(dir, check_dir, sizeof check_dir)) {
+        strcpy(whole_dir, check_dir);
         return true;
+    }
     fprintf(stderr, "check: no directory for its files in %s: %s\n", dir,
             strerror(errno));
     return false;
@@ -319,9 +323,9 @@ try_program_in(const char *dir)
 static const char *
 note(void)
 {
-    static char path[sizeof check_dir + sizeof "/programs"];
+    static char path[sizeof whole_dir + sizeof "/programs"];
 
-    snprintf(path, sizeof path, "%s/programs", check_dir);
+    snprintf(path, sizeof path, "%s/programs", whole_dir);
     return path;
 }
 
@@ -451,6 +455,37 @@ here_programs(void)
 }
 
 void
+lane_file(int lane, const char *name, char *path, size_t size)
+{
+    snprintf(path, size, "%s/%d/%s", whole_dir, lane, name);
+}
+
+const char *
+dir_of_runs(void)
+{
+    static char path[sizeof whole_dir];
+
+    strcpy(path, whole_dir);
+    return dirname(path);
+}
+
+static void
+enter(char *dir, int lane)
+{
+    sprintf(dir + strlen(dir), "/%d", lane);
+    if (mkdir(dir, 0755) == -1)
+        err(EXIT_FAILURE, "%s", dir);
+}
+
+void
+here_lane(int lane)
+{
+    enter(check_dir, lane);
+    if (other_dir[0] != '\0')
+        enter(other_dir, lane);
+}
+
+void
 here_end(void)
 {
     char dir[PATH_MAX];
@@ -460,5 +495,5 @@ here_end(void)
         dir[n] = '\0';
         scratch_remove(dir);
     }
-    scratch_remove(check_dir);
+    scratch_remove(whole_dir);
 }

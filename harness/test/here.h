@@ -8,9 +8,10 @@
  *      here_inherit_nothing() at the start of main()
  *      here_begin()           the directory of this run
  *      here_programs()        one for programs, which may have to be another
- *      apart_begin()           a user namespace
- *      ... need_...()          while the suites are made
- *      apart_test()            in the process of each test
+ *      apart_begin()          a user namespace
+ *      ... need_...()         while the suites are made
+ *      here_lane()            directories in these two, in a lane (lanes.h)
+ *      apart_test()           in the process of each test
  *      here_end()             when all has ended: by the janitor
  */
 #ifndef HERE_H
@@ -30,7 +31,14 @@ void here_inherit_nothing(void);
  * is none. */
 bool here_begin(void);
 void here_programs(void);
+void here_lane(int lane);
 void here_end(void);
+
+/* The name of a file of this lane, also for who is not in the lane. */
+void lane_file(int lane, const char *name, char *path, size_t size);
+
+/* Where every run has its directory. */
+const char *dir_of_runs(void);
 
 /* A directory where a copied program can be run, and can be set-user-ID if
  * need_set_user_id() says so.  check_dir itself, if that lets it. */
@@ -60,6 +68,9 @@ void apart_begin(void);
  * was started with: new namespaces. */
 void apart_test(void);
 
+/* Will tests have that all? */
+bool all_is_apart(void);
+
 /* Is everything there the test's own? */
 bool own_sysv(void);          /* System V objects */
 bool own_shm(void);           /* /dev/shm */
@@ -71,7 +82,10 @@ const char *own_queues(void); /* a path where its POSIX queues can be seen;
 /* As far as this user may. */
 void queues_raise_limit(void);
 
-/* A case of that name may need much of it: then it waits for its turn. */
+/* May a case of that name need more than all can have at once? */
+bool queues_are_short(const char *name);
+
+/* If so, it waits for its turn. */
 void queues_add(TCase *tc, const char *name);
 
 /* Waits until no other test program has its turn, but no longer; the turn ends

@@ -4,6 +4,7 @@
  *      build/release/check                  all of them (make check)
  *      CK_RUN_CASE=fifo/perclient ...       one mechanism
  *      CK_RUN_SUITE=ctl ...                 one suite
+ *      CK_LANES=1 ...                       one test at a time (lanes.h)
  *      CK_FORK=no CK_RUN_CASE=... gdb ...   in one process, for a debugger
  *
  * It also is a server: `check --stdio -m NAME` is what the test of
@@ -13,6 +14,7 @@
 #include "test.h"
 
 #include "test/here.h"
+#include "test/lanes.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -20,11 +22,23 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The last line, as Check has it. */
+static void
+print_sum(const struct sum *s)
+{
+    const int passed = s->checks - s->failures - s->errors;
+
+    printf("%d%%: Checks: %d, Failures: %d, Errors: %d\n",
+           s->checks == 0 ? 100 : passed * 100 / s->checks, s->checks,
+           s->failures, s->errors);
+}
+
 int
 main(int argc, char **argv)
 {
     SRunner *runner;
-    int failed;
+    struct sum sum;
+    bool good;
 
     signal(SIGPIPE, SIG_IGN);
     if (argc == 4 && strcmp(argv[1], "--stdio") == 0)
@@ -50,18 +64,14 @@ main(int argc, char **argv)
     runner = srunner_create(NULL);
     for (size_t i = 0; suites[i] != NULL; i++)
         srunner_add_suite(runner, suites[i]());
-    srunner_run_all(runner, CK_SILENT);
-    failed = srunner_ntests_failed(runner);
-    if (failed > 0) {
-        print_said();
-        srunner_print(runner, CK_NORMAL);
-    }
-    if (print_not_run() == 0 && srunner_ntests_run(runner) == 0) {
-        failed = 1;
+    sum = lanes_run(runner);
+    srunner_free(runner);
+    good = sum.failures + sum.errors == 0;
+    if (print_not_run() == 0 && sum.checks == 0) {
+        good = false;
         fprintf(stderr, "nothing was run: no suite or case of that name\n");
     }
-    srunner_print(runner, CK_MINIMAL); /* the last line is Check's summary */
-    srunner_free(runner);
+    print_sum(&sum);
     fixture_end();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

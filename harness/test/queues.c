@@ -17,8 +17,6 @@
 #include "core/clock.h"
 
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <mqueue.h>
 #include <poll.h>
 #include <stdio.h>
@@ -81,12 +79,9 @@ room_is_there(void)
 void
 take_turn(int64_t deadline)
 {
-    char path[PATH_MAX];
-
     if (lock != -1)
         return;
-    snprintf(path, sizeof path, "%s", check_dir);
-    lock = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    lock = open(dir_of_runs(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     while (lock != -1 && flock(lock, LOCK_EX | LOCK_NB) == -1 &&
            time_left(deadline) > 0)
         poll(NULL, 0, 5);
@@ -137,11 +132,17 @@ needs_room(const char *name)
     return false;
 }
 
+bool
+queues_are_short(const char *name)
+{
+    return limit() != RLIM_INFINITY && needs_room(name) &&
+           ipc_unavailable(ipc_find("msgq/posix")) == NULL;
+}
+
 void
 queues_add(TCase *tc, const char *name)
 {
-    if (limit() == RLIM_INFINITY || !needs_room(name) ||
-        ipc_unavailable(ipc_find("msgq/posix")) != NULL)
+    if (!queues_are_short(name))
         return;
     if (left_out == NULL)
         left_out = mmap(NULL, sizeof *left_out, PROT_READ | PROT_WRITE,

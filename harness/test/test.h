@@ -108,7 +108,7 @@ const char *source_dir(void);
 /* -- what is there --------------------------------------------------------- */
 
 extern char run_dir[ENDPOINT_SIZE];
-extern char check_dir[]; /* for the whole run; run_dir is in it */
+extern char check_dir[]; /* for all tests of a lane; run_dir is in it */
 
 /* The kernel's objects and files that have come since the test began, one a
  * line; "" for none.  Lock files (rundir.h) are not counted: they remain
@@ -261,7 +261,6 @@ bool is_forked(void);
 /* main.c calls these around the run. */
 void fixture_begin(void);
 void fixture_end(void);
-void print_said(void);   /* by failed tests and their programs, on stderr */
 int print_not_run(void); /* how many there are */
 
 /* conformance_waiting.c: `check --stdio -m NAME` */
