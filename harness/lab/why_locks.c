@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/file.h>
 
+#define TRIES 100
+
 struct lock_line {
     long number;
     bool waits;
@@ -38,7 +40,7 @@ parse(const char *line, struct lock_line *l)
 
 /* The lock that this process waits for: the one with its number. */
 static bool
-holder_of(pid_t waiter, const char *kind, struct lock_line *held)
+find_holder(pid_t waiter, const char *kind, struct lock_line *held)
 {
     FILE *f = fopen("/proc/locks", "re");
     struct lock_line l;
@@ -57,6 +59,18 @@ holder_of(pid_t waiter, const char *kind, struct lock_line *held)
                     (l.pid == waiter || l.pid == -1);
     }
     fclose(f);
+    return found;
+}
+
+/* The kernel gives out the list page by page, and when a lock has gone meanwhile,
+ * by which the rest has moved up, a line is missing.  It waits, so it is there. */
+static bool
+holder_of(pid_t waiter, const char *kind, struct lock_line *held)
+{
+    bool found = false;
+
+    for (int i = 0; !found && i < TRIES; i++)
+        found = find_holder(waiter, kind, held);
     return found;
 }
 
