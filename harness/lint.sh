@@ -82,5 +82,5 @@ wanted shellcheck $shellcheck_wanted &&
 # the make that called us.
 unset MAKEFLAGS MFLAGS
 wanted gcc $gcc_wanted && linter 'gcc -fanalyzer' all \
-    make -s -j2 V=analyze WERROR=1 CC="$command" @
+    make -s -k -j2 V=analyze WERROR=1 CC="$command" @
 exit $status

@@ -34,7 +34,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define MAX_MSG (64 * 1024) /* bytes, our choice */
+#define MAX_MSG ((size_t)64 * 1024) /* bytes, our choice */
 #define SLOTS   16        /* clients at once; each costs the server two calls */
 #define LOOK    NS_PER_MS /* ns between two looks: what an answer costs, too */
 

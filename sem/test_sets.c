@@ -596,6 +596,7 @@ START_TEST(what_a_client_leaves_that_is_killed_while_it_joins_the_next_removes)
     sets_will_within = 0; /* s: nobody else is about to make one */
     server_start(&server, variant(_i));
     before = strdup(objects_left());
+    ck_assert_ptr_nonnull(before);
     for (unsigned nth = 1; dies_in_call(&server, nth); nth++) {
         deaths++;
         client_start(&server, &next);

@@ -30,7 +30,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define MAX_MSG (64 * 1024) /* bytes, our choice */
+#define MAX_MSG ((size_t)64 * 1024) /* bytes, our choice */
 
 /* -- wire: the segment, all zeroes in the beginning -------------------- */
 

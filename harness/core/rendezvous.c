@@ -46,16 +46,16 @@ endpoint_fresh(const char *name, char fresh[ENDPOINT_SIZE])
 }
 
 int
-endpoint_probe(char name[ENDPOINT_SIZE], int index)
+endpoint_probe(char fresh[ENDPOINT_SIZE], int index)
 {
-    char what[32];
+    char probe[32];
 
-    snprintf(what, sizeof what, "probe-%d", index);
+    snprintf(probe, sizeof probe, "probe-%d", index);
     if (DEFENCE("fresh", false, true)) { /* as textbooks have it */
-        snprintf(name, ENDPOINT_SIZE, "/ipclab-%d-%s", (int)getpid(), what);
+        snprintf(fresh, ENDPOINT_SIZE, "/ipclab-%d-%s", (int)getpid(), probe);
         return 0;
     }
-    return endpoint_fresh(what, name);
+    return endpoint_fresh(probe, fresh);
 }
 
 bool

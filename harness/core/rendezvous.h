@@ -48,7 +48,7 @@ int endpoint_fresh(const char *name, char fresh[ENDPOINT_SIZE]);
 /* The same, to try whether such an object can be made here at all; of several
  * at a time the index-th.  Random, too: a stranger who guesses the name can
  * take it before, and then the answer is no. */
-int endpoint_probe(char name[ENDPOINT_SIZE], int index);
+int endpoint_probe(char fresh[ENDPOINT_SIZE], int index);
 
 /* Could that be one of endpoint_fresh(name)?  Nothing else is ever removed
  * because of what stands in a file. */

@@ -51,7 +51,9 @@ procfs_state(pid_t pid, pid_t tid)
     if (procfs_text(pid, file, text, sizeof text) <= 0)
         return 0;
     after = strrchr(text, ')'); /* the name before it may hold anything */
-    return after != NULL && after[1] == ' ' ? after[2] : 0;
+    if (after == NULL || after[1] != ' ')
+        return 0;
+    return after[2];
 }
 
 bool

@@ -315,7 +315,7 @@ static void
 try_entry(char *line)
 {
     static char *all;
-    char *words = strtok(line, "|"), *from, *save = NULL;
+    char *words = strtok(line, "|"), *from, *file, *save = NULL;
 
     if (all == NULL)
         all = printed("cat *.md [!h]*/*.[ch] [!h]*/*.md harness/*.c "
@@ -331,10 +331,11 @@ try_entry(char *line)
             w[strlen(w) - 1] = '\0';
         MUST(strcasestr(all, w) != NULL, "GLOSSARY.md: nobody says \"%s\"", w);
     }
-    for (char *file = strtok_r(from, "`", &save);
-         (file = strtok_r(NULL, "`", &save)) != NULL;
-         strtok_r(NULL, "`", &save))
+    strtok_r(from, "`", &save);
+    while ((file = strtok_r(NULL, "`", &save)) != NULL) {
         MUST(is_there(file), "GLOSSARY.md: there is no %s", file);
+        strtok_r(NULL, "`", &save);
+    }
 }
 
 START_TEST(a_word_of_the_glossary_is_used)

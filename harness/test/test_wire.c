@@ -252,7 +252,8 @@ expect_up_to_date(const char *name)
     char *written = written_page(), *now = part_of(written, name);
     char *before = part_of(committed_page(), name);
 
-    ck_assert_msg(now != NULL && before != NULL && strcmp(now, before) == 0,
+    ck_assert_ptr_nonnull(now);
+    ck_assert_msg(before != NULL && strcmp(now, before) == 0,
                   "%s: harness/core/PROTOCOL.md is out of date: make it again "
                   "with `ipcctl describe --page > harness/core/PROTOCOL.md`",
                   name != NULL ? name : "before the mechanisms");

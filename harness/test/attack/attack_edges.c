@@ -240,15 +240,18 @@ struct record {
     bool taken;
 };
 
-/* Cut off, it is a frame as it should be. */
-static size_t
-make_long(uint8_t *frame, size_t room)
+/* *len is 100 more than there is room for.  Cut off, it is a frame as it should
+ * be. */
+static uint8_t *
+make_long(size_t room, size_t *len)
 {
-    memset(frame, 0, room + 100);
+    uint8_t *frame = calloc(1, *len = room + 100);
+
+    MUST(frame != NULL);
     make_frame(frame, API_echo);
     put32(frame + 8, (uint32_t)(room - WIRE_HEADER));
     put32(frame + WIRE_HEADER, (uint32_t)(room - WIRE_HEADER - 4));
-    return room + 100;
+    return frame;
 }
 
 static void
@@ -256,9 +259,8 @@ bob_sends_a_long_one(void *arg)
 {
     struct record *r = arg;
     int fd = connect_and_enter(r->where, SOCK_SEQPACKET), size = 1 << 20;
-    uint8_t *frame = malloc(r->room + 100);
-    size_t len = make_long(frame, r->room);
-    uint8_t byte;
+    size_t len;
+    uint8_t *frame = make_long(r->room, &len), byte;
 
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     MUST(send(fd, frame, len, MSG_NOSIGNAL) == (ssize_t)len);
@@ -275,17 +277,19 @@ sends_more_than_fits(bool naive)
     struct host server;
     uint8_t *frame;
     int pair[2];
-    ssize_t n;
+    size_t len;
+    bool fell;
 
     MUST(ipc_find(this_attack->mechanism)->limits(&limits) == 0);
     r->room = limits.max_msg;
     if (naive) { /* recv(2) as of a stream */
-        frame = malloc(4096 + 100);
+        frame = make_long(4096, &len);
         MUST(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0);
-        n = (ssize_t)make_long(frame, 4096);
-        MUST(send(pair[0], frame, (size_t)n, 0) == n);
-        n = recv(pair[1], frame, 4096, 0);
-        return n == 4096 && get32(frame + 8) == (uint32_t)n - WIRE_HEADER;
+        MUST(send(pair[0], frame, len, 0) == (ssize_t)len);
+        fell = recv(pair[1], frame, 4096, 0) == 4096 &&
+               get32(frame + 8) == 4096 - WIRE_HEADER;
+        free(frame);
+        return fell;
     }
     serve(&server, this_attack->mechanism);
     strcpy(r->where, server.where);

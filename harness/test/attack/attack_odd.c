@@ -901,10 +901,13 @@ cuts_the_name(bool naive)
     const char *path = make_file("public", SECRET, 0644);
     struct cut *f = shared(sizeof *f);
     struct host server;
+    char *mark;
 
     snprintf(f->name, sizeof f->name, "%s%c.txt", path, MARK);
     if (naive) {
-        *strchr(f->name, MARK) = '\0';
+        mark = strchr(f->name, MARK);
+        MUST(mark != NULL);
+        *mark = '\0';
         return memcmp(f->name + strlen(f->name) + 1, ".txt", 4) == 0 &&
                open(f->name, O_RDONLY | O_CLOEXEC) != -1;
     }

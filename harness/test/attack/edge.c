@@ -55,9 +55,9 @@ make_edge(struct host *server)
 }
 
 void
-alice_is_served(void *arg)
+alice_is_served(void *edge)
 {
-    struct edge *e = arg;
+    struct edge *e = edge;
 
     e->fell = !is_served(e->server);
 }

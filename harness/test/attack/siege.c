@@ -344,7 +344,7 @@ measure(const struct ipc_mechanism *m, const struct manner *how, int64_t lasts)
 }
 
 int
-siege(const char *mechanism, const char *seconds, const char *which,
+siege(const char *mechanism, const char *seconds, const char *manner,
       const char *dir)
 {
     const struct ipc_mechanism *m = ipc_find(mechanism);
@@ -360,7 +360,7 @@ siege(const char *mechanism, const char *seconds, const char *which,
     }
     stage_set(dir);
     for (size_t i = 0; i < MANNERS; i++)
-        if (strcmp(which, "all") == 0 || strcmp(which, manners[i].name) == 0)
+        if (strcmp(manner, "all") == 0 || strcmp(manner, manners[i].name) == 0)
             measure(m, &manners[i], atoll(seconds) * NS_PER_SEC);
     return EXIT_SUCCESS;
 }
