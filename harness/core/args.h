@@ -1,18 +1,19 @@
 /*
- * args.h - what the command lines of ipcd and ipcctl have in common.
+ * args.h - what the command lines of the programs have in common.
  */
 #ifndef ARGS_H
 #define ARGS_H
 
 #include "ipc.h"
+#include "version.h"
 #include "wire.h"
 
 #include <argp.h>
 #include <stdbool.h>
 
-/* "ipcd of ipclab, protocol 1": for argp_program_version. */
+/* "ipcd (ipclab) 1.0, protocol 1": for argp_program_version. */
 #define ARGS_VERSION(program) \
-    program " of ipclab, protocol " ARGS_TEXT(WIRE_VERSION)
+    program " (ipclab) " IPCLAB_VERSION ", protocol " ARGS_TEXT(WIRE_VERSION)
 #define ARGS_TEXT(macro)     ARGS_TEXT_OF(macro)
 #define ARGS_TEXT_OF(number) #number
 

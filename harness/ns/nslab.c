@@ -12,6 +12,7 @@
 #define _GNU_SOURCE /* MAP_ANONYMOUS, CLONE_NEW... */
 #include "ns/nslab.h"
 
+#include "core/args.h"
 #include "core/program.h"
 #include "ns/spaces.h"
 
@@ -26,7 +27,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-const char *argp_program_version = "nslab (ipclab) 1.0";
+const char *argp_program_version = ARGS_VERSION("nslab");
 
 /* -- arguments ------------------------------------------------------------- */
 

@@ -13,6 +13,7 @@
 #define _GNU_SOURCE /* pipe2, memfd_create */
 #include "test/attack/stage.h"
 
+#include "core/args.h"
 #include "core/clock.h"
 #include "core/program.h"
 #include "core/scratch.h"
@@ -32,6 +33,8 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+const char *argp_program_version = ARGS_VERSION("ipcattack");
 
 /* At a time. */
 #define JOBS 2
