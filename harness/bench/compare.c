@@ -15,6 +15,7 @@ const char *const verdict_words[] = {
     [COMPARE_NO_VERDICT] = "",
     [COMPARE_FASTER] = "faster",
     [COMPARE_SLOWER] = "slower",
+    [COMPARE_SAME] = "same",
     [COMPARE_INCONCLUSIVE] = "inconclusive",
     [COMPARE_ONLY_OLD] = "only in OLD",
     [COMPARE_ONLY_NEW] = "only in NEW",
@@ -132,6 +133,8 @@ verdict_of(const struct change *c)
         return COMPARE_SLOWER;
     if (c->change < -c->limit && c->change_hi < 0)
         return COMPARE_FASTER;
+    if (c->change_lo > -c->limit && c->change_hi < c->limit)
+        return COMPARE_SAME;
     return COMPARE_INCONCLUSIVE;
 }
 
@@ -169,7 +172,9 @@ change_of(const struct compared_run *old_run, const struct line *old,
     c.new_p50_ns = new->p50_ns;
     c.old_bytes_per_second = old->bytes_per_second;
     c.new_bytes_per_second = new->bytes_per_second;
-    c.verdict = verdict_of(&c);
+    c.verdict = n == m && n > 0 && memcmp(a, b, n * sizeof *a) == 0
+                    ? COMPARE_SAME /* the very same run */
+                    : verdict_of(&c);
     return c;
 }
 
@@ -227,6 +232,7 @@ count(struct comparison *c)
         c->compared += !isnan(ch->change);
         c->faster += ch->verdict == COMPARE_FASTER;
         c->slower += ch->verdict == COMPARE_SLOWER;
+        c->same += ch->verdict == COMPARE_SAME;
         c->inconclusive += ch->verdict == COMPARE_INCONCLUSIVE;
     }
 }

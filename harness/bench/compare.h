@@ -22,6 +22,7 @@ enum verdict {
     COMPARE_NO_VERDICT,
     COMPARE_FASTER,
     COMPARE_SLOWER,
+    COMPARE_SAME, /* whatever the change is, it is less than the limit */
     COMPARE_INCONCLUSIVE,
     COMPARE_ONLY_OLD, /* no verdict: there is one side */
     COMPARE_ONLY_NEW
@@ -61,7 +62,8 @@ extern const struct csv_column change_columns[];
 struct comparison {
     struct change *changes; /* the largest first, those without one last */
     size_t n;
-    long compared, faster, slower, inconclusive;
+    long compared; /* the sum of these: */
+    long faster, slower, same, inconclusive;
 };
 
 /* The rows of a run and what summarise() made of them. */

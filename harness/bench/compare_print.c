@@ -113,17 +113,71 @@ print_gaps(const struct comparison *c)
     }
 }
 
+/* How many of the mechanism's changes have this verdict. */
+static long
+count(const struct comparison *c, const char *mechanism, enum verdict verdict)
+{
+    long n = 0;
+
+    for (size_t i = 0; i < c->n; i++)
+        n += c->changes[i].verdict == verdict &&
+             strcmp(c->changes[i].mechanism, mechanism) == 0;
+    return n;
+}
+
+static bool
+is_first_of_its_mechanism(const struct comparison *c, const struct change *ch)
+{
+    const struct change *first = c->changes;
+
+    while (strcmp(first->mechanism, ch->mechanism) != 0)
+        first++;
+    return first == ch;
+}
+
+static const char *
+verdict_on_all(long slower, long faster, long same, long open)
+{
+    if (slower > 0 && faster > 0)
+        return "both";
+    if (slower + faster > 0)
+        return slower > 0 ? "slower" : "faster";
+    return same > open ? "same" : "inconclusive";
+}
+
+/* One line for each mechanism that was compared: who changed most, first. */
+static void
+print_mechanisms(const struct comparison *c)
+{
+    putchar('\n');
+    for (const struct change *ch = c->changes; ch < c->changes + c->n; ch++) {
+        const long slower = count(c, ch->mechanism, COMPARE_SLOWER);
+        const long faster = count(c, ch->mechanism, COMPARE_FASTER);
+        const long same = count(c, ch->mechanism, COMPARE_SAME);
+        const long open = count(c, ch->mechanism, COMPARE_INCONCLUSIVE);
+
+        if (is_first_of_its_mechanism(c, ch) &&
+            slower + faster + same + open > 0)
+            printf("%-19s %-13s %ld slower, %ld faster, %ld same, %ld "
+                   "inconclusive\n",
+                   ch->mechanism, verdict_on_all(slower, faster, same, open),
+                   slower, faster, same, open);
+    }
+}
+
 static void
 print_verdicts(const struct comparison *c)
 {
-    printf("%ld compared: %ld slower, %ld faster, %ld inconclusive.\n",
-           c->compared, c->slower, c->faster, c->inconclusive);
-    printf(
-        "A verdict needs an interval without 0, a change of more than %.0f "
-        "%% (%.0f %% below 1 us or spinning,\n%.0f %% where CPUs may sleep; "
-        "or what the A/A pair differs by), and %d undisturbed rounds each.\n",
-        100 * COMPARE_LIMIT_AWAKE, 100 * COMPARE_LIMIT_SPINS,
-        100 * COMPARE_LIMIT_SLEEP, COMPARE_LEAST_ROUNDS);
+    print_mechanisms(c);
+    printf("%ld compared: %ld slower, %ld faster, %ld the same, %ld "
+           "inconclusive.\n",
+           c->compared, c->slower, c->faster, c->same, c->inconclusive);
+    printf("A verdict needs an interval without 0, a change of more than %.0f "
+           "%% (%.0f %% below 1 us or spinning,\n%.0f %% where CPUs may sleep; "
+           "or what the A/A pair differs by), and %d undisturbed rounds each.\n"
+           "The same: the whole interval is within that.\n",
+           100 * COMPARE_LIMIT_AWAKE, 100 * COMPARE_LIMIT_SPINS,
+           100 * COMPARE_LIMIT_SLEEP, COMPARE_LEAST_ROUNDS);
 }
 
 /* program_begin() sees to the output. */
@@ -138,28 +192,12 @@ print_csv(const struct comparison *c)
 
 /* -- the verb ------------------------------------------------------------------- */
 
-/* The directory, given that or its cells.csv. */
-static int
-directory_of(const char *path, char dir[RECORD_PATH])
-{
-    char *slash;
-
-    if (strcmp(path, "cells.csv") == 0)
-        path = "./cells.csv";
-    if ((size_t)snprintf(dir, RECORD_PATH, "%s", path) >= RECORD_PATH)
-        return -ENAMETOOLONG;
-    slash = strrchr(dir, '/');
-    if (slash != NULL && strcmp(slash, "/cells.csv") == 0)
-        *slash = '\0';
-    return 0;
-}
-
 /* Reads a run, and says so if that cannot be done. */
 static int
 read_run(const char *path, char dir[RECORD_PATH], struct compared_run *run)
 {
     unsigned line = 0;
-    int err = directory_of(path, dir);
+    int err = record_of(path, dir);
 
     if (err == 0)
         err = record_read(dir, &run->rows, &run->n, &line);

@@ -9,9 +9,11 @@
  */
 #define _GNU_SOURCE /* getrandom, program_invocation_short_name */
 #include "bench/compare.h"
+#include "bench/export.h"
 #include "bench/list.h"
 #include "bench/report.h"
 #include "bench/run_args.h"
+#include "core/args.h"
 #include "core/program.h"
 #include "ns/isolate.h"
 
@@ -22,7 +24,7 @@
 #include <sys/random.h>
 #include <sysexits.h>
 
-const char *argp_program_version = "ipcbench (ipclab) 1.0";
+const char *argp_program_version = ARGS_VERSION("ipcbench");
 
 static struct options {
     const char *dir; /* report; compare: OLD */
@@ -95,15 +97,18 @@ parse_report(int key, char *arg, struct argp_state *state)
 
 static const struct argp report_argp = {
     .parser = parse_report,
+    .children = export_child,
     .args_doc = "DIR",
     .doc = "Prints the tables and draws the charts of the run in DIR again, "
-           "from its cells.csv.",
+           "from the cells.csv in it; that file will do as well.",
 };
 
 static int
 do_report(void)
 {
-    return report(options.dir, false);
+    int status = export_begin();
+
+    return status == EX_OK ? report(options.dir, false) : status;
 }
 
 /* -- compare ------------------------------------------------------------------------ */

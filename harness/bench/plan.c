@@ -26,14 +26,16 @@ static const long full_clients[] = {1, 2, 4, 8, 16, 0};
 
 /* -- choosing -------------------------------------------------------------- */
 
-/* "pipe/packet" is that one, "pipe" all of the directory. */
+/* "pipe/packet" is that one, "pipe" and "pipe/" are all of the directory. */
 static bool
 is_called(const struct ipc_mechanism *m, const char *name)
 {
     size_t n = strlen(name);
 
-    return strncmp(m->name, name, n) == 0 &&
-           (m->name[n] == '\0' || m->name[n] == '/');
+    if (n > 0 && name[n - 1] == '/')
+        n--;
+    return n > 0 && strncmp(m->name, name, n) == 0 &&
+           (m->name[n] == '/' || (m->name[n] == '\0' && name[n] == '\0'));
 }
 
 bool

@@ -200,7 +200,7 @@ record_close(struct record *rec)
 }
 
 int
-record_complete(const struct record *rec)
+record_complete(const struct record *rec, bool latest_one)
 {
     char mark[RECORD_PATH], latest[RECORD_PATH], fresh[RECORD_PATH];
     int err = record_path(rec->dir, "INCOMPLETE", mark);
@@ -213,9 +213,24 @@ record_complete(const struct record *rec)
         return err;
     /* Made beside and renamed over: latest always points at something. */
     unlink(fresh);
-    if (symlink(rec->name, fresh) == -1 || rename(fresh, latest) == -1 ||
-        unlink(mark) == -1)
+    if (latest_one &&
+        (symlink(rec->name, fresh) == -1 || rename(fresh, latest) == -1))
         return -errno;
+    return unlink(mark) == -1 ? -errno : 0;
+}
+
+int
+record_of(const char *path, char dir[RECORD_PATH])
+{
+    char *slash;
+
+    if (strcmp(path, "cells.csv") == 0)
+        path = "./cells.csv";
+    if ((size_t)snprintf(dir, RECORD_PATH, "%s", path) >= RECORD_PATH)
+        return -ENAMETOOLONG;
+    slash = strrchr(dir, '/');
+    if (slash != NULL && strcmp(slash, "/cells.csv") == 0)
+        *slash = '\0';
     return 0;
 }
 

@@ -93,13 +93,17 @@ int record_flush(struct record *rec);
 /* Closes cells.csv. */
 int record_close(struct record *rec);
 
-/* Declares the run complete: removes INCOMPLETE, turns latest. */
-int record_complete(const struct record *rec);
+/* Declares the run complete: removes INCOMPLETE; if it measured something
+ * (latest_one), `latest` is this one from now on. */
+int record_complete(const struct record *rec, bool latest_one);
 
 /* Makes the directory of another kind of run, parent/TIME-HOST-what.  parent
  * NULL: results/ in the source tree, elsewhere ipclab-results/. */
 int record_directory(const char *parent, const char *what,
                      char dir[RECORD_PATH]);
+
+/* The directory of a run, given that or the cells.csv in it.  -ENAMETOOLONG. */
+int record_of(const char *path, char dir[RECORD_PATH]);
 
 /* dir/file.  -ENAMETOOLONG. */
 int record_path(const char *dir, const char *file, char path[RECORD_PATH]);

@@ -2,6 +2,7 @@
 #include "bench/report.h"
 
 #include "bench/distribution.h"
+#include "bench/export.h"
 #include "bench/page.h"
 
 #include <errno.h>
@@ -88,9 +89,10 @@ unwritten(const char *dir, const char *file, bool fresh, int err)
 }
 
 int
-report(const char *dir, bool fresh)
+report(const char *path, bool fresh)
 {
-    bool incomplete = !fresh && record_incomplete(dir);
+    char dir[RECORD_PATH];
+    bool incomplete;
     struct distributions d = {.n = 0};
     int status, err;
     struct summary s;
@@ -98,9 +100,11 @@ report(const char *dir, bool fresh)
     unsigned line;
     size_t n;
 
-    err = record_read(dir, &rows, &n, &line);
+    err = record_of(path, dir);
+    if (err == 0)
+        err = record_read(dir, &rows, &n, &line);
     if (err != 0)
-        return report_unreadable(dir, err, line);
+        return report_unreadable(path, err, line);
     err = summarise(rows, n, &s);
     free(rows);
     if (err != 0)
@@ -109,6 +113,7 @@ report(const char *dir, bool fresh)
     if (err != 0) /* the rest does not need them */
         printf("%s/histograms.csv: %s\n", dir, strerror(-err));
     distributions_fill(&d, &s);
+    incomplete = !fresh && record_incomplete(dir);
     if (incomplete)
         printf("INCOMPLETE: this run was stopped before its end, or is still "
                "going on\n");
@@ -122,6 +127,8 @@ report(const char *dir, bool fresh)
     if (status == EX_OK)
         status = unwritten(dir, "report.html", fresh,
                            page_write(&s, dir, incomplete));
+    if (status == EX_OK)
+        status = export_write(&s, dir);
     distributions_free(&d);
     summary_free(&s);
     return status;

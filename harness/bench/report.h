@@ -9,11 +9,11 @@
 #include <stdbool.h>
 
 /*
- * Reads dir/cells.csv, writes summary.csv, the charts and report.html beside it
+ * Reads dir/cells.csv (given dir, or that file), writes summary.csv, the charts and report.html beside it
  * and prints the tables.  fresh: this is the end of the run itself, so being
  * incomplete is nothing to mention.  Prints what went wrong; an exit status.
  */
-int report(const char *dir, bool fresh);
+int report(const char *path, bool fresh);
 
 /* The machine in one line and when the run ended, from run.json; without it the
  * directory's name has to do, and the date is empty. */

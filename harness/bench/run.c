@@ -6,6 +6,7 @@
 #include "bench/run.h"
 
 #include "bench/distribution.h"
+#include "bench/export.h"
 #include "bench/machine.h"
 #include "bench/report.h"
 #include "core/clock.h"
@@ -215,14 +216,16 @@ report_and_complete(struct run *r)
 
     if (status != EX_OK)
         return status;
-    err = record_complete(&r->record);
+    err = record_complete(&r->record, r->works > 0);
     if (err != 0)
         return explain(r, err);
+    if (r->works == 0)
+        return EX_UNAVAILABLE; /* the tables have said why */
     printf("\nLeft in %s (and %s/latest):\n"
            "  report.html to look at, cells.csv summary.csv run.json and the "
            "charts; `ipcbench report\nDIR` draws them again\n",
            r->record.dir, r->record.parent);
-    return r->works > 0 ? EX_OK : EX_UNAVAILABLE;
+    return EX_OK;
 }
 
 static int
@@ -257,6 +260,8 @@ run(const struct run_options *o)
 
     catch_signals(); /* before there is anything to remove */
     status = plan(&r, o);
+    if (status == EX_OK)
+        status = export_begin();
     if (status != EX_OK)
         return status;
     err = record_open(&r.record, o->out);

@@ -2,6 +2,8 @@
 #define _GNU_SOURCE /* argp */
 #include "bench/run_args.h"
 
+#include "bench/export.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +40,37 @@ number(struct argp_state *state, const char *option, const char *text,
         argp_error(state, "%s takes a number from %.7g to %.7g, not `%s'",
                    option, lo, hi, text);
     return v;
+}
+
+static long
+whole(struct argp_state *state, const char *option, const char *text, long lo,
+      long hi)
+{
+    double v = number(state, option, text, (double)lo, (double)hi);
+
+    if (v != (double)(long)v)
+        argp_error(state, "%s takes a whole number, not `%s'", option, text);
+    return (long)v;
+}
+
+/* "4096", "4k", "4KiB", "1M": how many bytes. */
+static double
+bytes(struct argp_state *state, const char *option, const char *text, double lo,
+      double hi)
+{
+    static const struct {
+        const char *unit;
+        int shift;
+    } units[] = {{"k", 10}, {"KiB", 10}, {"M", 20}, {"MiB", 20}};
+    char digits[32];
+    size_t n = strspn(text, "0123456789");
+
+    snprintf(digits, sizeof digits, "%s", text);
+    for (size_t i = 0; n > 0 && i < sizeof units / sizeof *units; i++)
+        if (strcasecmp(text + n, units[i].unit) == 0)
+            snprintf(digits, sizeof digits, "%.0f",
+                     strtod(text, NULL) * (1 << units[i].shift));
+    return number(state, option, digits, lo, hi);
 }
 
 static uint64_t
@@ -108,8 +141,8 @@ static const struct argp_option run_list[] = {
     {"rounds", KEY_ROUNDS, "N", 0,
      "how often each cell is measured (default: 9; with --full 25)", 0},
     {"sizes", KEY_SIZES, "BYTES,...", 0,
-     "of round trips, beside 64, which is always measured (default: "
-     "1024,4096,65536,1048576)",
+     "of round trips, beside 64, which is always measured; 4k and 64KiB will "
+     "do (default: 1k,4k,64k,1M)",
      0},
     {"clients", KEY_CLIENTS, "N,...", 0,
      "how many at once, beside 1 (default: 2,4,8)", 0},
@@ -121,7 +154,7 @@ static const struct argp_option run_list[] = {
     {0},
 };
 
-/* "1024,65536" after what is there already, rising. */
+/* "1024,64k" after what is there already, rising. */
 static size_t
 numbers(struct argp_state *state, const char *option, const char *text,
         double most, size_t *list, size_t room)
@@ -133,7 +166,7 @@ numbers(struct argp_state *state, const char *option, const char *text,
 
         at += *at == ',';
         snprintf(one, sizeof one, "%.*s", (int)strcspn(at, ","), at);
-        list[n] = (size_t)number(state, option, one, (double)list[0], most);
+        list[n] = (size_t)bytes(state, option, one, (double)list[0], most);
         if (list[n] == list[0])
             continue;
         if (list[n] < list[n - 1])
@@ -175,7 +208,7 @@ parse_run(int key, char *arg, struct argp_state *state)
         o->plan.budget = number(state, "--budget", arg, 0.1, 86400);
         return 0;
     case KEY_ROUNDS:
-        o->plan.rounds = (long)number(state, "--rounds", arg, 1, 1000);
+        o->plan.rounds = whole(state, "--rounds", arg, 1, 1000);
         return 0;
     case KEY_DURATION:
         o->plan.duration = number(state, "--duration", arg, 1, 60000) / 1e3;
@@ -205,10 +238,13 @@ parse_run(int key, char *arg, struct argp_state *state)
     }
 }
 
+static const struct argp_child run_children[] = {
+    {.argp = &choice_argp}, {.argp = &export_argp}, {0}};
+
 const struct argp run_argp = {
     .options = run_list,
     .parser = parse_run,
-    .children = choice_child,
+    .children = run_children,
     .doc = "Measures every mechanism: round trips, sizes, throughput; prints "
            "the tables and draws the charts.",
 };

@@ -39,8 +39,9 @@ struct summary {
 int summarise(struct row *rows, size_t n, struct summary *s);
 void summary_free(struct summary *s);
 
-/* dir/summary.csv.  -errno. */
+/* dir/summary.csv; its lines into f.  -errno. */
 int summary_write(const struct summary *s, const char *dir);
+int summary_put(const struct summary *s, FILE *f);
 
 /* The line, or NULL. */
 const struct line *summary_find(const struct summary *s, const char *mechanism,

@@ -13,15 +13,20 @@ summary_free(struct summary *s)
     *s = (struct summary){.lines = NULL};
 }
 
-static int
-put_lines(const void *what, FILE *f)
+int
+summary_put(const struct summary *s, FILE *f)
 {
-    const struct summary *s = what;
     int err = csv_write_header(f, line_columns);
 
     for (size_t i = 0; err == 0 && i < s->n; i++)
         err = csv_write(f, line_columns, &s->lines[i]);
     return err;
+}
+
+static int
+put_lines(const void *what, FILE *f)
+{
+    return summary_put(what, f);
 }
 
 int

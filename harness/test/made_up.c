@@ -115,7 +115,7 @@ write_rows(const struct row *rows, size_t n, char dir[RECORD_PATH])
     for (size_t i = 0; i < n; i++)
         ck_assert_int_eq(record_row(&rec, &rows[i]), 0);
     ck_assert_int_eq(record_close(&rec), 0);
-    ck_assert_int_eq(record_complete(&rec), 0);
+    ck_assert_int_eq(record_complete(&rec, true), 0);
     strcpy(dir, rec.dir);
 }
 

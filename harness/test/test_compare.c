@@ -105,8 +105,31 @@ START_TEST(the_same_thing_twice_is_neither_faster_nor_slower)
         ck_assert_int_eq(comparison.compared, 2 * MECHANISMS);
         ck_assert_int_eq(comparison.slower, 0);
         ck_assert_int_eq(comparison.faster, 0);
-        ck_assert_int_eq(comparison.inconclusive, 2 * MECHANISMS);
+        ck_assert_int_eq(comparison.same + comparison.inconclusive,
+                         2 * MECHANISMS);
     }
+}
+END_TEST
+
+/* Of the same rounds nothing is inconclusive, however much they scatter. */
+START_TEST(a_run_is_the_same_as_itself)
+{
+    compare_recipes(&usual, &usual);
+    ck_assert_int_eq(comparison.same, 2 * MECHANISMS);
+    ck_assert_int_eq(comparison.compared, 2 * MECHANISMS);
+}
+END_TEST
+
+/* Where a change counts from 10 % on, and rounds scatter by 1 %. */
+START_TEST(what_is_within_the_limit_for_sure_is_the_same)
+{
+    struct recipe once = usual, again = usual;
+
+    once.placement = again.placement = TWO_CPU;
+    again.seed = 2;
+    again.slowdown = 1.02;
+    compare_recipes(&once, &again);
+    ck_assert_int_eq(comparison.same, 2 * MECHANISMS);
 }
 END_TEST
 
@@ -131,10 +154,10 @@ START_TEST(how_much_it_takes_depends_on_what_was_measured)
     how.placement = TWO_CPU_AWAKE;
     ck_assert_uint_eq(five_percent(how), COMPARE_SLOWER);
     how.placement = TWO_CPU;
-    ck_assert_uint_eq(five_percent(how), COMPARE_INCONCLUSIVE);
+    ck_assert_uint_eq(five_percent(how), COMPARE_SAME);
     how = usual;
     how.p50_ns = 200; /* below 1 us */
-    ck_assert_uint_eq(five_percent(how), COMPARE_INCONCLUSIVE);
+    ck_assert_uint_ne(five_percent(how), COMPARE_SLOWER);
     how = usual;
     how.rounds = 4;
     ck_assert_uint_eq(five_percent(how), COMPARE_INCONCLUSIVE);
@@ -143,7 +166,7 @@ START_TEST(how_much_it_takes_depends_on_what_was_measured)
     ck_assert_uint_eq(five_percent(how), COMPARE_INCONCLUSIVE);
     how = usual;
     how.aa = 1.07; /* the run itself says that 7 % mean nothing */
-    ck_assert_uint_eq(five_percent(how), COMPARE_INCONCLUSIVE);
+    ck_assert_uint_ne(five_percent(how), COMPARE_SLOWER);
 }
 END_TEST
 
@@ -288,6 +311,8 @@ test_compare(void)
     tcase_add_test(tc, a_slowdown_of_5_percent_in_one_variant_is_found);
     tcase_add_test(tc, a_stream_of_fewer_bytes_is_slower);
     tcase_add_test(tc, the_same_thing_twice_is_neither_faster_nor_slower);
+    tcase_add_test(tc, a_run_is_the_same_as_itself);
+    tcase_add_test(tc, what_is_within_the_limit_for_sure_is_the_same);
     tcase_add_test(tc, how_much_it_takes_depends_on_what_was_measured);
     tcase_add_test(tc, what_one_run_lacks_is_said_and_no_verdict);
     tc = test_case(s, "compare/program");
