@@ -167,6 +167,7 @@ $O/shown.c: Makefile $(SHOWN) $(sort $(dir $(SHOWN)))
          $O/naive/harness/server/ipcd.d
 
 include harness/lab/work.mk
+include harness/packaging/install.mk
 
 deps.sh = CC=$(call quoted,$(CC)) AR=$(call quoted,$(AR)) \
           PKG_CONFIG=$(call quoted,$(PKG_CONFIG)) V=$V harness/deps.sh
@@ -203,26 +204,9 @@ sweep: $O/ipcd ## remove what a killed server left
 	@$O/ipcd --sweep
 	@for d in /tmp/ipclab-*/ /tmp/ipclab-*/run/; do \
 	    if [ -O "$$d" ]; then $O/ipcd --sweep --run-dir "$${d%/}"; fi; done
-# Both names may have a blank in them.
-into = $(call quoted,$(DESTDIR)$(PREFIX)/$1)
-UNITS := $(notdir $(wildcard harness/server/systemd/*.socket)) ipcd.service
-install: programs ## into PREFIX=/usr/local (DESTDIR is honoured)
-	@install -d $(foreach d,bin lib/systemd/system lib/sysusers.d,$(call into,$d))
-	@install $(BIN) $(call into,bin)
-	@install -m 644 harness/server/systemd/*.socket $(call into,lib/systemd/system)
-	@prefix=$$(printf %s $(call quoted,$(PREFIX)) | sed 's/%/%%/g; s/[&|\]/\\&/g'); \
-	    sed "s|@PREFIX@|$$prefix|" harness/server/systemd/ipcd.service \
-	    > $(call into,lib/systemd/system/ipcd.service)
-	@install -m 644 harness/server/systemd/ipcd.sysusers \
-	    $(call into,lib/sysusers.d/ipcd.conf)
-	@echo "$(notdir $(BIN)): in" $(call into,bin)"; ipcd's units: in" \
-	    $(call into,lib/systemd/system)
-uninstall: ## take them out again
-	@rm -f $(foreach f,$(addprefix bin/,$(notdir $(BIN))) lib/sysusers.d/ipcd.conf \
-	    $(addprefix lib/systemd/system/,$(UNITS)),$(call into,$f))
-	@echo "removed from" $(call into,bin) "and lib/"
 clean: ## remove build/ (results stay)
 	@rm -rf build
 	@echo "removed build/"
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n",$$1,$$2}' Makefile harness/lab/work.mk
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n",$$1,$$2}' Makefile harness/packaging/install.mk \
+	    harness/lab/work.mk

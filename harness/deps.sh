@@ -5,7 +5,7 @@
 #                          tests): silent, or says what is missing or too old
 #   deps.sh install        make deps: installs what is missing, and only then
 #                          wants to be root; FOR=lint adds what `make lint` and
-#                          `make CC=clang V=asan` use
+#                          `make CC=clang V=asan` use, FOR=deb what `make deb`
 #
 # CC, AR, PKG_CONFIG and V are make's.  POSIX sh and nothing else: it runs on a
 # machine that has nothing yet.
@@ -101,6 +101,12 @@ chart command:gnuplot             gnuplot-nox       gnuplot-minimal    gnuplot  
 chart font:                       fonts-dejavu-core dejavu-sans-fonts  ttf-dejavu   dejavu-fonts       font-dejavu            a font (charts)
 run   command:ip                  iproute2          iproute            iproute2     iproute2           iproute2               ip (two hosts)
 run   command:strace              strace            strace             strace       strace             strace                 strace
+page  command:help2man            help2man          help2man           help2man     help2man           help2man               help2man (manual pages)
+page  command:lowdown             lowdown           lowdown            lowdown      lowdown            lowdown                lowdown (manual pages)
+deb   command:git                 git               git                git          git                git                    git
+deb   command:dpkg-buildpackage   dpkg-dev,fakeroot -                  -            -                  -                      dpkg-buildpackage (make deb)
+deb   command:dh                  debhelper         -                  -            -                  -                      debhelper (make deb)
+deb   command:lintian             lintian           -                  -            -                  -                      lintian (make deb)
 lint  command:git                 git               git                git          git                git                    git
 lint  command:clang               clang             clang              clang        clang              clang                  clang
 lint  sanitizer:of-clang          libclang-rt-dev   compiler-rt        compiler-rt  -                  compiler-rt            sanitizers of clang
@@ -211,7 +217,7 @@ install() {
     # FOR may name several.  Without what is optional there are no unit tests, or
     # no charts: that is said, and the rest is made.
     required="build $V ${FOR-}" optional=check
-    [ -n "$triplet" ] || optional='check asan chart run'
+    [ -n "$triplet" ] || optional='check asan chart page run'
     # shellcheck disable=SC2086 # words
     find_missing $required $optional
     [ -z "$names" ] && { ! too_old; return; }
@@ -275,7 +281,7 @@ still_missing() {
 case ${1-} in
 need | install) "$@" ;;
 *)
-    echo 'usage: harness/deps.sh need [check] | install   (FOR=lint: linters too)' >&2
+    echo 'usage: harness/deps.sh need [check] | install   (FOR=lint, FOR=deb: their tools too)' >&2
     exit 64
     ;;
 esac
