@@ -28,7 +28,7 @@
 #include "mpi_messages.h"
 #include "mpi_session.h"
 
-#include "../socket/streams.h"
+#include "core/stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -64,7 +64,7 @@ relay(struct stream_end *client, MPI_Comm server, int life,
     while (!(said_bye && tag == BYE)) {
         MPI_Test(&sending, &sent, MPI_STATUS_IGNORE);
         if (sent && open) {
-            err = streams_recv(client, request, 0);
+            err = stream_recv(client, request, 0);
             if (err == 0) {
                 MPI_Isend(request->buf, (int)request->len, MPI_BYTE, 0, FRAME,
                           server, &sending);
@@ -76,7 +76,7 @@ relay(struct stream_end *client, MPI_Comm server, int life,
             said_bye = true;
         }
         if (tag != BYE && mpi_take(server, reply, &tag)) {
-            if (tag == BYE || !open || streams_send(client, reply, -1) != 0)
+            if (tag == BYE || !open || stream_send(client, reply, -1) != 0)
                 open = false;
             since = now_ns();
         }
@@ -187,7 +187,7 @@ run_relay(int fd)
     MPI_Comm_disconnect(&server);
     free(request.buf);
     free(reply.buf);
-    streams_close(&client);
+    stream_close(&client);
 }
 
 static int

@@ -19,10 +19,10 @@
 #define _GNU_SOURCE /* environ, nftw, pipe2, SOCK_CLOEXEC */
 #include "mpi_session.h"
 
-#include "../socket/streams.h"
 #include "core/clock.h"
 #include "core/rundir.h"
 #include "core/spawn.h"
+#include "core/stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +32,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/auxv.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -208,7 +209,7 @@ mpi_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
 
-    return streams_send(&c->end, msg, timeout_ns);
+    return stream_send(&c->end, msg, timeout_ns);
 }
 
 static int
@@ -216,7 +217,7 @@ mpi_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
 
-    return streams_recv(&c->end, msg, timeout_ns);
+    return stream_recv(&c->end, msg, timeout_ns);
 }
 
 static void
@@ -227,7 +228,7 @@ mpi_close(void *cli)
     struct pollfd p = {.fd = c->alive, .events = 0}; /* POLLHUP */
     int err;
 
-    streams_close(&c->end);
+    stream_close(&c->end);
     do
         err = poll_until(&p, 1, deadline);
     while (err == -EINTR);
@@ -241,7 +242,7 @@ mpi_forget(void *cli)
 {
     struct client_end *c = cli;
 
-    streams_close(&c->end);
+    stream_close(&c->end);
     close(c->alive);
     spawn_forget(&c->server);
 }
@@ -251,7 +252,7 @@ mpi_forget(void *cli)
 static int
 mpi_limits(struct ipc_limits *l)
 {
-    streams_limits(l);
+    stream_limits(l);
     l->max_clients = 1;
     return 0;
 }

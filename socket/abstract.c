@@ -13,6 +13,7 @@
  * Otherwise this is stream.c: diff them.
  */
 #define _GNU_SOURCE /* struct ucred */
+#include "core/stream.h"
 #include "streams.h"
 
 #include <unistd.h>
@@ -70,14 +71,14 @@ const struct ipc_mechanism socket_abstract = {
     .samples = IPC_SAMPLE_ISOLATED,
     .server_size = sizeof(struct clients),
     .client_size = sizeof(struct stream_end),
-    .limits = streams_limits,
+    .limits = stream_limits,
     .create = abstract_create,
     .next = streams_next,
     .reply = clients_reply,
     .pollfd = clients_pollfd,
     .destroy = clients_destroy,
     .open = abstract_open,
-    .send = streams_send,
-    .recv = streams_recv,
-    .close = streams_close,
+    .send = stream_send,
+    .recv = stream_recv,
+    .close = stream_close,
 };

@@ -2,7 +2,7 @@
 #define _GNU_SOURCE /* epoll_pwait2, struct ucred */
 #include "clients.h"
 
-#include "ancillary.h"
+#include "core/ancillary.h"
 #include "core/clock.h"
 #include "core/defence.h"
 #include "core/wire.h"

@@ -21,15 +21,16 @@
  *
  * (The client could as well send one end of a socketpair in its first datagram,
  * and need no second name.  But who takes a stranger's descriptor has to close
- * it, and that can take for ever: ancillary.h.)
+ * it, and that can take for ever: core/ancillary.h.)
  */
 #define _GNU_SOURCE /* SOCK_CLOEXEC, struct ucred */
-#include "ancillary.h"
+#include "core/ancillary.h"
 #include "core/clock.h"
 #include "core/defence.h"
 #include "core/wire.h"
 #include "local.h"
 #include "members.h"
+#include "records.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -2,9 +2,8 @@
 #define _GNU_SOURCE /* struct ucred, accept4 */
 #include "local.h"
 
-#include "ancillary.h"
-
 #include "core/activation.h"
+#include "core/ancillary.h"
 #include "core/clock.h"
 
 #include <errno.h>

@@ -2,9 +2,10 @@
 #define _GNU_SOURCE /* epoll_pwait2, struct ucred */
 #include "members.h"
 
-#include "ancillary.h"
+#include "core/ancillary.h"
 #include "core/clock.h"
 #include "core/wire.h"
+#include "records.h"
 
 #include <errno.h>
 #include <sys/epoll.h>

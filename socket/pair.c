@@ -9,12 +9,12 @@
  * needs no name, and nobody else can hold the other end: compare with
  * pipe/coprocess.c.
  *
- * Both ends are alike, so both sides use struct stream_end (streams.h).
+ * Both ends are alike, so both sides use struct stream_end (core/stream.h).
  */
 #define _GNU_SOURCE /* SOCK_CLOEXEC, struct ucred */
-#include "ancillary.h"
+#include "core/ancillary.h"
 #include "core/spawn.h"
-#include "streams.h"
+#include "core/stream.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -59,7 +59,7 @@ pair_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 
     if (s->client_gone)
         return -EPIPE;
-    err = streams_recv(&s->end, &req->msg, timeout_ns);
+    err = stream_recv(&s->end, &req->msg, timeout_ns);
     if (err == -EBADMSG) /* nonsense from the only peer: the end */
         err = -EPIPE;
     if (err == 0 && s->end.passed != -1) /* a descriptor nobody announced */
@@ -81,7 +81,7 @@ pair_reply(void *srv, const struct ipc_request *req,
         return 0;
     }
     /* Waiting for the client is no danger here: there is no other. */
-    return streams_send(&s->end, msg, -1);
+    return stream_send(&s->end, msg, -1);
 }
 
 static int
@@ -96,7 +96,7 @@ pair_destroy(void *srv)
 {
     struct server *s = srv;
 
-    streams_close(&s->end);
+    stream_close(&s->end);
 }
 
 /* -- client --------------------------------------------------------------- */
@@ -125,7 +125,7 @@ pair_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
 
-    return streams_send(&c->end, msg, timeout_ns);
+    return stream_send(&c->end, msg, timeout_ns);
 }
 
 static int
@@ -133,7 +133,7 @@ pair_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
 
-    return streams_recv(&c->end, msg, timeout_ns);
+    return stream_recv(&c->end, msg, timeout_ns);
 }
 
 /* The server reads an end of file, because nobody else has this end, and
@@ -143,7 +143,7 @@ pair_close(void *cli)
 {
     struct client_end *c = cli;
 
-    streams_close(&c->end);
+    stream_close(&c->end);
     spawn_reap(&c->server);
 }
 
@@ -152,7 +152,7 @@ pair_forget(void *cli)
 {
     struct client_end *c = cli;
 
-    streams_close(&c->end);
+    stream_close(&c->end);
     spawn_forget(&c->server);
 }
 
@@ -161,7 +161,7 @@ pair_forget(void *cli)
 static int
 pair_limits(struct ipc_limits *l)
 {
-    streams_limits(l);
+    stream_limits(l);
     l->max_clients = 1;
     return 0;
 }

@@ -13,9 +13,10 @@
  * Compare with stream.c, which carries longer messages and pays with frames.
  */
 #define _GNU_SOURCE /* struct ucred */
-#include "ancillary.h"
 #include "clients.h"
+#include "core/ancillary.h"
 #include "core/clock.h"
+#include "records.h"
 
 #include <errno.h>
 #include <unistd.h>

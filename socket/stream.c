@@ -10,9 +10,10 @@
  * goes, and lets open files travel beside the bytes (SCM_RIGHTS).
  *
  * How one thread looks after them all is in clients.c, how bytes become
- * messages in streams.c; threads.c does the same work with a thread for each.
+ * messages in core/stream.c; threads.c has a thread for each instead.
  */
 #define _GNU_SOURCE /* struct ucred */
+#include "core/stream.h"
 #include "streams.h"
 
 #include <unistd.h>
@@ -73,15 +74,15 @@ const struct ipc_mechanism socket_stream = {
     .samples = IPC_SAMPLE_CLIENTS | IPC_SAMPLE_SLOW,
     .server_size = sizeof(struct clients),
     .client_size = sizeof(struct stream_end),
-    .limits = streams_limits,
+    .limits = stream_limits,
     .create = stream_create,
     .next = streams_next,
     .reply = clients_reply,
     .pollfd = clients_pollfd,
     .destroy = clients_destroy,
     .open = stream_open,
-    .send = streams_send,
-    .recv = streams_recv,
-    .close = streams_close,
+    .send = stream_send,
+    .recv = stream_recv,
+    .close = stream_close,
     .sweep = local_sweep,
 };

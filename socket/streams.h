@@ -1,51 +1,15 @@
 /*
- * streams.h - messages through stream sockets, AF_UNIX or TCP: what they have
- * in common once the two sides are connected.
+ * streams.h - the server of many stream sockets, AF_UNIX or TCP: which client's
+ * request is next.
  *
- * A stream does not keep messages apart: where one ends only its header tells
- * (core/frames.h).  A descriptor does not keep to its message either: it comes
- * with the last bytes that one recvmsg(2) returns, and earlier ones of them may
- * belong to an earlier message.
+ * Bytes become messages in core/stream.h; who the clients are is in clients.h.
  */
 #ifndef STREAMS_H
 #define STREAMS_H
 
 #include "clients.h"
 
-#include <stdbool.h>
-
-/* -- client --------------------------------------------------------------- */
-
-struct stream_end {
-    int fd;
-    int passed; /* a descriptor that came, for a message not yet taken; or -1 */
-    struct frames in;
-    bool broken; /* a message was left half written */
-    bool waits;  /* recvmsg(2) is to wait, where there is no deadline: one
-                  * system call less.  TCP sets it.  Not so AF_UNIX streams:
-                  * whoever sleeps there in recvmsg(2) is also woken when the
-                  * other side has read what it sent, and goes to sleep again;
-                  * poll(2) tells room from bytes, and the two calls together
-                  * are faster (README.md, "What it costs"). */
-};
-
-void stream_end_init(struct stream_end *e, int fd);
-
-/* send(), recv() and close() of ipc.h, for a struct stream_end. */
-int streams_send(void *end, const struct ipc_message *msg, int64_t timeout_ns);
-int streams_recv(void *end, struct ipc_message *msg, int64_t timeout_ns);
-void streams_close(void *end);
-
-/* -- server --------------------------------------------------------------- */
-
-/* One recvmsg(2) that does not wait, into the frames.  No request comes with a
- * descriptor: with one, or if nobody is there any more, -EPIPE. */
-int stream_read(int fd, struct frames *in);
-
 /* next() of ipc.h, for a struct clients. */
 int streams_next(void *srv, struct ipc_request *req, int64_t timeout_ns);
-
-/* The limits of all of them. */
-int streams_limits(struct ipc_limits *l);
 
 #endif

@@ -17,6 +17,7 @@
  */
 #define _GNU_SOURCE /* SOCK_CLOEXEC, struct ucred */
 #include "core/clock.h"
+#include "core/stream.h"
 #include "inet.h"
 #include "streams.h"
 
@@ -235,15 +236,15 @@ const struct ipc_mechanism socket_tcp = {
     .server_size = sizeof(struct clients),
     .client_size = sizeof(struct stream_end),
     .unavailable = inet_unavailable,
-    .limits = streams_limits,
+    .limits = stream_limits,
     .create = tcp_create,
     .next = tcp_next,
     .reply = clients_reply,
     .pollfd = clients_pollfd,
     .destroy = clients_destroy,
     .open = tcp_open,
-    .send = streams_send,
-    .recv = streams_recv,
-    .close = streams_close,
+    .send = stream_send,
+    .recv = stream_recv,
+    .close = stream_close,
     .sweep = local_sweep,
 };

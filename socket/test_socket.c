@@ -6,8 +6,9 @@
  */
 #define _GNU_SOURCE /* struct ucred */
 #include "by_hand.h"
+#include "records.h"
 
-#include "ancillary.h"
+#include "core/ancillary.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
 #define _GNU_SOURCE /* pipe2, unshare, struct ucred */
 #include "by_hand.h"
 
-#include "ancillary.h"
+#include "core/ancillary.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -17,17 +17,18 @@
  *                                          |              |
  *      the service's thread                next()         reply()
  *
- * The service's thread must neither wait for a client nor miss the signal that tells it to stop.
- * So the client's thread does the sending; and next() does not wait for a
- * condition variable, which no signal interrupts, but for an eventfd that
- * counts what is in the queue.
+ * The service's thread must neither wait for a client nor miss the signal that
+ * tells it to stop.  So the client's thread does the sending; and next() does
+ * not wait for a condition variable, which no signal interrupts, but for an
+ * eventfd that counts what is in the queue.
  */
 #define _GNU_SOURCE /* struct ucred */
-#include "ancillary.h"
+#include "clients.h"
 #include "core/activation.h"
+#include "core/ancillary.h"
 #include "core/clock.h"
+#include "core/stream.h"
 #include "core/wire.h"
-#include "streams.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -139,8 +140,8 @@ send_answer(struct worker *c)
 
     if (c->answer.len > 0) {
         timeout_for(&timeout, READER, now_ns());
-        err = streams_send(&c->end, &c->answer,
-                           time_left(timeout_ends(&timeout)));
+        err =
+            stream_send(&c->end, &c->answer, time_left(timeout_ends(&timeout)));
     }
     if (c->answer.fd != -1)
         close(c->answer.fd);
@@ -544,15 +545,15 @@ const struct ipc_mechanism socket_threads = {
     .samples = IPC_SAMPLE_CLIENTS | IPC_SAMPLE_SLOW,
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct stream_end),
-    .limits = streams_limits,
+    .limits = stream_limits,
     .create = threads_create,
     .next = threads_next,
     .reply = threads_reply,
     .pollfd = threads_pollfd,
     .destroy = threads_destroy,
     .open = threads_open,
-    .send = streams_send,
-    .recv = streams_recv,
-    .close = streams_close,
+    .send = stream_send,
+    .recv = stream_recv,
+    .close = stream_close,
     .sweep = local_sweep,
 };

@@ -21,12 +21,13 @@
  *                         server  '-'               that was nonsense
  */
 #define _GNU_SOURCE /* SOCK_CLOEXEC */
-#include "ancillary.h"
 #include "cookie.h"
+#include "core/ancillary.h"
 #include "core/clock.h"
 #include "core/wire.h"
 #include "inet.h"
 #include "local.h"
+#include "records.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -2,7 +2,7 @@
 #define _GNU_SOURCE /* F_DUPFD_CLOEXEC, SO_MEMINFO */
 #include "unsent.h"
 
-#include "ancillary.h"
+#include "core/ancillary.h"
 #include "core/clock.h"
 #include "core/quota.h"
 

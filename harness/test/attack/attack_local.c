@@ -2,8 +2,8 @@
 #define _GNU_SOURCE /* struct ucred, unshare, O_CLOEXEC */
 #include "test/attack/stage.h"
 
-#include "../../../socket/ancillary.h"
 #include "../../../socket/local.h"
+#include "core/ancillary.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,8 +4,8 @@
 #include "test/attack/attack.h"
 #include "test/attack/silent.h"
 
-#include "../../../socket/ancillary.h"
-#include "../../../socket/streams.h"
+#include "core/ancillary.h"
+#include "core/stream.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

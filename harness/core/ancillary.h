@@ -90,19 +90,4 @@ void drain_datagram(int socket, uid_t uid);
 /* Has this user as many such threads as one may have? */
 bool drain_is_full(uid_t uid);
 
-/* -- records: messages that the kernel keeps apart ------------------------ */
-
-/* Sends one, waiting for room until the deadline (core/clock.h).  0 or -errno;
- * signals do not interrupt it. */
-int record_send(int socket, struct iovec *data, size_t pieces, int fd,
-                int64_t deadline);
-
-/* Receives one from a server: recv() of ipc.h. */
-int record_receive(int socket, struct ipc_message *msg, int64_t deadline);
-
-/* Makes a socket take records as large as it can be made to, and says how
- * large that is. */
-int record_widen(int socket);
-int record_max(size_t *size);
-
 #endif
