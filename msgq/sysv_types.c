@@ -29,6 +29,7 @@
 
 #include "core/clock.h"
 #include "core/defence.h"
+#include "core/turn.h"
 #include "core/wire.h"
 
 #include <errno.h>
@@ -361,7 +362,8 @@ msgq_reply(void *srv, const struct ipc_request *req,
 struct client_end {
     struct sysv_client base;
     long type; /* ours */
-    enum { NONE, DUE, UNWANTED } reply;
+    struct turn turn;
+    size_t answered; /* bytes of the answer that has come, in buf */
 };
 
 /* A type that is nobody else's: not the pid, which two clients of one process
@@ -427,6 +429,24 @@ msgq_open(void *cli, const char *where)
     return err;
 }
 
+/* turn.h: waits for our answer to be there, and takes it out of the queue.  A
+ * receipt answers a notice, and nothing else. */
+static int
+come_back(void *cli, int64_t deadline)
+{
+    struct client_end *c = cli;
+    ssize_t n;
+
+    do
+        n = sysv_answer(&c->base, c->base.requests, c->type, deadline);
+    while (n == RECEIPT && c->turn.state != TURN_NOTICE_OUT);
+    if (n < 0)
+        return (int)n;
+    c->answered = (size_t)n;
+    return 0;
+}
+
+/* One message at a time: the last one's answer must be out of the queue. */
 static int
 msgq_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {
@@ -436,17 +456,11 @@ msgq_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 
     if (msg->len > c->base.size - PREFIX)
         return -EMSGSIZE;
-    if (c->reply == DUE)
-        return -EBUSY;
-    /* One message at a time: the last one's answer must be out of the queue. */
-    while (c->reply == UNWANTED) {
-        ssize_t n = sysv_answer(&c->base, c->base.requests, c->type, deadline);
-
-        if (n >= 0)
-            c->reply = NONE;
-        else if (n != -EINTR)
-            return (int)n;
-    }
+    err = turn_may_send(&c->turn);
+    if (err == 0)
+        err = turn_take(&c->turn, come_back, c, deadline);
+    if (err != 0)
+        return err;
     if (c->base.cut_off)
         return -EPIPE;
     put_prefix(c->base.buf, MESSAGE, c->type);
@@ -454,7 +468,7 @@ msgq_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     err = sysv_send(&c->base.wait, c->base.requests, c->base.buf,
                     PREFIX + msg->len, deadline);
     if (err == 0)
-        c->reply = wire_wants_reply(msg) ? DUE : UNWANTED;
+        turn_sent(&c->turn, msg);
     return err;
 }
 
@@ -462,20 +476,12 @@ static int
 msgq_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
-    int64_t deadline = deadline_in(timeout_ns);
-    ssize_t n;
+    int err = turn_reply(&c->turn, come_back, c, deadline_in(timeout_ns));
 
     msg->fd = -1;
-    do {
-        n = sysv_answer(&c->base, c->base.requests, c->type, deadline);
-        if (n >= 0 || n == -EPIPE)
-            c->reply = NONE;
-        else if (n == -ETIMEDOUT && c->reply == DUE)
-            c->reply = UNWANTED;
-        if (n < 0)
-            return (int)n;
-    } while (n == RECEIPT); /* of a notice */
-    msg->len = (size_t)n;
+    if (err != 0)
+        return err;
+    msg->len = c->answered;
     memcpy(msg->buf, c->base.buf->text, msg->len);
     return 0;
 }

@@ -23,7 +23,8 @@
  */
 #include "alternate.h"
 #include "core/clock.h"
-#include "exchange.h"
+#include "core/turn.h"
+#include "core/wire.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -46,7 +47,7 @@ struct server {
 struct client_end {
     struct asker bits;
     struct incoming in;
-    struct exchange exchange;
+    struct turn turn;
 };
 
 /* -- wire: u16 length and the bytes, the least significant bit first ------ */
@@ -216,20 +217,16 @@ receive(struct client_end *c, int64_t deadline)
     return bit < 0 && bit != -EPIPE ? bit : 0;
 }
 
-/* A reply that was given up.  It comes all the same, and comes first. */
+/* turn.h: a reply that was given up.  It comes all the same, and comes first. */
 static int
-discard(struct client_end *c, int64_t deadline)
+discard(void *cli, int64_t deadline)
 {
-    int err;
+    struct client_end *c = cli;
+    int err = receive(c, deadline);
 
-    do
-        err = receive(c, deadline);
-    while (err == -EINTR);
-    if (err != 0)
-        return err;
-    c->in.bits = 0;
-    c->exchange.reply = NONE;
-    return 0;
+    if (err == 0)
+        c->in.bits = 0;
+    return err;
 }
 
 static int
@@ -237,21 +234,23 @@ bits_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
     int64_t deadline = deadline_in(timeout_ns);
-    int err = exchange_may_send(&c->exchange);
+    int err = turn_may_send(&c->turn);
 
-    if (err == 0 && c->exchange.reply == GIVEN_UP)
-        err = discard(c, deadline);
+    if (err == 0)
+        err = turn_take(&c->turn, discard, c, deadline);
     if (err != 0)
         return err;
-    c->exchange.broken = true; /* until it is done */
     for (size_t i = 0; i < bits_in(msg->len); i++) {
         do
             err = alternate_ask(&c->bits, bit_of(msg, i), deadline);
         while (err == -EINTR);
-        if (err < 0)
+        if (err < 0) {
+            turn_failed(&c->turn, -EPIPE); /* half a message */
             return err;
+        }
     }
-    exchange_sent(&c->exchange, msg);
+    if (wire_wants_reply(msg))
+        turn_sent(&c->turn, msg);
     return 0;
 }
 
@@ -263,7 +262,7 @@ bits_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
     int err;
 
     msg->fd = -1;
-    if (c->exchange.reply == NONE) {
+    if (turn_is_mine(&c->turn)) {
         /* Nothing is to come: there is nothing to ask for. */
         do
             err = link_wait(&c->bits.link, NULL, deadline);
@@ -271,10 +270,11 @@ bits_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
         return err;
     }
     err = receive(c, deadline);
-    exchange_received(&c->exchange, err);
-    if (err == 0)
-        hand_over(&c->in, msg);
-    return err;
+    if (err != 0)
+        return turn_failed(&c->turn, err);
+    turn_back(&c->turn);
+    hand_over(&c->in, msg);
+    return 0;
 }
 
 static void

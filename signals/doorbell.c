@@ -16,7 +16,8 @@
  * The slot is the client's, but the server cannot be hurt with it: page.h.
  */
 #include "core/clock.h"
-#include "exchange.h"
+#include "core/turn.h"
+#include "core/wire.h"
 #include "link.h"
 #include "page.h"
 
@@ -36,7 +37,7 @@ struct client_end {
     struct link link;
     struct page *page;
     uint32_t heard, said;
-    struct exchange exchange;
+    struct turn turn;
 };
 
 /* Looks first and then waits for the doorbell: it may have rung already. */
@@ -145,19 +146,12 @@ wait_for_reply(struct client_end *c, struct ipc_message *msg, int64_t deadline)
                             deadline);
 }
 
-/* The next message, which nobody wants to read: "ready", or a reply that was
- * given up.  It comes all the same, and comes first. */
+/* turn.h: the next message, which nobody wants to read: "ready", or a reply that
+ * was given up.  It comes all the same, and comes first. */
 static int
-discard(struct client_end *c, int64_t deadline)
+discard(void *cli, int64_t deadline)
 {
-    int err;
-
-    do
-        err = wait_for_reply(c, NULL, deadline);
-    while (err == -EINTR);
-    if (err == 0)
-        c->exchange.reply = NONE;
-    return err;
+    return wait_for_reply(cli, NULL, deadline);
 }
 
 static int
@@ -173,7 +167,8 @@ doorbell_open(void *cli, const char *where)
     close(memfd); /* the mappings remain */
     if (err != 0)
         goto unmap;
-    err = discard(c, deadline_in(ipc_open_timeout)); /* "ready" */
+    c->turn.state = TURN_GIVEN_UP; /* "ready" comes as if it were a reply */
+    err = turn_take(&c->turn, discard, c, deadline_in(ipc_open_timeout));
     if (err == 0)
         return 0;
     link_close(&c->link);
@@ -202,21 +197,20 @@ doorbell_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
     int64_t deadline = deadline_in(timeout_ns);
-    int err = exchange_may_send(&c->exchange);
+    int err = turn_may_send(&c->turn);
 
-    if (err == 0 && c->exchange.reply == GIVEN_UP)
-        err = discard(c, deadline);
-    if (err != 0)
-        return err;
-    err = wait_for_free_slot(c, deadline);
+    if (err == 0)
+        err = turn_take(&c->turn, discard, c, deadline);
+    if (err == 0)
+        err = wait_for_free_slot(c, deadline);
     if (err != 0)
         return err;
     slot_post(&c->page->request, &c->said, msg);
     /* Not before the message is in the slot: the server looks once for each
      * ring, and would not look again. */
     err = link_send(&c->link, LINK_TO_SERVER, NULL);
-    if (err == 0)
-        exchange_sent(&c->exchange, msg);
+    if (err == 0 && wire_wants_reply(msg))
+        turn_sent(&c->turn, msg);
     return err;
 }
 
@@ -227,8 +221,10 @@ doorbell_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
     int err = wait_for_reply(c, msg, deadline_in(timeout_ns));
 
     msg->fd = -1;
-    exchange_received(&c->exchange, err);
-    return err;
+    if (err != 0)
+        return turn_failed(&c->turn, err);
+    turn_back(&c->turn);
+    return 0;
 }
 
 static void

@@ -22,7 +22,7 @@
 #define _GNU_SOURCE /* siginfo_t */
 #include "chunk.h"
 #include "core/clock.h"
-#include "exchange.h"
+#include "core/turn.h"
 #include "link.h"
 
 #include <errno.h>
@@ -43,7 +43,7 @@ struct server {
 struct client_end {
     struct link link;
     struct incoming in;
-    struct exchange exchange;
+    struct turn turn;
 };
 
 /* -- a row of signals, and the end of the queue --------------------------- */
@@ -181,19 +181,14 @@ rt_destroy(void *srv)
 
 /* -- client --------------------------------------------------------------- */
 
-/* The next message, which nobody wants to read: "ready", or a reply that was
- * given up.  It comes all the same, and comes first. */
+/* turn.h: the next message, which nobody wants to read: "ready", or a reply that
+ * was given up.  It comes all the same, and comes first. */
 static int
-discard(struct client_end *c, int64_t deadline)
+discard(void *cli, int64_t deadline)
 {
-    int err;
+    struct client_end *c = cli;
 
-    do
-        err = receive(&c->link, &c->in, deadline);
-    while (err == -EINTR);
-    if (err == 0)
-        c->exchange.reply = NONE;
-    return err;
+    return receive(&c->link, &c->in, deadline);
 }
 
 static int
@@ -207,7 +202,8 @@ rt_open(void *cli, const char *where)
     err = link_open(&c->link, where, "signals/rt", -1);
     if (err != 0)
         return err;
-    err = discard(c, deadline_in(ipc_open_timeout)); /* "ready" */
+    c->turn.state = TURN_GIVEN_UP; /* "ready" comes as if it were a reply */
+    err = turn_take(&c->turn, discard, c, deadline_in(ipc_open_timeout));
     if (err == 0)
         return 0;
     link_close(&c->link);
@@ -219,16 +215,18 @@ rt_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {
     struct client_end *c = cli;
     int64_t deadline = deadline_in(timeout_ns);
-    int err = exchange_may_send(&c->exchange);
+    int err = turn_may_send(&c->turn);
+    bool begun;
 
-    if (err == 0 && c->exchange.reply == GIVEN_UP)
-        err = discard(c, deadline);
+    if (err == 0)
+        err = turn_take(&c->turn, discard, c, deadline);
     if (err != 0)
         return err;
-    err =
-        transmit(&c->link, LINK_TO_SERVER, msg, deadline, &c->exchange.broken);
-    if (err == 0)
-        exchange_sent(&c->exchange, msg);
+    err = transmit(&c->link, LINK_TO_SERVER, msg, deadline, &begun);
+    if (err != 0 && begun) /* half a message: there is no going on */
+        turn_failed(&c->turn, -EPIPE);
+    if (err == 0 && wire_wants_reply(msg))
+        turn_sent(&c->turn, msg);
     return err;
 }
 
@@ -239,10 +237,11 @@ rt_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
     int err = receive(&c->link, &c->in, deadline_in(timeout_ns));
 
     msg->fd = -1;
-    exchange_received(&c->exchange, err);
-    if (err == 0)
-        chunk_hand_over(&c->in, msg);
-    return err;
+    if (err != 0)
+        return turn_failed(&c->turn, err);
+    turn_back(&c->turn);
+    chunk_hand_over(&c->in, msg);
+    return 0;
 }
 
 static void
