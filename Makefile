@@ -106,7 +106,8 @@ $O/check: $(TESTED) $(LIB) $O/ipcd-naive $(ATTACKS) $(BIN)
 
 # `make attack`, and in naive/ the same programs with those files compiled once
 # more that have a DEFENCE: there it can be left out (core/defence.h).
-ATTACK := $(patsubst %.c,$O/%.o,$(wildcard harness/test/attack/*.c))
+ATTACK := $(patsubst %.c,$O/%.o,$(wildcard harness/test/attack/*.c \
+          harness/test/both/*.c))
 NAIVE  := $(patsubst %.c,$O/naive/%.o,harness/core/defence.c \
           $(shell grep -lE '"(core/)?defence.h"' $(SRC)))
 $O/ipcattack: $(ATTACK) $(LIB)

@@ -162,7 +162,7 @@ START_TEST(jobs_go_in_and_nobody_has_rights)
     struct spooler s = {.stop = 0};
 
     open_spooler(&s);
-    run_as(need_root() == NULL ? BOB : geteuid(), submit, &s);
+    as_user(need_root() == NULL ? BOB : geteuid(), submit, &s);
     while (service_step(&s.service, 0) == 0)
         continue;
     ck_assert_uint_eq(s.service.notices, 12);

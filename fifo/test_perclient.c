@@ -3,7 +3,7 @@
  * a reply FIFO is: `ipcattack 11 12 14 15 101`.
  */
 #define _GNU_SOURCE /* F_SETPIPE_SZ, O_CLOEXEC */
-#include "test/attack/requests.h"
+#include "test/both/requests.h"
 #include "test/test.h"
 
 #include "core/clock.h"
@@ -269,7 +269,7 @@ START_TEST(what_strangers_leave_among_the_replies_prevents_no_restart)
         client_start(&server, &c);
         expect_echo(&c, 10);
         client_close(&c);
-        run_as(ALICE, litter, server.where);
+        as_user(ALICE, litter, server.where);
         if (i == 0)
             server_kill(&server);
         else

@@ -5,6 +5,6 @@ SRC        += $(filter-out %/nslab.c %/ipcctl.c %/ipclab.c,$(wildcard \
               harness/ns/*.c harness/client/*.c harness/lab/*.c))
 TESTS      += $(wildcard harness/test/test_*.c) harness/test/conformance.c
 CHECK_SRC  += $(filter-out $(TESTS),$(wildcard harness/test/*.c)) \
-              $(addprefix harness/test/attack/,requests.c driven.c silent.c)
+              $(wildcard harness/test/both/*.c) # ipcattack has these, too
 PROGRAMS   += harness/server/ipcd.c harness/client/ipcctl.c \
               harness/bench/ipcbench.c harness/ns/nslab.c harness/lab/ipclab.c

@@ -113,7 +113,7 @@ START_TEST(after_fork_an_anonymous_mapping_is_common_only_if_shared)
     char *p[] = {map(-1, page, READ_WRITE, MAP_SHARED | MAP_ANONYMOUS),
                  map(-1, page, READ_WRITE, MAP_PRIVATE | MAP_ANONYMOUS)};
 
-    run_as(geteuid(), write_both, p);
+    as_user(geteuid(), write_both, p);
     ck_assert_int_eq(*p[0], 'x');
     ck_assert_int_eq(*p[1], 0);
     munmap(p[0], page);
@@ -287,7 +287,7 @@ START_TEST(a_record_lock_is_not_inherited)
     int fd = make_file(path, page);
 
     ck_assert_int_eq(lock(fd, F_SETLK, F_WRLCK, 0), 0);
-    run_as(geteuid(), expect_the_parents_lock, path);
+    as_user(geteuid(), expect_the_parents_lock, path);
     ck_assert_int_eq(lock(fd, F_SETLK, F_WRLCK, 0), 0); /* mine already */
     close(fd);
     unlink(path);
@@ -391,14 +391,14 @@ struct deadlock {
 };
 
 static void
-hold_one_want_both(struct child *self, void *arg)
+hold_one_want_both(struct actor *self, void *arg)
 {
     struct deadlock *e = arg;
     int fd = open_again(e->path, O_RDWR);
     int err = lock(fd, e->set, F_WRLCK, 1);
 
     ck_assert_int_eq(err, 0);
-    child_step(self);
+    actor_step(self);
     err = lock(fd, e->wait, F_WRLCK, 0);
     ck_assert(err == 0 || err == EDEADLK);
     e->told += err == EDEADLK;
@@ -413,15 +413,15 @@ deadlock(int set, int wait)
         (void *)map(-1, sizeof *e, READ_WRITE, MAP_SHARED | MAP_ANONYMOUS);
     struct alarm alarm = {.exists = false};
     int64_t deadline;
-    struct child c;
+    struct actor c;
     int fd, err, told;
 
     *e = (struct deadlock){.set = set, .wait = wait};
     fd = make_file(e->path, page);
     ck_assert_int_eq(lock(fd, set, F_WRLCK, 0), 0);
-    child_start(&c, geteuid(), hold_one_want_both, e);
-    child_wait(&c);
-    child_go(&c);
+    actor_start(&c, geteuid(), hold_one_want_both, e);
+    actor_wait(&c);
+    actor_go(&c);
     /* Nobody but this alarm would end it, if nobody is told. */
     deadline = now_ns() + 50 * NS_PER_MS;
     ck_assert_int_eq(alarm_arm(&alarm, set == F_SETLK ? NO_DEADLINE : deadline),
@@ -430,7 +430,7 @@ deadlock(int set, int wait)
     alarm_rest(&alarm);
     ck_assert(err == 0 || err == EDEADLK || err == EINTR);
     ck_assert_int_eq(lock(fd, set, F_UNLCK, 0), 0);
-    child_end(&c);
+    actor_end(&c);
     told = e->told + (err == EDEADLK);
     alarm_free(&alarm);
     close(fd);
@@ -470,13 +470,13 @@ take_turns(struct handoff *b, uint64_t first, struct alarm *a)
 }
 
 static void
-second(struct child *self, void *path)
+second(struct actor *self, void *path)
 {
     struct alarm a = {.exists = false};
     struct handoff b;
 
     ck_assert_int_eq(handoff_second(&b, open_again(path, O_RDWR)), 0);
-    child_step(self);
+    actor_step(self);
     take_turns(&b, 1, &a);
     alarm_free(&a);
     close(b.fd);
@@ -487,18 +487,18 @@ START_TEST(ten_thousand_turns_and_none_is_lost)
     struct alarm a = {.exists = false};
     char path[PATH_MAX];
     struct handoff b, third;
-    struct child c;
+    struct actor c;
     int other;
 
     ck_assert_int_eq(handoff_first(&b, make_file(path, page)), 0);
-    child_start(&c, geteuid(), second, path);
-    child_wait(&c);
+    actor_start(&c, geteuid(), second, path);
+    actor_wait(&c);
     other = open_again(path, O_RDWR); /* two are company */
     ck_assert_int_eq(handoff_second(&third, other), -EAGAIN);
     close(other);
-    child_go(&c);
+    actor_go(&c);
     take_turns(&b, 0, &a);
-    child_end(&c);
+    actor_end(&c);
     alarm_free(&a);
     close(b.fd);
     unlink(path);
@@ -510,14 +510,14 @@ START_TEST(the_dead_let_go_of_their_bytes)
     struct alarm a = {.exists = false};
     char path[PATH_MAX];
     struct handoff b;
-    struct child c;
+    struct actor c;
     uint64_t n;
 
     ck_assert_int_eq(handoff_first(&b, make_file(path, page)), 0);
-    child_start(&c, geteuid(), second, path);
-    child_wait(&c);
+    actor_start(&c, geteuid(), second, path);
+    actor_wait(&c);
     ck_assert_int_eq(handoff_watch(&b, &a, deadline_in(NS_PER_MS)), -ETIMEDOUT);
-    child_kill(&c);
+    ck_assert(actor_kill(&c));
     ck_assert_int_eq(handoff_watch(&b, &a, deadline_in(CALL_TIMEOUT)), 0);
     /* The turn can be got; but nobody has had it. */
     ck_assert_int_eq(handoff_pass(&b), 0);

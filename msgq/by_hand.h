@@ -5,7 +5,7 @@
 #ifndef MSGQ_BY_HAND_H
 #define MSGQ_BY_HAND_H
 
-#include "test/attack/requests.h"
+#include "test/both/requests.h"
 #include "test/test.h"
 
 #include "core/rundir.h"

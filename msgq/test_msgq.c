@@ -29,7 +29,7 @@ START_TEST(a_message_outlives_its_sender)
 {
     int queue = make_queue();
 
-    run_as(geteuid(), leave_a_message, &queue);
+    as_user(geteuid(), leave_a_message, &queue);
     ck_assert_int_eq(get(queue, 100, 0, 0), 4);
     remove_queue(queue);
 }
@@ -81,9 +81,9 @@ START_TEST(empty_messages_fill_a_queue_too)
 END_TEST
 
 static void
-wait_in_queue(struct child *self, void *queue)
+wait_in_queue(struct actor *self, void *queue)
 {
-    child_step(self);
+    actor_step(self);
     ck_assert_int_eq(msgrcv(*(int *)queue, &message, 8, 0, 0), -1);
     ck_assert_int_eq(errno, EIDRM);
 }
@@ -91,15 +91,15 @@ wait_in_queue(struct child *self, void *queue)
 START_TEST(removing_a_queue_wakes_who_waits_in_it)
 {
     int queue = make_queue();
-    struct child c;
+    struct actor c;
 
-    child_start(&c, geteuid(), wait_in_queue, &queue);
-    child_wait(&c);
-    child_go(&c);
+    actor_start(&c, geteuid(), wait_in_queue, &queue);
+    actor_wait(&c);
+    actor_go(&c);
     while (!is_asleep(c.pid)) /* in msgrcv(), if it is not still in read() */
         sched_yield();
     remove_queue(queue);
-    child_end(&c);
+    actor_end(&c);
     ck_assert_int_eq(get(queue, 8, 0, 0), -EINVAL);
 }
 END_TEST
@@ -143,7 +143,7 @@ START_TEST(the_owner_of_a_queue_is_not_who_made_it)
     int *queue = shared(sizeof *queue);
     struct msqid_ds ds;
 
-    run_as(ALICE, give_away, queue);
+    as_user(ALICE, give_away, queue);
     ds = look_at(*queue);
     ck_assert_uint_eq(ds.msg_perm.uid, 0);
     ck_assert_uint_eq(ds.msg_perm.cuid, ALICE);

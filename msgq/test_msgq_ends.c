@@ -55,7 +55,7 @@ START_TEST(a_client_asks_no_queue_that_somebody_else_made)
 
     server_start(&s, ipc_find(all[_i]));
     h = make_hand(s.m, s.where);
-    run_as(BOB, make_reply, h);
+    as_user(BOB, make_reply, h);
     rewrite(s.where, h->reply);
     ck_assert_int_eq(host_client(&s, &c), -EPERM);
     remove_queue(h->reply);
@@ -84,7 +84,7 @@ START_TEST(who_may_not_come_in_is_told_so)
     server_start(&s, ipc_find(all[_i]));
     ck_assert_int_eq(endpoint_file(s.where, ".join", path), 0);
     ck_assert_int_eq(chmod(path, 0600), 0);
-    run_as(BOB, comes_in_vain, &s);
+    as_user(BOB, comes_in_vain, &s);
     server_stop(&s);
 }
 END_TEST
@@ -140,10 +140,10 @@ END_TEST
 
 /* Kills the server as soon as its client has gone to sleep in recv(). */
 static void
-kill_when_asleep(struct child *self, void *arg)
+kill_when_asleep(struct actor *self, void *arg)
 {
     (void)arg;
-    child_step(self);
+    actor_step(self);
     while (!is_asleep(getppid()))
         sched_yield();
     ck_assert_int_eq(kill(server.pid, SIGSTOP), 0); /* starts no other one */
@@ -154,18 +154,18 @@ kill_when_asleep(struct child *self, void *arg)
 START_TEST(who_waits_for_ever_is_told_when_the_server_dies)
 {
     struct api_value arg = bytes_value("", 0);
-    struct child killer;
+    struct actor killer;
     struct reply r;
 
     begin(place(all[_i]));
     server_pause(&server);
     ck_assert_int_eq(client_send(&client, api_by_name("echo"), &arg, NULL, -1),
                      0);
-    child_start(&killer, geteuid(), kill_when_asleep, NULL);
-    child_wait(&killer);
-    child_go(&killer);
+    actor_start(&killer, geteuid(), kill_when_asleep, NULL);
+    actor_wait(&killer);
+    actor_go(&killer);
     ck_assert_int_eq(client_recv(&client, &r, -1), -EPIPE);
-    child_end(&killer);
+    actor_end(&killer);
     client_close(&client);
     server_kill(&server);
     sweep_up();

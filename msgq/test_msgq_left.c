@@ -25,12 +25,12 @@ static int *made_id; /* shared: the queue that a child has made */
 
 /* As far as the queue for replies. */
 static void
-make_marked(struct child *self, void *arg)
+make_marked(struct actor *self, void *arg)
 {
     (void)arg;
     *made_id = queue_make_replies(geteuid());
     ck_assert_int_ge(*made_id, 0);
-    child_step(self);
+    actor_step(self);
 }
 
 START_TEST(a_reply_queue_that_nobody_knows_of_is_swept)
@@ -39,15 +39,15 @@ START_TEST(a_reply_queue_that_nobody_knows_of_is_swept)
     char where[ENDPOINT_SIZE];
     int innocent = make_queue();
     struct msqid_ds ds;
-    struct child c;
+    struct actor c;
 
     made_id = shared(sizeof *made_id);
     ck_assert_int_eq(endpoint_name(m, run_dir, where), 0);
-    child_start(&c, geteuid(), make_marked, NULL);
-    child_wait(&c);
+    actor_start(&c, geteuid(), make_marked, NULL);
+    actor_wait(&c);
     ck_assert_int_eq(m->sweep(where), 0); /* it lives */
     ck_assert_int_eq(msgctl(*made_id, IPC_STAT, &ds), 0);
-    child_kill(&c);
+    ck_assert(actor_kill(&c));
     ck_assert_int_eq(m->sweep(where), 1);
     ck_assert_int_eq(msgctl(*made_id, IPC_STAT, &ds), -1);
     ck_assert_int_eq(m->sweep(where), 0);
@@ -59,7 +59,7 @@ END_TEST
 static const int modes[] = {0600, 0622, 0666};
 
 static void
-make_requests(struct child *self, void *arg)
+make_requests(struct actor *self, void *arg)
 {
     const int *mode = arg;
     struct queue_file file = {.held = -1};
@@ -71,7 +71,7 @@ make_requests(struct child *self, void *arg)
     ck_assert_int_eq(queue_make_requests(where, *mode, &queue, &file), 0);
     *made_id = queue.id;
     unlink(where); /* it has not come so far */
-    child_step(self);
+    actor_step(self);
 }
 
 START_TEST(a_servers_queue_that_nobody_knows_of_is_swept)
@@ -80,16 +80,16 @@ START_TEST(a_servers_queue_that_nobody_knows_of_is_swept)
     int mode = modes[_i];
     char where[ENDPOINT_SIZE];
     struct msqid_ds ds;
-    struct child c;
+    struct actor c;
 
     made_id = shared(sizeof *made_id);
     ck_assert_int_eq(endpoint_name(m, run_dir, where), 0);
-    child_start(&c, geteuid(), make_requests, &mode);
-    child_wait(&c);
+    actor_start(&c, geteuid(), make_requests, &mode);
+    actor_wait(&c);
     ck_assert_int_eq(m->sweep(where), 0); /* it lives */
     ck_assert_int_eq(msgctl(*made_id, IPC_STAT, &ds), 0);
     ck_assert_int_eq(ds.msg_perm.mode & 0777, mode);
-    child_kill(&c);
+    ck_assert(actor_kill(&c));
     ck_assert_int_eq(m->sweep(where), 1);
     ck_assert_int_eq(msgctl(*made_id, IPC_STAT, &ds), -1);
 }
@@ -108,28 +108,28 @@ make_named(const char *name)
 }
 
 static void
-make_replies(struct child *self, void *arg)
+make_replies(struct actor *self, void *arg)
 {
     char name[ENDPOINT_SIZE];
 
     (void)arg;
     posix_reply_name((uint32_t)getpid(), 1, name);
     ck_assert_int_eq(posix_lock(make_named(name)), 0);
-    child_step(self);
+    actor_step(self);
 }
 
 START_TEST(a_name_that_a_dead_client_left_is_swept)
 {
     const struct ipc_mechanism *m = ipc_find("msgq/posix");
     char where[ENDPOINT_SIZE];
-    struct child c;
+    struct actor c;
     mqd_t innocent = make_named("/ipclab-msgq-posix.4711"); /* no serial */
 
     ck_assert_int_eq(endpoint_name(m, run_dir, where), 0);
-    child_start(&c, geteuid(), make_replies, NULL);
-    child_wait(&c);
+    actor_start(&c, geteuid(), make_replies, NULL);
+    actor_wait(&c);
     ck_assert_int_eq(m->sweep(where), 0); /* it lives */
-    child_kill(&c);
+    ck_assert(actor_kill(&c));
     ck_assert_int_eq(m->sweep(where), 1);
     ck_assert_int_eq(m->sweep(where), 0);
     mq_close(innocent);
@@ -139,11 +139,11 @@ END_TEST
 
 /* Joining a server that has been stopped. */
 static void
-open_in_vain(struct child *self, void *arg)
+open_in_vain(struct actor *self, void *arg)
 {
     struct client c;
 
-    child_step(self);
+    actor_step(self);
     host_client(arg, &c);
 }
 
@@ -171,18 +171,18 @@ START_TEST(room_that_the_dead_take_is_found_before_it_is_missed)
 {
     const struct ipc_mechanism *m = ipc_find("msgq/posix");
     struct rlimit before, little;
-    struct child c[6];
+    struct actor c[6];
     struct host s;
 
     server_start(&s, m);
     server_pause(&s);
     for (int i = 0; i < 6; i++) {
-        child_start(&c[i], geteuid(), open_in_vain, &s);
-        child_wait(&c[i]);
-        child_go(&c[i]);
+        actor_start(&c[i], geteuid(), open_in_vain, &s);
+        actor_wait(&c[i]);
+        actor_go(&c[i]);
         while (!is_asleep(c[i].pid)) /* waits for its nonce */
             sched_yield();
-        child_kill(&c[i]);
+        ck_assert(actor_kill(&c[i]));
     }
     server_kill(&s);
     ck_assert_int_eq(getrlimit(RLIMIT_MSGQUEUE, &before), 0);

@@ -78,14 +78,14 @@ START_TEST(a_squatted_name_is_never_asked)
 
     ck_assert_int_eq(endpoint_name(m, run_dir, where), 0);
     ck_assert_int_eq(endpoint_flat(where, flat), 0);
-    run_as(BOB, squat, flat);
+    as_user(BOB, squat, flat);
     server_start(&s, m);
-    run_as(BOB, squat, flat);
+    as_user(BOB, squat, flat);
     server_catch_up(&s);
     ck_assert_int_eq(mq_unlink(flat), 0);
     strcpy(flat, queue_name(where));
     ck_assert_int_eq(mq_unlink(flat), 0);
-    run_as(BOB, squat, flat);
+    as_user(BOB, squat, flat);
     ck_assert_int_eq(host_client(&s, &c), -EPERM);
     ck_assert_int_eq(mq_unlink(flat), 0);
     server_stop(&s);

@@ -15,29 +15,29 @@
 Suite *test_msgq_private(void);
 
 static void
-open_and_stay(struct child *self, void *arg)
+open_and_stay(struct actor *self, void *arg)
 {
     struct client c;
 
     client_start(arg, &c);
     expect_echo(&c, 1);
-    child_step(self); /* never comes back */
+    actor_step(self); /* never comes back */
 }
 
 START_TEST(the_queue_of_a_dead_client_is_removed)
 {
-    struct child c;
+    struct actor c;
     struct host s;
     struct msqid_ds ds;
     int queue;
 
     server_start(&s, ipc_find("msgq/sysv-private"));
-    child_start(&c, geteuid(), open_and_stay, &s);
-    child_wait(&c);
+    actor_start(&c, geteuid(), open_and_stay, &s);
+    actor_wait(&c);
     queue = listed_id(s.where, 1);
     ck_assert_int_eq(msgctl(queue, IPC_STAT, &ds), 0);
     ck_assert_int_eq(ds.msg_lrpid, c.pid);
-    child_kill(&c);
+    ck_assert(actor_kill(&c));
     server_catch_up(&s); /* the next one who joins */
     ck_assert_int_eq(msgctl(queue, IPC_STAT, &ds), -1);
     server_stop(&s);
@@ -78,7 +78,7 @@ START_TEST(a_reply_does_not_go_to_whoever_has_the_id_next)
     send_request(&c, "hello", string_value("World"));
     client_close(&c);
     choose_next_id(id);
-    run_as(BOB, make_reply, h);
+    as_user(BOB, make_reply, h);
     ck_assert_int_eq(h->reply, id);
     server_resume(&s);
     server_catch_up(&s);

@@ -67,7 +67,7 @@ START_TEST(two_clients_of_one_process_do_not_mix_up_their_answers)
 END_TEST
 
 static void
-alice_loses(struct child *self, void *arg)
+alice_loses(struct actor *self, void *arg)
 {
     struct hand *h = arg;
     struct client c;
@@ -79,7 +79,7 @@ alice_loses(struct child *self, void *arg)
     while (look_at(h->queue).msg_qnum == 0 ||
            look_at(h->queue).msg_lspid == getpid())
         sched_yield();
-    child_step(self); /* Bob is faster */
+    actor_step(self); /* Bob is faster */
     ck_assert_int_eq(client_recv(&c, &r, 0), -ETIMEDOUT);
     client_close(&c);
 }
@@ -88,15 +88,15 @@ START_TEST(who_may_ask_may_take_another_ones_answer)
 {
     struct host s;
     struct hand *h;
-    struct child a;
+    struct actor a;
 
     server_start(&s, ipc_find("msgq/sysv-types"));
     h = make_hand(s.m, s.where);
-    child_start(&a, ALICE, alice_loses, h);
-    child_wait(&a);
-    run_as(BOB, take_all, h);
-    child_go(&a);
-    child_end(&a);
+    actor_start(&a, ALICE, alice_loses, h);
+    actor_wait(&a);
+    as_user(BOB, take_all, h);
+    actor_go(&a);
+    actor_end(&a);
     server_stop(&s);
 }
 END_TEST
@@ -127,19 +127,19 @@ answered_uid(const struct hand *h)
 
 /* A registration, and a first request; then one each time she is asked to go on. */
 static void
-alice_is_guessed(struct child *self, void *arg)
+alice_is_guessed(struct actor *self, void *arg)
 {
     struct hand *h = arg;
 
     ck_assert_int_eq(register_as(h->where, ALICES_TYPE, ALICE, getpid()), 0);
     ask_whoami(h);
-    child_step(self); /* Bob sends something before the server looks */
+    actor_step(self); /* Bob sends something before the server looks */
     ck_assert_int_eq(get(h->queue, 1, ALICES_TYPE, 0), 1);
     ck_assert_int_eq(answered_uid(h), -1);
     ask_whoami(h);
-    child_step(self); /* nobody has sent since */
+    actor_step(self); /* nobody has sent since */
     ck_assert_int_eq(answered_uid(h), ALICE);
-    child_step(self);                         /* Bob asks in her name */
+    actor_step(self);                         /* Bob asks in her name */
     ck_assert_int_eq(answered_uid(h), ALICE); /* that was Bob's answer! */
 }
 
@@ -157,23 +157,23 @@ START_TEST(the_last_sender_need_not_be_the_one_who_sent_this)
     int at = place("msgq/sysv-types");
     struct local l;
     struct hand *h;
-    struct child a;
+    struct actor a;
 
     local_begin(&l, at);
     h = make_hand(ipc_registry[at], l.name);
-    child_start(&a, ALICE, alice_is_guessed, h);
-    child_wait(&a);
-    run_as(BOB, bob_speaks, h);
+    actor_start(&a, ALICE, alice_is_guessed, h);
+    actor_wait(&a);
+    as_user(BOB, bob_speaks, h);
     ck_assert_int_eq(service_step(&l.service, 0), 0);
-    child_go(&a);
-    child_wait(&a);
+    actor_go(&a);
+    actor_wait(&a);
     ck_assert_int_eq(service_step(&l.service, 0), 0);
-    child_go(&a);
-    child_wait(&a);
-    run_as(BOB, ask_whoami, h);
+    actor_go(&a);
+    actor_wait(&a);
+    as_user(BOB, ask_whoami, h);
     ck_assert_int_eq(service_step(&l.service, 0), 0);
-    child_go(&a);
-    child_end(&a);
+    actor_go(&a);
+    actor_end(&a);
     local_end(&l);
 }
 END_TEST

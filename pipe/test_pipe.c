@@ -191,7 +191,7 @@ struct inheritance {
 
 /* Alice starts it and leaves it all that a hostile parent can leave. */
 static void
-alice(struct child *self, void *arg)
+alice(struct actor *self, void *arg)
 {
     struct inheritance *i = arg;
     struct client c;
@@ -209,7 +209,7 @@ alice(struct child *self, void *arg)
     ck_assert_int_eq(r.results[2].i64, ALICE);
     ck_assert_int_eq(r.results[3].i64, ALICE);
     ck_assert(value_is(&r.results[4], "K3"));
-    child_step(self);
+    actor_step(self);
     client_close(&c);
     close(leak);
     close(42);
@@ -233,12 +233,12 @@ START_TEST(a_set_user_id_server_knows_its_client_and_keeps_nothing_of_it)
     const struct ipc_mechanism *m = ipc_registry[_i];
     struct inheritance *i = shared(sizeof *i);
     char text[8192], expect[64];
-    struct child a;
+    struct actor a;
 
     server_start_for(&server, m, ALICE);
     i->server = &server;
-    child_start(&a, ALICE, alice, i);
-    child_wait(&a);
+    actor_start(&a, ALICE, alice, i);
+    actor_wait(&a);
     /* Real uid: Alice.  Effective and saved: root. */
     read_proc(i->pid, "status", text, sizeof text);
     snprintf(expect, sizeof expect, "Uid:\t%d\t0\t0", ALICE);
@@ -246,8 +246,8 @@ START_TEST(a_set_user_id_server_knows_its_client_and_keeps_nothing_of_it)
     ck_assert_msg(strstr(text, "Umask:\t0077") != NULL, "%s", text);
     snprintf(text, sizeof text, "/proc/%d/fd/42", (int)i->pid);
     ck_assert_int_eq(access(text, F_OK), -1);
-    child_go(&a);
-    child_end(&a);
+    actor_go(&a);
+    actor_end(&a);
     server_stop(&server);
 }
 END_TEST

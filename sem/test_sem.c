@@ -54,13 +54,13 @@ struct take {
 };
 
 static void
-take_and_stay(struct child *self, void *arg)
+take_and_stay(struct actor *self, void *arg)
 {
     const struct take *t = arg;
     struct sembuf op = {0, -1, t->flags};
 
     ck_assert_int_eq(semop(t->set, &op, 1), 0);
-    child_step(self);
+    actor_step(self);
 }
 
 /* The value after the one who took it was killed. */
@@ -68,14 +68,14 @@ static int
 after_a_dead_holder(short flags)
 {
     struct take t = {make_set(1), flags};
-    struct child c;
+    struct actor c;
     int value;
 
     set_value(t.set, 0, 1);
-    child_start(&c, geteuid(), take_and_stay, &t);
-    child_wait(&c);
+    actor_start(&c, geteuid(), take_and_stay, &t);
+    actor_wait(&c);
     ck_assert_int_eq(get_value(t.set, 0), 0);
-    child_kill(&c);
+    ck_assert(actor_kill(&c));
     value = get_value(t.set, 0);
     semctl(t.set, 0, IPC_RMID);
     return value;
@@ -89,39 +89,39 @@ START_TEST(what_a_dead_holder_took_comes_back_only_with_sem_undo)
 END_TEST
 
 static void
-take_and_see_it_set(struct child *self, void *arg)
+take_and_see_it_set(struct actor *self, void *arg)
 {
     const int *set = arg;
     struct sembuf op = {0, -1, SEM_UNDO};
 
     ck_assert_int_eq(semop(*set, &op, 1), 0);
-    child_step(self);
+    actor_step(self);
 }
 
 START_TEST(setall_forgets_what_was_to_be_undone)
 {
     unsigned short values[] = {0, 0};
     int set = make_set(2);
-    struct child c;
+    struct actor c;
 
     set_value(set, 0, 1);
-    child_start(&c, geteuid(), take_and_see_it_set, &set);
-    child_wait(&c);
+    actor_start(&c, geteuid(), take_and_see_it_set, &set);
+    actor_wait(&c);
     ck_assert_int_eq(semctl(set, 0, SETALL, (union semun){.array = values}), 0);
-    child_kill(&c);
+    ck_assert(actor_kill(&c));
     ck_assert_int_eq(get_value(set, 0), 0); /* and not 1 */
     semctl(set, 0, IPC_RMID);
 }
 END_TEST
 
 static void
-make_will(struct child *self, void *arg)
+make_will(struct actor *self, void *arg)
 {
     struct sembuf revoke = {1, +1, SEM_UNDO};
     const int *set = arg;
 
     ck_assert_int_eq(will_make(*set, 0), 0);
-    child_step(self);
+    actor_step(self);
     ck_assert_int_eq(will_make(*set, 1), 0);
     ck_assert_int_eq(semop(*set, &revoke, 1), 0);
 }
@@ -129,18 +129,18 @@ make_will(struct child *self, void *arg)
 START_TEST(a_will_is_carried_out_by_the_kernel)
 {
     int set = make_set(2);
-    struct child c;
+    struct actor c;
 
-    child_start(&c, geteuid(), make_will, &set);
-    child_wait(&c);
+    actor_start(&c, geteuid(), make_will, &set);
+    actor_wait(&c);
     ck_assert_int_eq(get_value(set, 0), 0);
-    child_kill(&c);
+    ck_assert(actor_kill(&c));
     ck_assert_int_eq(get_value(set, 0), 1);
     /* Also of one who ends in peace, but not a will that it has revoked. */
-    child_start(&c, geteuid(), make_will, &set);
-    child_wait(&c);
-    child_go(&c);
-    child_end(&c);
+    actor_start(&c, geteuid(), make_will, &set);
+    actor_wait(&c);
+    actor_go(&c);
+    actor_end(&c);
     ck_assert_int_eq(get_value(set, 0), 2);
     ck_assert_int_eq(get_value(set, 1), 1); /* the +1 itself, no more */
     semctl(set, 0, IPC_RMID);
@@ -148,7 +148,7 @@ START_TEST(a_will_is_carried_out_by_the_kernel)
 END_TEST
 
 static void
-sleep_while_he_lives(struct child *self, void *arg)
+sleep_while_he_lives(struct actor *self, void *arg)
 {
     const int *set = arg;
     struct sembuf ops[] = {{0, 0, IPC_NOWAIT}, {1, -1, 0}};
@@ -160,15 +160,15 @@ sleep_while_he_lives(struct child *self, void *arg)
 START_TEST(a_sleeping_semop_fails_at_the_moment_a_will_is_opened)
 {
     int set = make_set(2);
-    struct child dying, sleeper;
+    struct actor dying, sleeper;
 
-    child_start(&dying, geteuid(), make_will, &set);
-    child_wait(&dying);
-    child_start(&sleeper, geteuid(), sleep_while_he_lives, &set);
+    actor_start(&dying, geteuid(), make_will, &set);
+    actor_wait(&dying);
+    actor_start(&sleeper, geteuid(), sleep_while_he_lives, &set);
     while (semctl(set, 1, GETNCNT) == 0) /* it sleeps */
         sched_yield();
-    child_kill(&dying);
-    child_end(&sleeper); /* without a timeout of its own */
+    ck_assert(actor_kill(&dying));
+    actor_end(&sleeper); /* without a timeout of its own */
     semctl(set, 0, IPC_RMID);
 }
 END_TEST
@@ -252,20 +252,20 @@ make_sem(unsigned value)
 }
 
 static void
-take_sem_and_stay(struct child *self, void *arg)
+take_sem_and_stay(struct actor *self, void *arg)
 {
     ck_assert_int_eq(sem_wait(arg), 0);
-    child_step(self);
+    actor_step(self);
 }
 
 START_TEST(a_posix_semaphore_has_no_undo)
 {
     sem_t *sem = make_sem(1);
-    struct child c;
+    struct actor c;
 
-    child_start(&c, geteuid(), take_sem_and_stay, sem);
-    child_wait(&c);
-    child_kill(&c);
+    actor_start(&c, geteuid(), take_sem_and_stay, sem);
+    actor_wait(&c);
+    ck_assert(actor_kill(&c));
     ck_assert_int_eq(sem_wait_until(sem, now_ns() + NS_PER_MS), -ETIMEDOUT);
     sem_close(sem);
     sem_unlink(NAME);
@@ -391,7 +391,7 @@ START_TEST(a_stranger_is_refused_and_told_so)
     struct host server;
 
     server_start(&server, mailbox());
-    run_as(BOB, bob_is_refused, server.where);
+    as_user(BOB, bob_is_refused, server.where);
     server_stop(&server);
 }
 END_TEST
@@ -449,33 +449,6 @@ END_TEST
 
 /* -- deaths ---------------------------------------------------------------- */
 
-static void
-join_and_be_killed(struct child *self, void *arg)
-{
-    struct client c;
-
-    child_step(self);
-    if (host_client(arg, &c) == 0)
-        client_close(&c);
-}
-
-static bool
-dies_in_call(struct host *server, unsigned nth)
-{
-    struct injection i = {.nth = nth, .kill = true};
-    struct child c;
-
-    child_start(&c, geteuid(), join_and_be_killed, server);
-    child_wait(&c);
-    inject_seize(c.pid);
-    child_go(&c);
-    ck_assert_int_ne(inject_watch(&i, c.pid, NULL, deadline_in(CALL_TIMEOUT)),
-                     -1);
-    close(c.in);
-    close(c.out);
-    return i.number != -1;
-}
-
 START_TEST(what_a_client_leaves_that_is_killed_while_it_joins_the_next_removes)
 {
     struct host server;
@@ -484,7 +457,7 @@ START_TEST(what_a_client_leaves_that_is_killed_while_it_joins_the_next_removes)
 
     server_start(&server, mailbox());
     before = strdup(objects_left());
-    while (dies_in_call(&server, deaths + 1)) {
+    while (dies_joining(&server, deaths + 1)) {
         deaths++;
         server_catch_up(&server);
         ck_assert_str_eq(objects_left(), before);
@@ -518,7 +491,7 @@ START_TEST(what_strangers_put_into_dev_shm_keeps_no_server_from_starting)
     struct client c;
 
     ck_assert_int_eq(endpoint_name(mailbox(), run_dir, name), 0);
-    run_as(ALICE, alice_squats, name);
+    as_user(ALICE, alice_squats, name);
     server_start(&server, mailbox());
     client_start(&server, &c);
     expect_echo(&c, 1);

@@ -10,8 +10,8 @@
  * nothing.
  */
 #define _GNU_SOURCE /* semop, sched_yield */
-#include "test/attack/requests.h"
-#include "test/calls.h"
+#include "test/both/calls.h"
+#include "test/both/requests.h"
 #include "test/inject.h"
 #include "test/test.h"
 
@@ -173,14 +173,14 @@ ask_whoami(struct hand *h)
 
 /* Bob's own objects, but he says that he is somebody else. */
 static void
-bob_claims(struct child *self, void *arg)
+bob_claims(struct actor *self, void *arg)
 {
     struct hand *h = arg;
 
     make_client_set(h);
     make_slot(h);
     register_and_ring(h);
-    child_step(self);
+    actor_step(self);
     if (semctl(h->set, BACK, GETVAL) == 1)
         ask_whoami(h);
     semctl(h->set, 0, IPC_RMID);
@@ -192,15 +192,15 @@ claim(const char *program)
 {
     struct host server;
     struct hand *h;
-    struct child b;
+    struct actor b;
 
     server_start_by(&server, ipc_find("sem/values"), program);
     h = make_hand(&server, ALICE);
-    child_start(&b, BOB, bob_claims, h);
-    child_wait(&b);
+    actor_start(&b, BOB, bob_claims, h);
+    actor_wait(&b);
     server_catch_up(&server);
-    child_go(&b);
-    child_end(&b);
+    actor_go(&b);
+    actor_end(&b);
     server_stop(&server);
     return h->uid;
 }
@@ -214,27 +214,27 @@ END_TEST
 
 /* Alice has made a slot, Bob has a set, and names hers as his own. */
 static void
-alice_prepares(struct child *self, void *arg)
+alice_prepares(struct actor *self, void *arg)
 {
     struct hand *h = arg;
     struct slot_head head;
     uint8_t body[512];
 
     make_slot(h);
-    child_step(self);
+    actor_step(self);
     get_slot(h, &head, body);
     h->uid = head.mark; /* has anybody written into it? */
     semctl(h->slot, 0, IPC_RMID);
 }
 
 static void
-bob_names_it(struct child *self, void *arg)
+bob_names_it(struct actor *self, void *arg)
 {
     struct hand *h = arg;
 
     make_client_set(h);
     register_and_ring(h);
-    child_step(self);
+    actor_step(self);
     semctl(h->set, 0, IPC_RMID);
 }
 
@@ -243,19 +243,19 @@ name_anothers(const char *program)
 {
     struct host server;
     struct hand *h;
-    struct child a, b;
+    struct actor a, b;
 
     server_start_by(&server, ipc_find("sem/values"), program);
     h = make_hand(&server, BOB);
-    child_start(&a, ALICE, alice_prepares, h);
-    child_wait(&a);
-    child_start(&b, BOB, bob_names_it, h);
-    child_wait(&b);
+    actor_start(&a, ALICE, alice_prepares, h);
+    actor_wait(&a);
+    actor_start(&b, BOB, bob_names_it, h);
+    actor_wait(&b);
     server_catch_up(&server);
-    child_go(&a);
-    child_end(&a);
-    child_go(&b);
-    child_end(&b);
+    actor_go(&a);
+    actor_end(&a);
+    actor_go(&b);
+    actor_end(&b);
     server_stop(&server);
     return h->uid;
 }
@@ -299,7 +299,7 @@ START_TEST(to_register_rubbish_costs_nobody_anything)
     client_start(&server, &c);
     h = make_hand(&server, 0);
     h->slot = precious;
-    run_as(BOB, bob_registers_rubbish, h);
+    as_user(BOB, bob_registers_rubbish, h);
     server_catch_up(&server);
     expect_echo(&c, 100);
     ck_assert_int_eq(semctl(precious, 0, GETALL, (union semun){.array = after}),
@@ -313,12 +313,12 @@ END_TEST
 
 /* Who may post on the doorbell may also set it to anything. */
 static void
-bob_silences(struct child *self, void *arg)
+bob_silences(struct actor *self, void *arg)
 {
     struct hand *h = arg;
     unsigned short loud[SERVER_SEMS] = {[SET_DEAD] = 1, [DOORBELL] = 32767};
 
-    child_step(self);
+    actor_step(self);
     while (!h->stop) {
         semctl(h->server, DOORBELL, SETVAL, (union semun){.val = 0});
         sched_yield();
@@ -331,19 +331,19 @@ START_TEST(who_scribbles_on_the_servers_set_delays_others_and_no_more)
     struct host server;
     struct client c, late;
     struct hand *h;
-    struct child b;
+    struct actor b;
 
     server_start(&server, variant(_i));
     client_start(&server, &c);
     h = make_hand(&server, 0);
-    child_start(&b, BOB, bob_silences, h);
-    child_wait(&b);
-    child_go(&b);
+    actor_start(&b, BOB, bob_silences, h);
+    actor_wait(&b);
+    actor_go(&b);
     for (int n = 0; n < 3; n++)
         expect_echo(&c, 100);
     client_start(&server, &late); /* newcomers, too */
     h->stop = true;
-    child_end(&b);
+    actor_end(&b);
     /* It can no longer be rung, and says that the server is dead.  Not even
      * who sweeps believes it. */
     sets_reap();
@@ -382,7 +382,7 @@ need_next_id(void)
 }
 
 static void
-bob_joins_and_removes_his_set(struct child *self, void *arg)
+bob_joins_and_removes_his_set(struct actor *self, void *arg)
 {
     struct hand *h = arg;
 
@@ -390,17 +390,17 @@ bob_joins_and_removes_his_set(struct child *self, void *arg)
     make_client_set(h);
     make_slot(h);
     register_and_ring(h);
-    child_step(self); /* he is in */
+    actor_step(self); /* he is in */
     ck_assert_int_eq(semctl(h->set, BACK, GETVAL), 1);
     ck_assert_int_eq(semctl(h->set, 0, IPC_RMID), 0);
-    child_step(self); /* Alice makes one */
+    actor_step(self); /* Alice makes one */
     ck_assert_int_eq(set_post(h->server, DOORBELL), 0);
-    child_step(self); /* the server has looked */
+    actor_step(self); /* the server has looked */
     semctl(h->slot, 0, IPC_RMID);
 }
 
 static void
-alice_has_the_id(struct child *self, void *arg)
+alice_has_the_id(struct actor *self, void *arg)
 {
     unsigned short before[CLIENT_SEMS] = {0, 1, 1, 0}, after[CLIENT_SEMS];
     const struct hand *h = arg;
@@ -408,7 +408,7 @@ alice_has_the_id(struct child *self, void *arg)
 
     ck_assert_int_eq(id, h->set);
     semctl(id, 0, SETALL, (union semun){.array = before});
-    child_step(self);
+    actor_step(self);
     ck_assert_int_eq(semctl(id, 0, GETALL, (union semun){.array = after}), 0);
     ck_assert_mem_eq(before, after, sizeof before);
     semctl(id, 0, IPC_RMID);
@@ -417,26 +417,26 @@ alice_has_the_id(struct child *self, void *arg)
 START_TEST(a_set_that_is_another_by_now_is_left_alone)
 {
     struct host server;
-    struct child a, b;
+    struct actor a, b;
     struct hand *h;
 
     server_start(&server, ipc_find("sem/values"));
     h = make_hand(&server, BOB);
-    child_start(&b, BOB, bob_joins_and_removes_his_set, h);
-    child_wait(&b);
+    actor_start(&b, BOB, bob_joins_and_removes_his_set, h);
+    actor_wait(&b);
     server_catch_up(&server);
-    child_go(&b);
-    child_wait(&b);
+    actor_go(&b);
+    actor_wait(&b);
     choose_next_id(h->set);
-    child_start(&a, ALICE, alice_has_the_id, h);
-    child_wait(&a);
-    child_go(&b);
-    child_wait(&b);
+    actor_start(&a, ALICE, alice_has_the_id, h);
+    actor_wait(&a);
+    actor_go(&b);
+    actor_wait(&b);
     server_catch_up(&server);
-    child_go(&a);
-    child_end(&a);
-    child_go(&b);
-    child_end(&b);
+    actor_go(&a);
+    actor_end(&a);
+    actor_go(&b);
+    actor_end(&b);
     server_stop(&server);
 }
 END_TEST
@@ -456,7 +456,7 @@ START_TEST(a_set_given_away_is_still_its_makers)
     struct ipc_peer peer;
     struct semid_ds ds;
 
-    run_as(BOB, give_it_to_root, set);
+    as_user(BOB, give_it_to_root, set);
     ck_assert_int_eq(semctl(set->id, 0, IPC_STAT, (union semun){.buf = &ds}),
                      0);
     ck_assert_uint_eq(ds.sem_perm.uid, 0);
@@ -470,28 +470,28 @@ END_TEST
 /* -- deaths --------------------------------------------------------------- */
 
 static void
-join_and_stay(struct child *self, void *arg)
+join_and_stay(struct actor *self, void *arg)
 {
     struct client c;
 
     client_start(arg, &c);
     expect_echo(&c, 10);
-    child_step(self);
+    actor_step(self);
 }
 
 START_TEST(the_server_clears_up_after_a_killed_client_unasked)
 {
     struct host server;
     char *before;
-    struct child c;
+    struct actor c;
 
     server_start(&server, variant(_i));
     before = strdup(objects_left());
     ck_assert_ptr_nonnull(before);
-    child_start(&c, geteuid(), join_and_stay, &server);
-    child_wait(&c);
+    actor_start(&c, geteuid(), join_and_stay, &server);
+    actor_wait(&c);
     ck_assert_str_ne(objects_left(), before);
-    child_kill(&c);
+    ck_assert(actor_kill(&c));
     /* No request wakes the server; the client's will does. */
     while (strcmp(objects_left(), before) != 0)
         sched_yield();
@@ -558,34 +558,6 @@ START_TEST(a_server_that_is_asked_nothing_does_not_wake_up)
 END_TEST
 
 /* Killed at each of its system calls, one after the other. */
-static void
-join_and_be_killed(struct child *self, void *arg)
-{
-    struct client c;
-
-    child_step(self);
-    if (host_client(arg, &c) == 0)
-        client_close(&c);
-}
-
-static bool
-dies_in_call(struct host *server, unsigned nth)
-{
-    struct injection i = {.nth = nth, .kill = true};
-    struct child c;
-    int status;
-
-    child_start(&c, geteuid(), join_and_be_killed, server);
-    child_wait(&c);
-    inject_seize(c.pid);
-    child_go(&c);
-    status = inject_watch(&i, c.pid, NULL, deadline_in(CALL_TIMEOUT));
-    ck_assert_int_ne(status, -1);
-    close(c.in);
-    close(c.out);
-    return i.number != -1;
-}
-
 START_TEST(what_a_client_leaves_that_is_killed_while_it_joins_the_next_removes)
 {
     struct host server;
@@ -597,7 +569,7 @@ START_TEST(what_a_client_leaves_that_is_killed_while_it_joins_the_next_removes)
     server_start(&server, variant(_i));
     before = strdup(objects_left());
     ck_assert_ptr_nonnull(before);
-    for (unsigned nth = 1; dies_in_call(&server, nth); nth++) {
+    for (unsigned nth = 1; dies_joining(&server, nth); nth++) {
         deaths++;
         client_start(&server, &next);
         client_close(&next);

@@ -6,7 +6,7 @@
 #define _GNU_SOURCE /* F_OFD_SETLK, O_CLOEXEC, mount */
 #include "test/test.h"
 
-#include "test/attack/driven.h"
+#include "test/both/driven.h"
 
 #include "core/futex.h"
 #include "core/guard.h"
@@ -191,13 +191,13 @@ START_TEST(only_a_robust_lock_tells_of_the_death_of_its_holder)
     pthread_mutex_t *plain = shared_mutex(PTHREAD_MUTEX_STALLED);
     pthread_mutex_t *robust = shared_mutex(PTHREAD_MUTEX_ROBUST);
 
-    run_as(geteuid(), lock_and_die, plain);
+    as_user(geteuid(), lock_and_die, plain);
     ck_assert_int_eq(pthread_mutex_trylock(plain), EBUSY); /* for ever */
-    run_as(geteuid(), lock_and_die, robust);
+    as_user(geteuid(), lock_and_die, robust);
     ck_assert_int_eq(pthread_mutex_lock(robust), EOWNERDEAD); /* it is ours */
     ck_assert_int_eq(pthread_mutex_consistent(robust), 0);
     ck_assert_int_eq(pthread_mutex_unlock(robust), 0);
-    run_as(geteuid(), lock_and_die, robust);
+    as_user(geteuid(), lock_and_die, robust);
     ck_assert_int_eq(pthread_mutex_lock(robust), EOWNERDEAD);
     pthread_mutex_unlock(robust); /* and nobody said that all is well */
     ck_assert_int_eq(pthread_mutex_lock(robust), ENOTRECOVERABLE);
@@ -218,28 +218,28 @@ map_page(const struct host *server)
 }
 
 static void
-hold_the_lock(struct child *self, void *server)
+hold_the_lock(struct actor *self, void *server)
 {
     struct client c;
 
     client_start(server, &c);
     expect_echo(&c, 10);
     ck_assert_int_eq(pthread_mutex_lock(&map_page(server)->lock), 0);
-    child_step(self); /* never comes back */
+    actor_step(self); /* never comes back */
 }
 
 START_TEST(a_client_killed_with_the_lock_in_its_hand_stops_nobody)
 {
     struct host server;
     struct client c;
-    struct child holder;
+    struct actor holder;
 
     server_start(&server, ipc_find("shm/mutex"));
     client_start(&server, &c);
     for (int i = 0; i < 5; i++) {
-        child_start(&holder, geteuid(), hold_the_lock, &server);
-        child_wait(&holder);
-        child_kill(&holder);
+        actor_start(&holder, geteuid(), hold_the_lock, &server);
+        actor_wait(&holder);
+        ck_assert(actor_kill(&holder));
         expect_echo(&c, 100);
     }
     client_close(&c);
@@ -248,31 +248,31 @@ START_TEST(a_client_killed_with_the_lock_in_its_hand_stops_nobody)
 END_TEST
 
 static void
-takes_a_slot(struct child *self, void *server)
+takes_a_slot(struct actor *self, void *server)
 {
     struct client c;
 
     client_start(server, &c);
     expect_echo(&c, 10);
-    child_step(self);
+    actor_step(self);
 }
 
 /* Nobody has to notice first that they are dead. */
 START_TEST(the_slots_of_the_dead_are_taken_by_who_comes)
 {
-    static struct child children[IPC_MAX_CLIENTS];
+    static struct actor children[IPC_MAX_CLIENTS];
     struct host server;
     struct client c;
 
     server_start(&server, ipc_find("shm/mutex"));
     for (int i = 0; i < IPC_MAX_CLIENTS; i++) {
-        child_start(&children[i], geteuid(), takes_a_slot, &server);
-        child_wait(&children[i]);
+        actor_start(&children[i], geteuid(), takes_a_slot, &server);
+        actor_wait(&children[i]);
     }
     ck_assert_int_eq(host_client(&server, &c), -EAGAIN);
     server_pause(&server);
     for (int i = 0; i < IPC_MAX_CLIENTS; i++)
-        child_kill(&children[i]);
+        ck_assert(actor_kill(&children[i]));
     client_start(&server, &c);
     server_resume(&server);
     expect_echo(&c, 100);
@@ -314,7 +314,7 @@ START_TEST(whoever_trusts_its_clients_serves_its_own_user_only)
     struct client c;
 
     server_start(&server, ipc_find("shm/mutex"));
-    run_as(ALICE, opens_nothing, &server);
+    as_user(ALICE, opens_nothing, &server);
     client_start(&server, &c);
     expect_echo(&c, 100);
     client_close(&c);
@@ -324,20 +324,7 @@ END_TEST
 
 START_TEST(a_monitor_without_clients_has_no_timer)
 {
-    struct host server;
-    struct client c;
-
-    server_start(&server, ipc_find("shm/mutex"));
-    for (int i = 0; i < 2; i++) {
-        const int64_t deadline = now_ns() + CALL_TIMEOUT;
-
-        while (!waits_without_a_timer(server.server))
-            ck_assert(now_ns() < deadline);
-        client_start(&server, &c);
-        expect_echo(&c, 10);
-        client_close(&c);
-    }
-    server_stop(&server);
+    expect_no_timer(ipc_find("shm/mutex"));
 }
 END_TEST
 
@@ -390,7 +377,7 @@ take_away(int fd, off_t left)
 }
 
 static void
-shrink(struct child *self, void *arg)
+shrink(struct actor *self, void *arg)
 {
     static const uint8_t zeros[RING_MAX_MESSAGE - WIRE_HEADER];
     static uint8_t frame[RING_MAX_MESSAGE];
@@ -418,16 +405,16 @@ shrink(struct child *self, void *arg)
 START_TEST(a_client_that_takes_its_memory_away_hurts_only_itself)
 {
     struct host server;
-    struct child bad;
+    struct actor bad;
     struct client c;
 
     server_start(&server, ipc_find(on_rings[_i]));
     client_start(&server, &c);
     /* Of the server's own user: another would get no more than its quota. */
-    child_start(&bad, geteuid(), shrink, &server);
+    actor_start(&bad, geteuid(), shrink, &server);
     for (int i = 0; i < 200; i++)
         expect_echo(&c, 1000);
-    child_end(&bad);
+    actor_end(&bad);
     /* All the slots are free again. */
     for (int i = 0; i < IPC_MAX_CLIENTS + 8; i++) {
         struct client next;
@@ -445,36 +432,36 @@ START_TEST(a_client_that_takes_its_memory_away_hurts_only_itself)
 END_TEST
 
 static void
-shrink_at_once(struct child *self, void *arg)
+shrink_at_once(struct actor *self, void *arg)
 {
     struct client c;
 
     client_start(arg, &c);
-    child_step(self); /* the server has just begun */
+    actor_step(self); /* the server has just begun */
     ck_assert_int_eq(ftruncate(((struct rings_client *)c.state)->segment_fd, 0),
                      0);
-    child_step(self);
+    actor_step(self);
 }
 
 /* Before it has answered anybody, too. */
 START_TEST(a_server_that_has_just_begun_is_on_its_guard)
 {
     struct host server;
-    struct child bad;
+    struct actor bad;
 
     server_start(&server, ipc_find("mmap/file"));
-    child_start(&bad, geteuid(), shrink_at_once, &server);
-    child_wait(&bad);
-    child_go(&bad);
-    child_wait(&bad);
+    actor_start(&bad, geteuid(), shrink_at_once, &server);
+    actor_wait(&bad);
+    actor_go(&bad);
+    actor_wait(&bad);
     server_catch_up(&server);
-    child_kill(&bad);
+    ck_assert(actor_kill(&bad));
     server_stop(&server);
 }
 END_TEST
 
 static void
-scribble(struct child *self, void *arg)
+scribble(struct actor *self, void *arg)
 {
     struct rings_client *rings;
     struct client c;
@@ -504,15 +491,15 @@ scribble(struct child *self, void *arg)
 START_TEST(a_client_that_scribbles_on_its_memory_is_cut_off)
 {
     struct host server;
-    struct child bad;
+    struct actor bad;
     struct client c;
 
     server_start(&server, ipc_find(on_rings[_i]));
     client_start(&server, &c);
-    child_start(&bad, geteuid(), scribble, &server);
+    actor_start(&bad, geteuid(), scribble, &server);
     for (int i = 0; i < 200; i++)
         expect_echo(&c, 1000);
-    child_end(&bad);
+    actor_end(&bad);
     client_close(&c);
     server_stop(&server);
 }
@@ -540,7 +527,7 @@ START_TEST(what_all_can_see_only_the_server_can_change)
     struct host server;
 
     server_start(&server, ipc_find("shm/futex"));
-    run_as(ALICE, cannot_write_on_the_page, &server);
+    as_user(ALICE, cannot_write_on_the_page, &server);
     server_stop(&server);
 }
 END_TEST
@@ -576,7 +563,7 @@ START_TEST(a_crowd_of_registrations_keeps_nobody_out)
     ipc_open_timeout = CALL_TIMEOUT;
     server_start(&server, ipc_find("shm/futex"));
     client_start(&server, &c);
-    run_as(ALICE, crowd, &server);
+    as_user(ALICE, crowd, &server);
     expect_echo(&c, 100);
     client_start(&server, &next);
     expect_echo(&next, 100);
@@ -611,20 +598,7 @@ END_TEST
 
 START_TEST(a_server_without_clients_has_no_timer)
 {
-    struct host server;
-    struct client c;
-
-    server_start(&server, ipc_find(on_rings[_i]));
-    for (int i = 0; i < 2; i++) {
-        const int64_t deadline = now_ns() + CALL_TIMEOUT;
-
-        while (!waits_without_a_timer(server.server))
-            ck_assert(now_ns() < deadline);
-        client_start(&server, &c); /* and it wakes, and sleeps again */
-        expect_echo(&c, 10);
-        client_close(&c);
-    }
-    server_stop(&server);
+    expect_no_timer(ipc_find(on_rings[_i]));
 }
 END_TEST
 

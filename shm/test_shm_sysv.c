@@ -60,7 +60,7 @@ START_TEST(a_segment_outlives_its_users)
     int id = make_segment();
     char *at;
 
-    run_as(geteuid(), write_and_go, &id);
+    as_user(geteuid(), write_and_go, &id);
     ck_assert_uint_eq(attached(id), 0);
     at = attach(id, 0);
     ck_assert_str_eq(at, "still here");
@@ -119,7 +119,7 @@ START_TEST(the_owner_can_be_changed_to_root_and_the_creator_cannot)
     int *id = shared(sizeof *id);
     struct shmid_ds ds;
 
-    run_as(BOB, give_away, id);
+    as_user(BOB, give_away, id);
     ck_assert_int_eq(shmctl(*id, IPC_STAT, &ds), 0);
     ck_assert_uint_eq(ds.shm_perm.uid, 0);
     ck_assert_uint_eq(ds.shm_perm.cuid, BOB);

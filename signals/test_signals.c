@@ -54,7 +54,7 @@ START_TEST(the_lowest_number_comes_first_whenever_it_was_sent)
 END_TEST
 
 static void
-ring_parent(struct child *self, void *arg)
+ring_parent(struct actor *self, void *arg)
 {
     (void)self, (void)arg;
     ck_assert_int_eq(kill(getppid(), SIGUSR1), 0);
@@ -62,14 +62,14 @@ ring_parent(struct child *self, void *arg)
 
 START_TEST(a_pending_signal_of_a_stranger_swallows_ours)
 {
-    struct child first, second;
+    struct actor first, second;
     siginfo_t info;
 
     block(SIGUSR1, SIGUSR1, SIGUSR1);
-    child_start(&first, geteuid(), ring_parent, NULL);
-    child_end(&first);
-    child_start(&second, geteuid(), ring_parent, NULL);
-    child_end(&second);
+    actor_start(&first, geteuid(), ring_parent, NULL);
+    actor_end(&first);
+    actor_start(&second, geteuid(), ring_parent, NULL);
+    actor_end(&second);
     ck_assert_int_eq(take(&info), SIGUSR1);
     ck_assert_int_eq(info.si_pid, first.pid);
     ck_assert_int_eq(take(&info), -1); /* as if the second had not been */
@@ -77,7 +77,7 @@ START_TEST(a_pending_signal_of_a_stranger_swallows_ours)
 END_TEST
 
 static void
-lie_to_parent(struct child *self, void *arg)
+lie_to_parent(struct actor *self, void *arg)
 {
     (void)self, (void)arg;
     ck_assert_int_eq(queue_as(getppid(), SIGRTMIN, SI_QUEUE, 1, value(0)), 0);
@@ -89,12 +89,12 @@ lie_to_parent(struct child *self, void *arg)
 
 START_TEST(sigqueue_says_what_its_sender_likes_and_kill_the_truth)
 {
-    struct child liar;
+    struct actor liar;
     siginfo_t info;
 
     block(SIGUSR1, SIGRTMIN, SIGRTMIN);
-    child_start(&liar, geteuid(), lie_to_parent, NULL);
-    child_end(&liar);
+    actor_start(&liar, geteuid(), lie_to_parent, NULL);
+    actor_end(&liar);
     ck_assert_int_eq(take(&info), SIGUSR1);
     ck_assert_int_eq(info.si_code, SI_USER);
     ck_assert_int_eq(info.si_pid, liar.pid);

@@ -131,20 +131,20 @@ START_TEST(a_root_server_cannot_be_aimed_at_root)
     m = ipc_registry[_i];
     block(SIGUSR1, SIGRTMIN + 3, SIGRTMIN);
     server_start_for(&server, m, ALICE);
-    run_as(ALICE, aim_at_root, NULL);
+    as_user(ALICE, aim_at_root, NULL);
     ck_assert_int_eq(take(NULL), -1);
 }
 END_TEST
 
 static void
-alice(struct child *self, void *arg)
+alice(struct actor *self, void *arg)
 {
     pid_t *pid = arg;
 
     client_start(&server, &client);
     *pid = server_pid(&server);
     ck_assert_int_eq(kill(*pid, 0), 0); /* her real uid is its real uid */
-    child_step(self);
+    actor_step(self);
     expect_echo(&client, 100);
     client_close(&client);
 }
@@ -161,15 +161,15 @@ bob(void *arg)
 START_TEST(another_user_cannot_signal_the_server)
 {
     pid_t *pid = shared(sizeof *pid);
-    struct child a;
+    struct actor a;
 
     m = ipc_registry[_i];
     server_start_for(&server, m, ALICE);
-    child_start(&a, ALICE, alice, pid);
-    child_wait(&a);
-    run_as(BOB, bob, pid);
-    child_go(&a);
-    child_end(&a);
+    actor_start(&a, ALICE, alice, pid);
+    actor_wait(&a);
+    as_user(BOB, bob, pid);
+    actor_go(&a);
+    actor_end(&a);
 }
 END_TEST
 

@@ -57,7 +57,7 @@ molest(pid_t pid, int real_time)
 }
 
 static void
-molest_both(struct child *self, void *arg)
+molest_both(struct actor *self, void *arg)
 {
     (void)self;
     for (int i = 0; i < 300; i++) {
@@ -69,15 +69,15 @@ molest_both(struct child *self, void *arg)
 
 START_TEST(what_strangers_send_disturbs_nobody)
 {
-    struct child stranger;
+    struct actor stranger;
     pid_t pid;
 
     begin(_i);
     pid = server_pid(&server);
-    child_start(&stranger, geteuid(), molest_both, &pid);
+    actor_start(&stranger, geteuid(), molest_both, &pid);
     for (int i = 0; i < 10; i++)
         expect_echo(&client, 100);
-    child_end(&stranger);
+    actor_end(&stranger);
     expect_echo(&client, echo_room(&client));
     end();
 }
@@ -198,7 +198,7 @@ START_TEST(who_cannot_finish_a_message_in_time_has_lost_the_connection)
 END_TEST
 
 static void
-lie_to_server(struct child *self, void *arg)
+lie_to_server(struct actor *self, void *arg)
 {
     (void)self;
     ck_assert_int_eq(
@@ -207,13 +207,13 @@ lie_to_server(struct child *self, void *arg)
 
 START_TEST(a_liar_of_the_same_uid_ends_the_conversation_as_kill_would)
 {
-    struct child liar;
+    struct actor liar;
     pid_t pid;
 
     begin(_i);
     pid = server_pid(&server);
-    child_start(&liar, geteuid(), lie_to_server, &pid);
-    child_end(&liar);
+    actor_start(&liar, geteuid(), lie_to_server, &pid);
+    actor_end(&liar);
     expect_cut_off(&client); /* chunk 77 begins no message */
     end();
 }

@@ -10,7 +10,7 @@
 #include "by_hand.h"
 
 #include "core/clock.h"
-#include "test/attack/requests.h"
+#include "test/both/requests.h"
 
 #include <errno.h>
 #include <string.h>
@@ -154,7 +154,7 @@ static const struct squatter squatters[] = {
 };
 
 static void
-squat(struct child *self, void *arg)
+squat(struct actor *self, void *arg)
 {
     const struct squatter *s = arg;
     struct sockaddr_un address;
@@ -164,7 +164,7 @@ squat(struct child *self, void *arg)
 
     if (!s->abstract)
         ck_assert_int_eq(chmod(s->where, 0666), 0);
-    child_step(self);
+    actor_step(self);
     close(fd);
 }
 
@@ -174,15 +174,15 @@ START_TEST(a_false_server_is_refused)
     const struct ipc_mechanism *m = ipc_find(s.name);
     struct sockaddr_un address;
     struct client victim;
-    struct child c;
+    struct actor c;
     socklen_t len;
     int naive;
 
     /* As if the run directory had been carelessly made; for a moment. */
     ck_assert_int_eq(endpoint_name(m, run_dir, s.where), 0);
     ck_assert_int_eq(chmod(run_dir, 0777), 0);
-    child_start(&c, ALICE, squat, &s);
-    child_wait(&c);
+    actor_start(&c, ALICE, squat, &s);
+    actor_wait(&c);
     ck_assert_int_eq(chmod(run_dir, 0755), 0);
     len = s.abstract ? local_abstract(&address, s.where)
                      : local_path(&address, s.where);
@@ -190,8 +190,8 @@ START_TEST(a_false_server_is_refused)
     ck_assert_int_eq(connect(naive, (struct sockaddr *)&address, len), 0);
     close(naive);
     ck_assert_int_eq(client_open(&victim, m, s.where), -EPERM);
-    child_go(&c);
-    child_end(&c);
+    actor_go(&c);
+    actor_end(&c);
     unlink(s.where);
 }
 END_TEST

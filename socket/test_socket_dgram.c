@@ -57,7 +57,7 @@ START_TEST(an_answer_to_a_path_may_go_to_somebody_else)
     naive = bind_path(p.server, SOCK_DGRAM);
     victim = bind_path(p.victim, SOCK_DGRAM);
     ck_assert_int_eq(chmod(p.victim, 0600), 0);
-    run_as(geteuid(), write_in_the_victims_name, &p);
+    as_user(geteuid(), write_in_the_victims_name, &p);
     ck_assert_int_eq(recvfrom(naive, &byte, 1, MSG_DONTWAIT,
                               (struct sockaddr *)&from, &from_len),
                      1);
@@ -99,7 +99,7 @@ START_TEST(a_descriptor_beside_a_datagram_stays_nowhere)
     client_start(&server, &honest);
     expect_echo(&honest, 100);
     before = open_descriptors(server.server);
-    run_as(geteuid(), pass_descriptors, server.where);
+    as_user(geteuid(), pass_descriptors, server.where);
     expect_echo(&honest, 100); /* those before it in the queue were seen to */
     ck_assert_int_le(open_descriptors(server.server), before);
     client_close(&honest);
@@ -153,7 +153,7 @@ START_TEST(a_session_is_only_for_the_user_who_joined)
     server_start(&server, ipc_find("socket/dgram"));
     client_start(&server, &c);
     expect_echo(&c, 100);
-    run_as(ALICE, speak_in_others_sessions, server.where);
+    as_user(ALICE, speak_in_others_sessions, server.where);
     expect_echo(&c, 100);
     expect_call(&c, "stats", NULL, WIRE_OK, &r);
     ck_assert_uint_eq(r.results[3].u64, 0);

@@ -11,7 +11,7 @@
 #include "clients.h"
 
 #include "core/clock.h"
-#include "test/attack/driven.h"
+#include "test/both/driven.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -35,7 +35,7 @@ static const char *const daemons[] = {"socket/stream",   "socket/threads",
 
 /* Takes what it can get and holds it. */
 static void
-hold(struct child *self, const struct host *server, int expected)
+hold(struct actor *self, const struct host *server, int expected)
 {
     struct client c[HALF + 1];
     int n = 0;
@@ -43,19 +43,19 @@ hold(struct child *self, const struct host *server, int expected)
     while (n <= HALF && client_open(&c[n], server->m, server->where) == 0)
         n++;
     ck_assert_int_eq(n, expected);
-    child_step(self);
+    actor_step(self);
     while (n > 0)
         client_close(&c[--n]);
 }
 
 static void
-hold_half(struct child *self, void *server)
+hold_half(struct actor *self, void *server)
 {
     hold(self, server, HALF);
 }
 
 static void
-hold_a_quarter(struct child *self, void *server)
+hold_a_quarter(struct actor *self, void *server)
 {
     hold(self, server, QUARTER);
 }
@@ -84,20 +84,20 @@ START_TEST(two_users_who_take_all_they_can_get_leave_room_for_others)
 {
     struct client c[IPC_MAX_CLIENTS];
     struct host server;
-    struct child bob, carol;
+    struct actor bob, carol;
     int n = 0;
 
     server_start(&server, ipc_find(daemons[_i]));
-    child_start(&bob, BOB, hold_half, &server);
-    child_wait(&bob);
-    child_start(&carol, CAROL, hold_a_quarter, &server);
-    child_wait(&carol);
-    run_as(ALICE, be_served, &server);
+    actor_start(&bob, BOB, hold_half, &server);
+    actor_wait(&bob);
+    actor_start(&carol, CAROL, hold_a_quarter, &server);
+    actor_wait(&carol);
+    as_user(ALICE, be_served, &server);
     be_served(&server);
-    child_go(&carol);
-    child_end(&carol);
-    child_go(&bob);
-    child_end(&bob);
+    actor_go(&carol);
+    actor_end(&carol);
+    actor_go(&bob);
+    actor_end(&bob);
     /* The control: root is not held to its quota.  (The server may hear the
      * next one before it sees that the last one's slot is free.) */
     while (n < IPC_MAX_CLIENTS) {
@@ -106,7 +106,7 @@ START_TEST(two_users_who_take_all_they_can_get_leave_room_for_others)
         ck_assert(err == 0 || err == -EAGAIN);
         n += err == 0;
     }
-    run_as(ALICE, be_refused, &server);
+    as_user(ALICE, be_refused, &server);
     while (n > 0)
         client_close(&c[--n]);
     server_stop(&server);

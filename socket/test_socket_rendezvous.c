@@ -95,13 +95,13 @@ START_TEST(a_path_has_a_mode_and_an_abstract_name_has_none)
 
     ck_assert_int_eq(listen(path, 1), 0);
     ck_assert_int_eq(chmod(address.sun_path, 0600), 0);
-    run_as(ALICE, connect_as_a_stranger, &(int){EACCES});
+    as_user(ALICE, connect_as_a_stranger, &(int){EACCES});
     unlink(address.sun_path);
     address_len = local_abstract(&address, run_dir);
     ck_assert_int_eq(bind(abstract, (struct sockaddr *)&address, address_len),
                      0);
     ck_assert_int_eq(listen(abstract, 1), 0);
-    run_as(ALICE, connect_as_a_stranger, &(int){0});
+    as_user(ALICE, connect_as_a_stranger, &(int){0});
     close(path);
     close(abstract);
 }

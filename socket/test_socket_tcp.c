@@ -6,7 +6,7 @@
 #define _GNU_SOURCE /* accept4, unshare, struct ucred */
 #include "by_hand.h"
 
-#include "test/attack/driven.h"
+#include "test/both/driven.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -85,18 +85,18 @@ END_TEST
 /* -- who is asking? ------------------------------------------------------- */
 
 static void
-ask_who_i_am(struct child *self, void *where)
+ask_who_i_am(struct actor *self, void *where)
 {
     struct sockaddr_in at = server_address(where);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     uint8_t frame[WIRE_HEADER];
 
     ck_assert_int_eq(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
-    child_step(self); /* the server takes the connection ... */
+    actor_step(self); /* the server takes the connection ... */
     ck_assert_int_eq(read(fd, frame, 1), 1);
     raw_frame(frame, API_whoami, 1, NULL, 0);
     ck_assert_int_eq(write(fd, frame, sizeof frame), sizeof frame);
-    child_step(self); /* ... and reads from it */
+    actor_step(self); /* ... and reads from it */
 }
 
 /* What a server does that believes /proc/net/tcp: the uid in the line of the
@@ -133,16 +133,16 @@ START_TEST(tcp_looks_up_who_is_at_the_other_end)
     struct sockaddr_in client, at;
     struct ipc_peer *peer;
     struct driven d;
-    struct child c;
+    struct actor c;
     unsigned state;
 
     ck_assert_int_eq(drive_begin(&d, "socket/tcp", run_dir), 0);
     at = server_address(d.where);
-    child_start(&c, ALICE, ask_who_i_am, d.where);
-    child_wait(&c);
+    actor_start(&c, ALICE, ask_who_i_am, d.where);
+    actor_wait(&c);
     ck_assert_int_eq(drive(&d, 0), -ETIMEDOUT);
-    child_go(&c);
-    child_wait(&c);
+    actor_go(&c);
+    actor_wait(&c);
     ck_assert_int_eq(drive(&d, CALL_TIMEOUT), 0);
     peer = &d.req.peer;
     ck_assert_ptr_nonnull(peer->address);
@@ -151,8 +151,8 @@ START_TEST(tcp_looks_up_who_is_at_the_other_end)
     ck_assert_uint_eq(peer->uid, ALICE);
     ck_assert_int_eq(peer->evidence, IPC_INFERRED);
     ck_assert(peer->pid == -1 && peer->gid == (gid_t)-1);
-    child_go(&c);
-    child_end(&c);
+    actor_go(&c);
+    actor_end(&c);
     drive_end(&d);
 }
 END_TEST
@@ -264,7 +264,7 @@ struct squatter {
 
 /* Speaks the protocol as far as the handshake. */
 static void
-take_the_port(struct child *self, void *arg)
+take_the_port(struct actor *self, void *arg)
 {
     const struct squatter *s = arg;
     struct sockaddr_in from;
@@ -276,7 +276,7 @@ take_the_port(struct child *self, void *arg)
                      0);
     if (s->type == SOCK_STREAM)
         ck_assert_int_eq(listen(fd, 1), 0);
-    child_step(self);
+    actor_step(self);
     if (s->type == SOCK_STREAM) {
         client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
         ck_assert_int_eq(write(client, "+", 1), 1);
@@ -295,18 +295,18 @@ expect_refusal(const char *mechanism, int type)
     const struct ipc_mechanism *m = ipc_find(mechanism);
     struct squatter squatter = {.type = type};
     struct host dead;
-    struct child c;
+    struct actor c;
     struct client victim;
     int lock;
 
     server_start(&dead, m);
     squatter.at = server_address(dead.where);
     server_kill(&dead);
-    child_start(&c, ALICE, take_the_port, &squatter);
-    child_wait(&c);
-    child_go(&c);
+    actor_start(&c, ALICE, take_the_port, &squatter);
+    actor_wait(&c);
+    actor_go(&c);
     ck_assert_int_eq(client_open(&victim, m, dead.where), -EPERM);
-    child_end(&c);
+    actor_end(&c);
     lock = endpoint_lock(dead.where, NULL);
     ck_assert_int_eq(m->sweep(dead.where), 1);
     endpoint_unlock(dead.where, lock);
@@ -384,7 +384,7 @@ use_a_port_twice(void *arg)
 
 START_TEST(a_port_alone_does_not_name_a_connection)
 {
-    run_as(geteuid(), use_a_port_twice, NULL);
+    as_user(geteuid(), use_a_port_twice, NULL);
 }
 END_TEST
 

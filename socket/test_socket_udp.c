@@ -70,7 +70,7 @@ START_TEST(nobody_else_gets_a_udp_servers_datagrams)
     exact = server_address(server.where);
     exact.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (need_root() == NULL)
-        run_as(ALICE, bind_too, &exact);
+        as_user(ALICE, bind_too, &exact);
     bind_too(&exact);
     server_stop(&server);
 }
@@ -107,7 +107,7 @@ END_TEST
 
 /* A server that hears badly: the first two times it does not answer. */
 static void
-answer_the_third(struct child *self, void *arg)
+answer_the_third(struct actor *self, void *arg)
 {
     const struct sockaddr_in *at = arg;
     static const uint8_t sign[] = {'+', 1, 2, 3, 4, 5, 6, 7, 8};
@@ -118,7 +118,7 @@ answer_the_third(struct child *self, void *arg)
     int fd = bind_udp(at, 0), heard = 0;
 
     ck_assert_int_ne(fd, -1);
-    child_step(self);
+    actor_step(self);
     while (heard < 3) {
         ssize_t n = recvfrom(fd, bytes, sizeof bytes, 0,
                              (struct sockaddr *)&from, &len);
@@ -147,7 +147,7 @@ START_TEST(a_lost_datagram_is_asked_again_under_the_same_id)
     socklen_t len = sizeof at;
     struct api_value ms = {.u32 = 0};
     char where[INET_TEXT];
-    struct child child;
+    struct actor child;
     struct client c;
     struct reply r;
     int fd;
@@ -156,13 +156,13 @@ START_TEST(a_lost_datagram_is_asked_again_under_the_same_id)
     ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &len), 0);
     close(fd);
     inet_text(&at, where);
-    child_start(&child, geteuid(), answer_the_third, &at);
-    child_wait(&child);
-    child_go(&child);
+    actor_start(&child, geteuid(), answer_the_third, &at);
+    actor_wait(&child);
+    actor_go(&child);
     ck_assert_int_eq(client_open(&c, ipc_find("socket/udp"), where), 0);
     expect_call(&c, "sleep", &ms, WIRE_OK, &r);
     client_close(&c);
-    child_end(&child);
+    actor_end(&child);
 }
 END_TEST
 

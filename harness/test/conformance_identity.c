@@ -90,7 +90,7 @@ START_TEST(roots_server_knows_a_stranger_for_who_it_is)
     endpoint_file(run_dir, "/file", path);
     write_file(path, "secret", 0600);
     server_start_for(&server, subject, ALICE);
-    run_as(ALICE, ask_as_a_stranger, path);
+    as_user(ALICE, ask_as_a_stranger, path);
     server_stop(&server);
     unlink(path);
 }
@@ -115,36 +115,36 @@ add_to_counter(struct client *c, uint64_t id, int64_t expected)
 }
 
 static void
-ask_among_others(struct child *self, void *arg)
+ask_among_others(struct actor *self, void *arg)
 {
     struct client c;
 
     (void)arg;
     client_start(&server, &c);
-    child_step(self); /* all eight are in */
+    actor_step(self); /* all eight are in */
     for (size_t i = 0; i < 20; i++) {
         expect_whoami(&c);
         expect_echo(&c, 1 + (i * 7) % 100);
     }
-    child_step(self);
+    actor_step(self);
     client_close(&c);
 }
 
 START_TEST(eight_users_at_once_are_told_apart)
 {
-    struct child c[8];
+    struct actor c[8];
 
     begin_alone(_i);
     for (uid_t i = 0; i < 8; i++)
-        child_start(&c[i], ALICE + i, ask_among_others, NULL);
+        actor_start(&c[i], ALICE + i, ask_among_others, NULL);
     for (int step = 0; step < 2; step++) {
         for (size_t i = 0; i < 8; i++)
-            child_wait(&c[i]);
+            actor_wait(&c[i]);
         for (size_t i = 0; i < 8; i++)
-            child_go(&c[i]);
+            actor_go(&c[i]);
     }
     for (size_t i = 0; i < 8; i++)
-        child_end(&c[i]);
+        actor_end(&c[i]);
     server_stop(&server);
 }
 END_TEST
@@ -204,7 +204,7 @@ START_TEST(an_open_file_travels_or_is_refused)
     endpoint_file(run_dir, "/file", path);
     write_file(path, "text", 0644);
     if (another)
-        run_as(ALICE, ask_for_the_file, path);
+        as_user(ALICE, ask_for_the_file, path);
     else
         ask_for_the_file(path);
     unlink(path);

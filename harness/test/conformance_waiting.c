@@ -230,7 +230,7 @@ polled_stdio_server(const char *mechanism)
 }
 
 static void
-polled_daemon(struct child *self, void *arg)
+polled_daemon(struct actor *self, void *arg)
 {
     struct pollfd p = {.events = POLLIN};
     struct local l;
@@ -238,7 +238,7 @@ polled_daemon(struct child *self, void *arg)
     local_begin(&l, *(int *)arg);
     p.fd = subject->pollfd(l.srv);
     ck_assert_int_eq(poll(&p, 1, 0), 0); /* it is not always readable */
-    child_step(self);                    /* clients may come */
+    actor_step(self);                    /* clients may come */
     ck_assert_int_eq(serve_polled(&l.service, self->in), 0);
     local_end(&l);
 }
@@ -262,15 +262,15 @@ expect_several_served(pid_t pid)
 START_TEST(a_server_can_wait_in_poll)
 {
     char self[PATH_MAX] = "", name[ENDPOINT_SIZE];
-    struct child daemon;
+    struct actor daemon;
 
     subject = server.m = ipc_registry[_i];
     ck_assert_int_eq(endpoint_name(subject, run_dir, name), 0);
     ck_assert_int_gt(readlink("/proc/self/exe", self, sizeof self - 1), 0);
     if (!has(IPC_SPAWNED)) {
-        child_start(&daemon, geteuid(), polled_daemon, &_i);
-        child_wait(&daemon);
-        child_go(&daemon);
+        actor_start(&daemon, geteuid(), polled_daemon, &_i);
+        actor_wait(&daemon);
+        actor_go(&daemon);
     }
     ck_assert_int_eq(
         client_open(&client, subject, has(IPC_SPAWNED) ? self : name), 0);
@@ -280,8 +280,8 @@ START_TEST(a_server_can_wait_in_poll)
                                                : daemon.pid);
     client_close(&client);
     if (!has(IPC_SPAWNED)) {
-        child_go(&daemon);
-        child_end(&daemon);
+        actor_go(&daemon);
+        actor_end(&daemon);
     }
 }
 END_TEST

@@ -121,14 +121,14 @@ ask_all(struct client *c, int64_t timeout)
 }
 
 static void
-be_served(struct child *self, void *arg)
+be_served(struct actor *self, void *arg)
 {
     const struct customer *us = arg;
     struct client c;
     int err;
 
     if (us->steps)
-        child_step(self);
+        actor_step(self);
     ipc_open_timeout = us->timeout; /* traced, beside others: two s are few */
     err = host_client(&server, &c);
     if (err == 0) {
@@ -142,15 +142,15 @@ be_served(struct child *self, void *arg)
 int
 serve_customer(struct injection *i, struct customer *us, pid_t *gone)
 {
-    struct child c;
+    struct actor c;
     int status;
 
-    child_start(&c, customer_uid(), be_served, us);
+    actor_start(&c, customer_uid(), be_served, us);
     if (us->steps) {
-        child_wait(&c);
+        actor_wait(&c);
         inject_seize(c.pid);
         *(i->kill ? &i->only : &i->except) = c.pid;
-        child_go(&c);
+        actor_go(&c);
     }
     status = inject_watch(i, c.pid, gone, now_ns() + CALL_TIMEOUT);
     close(c.in);

@@ -439,6 +439,33 @@ leave(pid_t tid)
     ptrace(PTRACE_DETACH, tid, NULL, signal_of(status));
 }
 
+static void
+joins_and_leaves(struct actor *self, void *arg)
+{
+    struct client c;
+
+    actor_step(self);
+    if (host_client(arg, &c) == 0)
+        client_close(&c);
+}
+
+bool
+dies_joining(struct host *h, unsigned nth)
+{
+    struct injection i = {.nth = nth, .kill = true};
+    struct actor a;
+
+    actor_start(&a, geteuid(), joins_and_leaves, h);
+    actor_wait(&a);
+    inject_seize(a.pid);
+    actor_go(&a);
+    ck_assert_int_ne(inject_watch(&i, a.pid, NULL, deadline_in(CALL_TIMEOUT)),
+                     -1);
+    close(a.in);
+    close(a.out);
+    return i.number != -1;
+}
+
 void
 inject_leave(pid_t pid)
 {

@@ -15,6 +15,8 @@
 #ifndef INJECT_H
 #define INJECT_H
 
+#include "core/host.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -67,6 +69,10 @@ int inject_watch(struct injection *i, pid_t child, pid_t *gone,
  * done what the child's end has left it to do.  Calls are counted on.  Who is
  * seized stands still outside of these two. */
 void inject_settle(struct injection *i, pid_t *gone, int64_t deadline);
+
+/* A client of this server is killed in its nth system call while it joins, or
+ * leaves.  false: it made fewer. */
+bool dies_joining(struct host *server, unsigned nth);
 
 /* Lets them all go for good. */
 void inject_leave(pid_t pid);

@@ -165,36 +165,20 @@ list_new(bool all, FILE *out)
 
 /* -- descriptors ----------------------------------------------------------- */
 
-/* Calls f for each open descriptor of the process; returns how many. */
-static int
-each_descriptor(pid_t pid, void (*f)(int fd, void *arg), void *arg)
+/* Calls f for each open descriptor of ours. */
+static void
+each_descriptor(void (*f)(int fd, void *arg), void *arg)
 {
-    char path[64];
     struct dirent *e;
-    DIR *dir;
-    int n = 0;
+    DIR *dir = opendir("/proc/self/fd");
 
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
-    dir = opendir(path);
-    if (dir == NULL)
-        return -1;
-    while ((e = readdir(dir)) != NULL) {
+    while (dir != NULL && (e = readdir(dir)) != NULL) {
         int fd = atoi(e->d_name);
 
-        if (e->d_name[0] == '.' || (pid == getpid() && fd == dirfd(dir)))
-            continue;
-        n++;
-        if (f != NULL)
+        if (e->d_name[0] != '.' && fd != dirfd(dir))
             f(fd, arg);
     }
     closedir(dir);
-    return n;
-}
-
-int
-open_descriptors(pid_t pid)
-{
-    return each_descriptor(pid, NULL, NULL);
 }
 
 static fd_set descriptors_before;
@@ -222,7 +206,7 @@ name_if_new(int fd, void *arg)
 static void
 close_if_new(int fd, void *keep)
 {
-    const struct child *c = keep;
+    const struct actor *c = keep;
 
     if (fd > 2 && fd != c->in && fd != c->out &&
         !FD_ISSET(fd, &descriptors_before))
@@ -230,11 +214,11 @@ close_if_new(int fd, void *keep)
 }
 
 void
-close_descriptors(const struct child *keep)
+close_descriptors(const struct actor *keep)
 {
-    struct child c = *keep;
+    struct actor c = *keep;
 
-    each_descriptor(getpid(), close_if_new, &c);
+    each_descriptor(close_if_new, &c);
 }
 
 /* -- before and after ------------------------------------------------------ */
@@ -243,7 +227,7 @@ void
 leftovers_begin(void)
 {
     FD_ZERO(&descriptors_before);
-    each_descriptor(getpid(), remember, &descriptors_before);
+    each_descriptor(remember, &descriptors_before);
     objects_before = list_objects();
 }
 
@@ -268,7 +252,7 @@ what_is_left(bool all)
     ck_assert_ptr_nonnull(out);
     left[0] = '\0';
     if (all)
-        each_descriptor(getpid(), name_if_new, out);
+        each_descriptor(name_if_new, out);
     list_new(all, out);
     if (all && !own_sysv())
         list_swept(out);

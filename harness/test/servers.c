@@ -3,7 +3,6 @@
 #include "test.h"
 
 #include "files.h"
-#include "test/calls.h"
 #include "test/here.h"
 
 #include "core/clock.h"
@@ -13,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,44 +134,10 @@ is_spawned(const char *pid)
     return n > 0 && memmem(text, (size_t)n, "--stdio", 8) != NULL;
 }
 
-/* The letter in /proc/PID/task/TID/stat. */
-bool
-all_threads_are(pid_t pid, char state)
-{
-    char path[64];
-    struct dirent *e;
-    bool all = true;
-    DIR *dir;
-
-    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
-    dir = opendir(path);
-    ck_assert_ptr_nonnull(dir);
-    while ((e = readdir(dir)) != NULL) {
-        const char *after;
-
-        if (e->d_name[0] == '.')
-            continue;
-        snprintf(path, sizeof path, "task/%.20s/stat", e->d_name);
-        after = strrchr(proc_text(pid, path), ')');
-        all = all && after != NULL && after[2] == state;
-    }
-    closedir(dir);
-    return all;
-}
-
-/* Not when the signal has been sent: a thread that has not had a processor
- * since then still takes what comes meanwhile. */
 void
 server_pause(const struct host *h)
 {
-    const int64_t deadline = deadline_in(CALL_TIMEOUT);
-    const pid_t pid = server_pid(h);
-
-    ck_assert_int_eq(kill(pid, SIGSTOP), 0);
-    while (!all_threads_are(pid, 'T')) {
-        ck_assert_int_gt(time_left(deadline), 0);
-        sched_yield();
-    }
+    process_stop(server_pid(h));
 }
 
 void
@@ -190,6 +154,22 @@ server_catch_up(struct host *h)
     client_start(h, &c);
     expect_echo(&c, 1);
     client_close(&c);
+}
+
+void
+expect_no_timer(const struct ipc_mechanism *m)
+{
+    struct host h;
+
+    server_start(&h, m);
+    for (int i = 0; i < 2; i++) {
+        const int64_t deadline = deadline_in(CALL_TIMEOUT);
+
+        while (!waits_without_a_timer(h.server))
+            ck_assert(time_left(deadline) > 0);
+        server_catch_up(&h); /* and it wakes, and sleeps again */
+    }
+    server_stop(&h);
 }
 
 /* -1: not there, or about to become another program, and for a moment without
@@ -221,58 +201,4 @@ server_pid(const struct host *h)
         sched_yield();
     ck_assert_msg(pid > 0, "%s: no spawned server", h->m->name);
     return pid;
-}
-
-/* -- what it waits for ----------------------------------------------------- */
-
-/* Of one thread: the number of the system call it is in, and what was given to
- * it, hexadecimal (proc(5)). */
-static bool
-is_in(const char *path, long call, const unsigned long *timeout)
-{
-    unsigned long fds, n, given = 0;
-    FILE *in = fopen(path, "re");
-    long number = -1;
-    int read;
-
-    if (in == NULL)
-        return false;
-    read = fscanf(in, "%ld %lx %lx %lx", &number, &fds, &n, &given);
-    fclose(in);
-    return read == 4 && number == call &&
-           (timeout == NULL || given == *timeout);
-}
-
-static bool
-any_is_in(pid_t pid, long call, const unsigned long *timeout)
-{
-    char path[PATH_MAX];
-    struct dirent *task;
-    bool found = false;
-    DIR *tasks;
-
-    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
-    tasks = opendir(path);
-    ck_assert_ptr_nonnull(tasks);
-    while (!found && (task = readdir(tasks)) != NULL) {
-        snprintf(path, sizeof path, "/proc/%d/task/%.20s/syscall", (int)pid,
-                 task->d_name);
-        found = task->d_name[0] != '.' && is_in(path, call, timeout);
-    }
-    closedir(tasks);
-    return found;
-}
-
-bool
-is_in_call(pid_t pid, long call)
-{
-    return any_is_in(pid, call, NULL);
-}
-
-bool
-waits_without_a_timer(pid_t pid)
-{
-    const unsigned long none = 0;
-
-    return any_is_in(pid, CALL_PPOLL, &none);
 }

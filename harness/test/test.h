@@ -35,7 +35,7 @@
  *          return s;
  *      }
  *
- * There is no sleeping: processes wait for each other by child_step().  And
+ * There is no sleeping: processes wait for each other by actor_step().  And
  * no threshold on a time, but the lower bound of a timeout.
  */
 #ifndef TEST_H
@@ -46,6 +46,8 @@
 #include "core/host.h"
 #include "core/ipc.h"
 #include "core/wire.h"
+#include "test/both/actor.h"
+#include "test/both/processes.h"
 
 #include <check.h>
 
@@ -116,52 +118,11 @@ extern char check_dir[]; /* for all tests of a lane; run_dir is in it */
  * the next call. */
 const char *objects_left(void);
 
-/* Descriptors that the process has open. */
-int open_descriptors(pid_t pid);
-
 /* -- other processes ------------------------------------------------------- */
-
-/*
- * A child in lock step with its parent:
- *
- *      parent                        child
- *      child_start(&c, uid, f, arg)  f(self, arg) begins
- *      child_wait(&c)   <----------  child_step(self): "here I am", waits
- *      ... looks, kills a server ...
- *      child_go(&c)     ---------->  goes on
- *      child_end(&c)                 f returns
- *
- * The child runs as uid and gid uid, without other groups (geteuid(): as it
- * is), and has none of the descriptors that the parent opened in this test.  A
- * ck_assert that fails in it fails the test.
- */
-struct child {
-    pid_t pid;
-    int in, out;
-};
-
-typedef void child_function(struct child *self, void *arg);
-
-void child_start(struct child *c, uid_t uid, child_function *f, void *arg);
-void child_step(struct child *self);
-void child_wait(struct child *c);
-void child_go(struct child *c);
-void child_end(struct child *c);
-void child_kill(struct child *c); /* SIGKILL, reaped */
 
 /* Our group as passwd(5) has it, by which a server knows us that was told our
  * uid only; -1: we are not in there. */
 int64_t known_gid(void);
-
-/* Two strangers; they need no line in passwd(5). */
-#define ALICE 10001
-#define BOB   10002
-
-/* A child from beginning to end: f(arg) as that user. */
-void run_as(uid_t uid, void (*f)(void *arg), void *arg);
-
-/* Memory of zeros, which a test shares with its children. */
-void *shared(size_t size);
 
 /* Waits until no child is left, not even an orphan of one that was killed (the
  * test's process adopts them). */
@@ -200,15 +161,11 @@ void server_resume(const struct host *h);
  * is served after it. */
 void server_catch_up(struct host *h);
 
+/* A server of m without clients sleeps until somebody comes, with no timer. */
+void expect_no_timer(const struct ipc_mechanism *m);
+
 /* Its process: the daemon, or the one that this process's open() spawned. */
 pid_t server_pid(const struct host *h);
-
-/* Are all its threads in that state: 'S', asleep; 'T', stopped (proc(5))? */
-bool all_threads_are(pid_t pid, char state);
-
-/* Is one of its threads asleep in this system call; in poll(2), for ever? */
-bool is_in_call(pid_t pid, long call);
-bool waits_without_a_timer(pid_t pid);
 
 /* -- clients --------------------------------------------------------------- */
 
@@ -242,9 +199,6 @@ size_t raw_frame(uint8_t *buf, uint16_t method, uint64_t id,
 int raw_send(struct client *c, const void *bytes, size_t len, int fd);
 
 /* -- the rest of the test program ------------------------------------------ */
-
-/* What the test has opened so far, but not the child's own pipes. */
-void close_descriptors(const struct child *keep);
 
 /* leftovers.c: remembers what is there. */
 void leftovers_begin(void);

@@ -259,7 +259,7 @@ serve_activated(int i, const char *user)
     for (int round = 0; round < 2; round++) {
         activate(&a, a.m->name, user);
         expect_notice(&a, "READY=1");
-        run_as(need_root() == NULL ? ALICE : geteuid(), call_activated, &a);
+        as_user(need_root() == NULL ? ALICE : geteuid(), call_activated, &a);
         stop_activated(&a);
     }
     end_activated(&a);
@@ -279,7 +279,7 @@ END_TEST
 
 /* There is no server, and nobody has started one; yet the client is served. */
 static void
-be_the_first(struct child *self, void *activated)
+be_the_first(struct actor *self, void *activated)
 {
     (void)self;
     call_activated(activated);
@@ -290,14 +290,14 @@ START_TEST(the_first_client_has_it_started)
     const uid_t uid = need_root() == NULL ? ALICE : geteuid();
     struct pollfd request = {.events = POLLIN};
     struct activated a;
-    struct child c;
+    struct actor c;
 
     begin_activated(&a, activatable[_i].mechanism, activatable[_i].kind);
-    child_start(&c, uid, be_the_first, &a);
+    actor_start(&c, uid, be_the_first, &a);
     request.fd = a.listener;
     ck_assert_int_eq(poll(&request, 1, (int)(CALL_TIMEOUT / 1000000)), 1);
     activate(&a, a.m->name, NULL);
-    child_end(&c);
+    actor_end(&c);
     expect_notice(&a, "READY=1");
     stop_activated(&a);
     end_activated(&a);

@@ -138,8 +138,8 @@ START_TEST(a_confined_daemon_serves_all_users_with_their_own_rights)
     make_file_of(BOB, files[1]);
     start_confined(&h, ipc_registry[_i]);
     expect_confined(&h);
-    run_as(ALICE, be_served, &h);
-    run_as(BOB, be_served, &h);
+    as_user(ALICE, be_served, &h);
+    as_user(BOB, be_served, &h);
     expect_confined(&h);
     server_stop(&h); /* and nothing is left: test.h */
     unlink(files[0]);
@@ -205,7 +205,7 @@ START_TEST(who_dies_is_started_again)
             h.server = now;
     }
     until_served(&h);
-    run_as(ALICE, be_served, &h);
+    as_user(ALICE, be_served, &h);
     until_confined(confined_broker(&h), "no such line");
     until_confined(h.server, "\nThreads:\t1\n");
     expect_confined(&h);
@@ -305,7 +305,7 @@ START_TEST(only_root_becomes_somebody_else)
 {
     static struct output o;
 
-    run_as(need_root() == NULL ? ALICE : geteuid(), become_somebody_else, &o);
+    as_user(need_root() == NULL ? ALICE : geteuid(), become_somebody_else, &o);
 }
 END_TEST
 
@@ -337,7 +337,7 @@ START_TEST(an_ordinary_user_confines_his_own_server)
     ck_assert_int_eq(mkdir(dir, 0755), 0);
     if (need_root() == NULL)
         ck_assert_int_eq(chown(dir, ALICE, ALICE), 0);
-    run_as(need_root() == NULL ? ALICE : geteuid(), confine_myself, dir);
+    as_user(need_root() == NULL ? ALICE : geteuid(), confine_myself, dir);
     ck_assert_int_eq(rmdir(dir), 0);
 }
 END_TEST

@@ -99,8 +99,8 @@ START_TEST(what_is_privileged_takes_its_rule_and_then_its_right)
     ck_assert_int_eq(gethostname(before, sizeof before), 0);
     ruled_start(&d.server, ipc_find("socket/stream"), ALICE, policy);
     expect_rights_for(&d);
-    run_as(ALICE, call_privileged, &d);
-    run_as(BOB, call_privileged, &d);
+    as_user(ALICE, call_privileged, &d);
+    as_user(BOB, call_privileged, &d);
     expect_rights_for(&d);
     ruled_stop(&d.server);
     ck_assert_int_eq(gethostname(after, sizeof after), 0);
@@ -135,24 +135,24 @@ START_TEST(its_supervisor_opens_for_it_what_it_may_not)
     ruled_start(&reloaded, ipc_find("socket/stream"), ALICE,
                 "deny hello any\n");
     expected = WIRE_DENIED;
-    run_as(ALICE, say_hello, NULL);
+    as_user(ALICE, say_hello, NULL);
 
     ruled_replace(&reloaded, "# now open\n", 0600); /* for root's eyes only */
     ck_assert_int_eq(kill(reloaded.host.server, SIGHUP), 0);
     ruled_until(&reloaded, "Permission denied"); /* by itself it cannot */
-    run_as(ALICE, say_hello, NULL);
+    as_user(ALICE, say_hello, NULL);
 
     snprintf(old, sizeof old, "%s.old", reloaded.audit);
     ck_assert_int_eq(rename(reloaded.audit, old), 0);
     ck_assert_int_eq(kill(reloaded.host.pid, SIGHUP), 0);
     ruled_until(&reloaded, "event=policy-reloaded"); /* in the new file */
     expected = WIRE_OK;
-    run_as(ALICE, say_hello, NULL);
+    as_user(ALICE, say_hello, NULL);
 
     ck_assert_int_eq(unlink(reloaded.policy), 0);
     ck_assert_int_eq(kill(reloaded.host.pid, SIGHUP), 0);
     ruled_until(&reloaded, "No such file");
-    run_as(ALICE, say_hello, NULL); /* the old rules remain */
+    as_user(ALICE, say_hello, NULL); /* the old rules remain */
     ruled_stop(&reloaded);
     ck_assert_int_eq(unlink(old), 0);
 }

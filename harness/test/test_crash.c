@@ -30,7 +30,7 @@ Suite *test_crash(void);
 enum moment { AFTER_OPEN, AFTER_SEND, HALFWAY, MOMENTS };
 
 static void
-vanish(struct child *self, void *arg)
+vanish(struct actor *self, void *arg)
 {
     uint8_t frame[WIRE_HEADER + 1000] = {0};
     struct client c;
@@ -48,12 +48,12 @@ vanish(struct child *self, void *arg)
     case MOMENTS:
         break;
     }
-    child_step(self); /* never comes back */
+    actor_step(self); /* never comes back */
 }
 
 START_TEST(a_client_may_vanish_at_any_moment)
 {
-    struct child c;
+    struct actor c;
     struct client next;
     int most;
 
@@ -62,9 +62,9 @@ START_TEST(a_client_may_vanish_at_any_moment)
     most = has(IPC_SPAWNED) ? 0 : open_descriptors(server.server);
     client_close(&next);
     for (enum moment moment = AFTER_OPEN; moment < MOMENTS; moment++) {
-        child_start(&c, geteuid(), vanish, &moment);
-        child_wait(&c);
-        child_kill(&c);
+        actor_start(&c, geteuid(), vanish, &moment);
+        actor_wait(&c);
+        ck_assert(actor_kill(&c));
         expect_echo(&client, 100);
         client_start(&server, &next);
         expect_echo(&next, 100);
@@ -138,25 +138,25 @@ START_TEST(a_server_killed_during_the_wait_wakes_its_client)
 END_TEST
 
 static void
-open_and_stay(struct child *self, void *arg)
+open_and_stay(struct actor *self, void *arg)
 {
     (void)arg;
     client_start(&server, &client);
     expect_echo(&client, 100);
-    child_step(self);
+    actor_step(self);
 }
 
 /* With a client that dies too, since the living would clear up theirs. */
 static void
 kill_everybody(void)
 {
-    struct child c;
+    struct actor c;
 
-    child_start(&c, geteuid(), open_and_stay, NULL);
-    child_wait(&c);
+    actor_start(&c, geteuid(), open_and_stay, NULL);
+    actor_wait(&c);
     if (!has(IPC_SPAWNED))
         server_kill(&server);
-    child_kill(&c);
+    ck_assert(actor_kill(&c));
     children_end();
 }
 

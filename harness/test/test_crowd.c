@@ -15,7 +15,7 @@
 Suite *test_crowd(void);
 
 static void
-talk(struct child *self, void *arg)
+talk(struct actor *self, void *arg)
 {
     struct client c;
     size_t most, rounds;
@@ -25,7 +25,7 @@ talk(struct child *self, void *arg)
     most = echo_room(&c) < 5000 ? echo_room(&c) : 5000;
     /* What carries least carries it bit by bit, and takes its time. */
     rounds = most < 1000 ? 40 : 150;
-    child_step(self);
+    actor_step(self);
     for (size_t i = 0; i < rounds; i++)
         expect_echo(&c, (i * 37 + (size_t)self->pid) % (most + 1));
     client_close(&c);
@@ -33,17 +33,17 @@ talk(struct child *self, void *arg)
 
 START_TEST(four_clients_never_get_each_others_replies)
 {
-    struct child c[4];
+    struct actor c[4];
 
     begin_alone(_i);
     for (size_t i = 0; i < 4; i++)
-        child_start(&c[i], geteuid(), talk, NULL);
+        actor_start(&c[i], geteuid(), talk, NULL);
     for (size_t i = 0; i < 4; i++)
-        child_wait(&c[i]);
+        actor_wait(&c[i]);
     for (size_t i = 0; i < 4; i++)
-        child_go(&c[i]);
+        actor_go(&c[i]);
     for (size_t i = 0; i < 4; i++)
-        child_end(&c[i]);
+        actor_end(&c[i]);
     server_stop(&server);
 }
 END_TEST
@@ -56,18 +56,18 @@ struct asker {
 
 /* Opens; sends all it may; then one more for each reply. */
 static void
-ask(struct child *self, void *arg)
+ask(struct actor *self, void *arg)
 {
     const struct asker *a = arg;
     struct client c;
     struct reply r;
 
     ck_assert_int_eq(client_open(&c, subject, a->server->name), 0);
-    child_step(self);
+    actor_step(self);
     for (unsigned i = 0; i < a->ahead; i++)
         send_request(&c, "echo", string_value(a->who));
     for (;;) {
-        child_step(self);
+        actor_step(self);
         ck_assert_int_eq(client_recv(&c, &r, CALL_TIMEOUT), 0);
         send_request(&c, "echo", string_value(a->who));
     }
@@ -75,7 +75,7 @@ ask(struct child *self, void *arg)
 
 /* Opening takes a server that takes part. */
 static void
-serve_until_ready(struct local *l, struct child *c)
+serve_until_ready(struct local *l, struct actor *c)
 {
     struct pollfd p = {.fd = c->in, .events = POLLIN};
 
@@ -84,7 +84,7 @@ serve_until_ready(struct local *l, struct child *c)
 
         ck_assert(err == 0 || err == -ETIMEDOUT || err == -EINTR);
     }
-    child_wait(c);
+    actor_wait(c);
 }
 
 /* How many small requests one client can have under way: a stream holds at
@@ -103,7 +103,7 @@ START_TEST(who_floods_the_server_does_not_starve_the_others)
 {
     struct local l;
     struct asker flooder = {&l, "A", 0}, patient = {&l, "B", 1};
-    struct child a, b;
+    struct actor a, b;
     unsigned served = 0, most;
 
     local_begin(&l, _i);
@@ -111,14 +111,14 @@ START_TEST(who_floods_the_server_does_not_starve_the_others)
     /* When B's own thread runs is the scheduler's to say; only not: never. */
     if (has(IPC_THREADS))
         most *= 10;
-    child_start(&a, geteuid(), ask, &flooder);
+    actor_start(&a, geteuid(), ask, &flooder);
     serve_until_ready(&l, &a);
-    child_start(&b, geteuid(), ask, &patient);
+    actor_start(&b, geteuid(), ask, &patient);
     serve_until_ready(&l, &b);
-    child_go(&a);
-    child_wait(&a); /* A's requests are there ... */
-    child_go(&b);
-    child_wait(&b); /* ... and then B's one, and A puts in another for each
+    actor_go(&a);
+    actor_wait(&a); /* A's requests are there ... */
+    actor_go(&b);
+    actor_wait(&b); /* ... and then B's one, and A puts in another for each
                      * that it gets answered.  Those came after B's. */
     for (;;) {
         ck_assert_int_eq(service_step(&l.service, CALL_TIMEOUT), 0);
@@ -127,11 +127,11 @@ START_TEST(who_floods_the_server_does_not_starve_the_others)
         served++;
         ck_assert_msg(served <= most, "%s: %u of A's served, and B still waits",
                       subject->name, served);
-        child_go(&a);
-        child_wait(&a);
+        actor_go(&a);
+        actor_wait(&a);
     }
-    child_kill(&a);
-    child_kill(&b);
+    ck_assert(actor_kill(&a));
+    ck_assert(actor_kill(&b));
     local_end(&l);
     if (subject->sweep != NULL)
         subject->sweep(l.name); /* what the two would have removed themselves */
@@ -193,7 +193,7 @@ START_TEST(one_client_too_many_is_refused_and_hurts_nobody)
 END_TEST
 
 static void
-take_half(struct child *self, void *arg)
+take_half(struct actor *self, void *arg)
 {
     const unsigned half = *(unsigned *)arg;
     struct client *c = calloc(half + 1, sizeof *c);
@@ -204,7 +204,7 @@ take_half(struct child *self, void *arg)
         expect_echo(&c[i], 10);
     }
     ck_assert(is_refused(&c[half]));
-    child_step(self);
+    actor_step(self);
     for (unsigned i = 0; i < half; i++) {
         expect_echo(&c[i], 10);
         client_close(&c[i]);
@@ -228,17 +228,17 @@ find_room(void *arg)
 START_TEST(one_user_gets_half_of_the_slots)
 {
     struct ipc_limits l;
-    struct child bob;
+    struct actor bob;
     unsigned half;
 
     begin_alone(_i);
     ck_assert_int_eq(subject->limits(&l), 0);
     half = l.max_clients / 2;
-    child_start(&bob, BOB, take_half, &half);
-    child_wait(&bob);
-    run_as(ALICE, find_room, NULL);
-    child_go(&bob);
-    child_end(&bob);
+    actor_start(&bob, BOB, take_half, &half);
+    actor_wait(&bob);
+    as_user(ALICE, find_room, NULL);
+    actor_go(&bob);
+    actor_end(&bob);
     server_stop(&server);
 }
 END_TEST

@@ -488,7 +488,7 @@ START_TEST(shutdown_is_not_for_everybody)
     struct host server;
 
     server_start(&server, a_daemon());
-    run_as(ALICE, try_shutdown, server.where);
+    as_user(ALICE, try_shutdown, server.where);
     server_stop(&server);
 }
 END_TEST

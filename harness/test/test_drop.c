@@ -77,7 +77,7 @@ start_broker_with(const struct attempt *a, int channel, int other)
 
 /* And our own server. */
 static void
-serve_with(struct child *self, void *arg)
+serve_with(struct actor *self, void *arg)
 {
     const struct attempt *a = arg;
     const struct confinement c = {.user = {SERVICE, SERVICE},
@@ -98,13 +98,13 @@ serve_with(struct child *self, void *arg)
     start_broker_with(a, channel[1], channel[0]);
     ask_by(channel[0]);
     ck_assert_msg(confine(&c, why) == 0, "%s", why);
-    child_step(self);
+    actor_step(self);
     service_run(&service); /* until it is killed */
 }
 
 /* EXIT_SUCCESS if it gets what it is due. */
 static void
-try_to_be_served(struct child *self, void *arg)
+try_to_be_served(struct actor *self, void *arg)
 {
     const struct attempt *a = arg;
     struct api_value args[] = {string_value(file), {.u64 = 0}, {.u32 = 10}};
@@ -123,14 +123,14 @@ try_to_be_served(struct child *self, void *arg)
     if (served)
         served =
             client_call(&c, api_by_name("whoami"), NULL, &r, a->timeout) == 0;
-    child_step(self);
+    actor_step(self);
     if (joined)
         client_close(&c);
     _exit(served ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 static int
-end_of(struct child *c)
+end_of(struct actor *c)
 {
     int status = reap(c->pid);
 
@@ -144,17 +144,17 @@ static bool
 serves(const struct ipc_mechanism *m, uid_t uid, rights broker, int64_t timeout)
 {
     struct attempt a = {.m = m, .broker = broker, .timeout = timeout};
-    struct child server, client;
+    struct actor server, client;
     int status;
 
     ck_assert_int_eq(endpoint_name(m, run_dir, a.where), 0);
     ck_assert_int_eq(endpoint_becomes(a.where, SERVICE), 0);
-    child_start(&server, geteuid(), serve_with, &a);
-    child_wait(&server);
-    child_go(&server);
-    child_start(&client, uid, try_to_be_served, &a);
-    child_wait(&client);
-    child_go(&client);
+    actor_start(&server, geteuid(), serve_with, &a);
+    actor_wait(&server);
+    actor_go(&server);
+    actor_start(&client, uid, try_to_be_served, &a);
+    actor_wait(&client);
+    actor_go(&client);
     status = end_of(&client);
     kill(server.pid, SIGKILL); /* if it has not failed already */
     end_of(&server);

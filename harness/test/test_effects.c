@@ -91,10 +91,10 @@ END_TEST
 /* -- the priority ---------------------------------------------------------- */
 
 static void
-wait_there(struct child *self, void *arg)
+wait_there(struct actor *self, void *arg)
 {
     (void)arg;
-    child_step(self);
+    actor_step(self);
 }
 
 #define NICE 7
@@ -106,13 +106,13 @@ START_TEST(a_pid_is_not_an_identity)
     struct service s = {.m = ipc_find("socket/stream")};
     const struct api_value nice = {.i32 = NICE};
     const int before = getpriority(PRIO_PROCESS, 0); /* perhaps `nice make` */
-    struct child bob, own;
+    struct actor bob, own;
     struct call c;
 
-    child_start(&bob, BOB, wait_there, NULL);
-    child_start(&own, ALICE, wait_there, NULL);
-    child_wait(&bob);
-    child_wait(&own);
+    actor_start(&bob, BOB, wait_there, NULL);
+    actor_start(&own, ALICE, wait_there, NULL);
+    actor_wait(&bob);
+    actor_wait(&own);
 
     alice.pid = bob.pid;
     ck_assert_uint_eq(call_here(do_set_priority, &s, &alice, nice, &c),
@@ -127,12 +127,12 @@ START_TEST(a_pid_is_not_an_identity)
     ck_assert_uint_eq(call_here(do_set_priority, &s, &alice, nice, &c),
                       WIRE_OK);
     ck_assert_int_eq(getpriority(PRIO_PROCESS, (id_t)own.pid), NICE);
-    child_kill(&own);
+    ck_assert(actor_kill(&own));
     ck_assert_uint_eq(call_here(do_set_priority, &s, &alice, nice, &c),
                       WIRE_OS_ERROR);
     ck_assert_int_eq(c.os_error, ESRCH);
-    child_go(&bob);
-    child_end(&bob);
+    actor_go(&bob);
+    actor_end(&bob);
 
     /* 0 would be the server itself: setpriority(2). */
     for (alice.pid = -1; alice.pid <= 0; alice.pid++)

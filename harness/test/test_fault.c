@@ -145,7 +145,7 @@ END_TEST
 /* -- the tool -------------------------------------------------------------- */
 
 static void
-duplicate_and_close(struct child *self, void *arg)
+duplicate_and_close(struct actor *self, void *arg)
 {
     char byte;
     int fd;
@@ -169,14 +169,14 @@ START_TEST(the_call_fails_as_announced)
     /* Whether it is already reading when it is seized differs, and with that
      * the numbers. */
     for (unsigned n = 1; !dup_failed || !close_failed; n = n % 8 + 1) {
-        struct child c;
+        struct actor c;
         int status;
 
         i = (struct injection){.nth = n, .kind = n};
-        child_start(&c, geteuid(), duplicate_and_close, NULL);
-        child_wait(&c);
+        actor_start(&c, geteuid(), duplicate_and_close, NULL);
+        actor_wait(&c);
         inject_seize(c.pid);
-        child_go(&c);
+        actor_go(&c);
         status = inject_watch(&i, c.pid, NULL, now_ns() + CALL_TIMEOUT);
         close(c.in);
         close(c.out);

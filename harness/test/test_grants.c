@@ -132,7 +132,7 @@ START_TEST(a_granted_directory_has_no_way_out)
     make_ways_out(outside);
     go_naive_ways_out();
     start("socket/stream");
-    run_as(ALICE, ask_ways_out, NULL);
+    as_user(ALICE, ask_ways_out, NULL);
     ruled_stop(&server);
     unlink(outside);
     vault_remove(&vault);
@@ -164,7 +164,7 @@ START_TEST(a_grant_takes_nothing_away)
     in_dir(path, sizeof path, "link");
     ck_assert_int_eq(symlink("open", path), 0);
     start("fifo/perclient");
-    run_as(ALICE, ask_own, path);
+    as_user(ALICE, ask_own, path);
     ck_assert_uint_eq(times_in(ruled_audit(&server), " path="), 0);
     ruled_stop(&server);
     vault_remove(&vault);
@@ -202,11 +202,11 @@ START_TEST(what_the_kernel_makes_up_is_for_rules)
     snprintf(rules, sizeof rules,
              "allow read_file uid=%d path=/proc/sys/kernel\n", ALICE);
     ruled_start(&server, ipc_find("socket/stream"), ALICE, "");
-    run_as(ALICE, ask_the_kernel, &refused);
+    as_user(ALICE, ask_the_kernel, &refused);
     ruled_stop(&server);
     refused = false;
     ruled_start(&server, ipc_find("socket/stream"), ALICE, rules);
-    run_as(ALICE, ask_the_kernel, &refused);
+    as_user(ALICE, ask_the_kernel, &refused);
     ruled_stop(&server);
 }
 END_TEST

@@ -53,18 +53,18 @@ become_host(void)
 /* -- the host with the server -------------------------------------------------- */
 
 static void
-serving_host(struct child *self, void *arg)
+serving_host(struct actor *self, void *arg)
 {
     const struct ipc_mechanism *m = arg;
     struct host daemon;
 
     become_host();
-    child_step(self); /* the other one plugs the cable in */
+    actor_step(self); /* the other one plugs the cable in */
     run("ip address add 10.77.0.1/24 dev veth0");
     run("ip link set veth0 up");
     ck_assert_int_eq(setenv(LISTEN_VARIABLE, "10.77.0.1", 1), 0);
     server_start(&daemon, m);
-    child_step(self); /* the other one asks */
+    actor_step(self); /* the other one asks */
     server_stop(&daemon);
 }
 
@@ -110,28 +110,28 @@ two_hosts(void *arg)
     const char *name = arg;
     const struct ipc_mechanism *m = ipc_find(name);
     char address[64];
-    struct child other;
+    struct actor other;
 
     become_host();
-    child_start(&other, geteuid(), serving_host, (void *)(uintptr_t)m);
-    child_wait(&other);
+    actor_start(&other, geteuid(), serving_host, (void *)(uintptr_t)m);
+    actor_wait(&other);
     run("ip link add veth1 type veth peer name veth0 netns %d", (int)other.pid);
     run("ip address add 10.77.0.2/24 dev veth1");
     run("ip link set veth1 up");
-    child_go(&other);
-    child_wait(&other);
+    actor_go(&other);
+    actor_wait(&other);
     read_address(m, address, sizeof address);
     ck_assert_int_eq(strncmp(address, "10.77.0.1:", 10), 0);
     ask(name, address);
-    child_go(&other);
-    child_end(&other);
+    actor_go(&other);
+    actor_end(&other);
 }
 
 START_TEST(tcp_reaches_another_host_and_knows_nobody_there)
 {
     char name[] = "socket/tcp";
 
-    run_as(geteuid(), two_hosts, name);
+    as_user(geteuid(), two_hosts, name);
 }
 END_TEST
 
@@ -139,7 +139,7 @@ START_TEST(udp_reaches_another_host_and_knows_nobody_there)
 {
     char name[] = "socket/udp";
 
-    run_as(geteuid(), two_hosts, name);
+    as_user(geteuid(), two_hosts, name);
 }
 END_TEST
 

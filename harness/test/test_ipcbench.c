@@ -418,7 +418,7 @@ START_TEST(without_root_only_what_root_may_is_missing)
     make_results();
     ck_assert_int_eq(mkdir(results, 0755), 0);
     ck_assert_int_eq(chown(results, ALICE, ALICE), 0);
-    run_as(ALICE, run_as_alice, NULL);
+    as_user(ALICE, run_as_alice, NULL);
     find_run();
     expect_rows();
     ck_assert(!record_incomplete(run));

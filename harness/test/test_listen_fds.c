@@ -69,7 +69,7 @@ START_TEST(a_count_that_is_none_is_refused)
     char bad[][16] = {"", "-1", "65", "4294967297", "1 ", "x"};
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        run_as(geteuid(), is_refused, bad[i]);
+        as_user(geteuid(), is_refused, bad[i]);
 }
 END_TEST
 
@@ -96,7 +96,7 @@ refuses_what_is_no_endpoint(void *unused)
 
 START_TEST(what_is_no_endpoint_is_refused)
 {
-    run_as(geteuid(), refuses_what_is_no_endpoint, NULL);
+    as_user(geteuid(), refuses_what_is_no_endpoint, NULL);
 }
 END_TEST
 
@@ -129,7 +129,7 @@ takes_its_own(void *unused)
 
 START_TEST(a_descriptor_is_taken_once_and_for_what_it_is)
 {
-    run_as(geteuid(), takes_its_own, NULL);
+    as_user(geteuid(), takes_its_own, NULL);
 }
 END_TEST
 
@@ -151,7 +151,7 @@ knows_fifos(void *unused)
 
 START_TEST(a_fifo_is_known_by_its_path)
 {
-    run_as(geteuid(), knows_fifos, NULL);
+    as_user(geteuid(), knows_fifos, NULL);
 }
 END_TEST
 
@@ -181,7 +181,7 @@ refuses_what_others_can_read(void *unused)
 
 START_TEST(a_fifo_that_others_can_read_is_refused)
 {
-    run_as(geteuid(), refuses_what_others_can_read, NULL);
+    as_user(geteuid(), refuses_what_others_can_read, NULL);
 }
 END_TEST
 
@@ -202,7 +202,7 @@ knows_queues(void *unused)
 
 START_TEST(a_queue_is_known_by_its_name)
 {
-    run_as(geteuid(), knows_queues, NULL);
+    as_user(geteuid(), knows_queues, NULL);
 }
 END_TEST
 

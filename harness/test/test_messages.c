@@ -143,7 +143,7 @@ struct elsewhere {
 
 /* A server of an ordinary user, which is for himself. */
 static void
-serve_oneself(struct child *self, void *arg)
+serve_oneself(struct actor *self, void *arg)
 {
     struct elsewhere *e = arg;
     void *srv = calloc(1, e->m->server_size);
@@ -152,7 +152,7 @@ serve_oneself(struct child *self, void *arg)
     ck_assert_int_eq(mkdir(e->dir, 0755), 0);
     ck_assert_int_eq(endpoint_name(e->m, e->dir, e->where), 0);
     ck_assert_int_eq(e->m->create(srv, e->where), 0);
-    child_step(self);
+    actor_step(self);
     e->m->destroy(srv);
     free(srv);
     rmdir(e->dir);
@@ -171,16 +171,16 @@ try_anothers(void *arg)
 START_TEST(a_server_of_another_user_is_not_for_this_one)
 {
     struct elsewhere *e = shared(sizeof *e);
-    struct child alice;
+    struct actor alice;
 
     e->m = ipc_registry[_i];
     snprintf(e->dir, sizeof e->dir, "%.80s/hers", run_dir);
     ck_assert_int_eq(chmod(run_dir, 0777), 0);
-    child_start(&alice, ALICE, serve_oneself, e);
-    child_wait(&alice);
-    run_as(BOB, try_anothers, e);
-    child_go(&alice);
-    child_end(&alice);
+    actor_start(&alice, ALICE, serve_oneself, e);
+    actor_wait(&alice);
+    as_user(BOB, try_anothers, e);
+    actor_go(&alice);
+    actor_end(&alice);
     ck_assert_int_eq(chmod(run_dir, 0755), 0);
 }
 END_TEST
@@ -214,7 +214,7 @@ START_TEST(too_few_descriptors_are_called_so)
     struct host server;
 
     server_start(&server, ipc_registry[_i]);
-    run_as(geteuid(), open_with_few, &server);
+    as_user(geteuid(), open_with_few, &server);
     server_stop(&server);
 }
 END_TEST

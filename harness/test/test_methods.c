@@ -287,7 +287,7 @@ ask_as(uid_t caller, uid_t named)
     if (m->caps & IPC_INPROCESS)
         ask_all(NULL);
     else
-        run_as(caller, ask_all, NULL);
+        as_user(caller, ask_all, NULL);
     /* What a refused caller asked for is in the audit as well.  (Not where the
      * server is a program of its own, which hears of no rules; it knows nobody
      * and gives nothing away.) */

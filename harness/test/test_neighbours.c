@@ -147,7 +147,7 @@ enum manners {
 };
 
 static void
-misbehave(struct child *self, void *arg)
+misbehave(struct actor *self, void *arg)
 {
     uint8_t frame[WIRE_HEADER + 400] = {0};
     struct api_value count;
@@ -175,35 +175,35 @@ misbehave(struct child *self, void *arg)
             err = client_send(&c, api_by_name("source"), &count, NULL, 0);
         break;
     case NEVER_STOPS:
-        child_step(self);
+        actor_step(self);
         while (client_call(&c, api_by_name("source"), &count, &r, -1) == 0)
             continue;
         return;
     case ALL:
         break;
     }
-    child_step(self); /* and stays */
+    actor_step(self); /* and stays */
 }
 
 START_TEST(one_is_served_among_those_who_misbehave)
 {
-    struct child c[(size_t)2 * ALL];
+    struct actor c[(size_t)2 * ALL];
     int64_t value = 0;
 
     begin_among_mortals(_i);
     for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
         enum manners how = (enum manners)(i % ALL);
 
-        child_start(&c[i], customer_uid(), misbehave, &how);
-        child_wait(&c[i]);
+        actor_start(&c[i], customer_uid(), misbehave, &how);
+        actor_wait(&c[i]);
         count_on(&client, &value);
         if (how == NEVER_STOPS)
-            child_go(&c[i]);
+            actor_go(&c[i]);
     }
     for (int i = 0; i < 20; i++)
         count_on(&client, &value);
     for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
-        child_kill(&c[i]);
+        ck_assert(actor_kill(&c[i]));
         count_on(&client, &value);
     }
     end();

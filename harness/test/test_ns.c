@@ -257,7 +257,7 @@ START_TEST(a_user_is_root_inside_and_nobody_special_outside)
     if (need_root() == NULL)
         ck_assert_int_eq(chown(dir, uid, uid), 0);
     snprintf(made, sizeof made, "%s/file", dir);
-    run_as(uid, becomes_root_inside, &by_clone);
+    as_user(uid, becomes_root_inside, &by_clone);
     ck_assert_int_eq(unlink(made), 0);
     ck_assert_int_eq(rmdir(dir), 0);
 }

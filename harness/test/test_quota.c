@@ -25,7 +25,7 @@ static struct host server;
 
 /* Asks for files on many connections, and takes none. */
 static void
-never_takes_a_file(struct child *self, void *arg)
+never_takes_a_file(struct actor *self, void *arg)
 {
     const struct api_value path = string_value("/etc/passwd");
     struct client c[8];
@@ -38,7 +38,7 @@ never_takes_a_file(struct child *self, void *arg)
                             CALL_TIMEOUT) != 0)
                 break; /* cut off; or it is full */
     }
-    child_step(self);
+    actor_step(self);
     for (size_t i = 0; i < 8; i++)
         client_close(&c[i]);
 }
@@ -81,16 +81,16 @@ START_TEST(who_takes_no_descriptor_keeps_none_from_others)
 {
     /* The kernel counts those on their way against this. */
     const struct rlimit few = {256, 256};
-    struct child greedy;
+    struct actor greedy;
 
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
     server_start(&server, ipc_registry[_i]);
-    child_start(&greedy, ALICE, never_takes_a_file, NULL);
-    child_wait(&greedy);
+    actor_start(&greedy, ALICE, never_takes_a_file, NULL);
+    actor_wait(&greedy);
     await_nothing_under_way();
-    run_as(BOB, takes_many, NULL);
-    child_go(&greedy);
-    child_end(&greedy);
+    as_user(BOB, takes_many, NULL);
+    actor_go(&greedy);
+    actor_end(&greedy);
     server_stop(&server);
     children_end(); /* workers that it had no time to see off */
 }
@@ -116,7 +116,7 @@ takes_as_many_as_there_are(void *arg)
 START_TEST(what_is_taken_counts_no_more)
 {
     server_start(&server, ipc_registry[_i]);
-    run_as(ALICE, takes_as_many_as_there_are, NULL);
+    as_user(ALICE, takes_as_many_as_there_are, NULL);
     server_stop(&server);
     children_end();
 }
@@ -160,8 +160,8 @@ START_TEST(one_user_has_some_of_the_counters)
     struct reply r;
 
     server_start(&server, ipc_find("socket/stream"));
-    run_as(ALICE, takes_all_counters, NULL);
-    run_as(BOB, takes_all_counters, NULL);
+    as_user(ALICE, takes_all_counters, NULL);
+    as_user(BOB, takes_all_counters, NULL);
     client_start(&server, &c);
     ck_assert_uint_eq(count(&c, "root's", &r), WIRE_OK);
     client_close(&c);
@@ -187,14 +187,14 @@ count_once(struct client *c)
 }
 
 static void
-repeats_herself(struct child *self, void *arg)
+repeats_herself(struct actor *self, void *arg)
 {
     struct client c;
 
     (void)arg;
     client_start(&server, &c);
     ck_assert_int_eq(count_once(&c), 1);
-    child_step(self); /* Bob counts */
+    actor_step(self); /* Bob counts */
     ck_assert_int_eq(count_once(&c), 1);
     client_close(&c);
 }
@@ -214,14 +214,14 @@ counts_and_counts(void *arg)
 
 START_TEST(nobody_makes_the_server_forget_anothers_request)
 {
-    struct child alice;
+    struct actor alice;
 
     server_start(&server, ipc_find("socket/stream"));
-    child_start(&alice, ALICE, repeats_herself, NULL);
-    child_wait(&alice);
-    run_as(BOB, counts_and_counts, NULL);
-    child_go(&alice);
-    child_end(&alice);
+    actor_start(&alice, ALICE, repeats_herself, NULL);
+    actor_wait(&alice);
+    as_user(BOB, counts_and_counts, NULL);
+    actor_go(&alice);
+    actor_end(&alice);
     server_stop(&server);
 }
 END_TEST
@@ -258,7 +258,7 @@ START_TEST(one_user_does_not_fill_the_log)
     struct reply r;
 
     server_start(&server, ipc_find("socket/stream"));
-    run_as(ALICE, fills_the_log, NULL);
+    as_user(ALICE, fills_the_log, NULL);
     client_start(&server, &c);
     expect_call(&c, "append_log", &line, WIRE_OK, &r);
     ck_assert_uint_lt(r.results[0].u64, 2 << 20);
@@ -326,7 +326,7 @@ START_TEST(one_user_does_not_fill_the_audit)
 
     ruled_start(&r, ipc_find("socket/stream"), geteuid(),
                 "deny shutdown any\n");
-    run_as(ALICE, greets_and_greets, &r);
+    as_user(ALICE, greets_and_greets, &r);
     client_start(&r.host, &c);
     expect_call(&c, "append_log", &text, WIRE_OK, &reply);
     client_close(&c);
@@ -414,8 +414,8 @@ START_TEST(root_sees_what_all_have_and_others_what_is_theirs)
     uid_t alice = ALICE, bob = BOB;
 
     server_start(&server, ipc_find("socket/stream"));
-    run_as(ALICE, count_and_ask, &bob);
-    run_as(BOB, count_and_ask, &alice);
+    as_user(ALICE, count_and_ask, &bob);
+    as_user(BOB, count_and_ask, &alice);
     count_and_ask(&bob);
     server_stop(&server);
 }

@@ -150,7 +150,7 @@ START_TEST(who_registers_is_found_in_the_order_of_coming)
     ck_assert_int_eq(registrar_make(&r, endpoint()), 0);
     ck_assert_int_eq(registrar_next(&r, &got), 0);
     for (uint32_t i = 0; i < 3; i++)
-        run_as(who[i], register_as, &i);
+        as_user(who[i], register_as, &i);
     for (uint32_t i = 0; i < 3; i++) {
         ck_assert_int_eq(registrar_next(&r, &got), 1);
         ck_assert_uint_eq(got.serial, i);
@@ -216,28 +216,28 @@ START_TEST(a_full_register_is_waited_for_with_a_limit)
 END_TEST
 
 static void
-be_a_server(struct child *self, void *arg)
+be_a_server(struct actor *self, void *arg)
 {
     struct registrar r;
 
     (void)arg;
     ck_assert_int_eq(registrar_make(&r, endpoint()), 0);
-    child_step(self);
-    child_step(self);
+    actor_step(self);
+    actor_step(self);
 }
 
 START_TEST(who_has_registered_notices_at_once_that_the_server_is_dead)
 {
     struct pollfd p = {.events = 0};
     struct registrar next;
-    struct child server;
+    struct actor server;
 
-    child_start(&server, geteuid(), be_a_server, NULL);
-    child_wait(&server);
+    actor_start(&server, geteuid(), be_a_server, NULL);
+    actor_wait(&server);
     p.fd = registration_open(endpoint());
     ck_assert_int_ge(p.fd, 0);
     ck_assert_int_eq(registration_alive(p.fd), 0);
-    child_kill(&server);
+    ck_assert(actor_kill(&server));
     ck_assert_int_eq(registration_alive(p.fd), -EPIPE);
     ck_assert_int_eq(poll(&p, 1, -1), 1);
     ck_assert_int_eq(registration_open(endpoint()), -ECONNREFUSED);
@@ -305,11 +305,11 @@ START_TEST(what_strangers_leave_keeps_no_server_from_starting)
     make_file(kept);
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(client_dir_make(&d, endpoint()), 0);
-        run_as(ALICE, litter, dir);
+        as_user(ALICE, litter, dir);
         close(d.fd); /* killed */
     }
     ck_assert_int_eq(client_dir_make(&d, endpoint()), 0);
-    run_as(ALICE, litter, dir);
+    as_user(ALICE, litter, dir);
     while (d.old[0] != '\0')
         client_dir_tidy(&d);
     client_dir_remove(&d, endpoint());

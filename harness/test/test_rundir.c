@@ -116,25 +116,25 @@ START_TEST(the_same_endpoint_has_the_same_flat_name_and_another_another)
 END_TEST
 
 static void
-hold_lock(struct child *self, void *name)
+hold_lock(struct actor *self, void *name)
 {
     ck_assert_int_ge(endpoint_lock(name, NULL), 0);
-    child_step(self);
+    actor_step(self);
 }
 
 START_TEST(an_endpoint_has_one_holder_and_the_kernel_lets_go_for_the_dead)
 {
     char name[ENDPOINT_SIZE];
-    struct child c;
+    struct actor c;
     pid_t holder;
     int lock;
 
     ck_assert_int_eq(endpoint_name(ipc_registry[0], run_dir, name), 0);
-    child_start(&c, geteuid(), hold_lock, name);
-    child_wait(&c);
+    actor_start(&c, geteuid(), hold_lock, name);
+    actor_wait(&c);
     ck_assert_int_eq(endpoint_lock(name, &holder), -EEXIST);
     ck_assert_int_eq(holder, c.pid);
-    child_kill(&c);
+    ck_assert(actor_kill(&c));
     lock = endpoint_lock(name, &holder);
     ck_assert_int_ge(lock, 0);
     /* Also within one process: it is the open file that holds it. */
@@ -206,14 +206,14 @@ START_TEST(a_client_uses_the_run_directory_of_root_and_its_own_only)
     char dir[ENDPOINT_SIZE];
     uid_t owner;
 
-    run_as(ALICE, alice_trusts, run_dir);
+    as_user(ALICE, alice_trusts, run_dir);
     ck_assert_int_eq(chmod(run_dir, 0777), 0);
     ck_assert_int_eq(rundir_trusted(run_dir, &owner), -EPERM);
     ck_assert_int_eq(chmod(run_dir, 0755), 0);
     snprintf(dir, sizeof dir, "%.80s/bobs", run_dir);
     ck_assert_int_eq(mkdir(dir, 0755), 0);
     ck_assert_int_eq(chown(dir, BOB, BOB), 0);
-    run_as(ALICE, alice_does_not_trust_bob, dir);
+    as_user(ALICE, alice_does_not_trust_bob, dir);
     ck_assert_int_eq(rundir_trusted(dir, &owner), -EPERM); /* nor does root */
     ck_assert_int_eq(rmdir(dir), 0);
 }

@@ -257,12 +257,12 @@ END_TEST
 /* Nothing that we know of asks for it unless by secure_getenv(3); a library may.
  * So it is looked at where it is made. */
 static void
-look_at_the_environment(struct child *self, void *arg)
+look_at_the_environment(struct actor *self, void *arg)
 {
     const char *path;
 
     (void)arg;
-    child_step(self);
+    actor_step(self);
     setenv("IPCLAB_LISTEN", "0.0.0.0:1", 1);
     setenv("PATH", "/tmp/hers", 1);
     if (confine_inherited() != 0)
@@ -274,12 +274,12 @@ look_at_the_environment(struct child *self, void *arg)
 
 START_TEST(of_the_environment_nothing_is_left_but_a_path_of_ours)
 {
-    struct child c;
+    struct actor c;
 
-    child_start(&c, geteuid(), look_at_the_environment, NULL);
-    child_wait(&c);
-    child_go(&c);
-    child_end(&c);
+    actor_start(&c, geteuid(), look_at_the_environment, NULL);
+    actor_wait(&c);
+    actor_go(&c);
+    actor_end(&c);
 }
 END_TEST
 

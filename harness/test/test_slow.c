@@ -8,7 +8,7 @@
  * tried again, with one that sleeps for longer.
  */
 #define _GNU_SOURCE /* kill */
-#include "test/attack/silent.h"
+#include "test/both/silent.h"
 #include "test/subject.h"
 
 #include "core/clock.h"
@@ -203,7 +203,7 @@ ask_for_too_many(void *arg)
 START_TEST(one_user_has_so_many_under_way_and_is_told)
 {
     begin(_i);
-    run_as(ALICE, ask_for_too_many, NULL);
+    as_user(ALICE, ask_for_too_many, NULL);
     await_under_way(&client, 0);
     end();
 }
@@ -231,7 +231,7 @@ END_TEST
 /* -- files that somebody's program hands out ------------------------------- */
 
 static void
-asks_for_it(struct child *self, void *path)
+asks_for_it(struct actor *self, void *path)
 {
     const struct api_value args[] = {
         string_value(path), {.u64 = 0}, {.u32 = 10}};
@@ -250,7 +250,7 @@ asks_for_it(struct child *self, void *path)
 START_TEST(a_file_that_never_comes_keeps_nobody_waiting)
 {
     char dir[ENDPOINT_SIZE + 16], path[ENDPOINT_SIZE + 32];
-    struct child alice;
+    struct actor alice;
     pid_t file_system;
 
     snprintf(dir, sizeof dir, "%s/silence", run_dir);
@@ -259,11 +259,11 @@ START_TEST(a_file_that_never_comes_keeps_nobody_waiting)
     ck_assert_msg(file_system > 0, "mount: %s", strerror(-file_system));
     snprintf(path, sizeof path, "%s/file", dir);
     begin(_i);
-    child_start(&alice, ALICE, asks_for_it, path);
+    actor_start(&alice, ALICE, asks_for_it, path);
     await_under_way(&client, 1);
     expect_echo(&client, 10);
     ck_assert_uint_eq(under_way(&client), 1);
-    child_end(&alice);
+    actor_end(&alice);
     end();
     silent_end(file_system, dir);
     children_end(); /* the worker, too, whom no signal could end */

@@ -9,7 +9,7 @@
 #include "core/clock.h"
 #include "core/rings.h"
 #include "core/turnfile.h"
-#include "test/attack/driven.h"
+#include "test/both/driven.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -179,13 +179,13 @@ is_answered(struct hand *h, uint8_t *payload, size_t size)
 
 /* Bob's own file, but he says that he is root. */
 static void
-bob_claims(struct child *self, void *arg)
+bob_claims(struct actor *self, void *arg)
 {
     struct hand *h = arg;
     uint8_t payload[512], *p = payload;
 
     join(h);
-    child_step(self);
+    actor_step(self);
     if (verdict(h) == TURNFILE_ADMITTED) {
         ask_whoami(h);
         ck_assert(is_answered(h, payload, sizeof payload));
@@ -201,15 +201,15 @@ claim(const char *program, int i)
 {
     struct host server;
     struct hand *h;
-    struct child b;
+    struct actor b;
 
     server_start_by(&server, ipc_find(variants[i]), program);
     h = make_hand(&server, 0);
-    child_start(&b, BOB, bob_claims, h);
-    child_wait(&b);
+    actor_start(&b, BOB, bob_claims, h);
+    actor_wait(&b);
     server_catch_up(&server);
-    child_go(&b);
-    child_end(&b);
+    actor_go(&b);
+    actor_end(&b);
     server_stop(&server);
     return h->fell;
 }
@@ -487,7 +487,7 @@ START_TEST(a_symbolic_link_leads_nowhere)
     fd = open(precious, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     ck_assert_int_eq(pwrite(fd, &head, sizeof head, 0), sizeof head);
     ck_assert_int_eq(handoff_first(&handoff, fd), 0);
-    run_as(BOB, bob_links, h);
+    as_user(BOB, bob_links, h);
     server_catch_up(&server);
     ck_assert_int_eq(pread(fd, &head, sizeof head, 0), sizeof head);
     ck_assert_uint_eq(head.verdict, TURNFILE_NOT_YET);
@@ -558,35 +558,22 @@ END_TEST
 
 START_TEST(a_server_without_clients_has_no_timer)
 {
-    struct host server;
-    struct client c;
-
-    server_start(&server, ipc_find(variants[_i]));
-    for (int i = 0; i < 2; i++) {
-        const int64_t deadline = now_ns() + CALL_TIMEOUT;
-
-        while (!waits_without_a_timer(server.server))
-            ck_assert(now_ns() < deadline);
-        client_start(&server, &c); /* and it wakes, and sleeps again */
-        expect_echo(&c, 10);
-        client_close(&c);
-    }
-    server_stop(&server);
+    expect_no_timer(ipc_find(variants[_i]));
 }
 END_TEST
 
 static void
-joins_and_asks_late(struct child *self, void *arg)
+joins_and_asks_late(struct actor *self, void *arg)
 {
     struct hand *h = arg;
     struct client c;
 
-    child_step(self);
+    actor_step(self);
     ck_assert_int_eq(client_open(&c, h->m, h->where), 0);
-    child_step(self); /* for long */
+    actor_step(self); /* for long */
     ck_assert_int_eq(
         client_send(&c, api_by_name("whoami"), NULL, NULL, CALL_TIMEOUT), 0);
-    child_step(self);
+    actor_step(self);
     client_close(&c);
 }
 
@@ -618,7 +605,7 @@ START_TEST(an_idle_server_looks_ever_more_rarely_and_the_silent_ring)
 {
     struct turnfile_server *s;
     struct driven d;
-    struct child c[2];
+    struct actor c[2];
     struct hand *h;
 
     ck_assert_int_eq(drive_begin(&d, variants[_i], run_dir), 0);
@@ -627,22 +614,22 @@ START_TEST(an_idle_server_looks_ever_more_rarely_and_the_silent_ring)
     h->m = d.m;
     strcpy(h->where, d.where);
     for (int i = 0; i < 2; i++) {
-        child_start(&c[i], geteuid(), joins_and_asks_late, h);
-        child_wait(&c[i]);
-        child_go(&c[i]);
+        actor_start(&c[i], geteuid(), joins_and_asks_late, h);
+        actor_wait(&c[i]);
+        actor_go(&c[i]);
     }
     drive_until(&d, has_two);
     for (int i = 0; i < 2; i++)
-        child_wait(&c[i]);
+        actor_wait(&c[i]);
     drive_until(&d, looks_rarely);
     ck_assert(!s->alarm.rang);
-    child_go(&c[1]);
-    child_wait(&c[1]);
+    actor_go(&c[1]);
+    actor_wait(&c[1]);
     ck_assert(s->alarm.rang); /* whoever of the two we sleep for */
     ck_assert_int_eq(drive(&d, CALL_TIMEOUT), 0);
     ck_assert_int_ge(s->next_look, 0);
     for (int i = 0; i < 2; i++)
-        child_kill(&c[i]);
+        ck_assert(actor_kill(&c[i]));
     drive_end(&d);
 }
 END_TEST
@@ -657,13 +644,13 @@ open_slowly(enum object_space space, int dir, const char *name, int flags,
 }
 
 static void
-bob_is_kept_out(struct child *self, void *arg)
+bob_is_kept_out(struct actor *self, void *arg)
 {
     struct hand *h = arg;
     struct client c;
 
     ipc_open_timeout = 200 * NS_PER_MS;
-    child_step(self);
+    actor_step(self);
     for (int i = 0; !h->fell; i++) {
         ck_assert_int_lt(i, 20);
         if (client_open(&c, h->m, h->where) == 0)
@@ -679,7 +666,7 @@ START_TEST(who_makes_the_server_wait_while_it_joins_is_barred)
     const int64_t deadline = now_ns() + CALL_TIMEOUT;
     struct sessions *sessions;
     struct driven d;
-    struct child bob;
+    struct actor bob;
     struct hand *h = shared(sizeof *h);
 
     stall_limit = NS_PER_MS;
@@ -689,9 +676,9 @@ START_TEST(who_makes_the_server_wait_while_it_joins_is_barred)
                        : &((struct rings_server *)d.srv)->sessions;
     h->m = d.m;
     strcpy(h->where, d.where);
-    child_start(&bob, BOB, bob_is_kept_out, h);
-    child_wait(&bob);
-    child_go(&bob);
+    actor_start(&bob, BOB, bob_is_kept_out, h);
+    actor_wait(&bob);
+    actor_go(&bob);
     while (!sessions_barred(sessions, BOB, now_ns())) {
         ck_assert(now_ns() < deadline);
         ck_assert_int_ne(drive(&d, 5 * NS_PER_MS), 0);
@@ -699,7 +686,7 @@ START_TEST(who_makes_the_server_wait_while_it_joins_is_barred)
     }
     ck_assert_uint_eq(sessions->count, 0); /* and disconnected */
     h->fell = true;
-    child_kill(&bob);
+    ck_assert(actor_kill(&bob));
     drive_end(&d);
 }
 END_TEST
@@ -720,20 +707,20 @@ take_too_long(int i, bool writing)
     const int64_t limit = stall_limit;
     struct turnfile_server *s;
     struct driven d;
-    struct child c;
+    struct actor c;
     struct hand *h = shared(sizeof *h);
 
     ck_assert_int_eq(drive_begin(&d, variants[i], run_dir), 0);
     s = d.srv;
     h->m = d.m;
     strcpy(h->where, d.where);
-    child_start(&c, geteuid(), joins_and_asks_late, h);
-    child_wait(&c);
-    child_go(&c);
+    actor_start(&c, geteuid(), joins_and_asks_late, h);
+    actor_wait(&c);
+    actor_go(&c);
     drive_until(&d, has_one);
-    child_wait(&c);
-    child_go(&c);
-    child_wait(&c); /* it has asked */
+    actor_wait(&c);
+    actor_go(&c);
+    actor_wait(&c); /* it has asked */
     stall_limit = writing ? limit : AT_ONCE;
     ck_assert_int_eq(drive(&d, 0), writing ? 0 : -ETIMEDOUT);
     stall_limit = AT_ONCE;
@@ -742,7 +729,7 @@ take_too_long(int i, bool writing)
         ck_assert_int_eq(d.m->reply(s, &d.req, &d.req.msg), -EPIPE);
     ck_assert_uint_eq(s->sessions.count, 0);
     stall_limit = limit;
-    child_kill(&c);
+    ck_assert(actor_kill(&c));
     drive_end(&d);
 }
 
@@ -859,7 +846,7 @@ is_kept_out(struct hand *h)
 }
 
 static void
-bob_holds_the_server_up(struct child *self, void *arg)
+bob_holds_the_server_up(struct actor *self, void *arg)
 {
     struct hand *h = arg;
     struct holder w;
@@ -872,7 +859,7 @@ bob_holds_the_server_up(struct child *self, void *arg)
         ck_assert_int_lt(i, 8);
         hold(&w, h->handoff.fd);
         ask_by_storing(h);
-        child_step(self); /* the server waits */
+        actor_step(self); /* the server waits */
         poll_until(NULL, 0, now_ns() + 2 * stall_limit);
         let_go(&w);
         /* Its last byte, too: we are disconnected. */
@@ -884,7 +871,7 @@ bob_holds_the_server_up(struct child *self, void *arg)
         drop(h);
     }
     h->fell = true; /* barred */
-    child_step(self);
+    actor_step(self);
     munmap(w.page, (size_t)sysconf(_SC_PAGESIZE));
     close(w.uffd);
 }
@@ -892,25 +879,25 @@ bob_holds_the_server_up(struct child *self, void *arg)
 START_TEST(who_keeps_the_lock_of_its_file_is_disconnected_and_barred)
 {
     struct host server;
-    struct child bob;
+    struct actor bob;
     struct client c;
     struct hand *h;
 
     server_start(&server, ipc_find("mmap/lockfile"));
     h = make_hand(&server, BOB);
-    child_start(&bob, geteuid(), bob_holds_the_server_up, h);
+    actor_start(&bob, geteuid(), bob_holds_the_server_up, h);
     for (;;) {
         const int64_t deadline = now_ns() + CALL_TIMEOUT;
 
-        child_wait(&bob);
+        actor_wait(&bob);
         if (h->fell)
             break;
         while (!is_in_call(server.server, SYS_pwritev))
             ck_assert(now_ns() < deadline);
-        child_go(&bob);
+        actor_go(&bob);
     }
-    child_go(&bob);
-    child_end(&bob);
+    actor_go(&bob);
+    actor_end(&bob);
     client_start(&server, &c); /* and nobody else is */
     expect_echo(&c, 100);
     client_close(&c);

@@ -457,7 +457,7 @@ static const struct hang {
 /* -- the tests --------------------------------------------------------------------- */
 
 static void
-hang(struct child *self, void *arg)
+hang(struct actor *self, void *arg)
 {
     (void)self;
     ((const struct hang *)arg)->make();
@@ -500,19 +500,19 @@ START_TEST(a_hang_is_told_for_what_it_is)
 {
     const struct hang *h = &hangs[_i];
     struct why_wait w;
-    struct child c;
+    struct actor c;
     pid_t circle[8];
 
     stage = shared(sizeof *stage);
     stage->object = -1;
-    child_start(&c, geteuid(), hang, (void *)(uintptr_t)h);
+    actor_start(&c, geteuid(), hang, (void *)(uintptr_t)h);
     look_until_it_hangs(h, &w);
     ck_assert_msg(is_told(&w, h) && w.cause == h->cause &&
                       strstr(w.because, h->because) != NULL,
                   "cause %d, %s:\n%s", (int)w.cause, w.call, w.because);
     ck_assert_int_eq(w.limited, h->make == a_wait_with_a_limit);
     ck_assert_int_eq(why_circle(w.pid, circle, 8), h->circle);
-    child_kill(&c);
+    ck_assert(actor_kill(&c));
     if (h->make == a_zombie)
         ck_assert_int_eq(waitpid(w.pid, NULL, 0), w.pid);
     children_end();
@@ -525,22 +525,22 @@ END_TEST
 
 /* Nor does its question stop anybody: the one that is asked about goes on. */
 static void
-echo_once(struct child *self, void *arg)
+echo_once(struct actor *self, void *arg)
 {
     (void)arg;
-    child_step(self);
+    actor_step(self);
 }
 
 START_TEST(who_is_asked_about_goes_on)
 {
     struct why_wait w;
-    struct child c;
+    struct actor c;
 
-    child_start(&c, geteuid(), echo_once, NULL);
-    child_wait(&c);
+    actor_start(&c, geteuid(), echo_once, NULL);
+    actor_wait(&c);
     ck_assert_int_eq(why_look(c.pid, &w, 1), 1);
-    child_go(&c);
-    child_end(&c);
+    actor_go(&c);
+    actor_end(&c);
 }
 END_TEST
 
@@ -557,7 +557,7 @@ START_TEST(others_are_none_of_ones_business)
     pid_t *who = shared(sizeof *who);
 
     *who = getpid();
-    run_as(ALICE, ask_about, who);
+    as_user(ALICE, ask_about, who);
 }
 END_TEST
 
@@ -565,11 +565,11 @@ START_TEST(the_program_says_it_and_what_it_cannot)
 {
     static struct output o;
     const int64_t deadline = deadline_in(CALL_TIMEOUT);
-    struct child c;
+    struct actor c;
     char pid[16];
 
     stage = shared(sizeof *stage);
-    child_start(&c, geteuid(), hang, (void *)(uintptr_t)&hangs[0]);
+    actor_start(&c, geteuid(), hang, (void *)(uintptr_t)&hangs[0]);
     while (atomic_load(&stage->who) == 0 && time_left(deadline) > 0)
         sched_yield();
     snprintf(pid, sizeof pid, "%d", atomic_load(&stage->who));
@@ -578,7 +578,7 @@ START_TEST(the_program_says_it_and_what_it_cannot)
     while (strstr(o.out, "read(fd ") == NULL && time_left(deadline) > 0);
     ck_assert_int_eq(o.status, 0);
     ck_assert_ptr_nonnull(strstr(o.out, "close it after fork()"));
-    child_kill(&c);
+    ck_assert(actor_kill(&c));
     children_end();
     run_program(&o, "ipclab", "why", pid, NULL);
     ck_assert_int_eq(o.status, 1);

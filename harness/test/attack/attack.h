@@ -27,7 +27,7 @@
  * textbook does: a few lines in the attack itself, `if (naive)`.
  *
  * There is no sleeping.  Processes wait for each other by actor_step(); and
- * "it hangs" is not a matter of time, but of where it hangs: is_stuck().
+ * "it hangs" is not a matter of time, but of where it hangs: is_in_call().
  */
 #ifndef ATTACK_H
 #define ATTACK_H
@@ -35,7 +35,11 @@
 #include "core/api.h"
 #include "core/client.h"
 #include "core/host.h"
-#include "test/attack/requests.h"
+#include "test/both/actor.h"
+#include "test/both/calls.h"
+#include "test/both/must.h"
+#include "test/both/processes.h"
+#include "test/both/requests.h"
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -122,10 +126,6 @@ const char *user_spaces_missing(void);
 
 /* -- the stage: one run (stage.c) ----------------------------------------- */
 
-/* Two strangers; they need no line in passwd(5). */
-#define ALICE 10001
-#define BOB   10002
-
 /* How long anything may take before it counts as broken, ns. */
 #define ATTACK_TIMEOUT (10 * INT64_C(1000000000))
 
@@ -134,15 +134,6 @@ extern const struct attack *this_attack;
 
 /* Where this run's files go; run_dir is in it. */
 extern char stage_dir[ENDPOINT_SIZE], run_dir[ENDPOINT_SIZE];
-
-/* What must hold for the attack to mean anything.  If it does not, the run ends
- * there and counts as broken. */
-#define MUST(condition) \
-    ((condition) ? (void)0 : broken(__FILE__, __LINE__, #condition))
-_Noreturn void broken(const char *file, int line, const char *condition);
-
-/* Memory that all processes of this run share; of zeros. */
-void *shared(size_t size);
 
 /* A file in stage_dir with this text and mode, ours. */
 const char *make_file(const char *name, const char *text, mode_t mode);
@@ -155,43 +146,9 @@ bool is_still_secret(const char *path);
  * root from following his links: without the sticky bit.  In that one. */
 const char *make_careless_dir(const char *parent);
 
-/*
- * Somebody else, in lock step with us:
- *
- *      actor_start(&a, ALICE, f, arg)    f(self, arg) begins
- *      actor_wait(&a)    <-----------    actor_step(self): "here I am", waits
- *      actor_go(&a)      ----------->    goes on
- *      actor_end(&a)                     f returns
- */
-struct actor {
-    pid_t pid;
-    int in, out;
-};
-
-typedef void actor_function(struct actor *self, void *arg);
-
-void actor_start(struct actor *a, uid_t uid, actor_function *f, void *arg);
-void actor_step(struct actor *self);
-void actor_wait(struct actor *a);
-void actor_go(struct actor *a);
-void actor_end(struct actor *a);
-void actor_kill(struct actor *a); /* SIGKILL, reaped */
-
-/* Has it come to its next step, or to its end? */
-bool actor_is_there(const struct actor *a);
-
-/* As actor_wait(), if it comes to another step; false: it has ended. */
-bool actor_next(struct actor *a);
-
-/* f(arg) as that user, to the end. */
-void as_user(uid_t uid, void (*f)(void *arg), void *arg);
-
 /* A process with this very pid, which does nothing; the last one that had it
  * must be dead and reaped. */
 pid_t take_pid(pid_t pid);
-
-/* Becomes that user, for good. */
-void become_user(uid_t uid);
 
 /* -- servers and clients (servers.c) -------------------------------------- */
 
@@ -224,18 +181,5 @@ void asks_in_vain(void *where);
 
 /* Whom the server takes this client for: -1, nobody. */
 int64_t whoami(struct client *c);
-
-/* Does some thread of it sleep in this system call? */
-bool is_stuck(pid_t pid, long call);
-
-/* What semop(2) is; some machines have but one of the two.  */
-#ifdef SYS_semtimedop
-#define SET_WAITS SYS_semtimedop
-#else
-#define SET_WAITS SYS_semtimedop_time64
-#endif
-
-/* Descriptors that the process has open. */
-int open_descriptors(pid_t pid);
 
 #endif

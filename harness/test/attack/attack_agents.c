@@ -2,7 +2,7 @@
  * its workers, the system log, the kernel. */
 #define _GNU_SOURCE /* SOCK_CLOEXEC, F_SETSIG */
 #include "test/attack/edge.h"
-#include "test/attack/silent.h"
+#include "test/both/silent.h"
 
 #include "core/object.h"
 #include "server/ask.h"
@@ -190,7 +190,7 @@ keeps_the_log_full(bool naive)
     actor_wait(&alice);
     actor_go(&alice);
     while (!stuck && !actor_is_there(&alice))
-        stuck = is_stuck(server.server, SYS_sendto);
+        stuck = is_in_call(server.server, SYS_sendto);
     actor_kill(&alice);
     host_stop(&server);
     close(log);

@@ -390,7 +390,7 @@ fills_it_with_bytes(bool naive)
     actor_start(&bob, BOB, bob_fills_by_bytes, e);
     actor_wait(&bob);
     actor_go(&alice);
-    while (!is_stuck(alice.pid, SYS_ppoll) && !actor_is_there(&alice))
+    while (!is_in_call(alice.pid, SYS_ppoll) && !actor_is_there(&alice))
         sched_yield();
     resume_server(&server);
     actor_wait(&alice);

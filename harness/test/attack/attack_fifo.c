@@ -191,7 +191,7 @@ never_opens_his_fifo(bool naive)
     actor_start(&textbook, geteuid(), naive_server, w);
     actor_wait(&textbook);
     actor_go(&textbook);
-    while (!is_stuck(textbook.pid, SYS_openat) && !actor_is_there(&textbook))
+    while (!is_in_call(textbook.pid, SYS_openat) && !actor_is_there(&textbook))
         continue;
     actor_kill(&textbook);
     host_stop(&server);

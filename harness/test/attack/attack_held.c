@@ -3,7 +3,7 @@
 #define _GNU_SOURCE /* splice, F_SETLEASE, memfd_create, posix_openpt */
 #include "test/attack/attack.h"
 #include "test/attack/hand.h"
-#include "test/attack/silent.h"
+#include "test/both/silent.h"
 
 #include "core/clock.h"
 #include "core/rendezvous.h"
@@ -105,11 +105,12 @@ need_splice_to_lock(void)
         splice(terminal, NULL, ends[1], NULL, 1, 0);
         _exit(EXIT_SUCCESS);
     }
-    while (!is_stuck(holder, SYS_splice) && waitpid(holder, NULL, WNOHANG) == 0)
+    while (!is_in_call(holder, SYS_splice) &&
+           waitpid(holder, NULL, WNOHANG) == 0)
         sched_yield();
     reader = fork_reader(ends[0]);
     while (!stuck && waitpid(reader, NULL, WNOHANG) == 0)
-        stuck = is_stuck(reader, SYS_read);
+        stuck = is_in_call(reader, SYS_read);
     kill(holder, SIGKILL);
     waitpid(holder, NULL, 0);
     waitpid(reader, NULL, 0);
@@ -151,12 +152,12 @@ holds_the_fifo(const char *suffix, int times)
     actor_wait(&bob);
     pause_server(&server);
     actor_go(&bob);
-    while (!is_stuck(bob.pid, SYS_splice))
+    while (!is_in_call(bob.pid, SYS_splice))
         sched_yield();
     resume_server(&server);
     actor_go(&alice);
     while (!stuck && !actor_is_there(&alice))
-        stuck = is_stuck(server.server, SYS_read);
+        stuck = is_in_call(server.server, SYS_read);
     actor_kill(&bob);
     actor_kill(&alice);
     host_stop(&server);
@@ -200,12 +201,12 @@ holds_his_reply_fifo(bool naive)
     actor_start(&alice, ALICE, alice_asks_again, h);
     actor_wait(&alice);
     actor_go(&bob);
-    while (!is_stuck(bob.pid, SYS_splice))
+    while (!is_in_call(bob.pid, SYS_splice))
         sched_yield();
     say_whoami(hand);
     actor_go(&alice);
     while (!stuck && !actor_is_there(&alice))
-        stuck = is_stuck(server.server, SYS_write);
+        stuck = is_in_call(server.server, SYS_write);
     actor_kill(&bob);
     actor_kill(&alice);
     host_stop(&server);
@@ -270,11 +271,11 @@ holds_the_run_directory(bool naive)
     actor_start(&bob, BOB, bob_holds_the_dir, h);
     actor_wait(&bob);
     actor_go(&bob);
-    while (!is_stuck(bob.pid, SYS_getdents64) && !actor_is_there(&bob))
+    while (!is_in_call(bob.pid, SYS_getdents64) && !actor_is_there(&bob))
         sched_yield();
     actor_go(&root);
     while (!stuck && !actor_is_there(&root))
-        stuck = is_stuck(root.pid, SYS_mkdirat);
+        stuck = is_in_call(root.pid, SYS_mkdirat);
     silent_end(file_system, h->silent);
     actor_kill(&bob);
     actor_kill(&root);
@@ -333,7 +334,7 @@ a_worker_is_stuck(void)
     MUST(dir != NULL);
     while (!stuck && (e = readdir(dir)) != NULL)
         stuck = is_worker(e->d_name) &&
-                is_stuck((pid_t)atoi(e->d_name), SYS_openat);
+                is_in_call((pid_t)atoi(e->d_name), SYS_openat);
     closedir(dir);
     return stuck;
 }
@@ -408,7 +409,7 @@ takes_the_rings(bool naive)
     actor_start(&bob, BOB, bob_waits_for_rings, h);
     actor_wait(&bob);
     resume_server(&server);
-    while (!is_stuck(server.server, SET_WAITS))
+    while (!is_in_call(server.server, CALL_SEMTIMEDOP))
         sched_yield();
     actor_go(&alice);
     actor_wait(&alice);
@@ -444,7 +445,7 @@ bob_moves_who_sleeps(struct actor *self, void *arg)
 static void
 bob_comes(struct actor *bob, struct held *h)
 {
-    while (!is_stuck(h->server->server, SYS_futex_waitv))
+    while (!is_in_call(h->server->server, SYS_futex_waitv))
         sched_yield();
     actor_start(bob, BOB, bob_moves_who_sleeps, h);
     actor_wait(bob);

@@ -3,7 +3,7 @@
 #define _GNU_SOURCE /* F_OFD_SETLK, SYS_getdents64 */
 #include "test/attack/edge.h"
 #include "test/attack/hand.h"
-#include "test/attack/silent.h"
+#include "test/both/silent.h"
 
 #include "core/clock.h"
 #include "core/rendezvous.h"
@@ -161,17 +161,17 @@ locks_where_names_are_made(bool naive)
     actor_start(&writer, BOB, bob_writes_silence, l);
     actor_wait(&writer);
     actor_go(&writer);
-    while (!is_stuck(writer.pid, SYS_pwrite64))
+    while (!is_in_call(writer.pid, SYS_pwrite64))
         sched_yield();
     actor_start(&remover, BOB, bob_removes_it, l);
     actor_wait(&remover);
     actor_go(&remover);
-    while (!is_stuck(remover.pid, SYS_unlinkat))
+    while (!is_in_call(remover.pid, SYS_unlinkat))
         sched_yield();
     as_user(BOB, bob_says_there_is, l);
     actor_go(&alice);
     while (!stuck && !actor_is_there(&alice))
-        stuck = is_stuck(server.server, SYS_openat2);
+        stuck = is_in_call(server.server, SYS_openat2);
     silent_end(l->program, l->silent);
     actor_kill(&writer);
     actor_kill(&remover);
@@ -212,14 +212,14 @@ keeps_what_is_left(bool naive)
     actor_start(&writer, BOB, bob_writes_silence, l);
     actor_wait(&writer);
     actor_go(&writer);
-    while (!is_stuck(writer.pid, SYS_pwrite64))
+    while (!is_in_call(writer.pid, SYS_pwrite64))
         sched_yield();
     kill_server(&server);
     host_stop(&server);
     actor_go(&root);
     while (!stuck && !actor_is_there(&root)) {
         endpoint = find_process(this_attack->mechanism);
-        stuck = endpoint > 0 && is_stuck(endpoint, SYS_unlinkat);
+        stuck = endpoint > 0 && is_in_call(endpoint, SYS_unlinkat);
     }
     silent_end(l->program, l->silent);
     actor_kill(&writer);
@@ -280,12 +280,12 @@ lists_the_queues(bool naive)
     pause_server(&server);
     as_user(BOB, bob_says_a_queue_is_his, l);
     actor_go(&bob);
-    while (!is_stuck(bob.pid, SYS_getdents64))
+    while (!is_in_call(bob.pid, SYS_getdents64))
         sched_yield();
     resume_server(&server);
     actor_go(&alice);
     while (!stuck && !actor_is_there(&alice))
-        stuck = is_stuck(broker, SYS_mq_open);
+        stuck = is_in_call(broker, SYS_mq_open);
     silent_end(l->program, l->silent);
     actor_kill(&bob);
     actor_kill(&alice);
@@ -345,12 +345,12 @@ keeps_his_file(bool naive)
     actor_go(&bob);
     actor_wait(&bob);
     actor_go(&bob);
-    while (!is_stuck(bob.pid, SYS_pwrite64))
+    while (!is_in_call(bob.pid, SYS_pwrite64))
         sched_yield();
     resume_server(&server);
     actor_go(&alice);
     while (!stuck && !actor_is_there(&alice))
-        stuck = is_stuck(server.server, SYS_pwritev);
+        stuck = is_in_call(server.server, SYS_pwritev);
     silent_end(l->program, l->silent);
     actor_kill(&bob);
     actor_kill(&alice);

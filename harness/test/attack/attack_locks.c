@@ -1,7 +1,6 @@
 /* attack_locks.c - semaphores and locks: who may take, who gives back. */
 #define _GNU_SOURCE /* semtimedop, F_OFD_SETLK */
 #include "test/attack/attack.h"
-#include "test/calls.h"
 
 #include "core/clock.h"
 #include "core/sanitized.h"
@@ -216,7 +215,7 @@ set_of_size(unsigned sems)
 static void
 wait_until_it_sleeps(const struct host *server)
 {
-    while (!is_stuck(server->server, CALL_SEMTIMEDOP))
+    while (!is_in_call(server->server, CALL_SEMTIMEDOP))
         sched_yield();
 }
 

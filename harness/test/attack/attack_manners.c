@@ -2,7 +2,7 @@
  * of time, of descriptors. */
 #define _GNU_SOURCE /* accept4, setrlimit */
 #include "test/attack/attack.h"
-#include "test/attack/driven.h"
+#include "test/both/driven.h"
 
 #include "../../../socket/clients.h"
 #include "../../../socket/local.h"
@@ -189,7 +189,7 @@ never_reads(bool naive)
         actor_wait(&bob);
         actor_go(&bob);
         while (!stuck && !actor_is_there(&bob))
-            stuck = is_stuck(bob.pid, SYS_write);
+            stuck = is_in_call(bob.pid, SYS_write);
         actor_kill(&bob);
         return stuck;
     }

@@ -1,7 +1,6 @@
 /* attack_mqueue.c - POSIX message queues: names, priorities, ghosts. */
 #define _GNU_SOURCE /* O_CLOEXEC */
 #include "test/attack/hand.h"
-#include "test/calls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -233,7 +232,7 @@ fills_the_queue(bool naive)
         actor_wait(&a);
         actor_go(&a);
         while (!stuck && !actor_is_there(&a))
-            stuck = is_stuck(a.pid, CALL_MQ_TIMEDSEND);
+            stuck = is_in_call(a.pid, CALL_MQ_TIMEDSEND);
         actor_kill(&a);
     } else {
         stuck = client_send(&c, api_by_name("echo"), &nothing, NULL, 1000000) !=

@@ -220,16 +220,16 @@ static bool
 rests(const struct host *server)
 {
 #ifdef SYS_epoll_wait
-    if (is_stuck(server->server, SYS_epoll_wait))
+    if (is_in_call(server->server, SYS_epoll_wait))
         return true;
 #endif
 #ifdef SYS_poll
-    if (is_stuck(server->server, SYS_poll))
+    if (is_in_call(server->server, SYS_poll))
         return true;
 #endif
-    return is_stuck(server->server, SYS_epoll_pwait) ||
-           is_stuck(server->server, SYS_ppoll) ||
-           is_stuck(server->server, SYS_rt_sigtimedwait);
+    return is_in_call(server->server, SYS_epoll_pwait) ||
+           is_in_call(server->server, SYS_ppoll) ||
+           is_in_call(server->server, SYS_rt_sigtimedwait);
 }
 
 /* A byte of each kind, and then nothing more: neither is a header. */

@@ -1,8 +1,8 @@
 /* attack_owned.c - what a client, or who was here before the server, owns: the
  * group of its FIFO, the lock of its file, a name. */
 #define _GNU_SOURCE /* fallocate, O_CLOEXEC */
-#include "test/attack/driven.h"
 #include "test/attack/hand.h"
+#include "test/both/driven.h"
 
 #include "core/clock.h"
 #include "core/rendezvous.h"

@@ -2,7 +2,7 @@
  * to it on the way, and descriptors that a server passes away. */
 #define _GNU_SOURCE /* vmsplice, splice, memmem */
 #include "test/attack/attack.h"
-#include "test/attack/silent.h"
+#include "test/both/silent.h"
 
 #include "core/ancillary.h"
 #include "core/stream.h"
@@ -201,7 +201,7 @@ is_kept_waiting(struct actor *a, pid_t pid)
     actor_wait(a);
     actor_go(a);
     while (!stuck && !actor_is_there(a))
-        stuck = is_stuck(pid, SYS_close);
+        stuck = is_in_call(pid, SYS_close);
     actor_kill(a);
     return stuck;
 }
@@ -380,7 +380,7 @@ is_served_after(struct actor *a, pid_t pid)
     actor_go(a);
     do {
         there = actor_is_there(a);
-        stuck = is_stuck(pid, SYS_close);
+        stuck = is_in_call(pid, SYS_close);
         was_stuck = was_stuck || stuck;
     } while (!there);
     actor_kill(a);

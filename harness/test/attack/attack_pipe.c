@@ -47,7 +47,7 @@ both_are_stuck(void)
         write_then_read(b[1], a[0]);
     while (!stuck && waitpid(-1, NULL, WNOHANG) == 0)
         stuck =
-            is_stuck(one, SYS_write) && is_stuck(two, SYS_write) &&
+            is_in_call(one, SYS_write) && is_in_call(two, SYS_write) &&
             poll(&(struct pollfd){.fd = a[1], .events = POLLOUT}, 1, 0) == 0 &&
             poll(&(struct pollfd){.fd = b[1], .events = POLLOUT}, 1, 0) == 0;
     kill(one, SIGKILL);

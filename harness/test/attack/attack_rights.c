@@ -199,7 +199,7 @@ names_a_fifo(bool naive)
     actor_wait(&actor);
     actor_go(&actor);
     while (!stuck && !actor_is_there(&actor))
-        stuck = naive && is_stuck(actor.pid, SYS_openat);
+        stuck = naive && is_in_call(actor.pid, SYS_openat);
     actor_kill(&actor);
     host_stop(&server);
     return stuck;

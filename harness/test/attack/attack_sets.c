@@ -79,7 +79,7 @@ erases_the_will(bool naive)
     pause_server(&server);
     as_user(BOB, bob_erases_the_will, set);
     actor_go(&alice);
-    while (!is_stuck(alice.pid, SET_WAITS))
+    while (!is_in_call(alice.pid, CALL_SEMTIMEDOP))
         sched_yield();
     kill_server(&server);
     actor_end(&alice);
@@ -176,7 +176,7 @@ rings_it_full(bool naive)
     pause_server(&server);
     as_user(BOB, bob_rings_it_full, set);
     actor_go(&alice);
-    while (!is_stuck(alice.pid, SET_WAITS))
+    while (!is_in_call(alice.pid, CALL_SEMTIMEDOP))
         sched_yield();
     resume_server(&server);
     actor_end(&alice);

@@ -3,7 +3,7 @@
 #include "test/attack/stage.h"
 
 #include "server/broker.h"
-#include "test/attack/driven.h"
+#include "test/both/driven.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -39,7 +39,7 @@ textbook_hangs(void (*f)(void *), void *arg, long call)
     }
     MUST(pid != -1);
     while (!stuck && waitpid(pid, NULL, WNOHANG) == 0)
-        stuck = is_stuck(pid, call);
+        stuck = is_in_call(pid, call);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     return stuck;

@@ -4,7 +4,7 @@
 
 #include "core/clock.h"
 #include "core/rendezvous.h"
-#include "test/attack/requests.h"
+#include "test/both/requests.h"
 
 #include <errno.h>
 #include <fcntl.h>

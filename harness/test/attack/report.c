@@ -9,6 +9,7 @@
 #include "test/attack/attack.h"
 
 #include "bench/record.h"
+#include "bench/wrap.h"
 
 #include <errno.h>
 #include <string.h>
@@ -61,29 +62,6 @@ matrix(const struct result *r, size_t n, FILE *f)
     }
 }
 
-/* Text from column at on, in lines of at most WIDTH. */
-static void
-wrap(FILE *f, const char *text, int at)
-{
-    int column = at;
-
-    for (const char *next = text; *next != '\0'; next += strspn(next, " ")) {
-        int len = (int)strcspn(next, " ");
-
-        if (next != text && column + 1 + len > WIDTH) {
-            fprintf(f, "\n%*s", at, "");
-            column = at;
-        } else if (next != text) {
-            fputc(' ', f);
-            column++;
-        }
-        fprintf(f, "%.*s", len, next);
-        column += len;
-        next += len;
-    }
-    fputc('\n', f);
-}
-
 static void
 cannot(const struct result *r, size_t n, FILE *f)
 {
@@ -100,7 +78,7 @@ cannot(const struct result *r, size_t n, FILE *f)
         any = true;
         last = a->cannot;
         fprintf(f, "%3d ", a->number);
-        wrap(f, a->cannot, 4);
+        wrap(f, a->cannot, 4, WIDTH);
     }
 }
 
@@ -147,7 +125,7 @@ not_run(const struct result *r, size_t n, FILE *f)
         with_reason(r, n, i, out);
         fclose(out);
         fputs("not run here: ", f);
-        wrap(f, text, 14);
+        wrap(f, text, 14, WIDTH);
     }
 }
 

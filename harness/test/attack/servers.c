@@ -1,19 +1,16 @@
-/* servers.c - the servers that are attacked, and looking at processes. */
+/* servers.c - the servers that are attacked. */
 #define _GNU_SOURCE /* sendfile, O_CLOEXEC */
 #include "test/attack/stage.h"
 
 #include "core/clock.h"
 #include "core/rundir.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -113,51 +110,10 @@ kill_server(const struct host *h)
     MUST(server_ends(h)); /* and what it held is free */
 }
 
-/* The letter in /proc/PID/task/TID/stat: proc(5). */
-static char
-state_of(pid_t pid, const char *thread)
-{
-    char path[64], text[512];
-    const char *after;
-    FILE *in;
-    size_t n;
-
-    snprintf(path, sizeof path, "/proc/%d/task/%.20s/stat", (int)pid, thread);
-    in = fopen(path, "re");
-    MUST(in != NULL);
-    n = fread(text, 1, sizeof text - 1, in);
-    fclose(in);
-    text[n] = '\0';
-    after = strrchr(text, ')');
-    MUST(after != NULL && strlen(after) > 2);
-    return after[2];
-}
-
-static bool
-all_threads_stopped(pid_t pid)
-{
-    char path[64];
-    struct dirent *e;
-    bool all = true;
-    DIR *dir;
-
-    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
-    dir = opendir(path);
-    MUST(dir != NULL);
-    while (all && (e = readdir(dir)) != NULL)
-        all = e->d_name[0] == '.' || state_of(pid, e->d_name) == 'T';
-    closedir(dir);
-    return all;
-}
-
-/* Each thread stops when it next has a processor, the one that serves perhaps
- * last, and until then it takes what comes. */
 void
 pause_server(const struct host *h)
 {
-    MUST(kill(h->server, SIGSTOP) == 0);
-    while (!all_threads_stopped(h->server))
-        sched_yield();
+    process_stop(h->server);
 }
 
 void
@@ -203,52 +159,4 @@ whoami(struct client *c)
     MUST(client_call(c, api_by_name("whoami"), NULL, &r, ATTACK_TIMEOUT) == 0);
     MUST(r.status == WIRE_OK);
     return r.results[2].i64;
-}
-
-/* -- looking at processes ------------------------------------------------- */
-
-/* /proc/PID/task/TID/syscall: "running", or the number of the call that it
- * sleeps in: proc(5). */
-bool
-is_stuck(pid_t pid, long call)
-{
-    char path[PATH_MAX], line[64] = "";
-    bool stuck = false;
-    struct dirent *e;
-    DIR *dir;
-
-    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
-    dir = opendir(path);
-    while (dir != NULL && !stuck && (e = readdir(dir)) != NULL) {
-        FILE *in;
-
-        snprintf(path, sizeof path, "/proc/%d/task/%s/syscall", (int)pid,
-                 e->d_name);
-        in = e->d_name[0] == '.' ? NULL : fopen(path, "re");
-        if (in == NULL)
-            continue;
-        if (fgets(line, sizeof line, in) != NULL)
-            stuck = line[0] >= '0' && line[0] <= '9' && atol(line) == call;
-        fclose(in);
-    }
-    if (dir != NULL)
-        closedir(dir);
-    return stuck;
-}
-
-int
-open_descriptors(pid_t pid)
-{
-    char path[64];
-    struct dirent *e;
-    DIR *dir;
-    int n = 0;
-
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
-    dir = opendir(path);
-    MUST(dir != NULL);
-    while ((e = readdir(dir)) != NULL)
-        n += e->d_name[0] != '.';
-    closedir(dir);
-    return n;
 }

@@ -1,6 +1,6 @@
 /* requests.c - requests by hand: where in them what stands. */
 #define _GNU_SOURCE /* SCM_CREDENTIALS, SOL_SOCKET */
-#include "test/attack/requests.h"
+#include "test/both/requests.h"
 
 #include "../../../msgq/sysv_queue.h"
 #include "core/clock.h"

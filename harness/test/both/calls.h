@@ -13,6 +13,8 @@
 
 #ifdef SYS_ipc
 #define CALL_SEMTIMEDOP SYS_ipc
+#elif defined SYS_semtimedop_time64 && !defined SYS_semtimedop
+#define CALL_SEMTIMEDOP SYS_semtimedop_time64
 #else
 #define CALL_SEMTIMEDOP SYS_semtimedop
 #endif

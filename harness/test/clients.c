@@ -1,140 +1,30 @@
 /*
- * actors.c - those who act in a test (test.h): children in lock step, programs,
- * clients.
+ * clients.c - the clients of a test (test.h), and programs.
  */
-#define _GNU_SOURCE /* pipe2, memfd_create, setgroups, setresuid */
+#define _GNU_SOURCE /* memfd_create */
 #include "test.h"
+
+#include "test/both/must.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <pwd.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* -- other processes ------------------------------------------------------- */
 
-static void
-become(uid_t uid)
+_Noreturn void
+broken(const char *file, int line, const char *condition)
 {
-    if (uid == geteuid())
-        return;
-    ck_assert_int_eq(setgroups(0, NULL), 0);
-    ck_assert_int_eq(setresgid(uid, uid, uid), 0);
-    ck_assert_int_eq(setresuid(uid, uid, uid), 0);
-    /* Such a change takes /proc/self away from the process; one that logged
-     * in as that user has it. */
-    ck_assert_int_eq(prctl(PR_SET_DUMPABLE, 1), 0);
-}
-
-void
-child_start(struct child *c, uid_t uid, child_function *f, void *arg)
-{
-    int up[2], down[2];
-
-    ck_assert_int_eq(pipe2(up, O_CLOEXEC), 0);
-    ck_assert_int_eq(pipe2(down, O_CLOEXEC), 0);
-    c->pid = fork();
-    ck_assert_int_ne(c->pid, -1);
-    if (c->pid == 0) {
-        struct child self = {.pid = getpid(), .in = down[0], .out = up[1]};
-
-        close_descriptors(&self);
-        become(uid);
-        f(&self, arg);
-        fflush(NULL);
-        _exit(EXIT_SUCCESS);
-    }
-    close(up[1]);
-    close(down[0]);
-    c->in = up[0];
-    c->out = down[1];
-}
-
-void
-child_step(struct child *self)
-{
-    char byte = 0;
-    ssize_t n;
-
-    ck_assert_int_eq(write(self->out, &byte, 1), 1);
-    do
-        n = read(self->in, &byte, 1);
-    while (n == -1 && errno == EINTR);
-    ck_assert_msg(n == 1, "the parent did not go on");
-}
-
-void
-child_wait(struct child *c)
-{
-    char byte;
-    ssize_t n;
-
-    do
-        n = read(c->in, &byte, 1);
-    while (n == -1 && errno == EINTR);
-    if (n != 1)
-        child_end(c); /* says why, if the child did */
-    ck_assert_msg(n == 1, "the child ended before this step");
-}
-
-void
-child_go(struct child *c)
-{
-    ck_assert_int_eq(write(c->out, "", 1), 1);
-}
-
-static int
-child_status(struct child *c)
-{
-    int status;
-
-    close(c->out);
-    while (waitpid(c->pid, &status, 0) == -1)
-        ck_assert_int_eq(errno, EINTR);
-    close(c->in);
-    return status;
-}
-
-void
-child_end(struct child *c)
-{
-    int status = child_status(c);
-
-    ck_assert_msg(!WIFSIGNALED(status), "the child died of signal %d",
-                  WTERMSIG(status));
-    /* Its ck_assert has told Check what and where; ours is to fail. */
-    if (WEXITSTATUS(status) != EXIT_SUCCESS)
-        _exit(EXIT_FAILURE);
-}
-
-void
-child_kill(struct child *c)
-{
-    ck_assert_int_eq(kill(c->pid, SIGKILL), 0);
-    ck_assert_int_eq(WTERMSIG(child_status(c)), SIGKILL);
-}
-
-struct call_as {
-    void (*f)(void *);
-    void *arg;
-};
-
-static void
-call_as(struct child *self, void *arg)
-{
-    const struct call_as *call = arg;
-
-    (void)self;
-    call->f(call->arg);
+    ck_abort_msg("%s:%d: %s does not hold (errno: %s)", file, line, condition,
+                 strerror(errno));
 }
 
 int64_t
@@ -143,26 +33,6 @@ known_gid(void)
     const struct passwd *user = getpwuid(geteuid());
 
     return user != NULL ? (int64_t)user->pw_gid : -1;
-}
-
-void
-run_as(uid_t uid, void (*f)(void *arg), void *arg)
-{
-    struct call_as call = {f, arg};
-    struct child c;
-
-    child_start(&c, uid, call_as, &call);
-    child_end(&c);
-}
-
-void *
-shared(size_t size)
-{
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-    ck_assert(p != MAP_FAILED);
-    return p;
 }
 
 void

@@ -1,7 +1,7 @@
 /* silent.c - a file system whose program goes silent: the least of FUSE's
  * protocol that lets a file be opened (fuse(4), linux/fuse.h). */
 #define _GNU_SOURCE /* O_CLOEXEC */
-#include "test/attack/silent.h"
+#include "test/both/silent.h"
 
 #include <errno.h>
 #include <fcntl.h>

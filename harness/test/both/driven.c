@@ -1,5 +1,5 @@
 /* driven.c - a server in this process, driven step by step. */
-#include "test/attack/driven.h"
+#include "test/both/driven.h"
 
 #include <errno.h>
 #include <stdlib.h>
