@@ -1,4 +1,4 @@
-/* readme.c - README.md files, taken apart (readme.h). */
+/* readme.c - README.md and LAB.md files, taken apart (readme.h). */
 #define _GNU_SOURCE /* strdup */
 #include "test/readme.h"
 
@@ -179,15 +179,16 @@ read_readme(struct readme *r, const char *path)
 size_t
 readme_all(const struct readme **all)
 {
-    static const char *const where[] = {"", "*/", "*/*/", "*/*/*/"};
+    static const char *const where[] = {"README.md", "*/README.md",
+                                        "*/*/README.md", "*/*/*/README.md",
+                                        "*/LAB.md"};
     static struct readme *readmes;
     static size_t count;
     char pattern[PATH_MAX];
     glob_t found = {0};
 
-    for (size_t i = 0; count == 0 && source_dir() != NULL && i < 4; i++) {
-        snprintf(pattern, sizeof pattern, "%s/%sREADME.md", source_dir(),
-                 where[i]);
+    for (size_t i = 0; count == 0 && source_dir() != NULL && i < 5; i++) {
+        snprintf(pattern, sizeof pattern, "%s/%s", source_dir(), where[i]);
         glob(pattern, i == 0 ? 0 : GLOB_APPEND, NULL, &found);
     }
     for (size_t i = 0; i < found.gl_pathc; i++) {
@@ -199,6 +200,14 @@ readme_all(const struct readme **all)
     globfree(&found);
     *all = readmes;
     return count;
+}
+
+bool
+is_assignment(const struct readme *r)
+{
+    const char *slash = strrchr(r->file, '/');
+
+    return slash != NULL && strcmp(slash, "/LAB.md") == 0;
 }
 
 /* -- what is said ---------------------------------------------------------- */

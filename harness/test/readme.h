@@ -1,6 +1,6 @@
 /*
- * readme.h - the README.md files, as a test reads them: what stands in a block,
- * and what stands in a sentence.
+ * readme.h - the README.md and LAB.md files, as a test reads them: what stands
+ * in a block, and what stands in a sentence.
  *
  *      ```console              a session: `$ ` a command, `# ` one of root's,
  *      $ echo a                `> ` the rest of a command; other lines are what
@@ -36,6 +36,9 @@ struct readme {
 
 /* All of the checkout: found once, and kept.  0 if there is no checkout. */
 size_t readme_all(const struct readme **all);
+
+/* Is it a LAB.md?  Its sessions have a student's programs. */
+bool is_assignment(const struct readme *r);
 
 /* May a program have said this line, where a README shows that one?  A number
  * is as good as any other, `...` is anything. */

@@ -42,14 +42,15 @@ program_in(const char *word)
     return NULL;
 }
 
-/* A mechanism, or a directory of them. */
+/* A mechanism, a directory of them, or LAB/work, a student's. */
 static bool
 is_mechanism(const char *name)
 {
-    size_t len = strlen(name);
+    const char *work = strstr(name, "/work");
+    size_t len = work != NULL ? (size_t)(work - name) : strlen(name);
 
     for (size_t i = 0; ipc_registry[i] != NULL; i++)
-        if (begins(ipc_registry[i]->name, name) &&
+        if (strncmp(ipc_registry[i]->name, name, len) == 0 &&
             strchr("/", ipc_registry[i]->name[len]) != NULL)
             return true;
     return false;
@@ -79,13 +80,13 @@ try_options(const char *span, const char *program, char **words)
             break;
         if (strcmp(program, "ipcattack") == 0 && is_placeholder(words[n]))
             break;
-        if (value && is_placeholder(words[n])) {
-            n--; /* and so for its option */
+        if (value && strcmp(words[n - 1], "-m") == 0)
+            MUST(is_placeholder(words[n]) || is_mechanism(words[n]),
+                 "%s: `%s`: there is no %s", readme->file, span, words[n]);
+        if (value && (is_placeholder(words[n]) || strstr(words[n], "/work"))) {
+            n--; /* and so for its option; a student's is in no program here */
             break;
         }
-        if (value && strcmp(words[n - 1], "-m") == 0)
-            MUST(is_mechanism(words[n]), "%s: `%s`: there is no %s",
-                 readme->file, span, words[n]);
         argv[n] = words[n];
     }
     argv[n] = "--help";
@@ -230,7 +231,8 @@ is_there(const char *name)
     static const char *const under[] = {"", "harness/", "harness/core/",
                                         "harness/server/", "harness/test/"};
     char path[2 * PATH_MAX];
-    int here = (int)(strlen(readme->file) - strlen("README.md"));
+    const char *slash = strrchr(readme->file, '/');
+    int here = slash == NULL ? 0 : (int)(slash + 1 - readme->file);
 
     if (strstr(name, "/work/") != NULL) /* a student's, who makes it first */
         return true;
