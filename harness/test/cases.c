@@ -167,7 +167,7 @@ add_test_if(TCase *tc, const char *reason, const TTest *test)
 void
 add_loop_test_if(TCase *tc, const char *reason, const TTest *test, int i)
 {
-    if (!applies())
+    if (!applies() || !is_wanted("IPCLAB_TEST", test->name))
         return;
     if (need_processes() != NULL && looks_at_processes())
         reason = need_processes();

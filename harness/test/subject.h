@@ -53,7 +53,8 @@ void add_as_root(TCase *tc, int i, const TTest *test, unsigned none_of);
  *
  *      IPCLAB_BEYOND=1 CK_RUN_CASE=fifo/textbook build/release/check
  *
- * tries them all the same: what fails is what the form lacks.
+ * tries them all the same: what fails is what the form lacks.  Of all these
+ * IPCLAB_TEST=NAME picks one.
  */
 
 /* -- what tests do to it --------------------------------------------------- */
