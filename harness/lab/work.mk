@@ -20,12 +20,15 @@ STUDENT = $(filter-out -Werror,$(COMPILE)) \
           $(shell ! grep -q 'not written yet' $(MINE) || \
           echo -Wno-unused -Wno-unused-parameter -Wno-unused-macros)
 
-.PHONY: start work diff reset work-need
+.PHONY: start work diff reset hunt work-need
 start: ## L=fifo: begin a form of your own; L=fifo.send: that block
 diff: ## L=fifo: what the textbook form does otherwise: a solution
 reset: ## L=fifo: put yours aside, and begin again
 start diff reset:
 	@harness/lab/lab.sh $@ $(call quoted,$L)
+hunt: ## the bugs there are; B=7: write the test that finds this one
+	@MAKE=$(call quoted,$(MAKE)) harness/lab/hunt.sh $(if $B,hunt $(call \
+	    quoted,$B),list)
 work-need:
 	@harness/lab/lab.sh work $(call quoted,$L)
 work: work-need ## L=fifo: build programs that have yours: build/work/fifo/
@@ -56,6 +59,10 @@ $W/fast/ipcd: always $W/registry.o $(BIN)
 	    echo "  $(MINE) cannot be built: the others are measured"
 $W/fast/ipcbench: $W/fast/ipcd
 	@[ ! -e $< ] || $(link_work)
+# The tests, which know this form, too: CK_RUN_CASE=LAB/work.
+$W/fast/check: $W/fast/ipcd $O/check
+	@[ ! -e $< ] || $(LINK) -o $@ $(TESTED) $(@D)/mine.o $W/registry.o \
+	    $(LIB) $(CHECK_LIBS) $(LIBS) $(LDLIBS)
 
 -include $W/mine.d
 endif

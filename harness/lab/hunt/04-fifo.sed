@@ -1,0 +1,4 @@
+# wrong: the server believes the pid and the uid that the request claims
+# caught: conformance/the_server_knows_who_asks_as_well_as_declared
+# because: identity: nothing but the request says so, a FIFO does not tell who writes
+/block next:/,/end:/s/req->peer = IPC_PEER_UNKNOWN;.*/req->peer = IPC_PEER_UNKNOWN; req->peer.pid = (pid_t)(r.reply_to >> 32);/

@@ -1,0 +1,4 @@
+# wrong: close() waits for the server before it closes the pipe
+# caught: conformance/an_empty_message_is_a_message
+# because: wrong order, deadlock: the server ends when it reads the end of file, and that comes with the close
+/block close:/,/end:/s/close\(c->to_server\);/waitpid(c->server, NULL, 0); &/

@@ -1,0 +1,6 @@
+# wrong: create() does not remove a dead server's name
+# caught: crash/what_a_killed_textbook_server_leaves_is_replaced_and_swept
+# because: leftover: bind(2) says EADDRINUSE as long as the name is there, whether anybody listens or not
+/block create:/,/end:/{
+/unlink\(name\)/d
+}

@@ -1,0 +1,4 @@
+# wrong: the server takes its own pid for its client's
+# caught: conformance/the_server_knows_who_asks_as_well_as_declared
+# because: identity: SO_PEERCRED, not getpid(2), is who called connect(2)
+/^accept_one/,/^}/s/\.pid = who.pid,/.pid = getpid(),/
