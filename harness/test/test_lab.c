@@ -4,11 +4,12 @@
  *
  * All is done in a copy of the tree: in the checkout is somebody's own work.
  */
-#define _GNU_SOURCE /* PATH_MAX */
+#define _GNU_SOURCE /* PATH_MAX, symlink */
 #include "core/rundir.h"
 #include "core/sanitized.h"
 #include "test/files.h"
 #include "test/here.h"
+#include "test/session.h"
 #include "test/shell.h"
 #include "test/test.h"
 
@@ -186,6 +187,52 @@ START_TEST(an_untouched_skeleton_says_so_and_a_filled_one_serves)
 }
 END_TEST
 
+/* A link to a program of the lab's in DIR/build/work/LAB; ipcd says when it is
+ * ready. */
+static void
+put_program(const char *dir, const char *lab, const char *program)
+{
+    char to[2 * PATH_MAX], from[2 * PATH_MAX];
+
+    snprintf(to, sizeof to, "%s/build/work/%s/%s", dir, lab, program);
+    snprintf(from, sizeof from, "%s/build/work/%s/%s", copy, lab, program);
+    if (strcmp(program, "ipcd") == 0)
+        session_server(to, from, geteuid() == 0 ? "--keep-root" : "");
+    else
+        ck_assert_int_eq(symlink(from, to), 0);
+}
+
+/* Of a form that has all its blocks; and is there an assignment at all? */
+START_TEST(what_the_assignment_shows_is_so)
+{
+    const char *lab = lab_names[_i];
+    const struct readme *all;
+    char dir[PATH_MAX + 2], file[NAME_MAX + sizeof "/LAB.md"];
+    int shown = 0;
+
+    copy_tree(true);
+    fill(lab);
+    ck_assert_msg(in_copy("%s W=build/work/%s L=%s build/work/%s/ipcd "
+                          "build/work/%s/ipcctl",
+                          make, lab, lab, lab, lab) == 0,
+                  "%s", said);
+    snprintf(dir, sizeof dir, "%s/s", copy);
+    ck_assert_int_eq(in_copy("mkdir -p s/build/work/%s", lab), 0);
+    put_program(dir, lab, "ipcd");
+    put_program(dir, lab, "ipcctl");
+    unsetenv("IPCLAB_BIN"); /* whose ipcd has no such form */
+    snprintf(file, sizeof file, "%s/LAB.md", lab);
+    for (size_t i = readme_all(&all); i-- > 0;)
+        for (size_t b = 0; b < all[i].block_count; b++)
+            if (strcmp(all[i].file, file) == 0 && all[i].blocks[b].session) {
+                session_run(&all[i].blocks[b], dir);
+                shown++;
+            }
+    ck_assert_int_gt(shown, 0);
+    remove_copy();
+}
+END_TEST
+
 /* Neither by a compiler's error nor by the linker's. */
 START_TEST(what_does_not_compile_stops_nobody_else)
 {
@@ -257,6 +304,55 @@ START_TEST(a_name_that_is_none_is_an_error_that_lists_the_labs)
 }
 END_TEST
 
+/* -- the bug museum -------------------------------------------------------- */
+
+START_TEST(each_bug_is_in_its_form_and_compiles)
+{
+    copy_tree(false);
+    ck_assert_msg(
+        in_copy("sh -c 'set -e; n=0; for f in harness/lab/hunt/*-*.sed; do "
+                "b=${f##*/}; b=${b%%%%-*}; b=${b#0}; "
+                "[ $(sed -n \"1,3s/^# \\(wrong\\|caught\\|because\\): "
+                "./&/p\" $f | wc -l) = 3 ]; harness/lab/hunt.sh plant $b x.c; "
+                "cc -std=c17 -Wall -Wextra -Iharness -fsyntax-only x.c; "
+                "n=$((n+1)); done; [ $n -ge 24 ]'") == 0,
+        "%s", said);
+    remove_copy();
+}
+END_TEST
+
+/* Bug 2: a client's FIFO stays. */
+START_TEST(a_test_that_finds_a_bug_kills_it_and_one_that_does_not_is_told)
+{
+    char path[PATH_MAX + 8], text[sizeof make + 32];
+
+    copy_tree(true);
+    snprintf(path, sizeof path, "%s/mk", copy);
+    snprintf(text, sizeof text, "#!/bin/sh\nexec %s \"$@\"\n", make);
+    write_file(path, text, 0755);
+    ck_assert_int_eq(in_copy("make -s hunt"), 0);
+    expect_said("  fifo     1 2 ");
+    ck_assert_int_eq(in_copy("make -s hunt B=0"), 2);
+    expect_said("there is no bug 0; make hunt lists them");
+    ck_assert_int_eq(in_copy("make -s hunt B=2"), 0);
+    ck_assert_int_eq(in_copy("MAKE=./mk harness/lab/hunt.sh hunt 2"), 1);
+    expect_said("passes with the bug, too: it is still there");
+    ck_assert_int_eq(
+        in_copy("sh -c 'echo \"ls \\$IPCLAB_DIR; ! ls \\$IPCLAB_DIR | grep "
+                "work[.][0-9]\" >> fifo/work/hunt-2.sh'"),
+        0);
+    ck_assert_msg(in_copy("MAKE=./mk harness/lab/hunt.sh hunt 2") == 0, "%s",
+                  said);
+    expect_said("fifo/work/hunt-2.sh kills bug 2");
+    expect_said("what was wrong: close() does not remove the client's FIFO");
+    ck_assert_int_eq(in_copy("sh -c 'echo false > fifo/work/hunt-2.sh'"), 0);
+    ck_assert_int_eq(in_copy("MAKE=./mk harness/lab/hunt.sh hunt 2"), 1);
+    expect_said("fails without the bug, too");
+    children_end();
+    remove_copy();
+}
+END_TEST
+
 static const char *
 need_a_build(void)
 {
@@ -286,9 +382,13 @@ test_lab(void)
         add_loop_test_if(tc, reason,
                          an_untouched_skeleton_says_so_and_a_filled_one_serves,
                          i);
+        add_loop_test_if(tc, reason, what_the_assignment_shows_is_so, i);
     }
     add_test_if(tc, reason, what_does_not_compile_stops_nobody_else);
     add_test_if(tc, reason, a_students_work_is_never_lost);
+    add_test_if(tc, reason, each_bug_is_in_its_form_and_compiles);
+    add_test_if(tc, reason,
+                a_test_that_finds_a_bug_kills_it_and_one_that_does_not_is_told);
     add_test_if(tc, reason,
                 a_name_that_is_none_is_an_error_that_lists_the_labs);
     return s;
