@@ -36,8 +36,9 @@ struct server {
 
 /*
  * A record in the request FIFO, integers in the machine's order.  A write(2) of
- * at most PIPE_BUF bytes goes in whole, or not at all: pipe(7).  So many clients
- * may write into one FIFO, and a record whose beginning is there is there.
+ * at most PIPE_BUF bytes goes in whole, or not at all: pipe(7).  So many
+ * clients may write into one FIFO, and a record whose beginning is there is
+ * there.
  */
 struct record {
     uint64_t reply_to; /* PID << 32 | N: so it says, and is believed */

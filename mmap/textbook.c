@@ -17,13 +17,13 @@
  * is - they do under a lock on just those bytes; the rest of the slot is then
  * touched by one of them alone.  The lock keeps out only who asks for it, too
  * (it is "advisory"), and it does not tell that something has changed: who
- * waits sleeps a little and looks again.  What this form does not withstand
- * stands in README.md.
+ * waits sleeps 1 ms and looks again, nap(), which an answer costs, too.  What
+ * this form does not withstand stands in README.md.
  *
  * What stands between "block" and "end" is what a student writes.
  */
 #define _GNU_SOURCE /* F_OFD_SETLKW */
-#include "core/clock.h"
+#include "core/textbook.h"
 #include "core/rundir.h"
 #include "core/wire.h"
 
@@ -35,8 +35,7 @@
 #include <unistd.h>
 
 #define MAX_MSG ((size_t)64 * 1024) /* bytes, our choice */
-#define SLOTS   16        /* clients at once; each costs the server two calls */
-#define LOOK    NS_PER_MS /* ns between two looks: what an answer costs, too */
+#define SLOTS   16 /* clients at once; each costs the server two calls */
 
 struct slot { /* all zeroes in the beginning */
     enum { FREE, CLIENTS, REQUEST, SERVERS, LEFT } state; /* whose it is */
@@ -75,6 +74,7 @@ map_file(struct end *e, const char *name, int flags)
     if ((flags & O_CREAT) == 0 || ftruncate(e->fd, FILE_SIZE) == 0) {
         e->slot =
             mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, e->fd, 0);
+        /* The mapping would do without the descriptor; the locks do not. */
         if (e->slot != MAP_FAILED)
             return 0;
     }
@@ -117,18 +117,6 @@ change(const struct end *e, unsigned n, unsigned from, unsigned to)
     lock.l_type = F_UNLCK;
     fcntl(e->fd, F_OFD_SETLK, &lock);
     return is;
-}
-
-/* Between two looks.  -ETIMEDOUT, -EINTR */
-static int
-nap(int64_t deadline)
-{
-    int64_t left = time_left(deadline);
-    struct timespec t = ns_to_timespec(left >= 0 && left < LOOK ? left : LOOK);
-
-    if (left == 0)
-        return -ETIMEDOUT;
-    return nanosleep(&t, NULL) == -1 ? -errno : 0;
 }
 
 /* -- server ------------------------------------------------------------ */
@@ -259,6 +247,7 @@ textbook_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     while (err == -EINTR);
     if (err != 0)
         return err;
+    /* No lock for these: as long as the slot is ours nobody else touches it. */
     memcpy(slot->frame, msg->buf, msg->len);
     slot->length = (uint32_t)msg->len;
     c->turn = wire_wants_reply(msg) ? DUE : THEIRS;

@@ -8,20 +8,19 @@
  *      client A  <--------+ (takes type A)        \------- client B (type B)
  *
  * The one idea: msgrcv(2) takes the oldest message *of a type*.  Requests have
- * type 1, an answer the type that its client has chosen, and so one queue, which
- * the kernel keeps, serves everybody in both directions.
+ * type 1, an answer the type that its client has chosen, and so one queue,
+ * which the kernel keeps, serves everybody in both directions.
  *
  * There is one lot of room for all.  Were it full of requests, no answer would
  * go in, and everybody would wait for everybody.  So the room is divided: a
- * client has one message in it at a time, and of its share's size at most.  What
- * this form does not withstand stands in README.md; sysv_types.c and
+ * client has one message in it at a time, and of its share's size at most.
+ * What this form does not withstand stands in README.md; sysv_types.c and
  * sysv_private.c are what withstands it.
  *
  * What stands between "block" and "end" is what a student writes.
  */
 #define _GNU_SOURCE /* struct msginfo */
-#include "core/clock.h"
-#include "core/ipc.h"
+#include "core/textbook.h"
 #include "core/rundir.h"
 #include "core/wire.h"
 
@@ -69,20 +68,19 @@ struct client_end {
 static ssize_t
 take(int queue, long type, struct message *m, int64_t timeout_ns)
 {
-    const struct timespec nap = {.tv_nsec = NS_PER_MS};
     const int64_t deadline = deadline_in(timeout_ns);
     const int flags = timeout_ns < 0 ? 0 : IPC_NOWAIT;
     ssize_t n;
+    int err;
 
     while ((n = msgrcv(queue, m, TEXT_MAX, type, flags)) == -1) {
         if (errno == EIDRM || errno == EINVAL)
             return -EPIPE; /* the queue has been removed */
         if (errno != ENOMSG)
             return -errno;
-        if (time_left(deadline) == 0)
-            return -ETIMEDOUT;
-        if (nanosleep(&nap, NULL) == -1)
-            return -errno; /* EINTR */
+        err = nap(deadline);
+        if (err != 0)
+            return err; /* -ETIMEDOUT, -EINTR */
     }
     return n;
 }

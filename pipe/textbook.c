@@ -7,19 +7,18 @@
  *      replies[0]  <---- a pipe -----          1  (standard output)
  *
  * The one idea: what is open stays open across fork(2) and execve(2), so the
- * client makes both pipes, and whom it starts has their other ends.  Nobody else
- * can have them: no name, no permissions, and one client for each server.
+ * client makes both pipes, and whom it starts has their other ends.  Nobody
+ * else can have them: no name, no permissions, and one client for each server.
  *
  * A pipe goes one way, and it is bytes: how many belong to a message only its
- * header says (core/frames.h gathers them).  What this form does not withstand
- * stands in README.md; coprocess.c is what withstands it.
+ * header says.  core/textbook.h has the read(2) and the write(2), core/frames.h
+ * gathers what came.  What this form does not withstand stands in README.md;
+ * coprocess.c is what withstands it.
  *
  * What stands between "block" and "end" is what a student writes.
  */
 #define _GNU_SOURCE /* pipe2 */
-#include "core/clock.h"
-#include "core/frames.h"
-#include "core/ipc.h"
+#include "core/textbook.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,52 +36,18 @@ struct client_end {
     struct frames in;
 };
 
-/* -- both sides: bytes to messages, messages to bytes ----------------------- */
-
-/* A read(2) may bring half a message or three of them. */
+/* A whole message: as many read(2)s as it takes, or none if it has come. */
 static int
 receive(int fd, struct frames *in, struct ipc_message *msg, int64_t deadline)
 {
-    size_t room;
-    ssize_t n;
-    void *to;
-    int got, err;
+    int got, err = 0;
 
-    while ((got = frames_take(in, msg)) == 0) {
-        err = wait_for(fd, POLLIN, deadline);
-        if (err != 0)
-            return err; /* -ETIMEDOUT, -EINTR */
-        to = frames_space(in, &room);
-        if (to == NULL)
-            return -ENOMEM;
-        n = read(fd, to, room);
-        if (n == -1)
-            return -errno;
-        if (n == 0) /* no write end is open any more, anywhere */
-            return -EPIPE;
-        frames_add(in, (size_t)n);
+    while ((got = frames_take(in, msg)) == 0 && err == 0) {
+        err = wait_for(fd, POLLIN, deadline); /* -ETIMEDOUT, -EINTR */
+        if (err == 0)
+            err = read_some(fd, in); /* -EPIPE: no write end is open any more */
     }
-    return got < 0 ? got : 0;
-}
-
-/* A write(2) waits until all is in the pipe, but for a signal that comes when
- * some of it is.  SIGPIPE is ignored (ipc.h), and so without a reader it is
- * EPIPE. */
-static int
-send_all(int fd, const struct ipc_message *msg)
-{
-    const uint8_t *from = msg->buf;
-    size_t done = 0;
-
-    while (done < msg->len) {
-        ssize_t n = write(fd, from + done, msg->len - done);
-
-        if (n == -1 && errno != EINTR)
-            return -errno;
-        if (n > 0)
-            done += (size_t)n;
-    }
-    return 0;
+    return got < 0 ? got : err;
 }
 
 /* -- server ---------------------------------------------------------------- */
@@ -127,7 +92,7 @@ textbook_reply(void *srv, const struct ipc_request *req,
     if (msg == NULL)
         return 0; /* it broke the rules; but peers are honest here */
     /* block reply: write the message to standard output, all of it */
-    return send_all(STDOUT_FILENO, msg);
+    return write_all(STDOUT_FILENO, msg);
     /* end: return -ENOSYS; */
 }
 
@@ -202,7 +167,7 @@ textbook_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 
     (void)timeout_ns; /* write(2) has none, and the server reads */
     /* block send: write the message to the server, all of it */
-    return send_all(c->to_server, msg);
+    return write_all(c->to_server, msg);
     /* end: return -ENOSYS; */
 }
 

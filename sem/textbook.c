@@ -22,7 +22,7 @@
  * What stands between "block" and "end" is what a student writes.
  */
 #define _GNU_SOURCE /* sem_clockwait */
-#include "core/clock.h"
+#include "core/textbook.h"
 #include "core/rundir.h"
 #include "core/wire.h"
 
@@ -100,38 +100,6 @@ open_mailbox(struct mailbox *box, const char *name, int flags)
     return box->file == -1 ? -errno : 0;
 }
 
-/* Takes 1 as soon as it is there.  sem_timedwait(3), which is in the books,
- * goes by the wall clock, and that may be set meanwhile. */
-static int
-sem_until(sem_t *sem, int64_t deadline)
-{
-    struct timespec at = ns_to_timespec(deadline);
-    int done = deadline == NO_DEADLINE
-                   ? sem_wait(sem)
-                   : sem_clockwait(sem, CLOCK_MONOTONIC, &at);
-
-    return done == -1 ? -errno : 0; /* -ETIMEDOUT, -EINTR */
-}
-
-/* No lock: who may write is who has been told so by a semaphore. */
-static int
-put_message(const struct mailbox *box, const void *from, size_t len)
-{
-    if (pwrite(box->file, from, len, 0) == (ssize_t)len &&
-        ftruncate(box->file, (off_t)len) == 0)
-        return 0;
-    return -ENOSPC;
-}
-
-static int
-get_message(const struct mailbox *box, struct ipc_message *msg)
-{
-    ssize_t n = pread(box->file, msg->buf, msg->cap, 0);
-
-    msg->len = n == -1 ? 0 : (size_t)n;
-    return n == -1 ? -errno : 0;
-}
-
 /* -- sweep ------------------------------------------------------------- */
 
 static int
@@ -173,7 +141,7 @@ textbook_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
     /* block next: wait for a message, read it */
     err = sem_until(box->sem[FULL], deadline_in(timeout_ns));
     if (err == 0)
-        err = get_message(box, &req->msg);
+        err = get_message(box->file, &req->msg);
     if (err != 0)
         return err;
     req->peer = IPC_PEER_UNKNOWN; /* a file does not say who wrote into it */
@@ -194,8 +162,8 @@ textbook_reply(void *srv, const struct ipc_request *req,
 
     (void)req;
     /* block reply: write it where the request was, say so */
-    err = msg != NULL ? put_message(box, msg->buf, msg->len)
-                      : put_message(box, "", 0); /* "cut off" */
+    err = msg != NULL ? put_message(box->file, msg->buf, msg->len)
+                      : put_message(box->file, "", 0); /* "cut off" */
     sem_post(box->sem[BACK]); /* last: from here on it is the client's */
     return err;
     /* end: return -ENOSYS; */
@@ -239,7 +207,7 @@ textbook_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     while (err == -EINTR);
     if (err != 0)
         return err;
-    err = put_message(&c->box, msg->buf, msg->len);
+    err = put_message(c->box.file, msg->buf, msg->len);
     if (err != 0) {
         c->turn = OTHERS;
         sem_post(c->box.sem[TURN]);
@@ -267,7 +235,7 @@ textbook_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
         c->turn = LATE; /* the turn is still ours: nobody may write now */
     if (err != 0)
         return err;
-    err = get_message(&c->box, msg);
+    err = get_message(c->box.file, msg);
     c->turn = OTHERS;
     sem_post(c->box.sem[TURN]);
     return err == 0 && msg->len == 0 ? -EPIPE : err;

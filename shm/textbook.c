@@ -18,7 +18,7 @@
  * What stands between "block" and "end" is what a student writes.
  */
 #define _GNU_SOURCE /* sem_clockwait */
-#include "core/clock.h"
+#include "core/textbook.h"
 #include "core/rundir.h"
 #include "core/wire.h"
 
@@ -73,19 +73,6 @@ map_segment(const char *name, int flags)
             mmap(NULL, sizeof *seg, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd); /* the mapping stays */
     return seg;
-}
-
-/* Takes 1 as soon as it is there.  sem_timedwait(3), which is in the books,
- * goes by the wall clock, and that may be set meanwhile. */
-static int
-sem_until(sem_t *sem, int64_t deadline)
-{
-    struct timespec at = ns_to_timespec(deadline);
-    int done = deadline == NO_DEADLINE
-                   ? sem_wait(sem)
-                   : sem_clockwait(sem, CLOCK_MONOTONIC, &at);
-
-    return done == -1 ? -errno : 0; /* -ETIMEDOUT, -EINTR */
 }
 
 /* -- server ------------------------------------------------------------ */

@@ -20,7 +20,7 @@
  * What stands between "block" and "end" is what a student writes.
  */
 #define _GNU_SOURCE /* memfd_create */
-#include "core/clock.h"
+#include "core/textbook.h"
 #include "core/spawn.h"
 #include "core/wire.h"
 
@@ -52,26 +52,6 @@ struct client_end {
     sigset_t before;                 /* what was blocked */
     enum { MINE, THEIRS, DUE } turn; /* DUE: theirs, with a reply to come */
 };
-
-/* -- wire: a message is all of the file -------------------------------- */
-
-static int
-put_message(int fd, const void *from, size_t len)
-{
-    if (pwrite(fd, from, len, 0) == (ssize_t)len &&
-        ftruncate(fd, (off_t)len) == 0)
-        return 0;
-    return -ENOSPC;
-}
-
-static int
-get_message(int fd, struct ipc_message *msg)
-{
-    ssize_t n = pread(fd, msg->buf, msg->cap, 0);
-
-    msg->len = n == -1 ? 0 : (size_t)n;
-    return n == -1 ? -errno : 0;
-}
 
 /* -- signals ----------------------------------------------------------- */
 
@@ -132,6 +112,7 @@ textbook_create(void *srv, const char *name)
         client != s->client)
         return -EPIPE;
     /* block create: block our two signals, then tell the client */
+    /* SIGHUP, "good-bye", too: it would end us in the middle of an answer. */
     block(s, SIGUSR1, SIGHUP, NULL);
     return kill(s->client, SIGUSR2) == -1 ? -errno : 0;
     /* end: return -ENOSYS; */
@@ -271,6 +252,7 @@ textbook_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     if (err < 0)
         return err;
     c->turn = MINE;
+    /* First what is said, then that it is: the server reads at once. */
     err = put_message(c->file, msg->buf, msg->len);
     if (err == 0)
         err = spawn_signal(&c->side.server, SIGUSR1);

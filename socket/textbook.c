@@ -1,25 +1,24 @@
 /*
- * textbook.c - the protocol over stream sockets as books teach it (TLPI 57.2 and
- * 63.2, UNPv1 15, APUE 17.2), for honest peers who do not die.
+ * textbook.c - the protocol over stream sockets as books teach it (TLPI 57.2
+ * and 63.2, UNPv1 15, APUE 17.2), for honest peers who do not die.
  *
  *      client A  connect(NAME) ===== connection A ====\
  *                                                      server: bind, listen,
  *      client B  connect(NAME) ===== connection B ====/   accept, poll
  *
- * The one idea: a connection for each client, in both directions, and the kernel
- * says at once who is at its other end, and when it has gone.  The server sleeps
- * in one poll(2) over all of them.
+ * The one idea: a connection for each client, in both directions, and the
+ * kernel says at once who is at its other end, and when it has gone.  The
+ * server sleeps in one poll(2) over all of them.
  *
- * A stream is bytes: how many belong to a message only its header says
- * (core/frames.h gathers them).  What this form does not withstand stands in
- * README.md; stream.c is what withstands it.
+ * A stream is bytes: how many belong to a message only its header says.
+ * core/textbook.h has the read(2) and the write(2), core/frames.h gathers what
+ * came.  What this form does not withstand stands in README.md; stream.c is
+ * what withstands it.
  *
  * What stands between "block" and "end" is what a student writes.
  */
 #define _GNU_SOURCE /* accept4, struct ucred */
-#include "core/clock.h"
-#include "core/frames.h"
-#include "core/ipc.h"
+#include "core/textbook.h"
 #include "core/rundir.h"
 
 #include <errno.h>
@@ -49,43 +48,6 @@ struct client_end {
     int fd;
     struct frames in;
 };
-
-/* -- both sides: bytes to messages, messages to bytes ----------------------- */
-
-/* One read(2), which may bring half a message or three of them. */
-static int
-gather(int fd, struct frames *in)
-{
-    size_t room;
-    void *to = frames_space(in, &room);
-    ssize_t n = to == NULL ? 0 : read(fd, to, room);
-
-    if (n == -1 && errno != ECONNRESET)
-        return -errno;
-    if (n <= 0) /* the other side has closed it; reset: with bytes unread */
-        return -EPIPE;
-    frames_add(in, (size_t)n);
-    return 0;
-}
-
-/* A write(2) waits until the socket has taken it all, but for a signal that
- * comes in the middle. */
-static int
-send_all(int fd, const struct ipc_message *msg)
-{
-    const uint8_t *from = msg->buf;
-    size_t done = 0;
-
-    while (done < msg->len) {
-        ssize_t n = write(fd, from + done, msg->len - done);
-
-        if (n == -1 && errno != EINTR)
-            return errno == ECONNRESET ? -EPIPE : -errno;
-        if (n > 0)
-            done += (size_t)n;
-    }
-    return 0;
-}
 
 static void
 set_address(struct sockaddr_un *address, const char *path)
@@ -128,6 +90,7 @@ textbook_create(void *srv, const char *name)
 static void
 accept_one(struct server *s)
 {
+    /* A descriptor for this client alone; the listening one is for the next. */
     int fd = accept4(s->fds[0].fd, NULL, NULL, SOCK_CLOEXEC);
     struct ucred who = {.pid = 0};
     socklen_t len = sizeof who;
@@ -184,6 +147,7 @@ textbook_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 
     /* block next: wait for whoever connects or sends, until one has sent a
      * whole message; say who it is */
+    /* First what has been gathered before: of that poll(2) knows nothing. */
     while (take_one(s, req) == 0) {
         int err = poll_until(s->fds, 1 + s->count, deadline);
 
@@ -192,7 +156,7 @@ textbook_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
         /* Backwards: who parts leaves its place to one seen already. */
         for (unsigned i = s->count; i > 0; i--)
             if (s->fds[i].revents != 0 &&
-                gather(s->fds[i].fd, &s->of[i].in) != 0)
+                read_some(s->fds[i].fd, &s->of[i].in) != 0)
                 part(s, i);
         if (s->fds[0].revents != 0 && s->count < IPC_MAX_CLIENTS)
             accept_one(s);
@@ -211,9 +175,10 @@ textbook_reply(void *srv, const struct ipc_request *req,
     if (msg == NULL)
         return 0; /* it broke the rules; but peers are honest here */
     /* block reply: find its connection, write the message, all of it */
+    /* It may have gone, and another one have its place and its descriptor. */
     while (i > 0 && s->of[i].number != req->reply_to)
         i--;
-    return i == 0 ? -EPIPE : send_all(s->fds[i].fd, msg);
+    return i == 0 ? -EPIPE : write_all(s->fds[i].fd, msg);
     /* end: return -ENOSYS; */
 }
 
@@ -245,6 +210,7 @@ textbook_open(void *cli, const char *where)
     c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (c->fd == -1)
         return -errno;
+    /* Done once the server's queue has room for it; accept(2) comes later. */
     if (connect(c->fd, (struct sockaddr *)&address, sizeof address) == -1) {
         err = -errno; /* ENOENT, ECONNREFUSED: nobody listens there */
         close(c->fd);
@@ -261,7 +227,7 @@ textbook_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 
     (void)timeout_ns; /* write(2) has none, and the server reads */
     /* block send: write the message, all of it */
-    return send_all(c->fd, msg);
+    return write_all(c->fd, msg);
     /* end: return -ENOSYS; */
 }
 
@@ -277,7 +243,7 @@ textbook_recv(void *cli, struct ipc_message *msg, int64_t timeout_ns)
     while ((got = frames_take(&c->in, msg)) == 0 && err == 0) {
         err = wait_for(c->fd, POLLIN, deadline);
         if (err == 0)
-            err = gather(c->fd, &c->in);
+            err = read_some(c->fd, &c->in);
     }
     return got < 0 ? got : err;
     /* end: return -ENOSYS; */

@@ -30,7 +30,7 @@ skipping && !/^ \*\// { held = ""; next }
 skipping { skipping = 0 }
 
 # It is "fifo/work", not "fifo/textbook", in everything but prose.
-!/^ \*/ {
+!/^( \*|#include)/ {
     gsub(lab "/textbook[.]c", lab "/work/" lab ".c")
     # The arguments in the next lines stand below the first one.
     if (moved)

@@ -3,6 +3,5 @@
 # because: busy wait: IPC_NOWAIT in a loop, without a nap
 /^take\(/,/^}/{
 s/timeout_ns < 0 \? 0 : IPC_NOWAIT/IPC_NOWAIT/
-s/\{.tv_nsec = NS_PER_MS\}/{.tv_nsec = 0}/
-s/nanosleep\(&nap, NULL\) == -1/nap.tv_nsec == -1/
+s/err = nap\(deadline\);/err = time_left(deadline) == 0 ? -ETIMEDOUT : 0;/
 }

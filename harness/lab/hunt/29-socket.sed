@@ -1,4 +1,4 @@
 # wrong: recv() takes one read(2) for a whole message
 # caught: conformance/the_largest_message_passes_intact
 # because: partial read: a stream is bytes, and a read(2) brings what has come until now
-/block recv:/,/end:/s/err = gather\(c->fd, &c->in\);/{ if ((err = gather(c->fd, \&c->in)) == 0) { got = frames_take(\&c->in, msg); return got == 1 ? 0 : -EBADMSG; } }/
+/block recv:/,/end:/s/err = read_some\(c->fd, &c->in\);/{ if ((err = read_some(c->fd, \&c->in)) == 0) { got = frames_take(\&c->in, msg); return got == 1 ? 0 : -EBADMSG; } }/
