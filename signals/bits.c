@@ -114,7 +114,7 @@ bits_create(void *srv, const char *name)
         err = alternate_answer(&s->bits, 0);
         if (err == 0)
             err = alternate_hear(&s->bits, now_ns() + ASK_AGAIN);
-    } while (err == -ETIMEDOUT);
+    } while (err == -ETIMEDOUT || err == -EINTR);
     return err < 0 ? err : alternate_answer(&s->bits, 0);
 }
 
@@ -157,10 +157,13 @@ bits_reply(void *srv, const struct ipc_request *req,
     }
     /* Waiting for the client is no danger here: there is no other.  The last
      * question says that it has heard the last bit; before that we must not
-     * go, for it might ask for that one again. */
+     * go, for it might ask for that one again; whatever interrupts us, and be it
+     * a SIGCONT, signal(7). */
     bits = bits_in(msg->len);
     for (size_t i = 0; i <= bits && err == 0; i++) {
-        err = alternate_hear(&s->bits, NO_DEADLINE);
+        do
+            err = alternate_hear(&s->bits, NO_DEADLINE);
+        while (err == -EINTR);
         if (err >= 0)
             err = alternate_answer(&s->bits, i < bits && bit_of(msg, i));
     }

@@ -76,6 +76,30 @@ START_TEST(a_client_that_wants_to_stop_is_woken_by_a_signal)
 }
 END_TEST
 
+/* And the reply that it waited for is not lost: another call gets it. */
+START_TEST(a_client_that_is_woken_may_wait_again)
+{
+    uint64_t id;
+    struct reply r;
+
+    begin(_i);
+    id = send_request(&client, "sleep", (struct api_value){.u32 = 1});
+    signal_server(SIGSTOP); /* it may have answered before, and then again */
+    client.stop = &signals_seen;
+    begin_signals(5 * NS_PER_MS, 0);
+    while (client_recv(&client, &r, CALL_TIMEOUT) == 0) {
+        signal_server(SIGCONT);
+        id = send_request(&client, "sleep", (struct api_value){.u32 = 1});
+        signal_server(SIGSTOP);
+    }
+    end_signals();
+    client.stop = NULL;
+    signal_server(SIGCONT);
+    expect_reply(&client, id);
+    end();
+}
+END_TEST
+
 START_TEST(a_server_waits_no_less_than_it_was_told_and_hears_signals)
 {
     const int64_t timeout = 20 * NS_PER_MS;
@@ -296,6 +320,7 @@ conformance_waiting(TCase *tc, int i)
     add(tc, i, signals_do_not_disturb_calls, 0, IPC_ONEWAY);
     /* pthread_cond_wait(3) is not interrupted. */
     add(tc, i, a_client_that_wants_to_stop_is_woken_by_a_signal, 0, ALONE);
+    add(tc, i, a_client_that_is_woken_may_wait_again, 0, ALONE);
     add(tc, i, a_server_waits_no_less_than_it_was_told_and_hears_signals, 0,
         IPC_INPROCESS | IPC_SPAWNED);
     add(tc, i, an_idle_server_sleeps_unless_it_spins, 0, ALONE);

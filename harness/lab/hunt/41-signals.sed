@@ -1,5 +1,5 @@
 # wrong: a signal that has a handler does not end recv()
-# caught: conformance/a_client_that_wants_to_stop_is_woken_by_a_signal
+# caught: conformance/a_client_that_is_woken_may_wait_again
 # because: EINTR: sigtimedwait(2) is begun again, and the caller, who wants to stop, is not told
 /^take_signal/,/^}/{
 /if \(errno == EINTR\)/d
