@@ -35,6 +35,7 @@ SRC        := # sources that every program is linked with
 TESTS      := # sources of Check suites; test_pipe.c defines Suite *test_pipe()
 CHECK_SRC  := # what the test program has beside them
 PROGRAMS   := # sources with a main(); harness/server/ipcd.c gives ipcd
+FACTS      := $(wildcard */facts.c harness/*/facts.c) # fifo/: fifo_facts[]
 include $(sort $(wildcard */module.mk))
 
 FLAGS_release := -O2
@@ -84,7 +85,7 @@ HAS_CHECK := $(or $(DEPS),$(shell $(PKG_CONFIG) --exists check 2>/dev/null && ec
 vpath %.c $(sort $(dir $(PROGRAMS)))
 
 .PHONY: all programs no-check need need-check deps check unit bench report \
-        isolate attack lint rooms format fresh sweep install uninstall clean help
+        facts prove isolate attack lint rooms format fresh sweep install uninstall clean help
 .DELETE_ON_ERROR:
 all: programs $(if $(HAS_CHECK),$O/check,no-check) ## build everything
 programs: $(BIN)
@@ -98,6 +99,7 @@ $(BIN): $O/%: $(LIB)
 $(foreach p,$(PROGRAMS),$(eval $O/$(basename $(notdir $p)): $O/$(p:.c=.o)))
 
 # The test programs.
+CHECK_SRC += $(FACTS)
 TESTED := $(TESTS:%.c=$O/%.o) $(CHECK_SRC:%.c=$O/%.o) $O/suites.o
 $(TESTED): | need-check
 $O/check: $(TESTED) $(LIB) $O/ipcd-naive $(ATTACKS) $(BIN)
@@ -144,14 +146,20 @@ registry = { echo '/* Written by make from the module.mk files. */'; \
 $O/registry.c: Makefile $(wildcard */module.mk)
 	@mkdir -p $(@D)
 	@$(call registry,$(MECHANISMS)) > $@
-$O/suites.c: Makefile $(wildcard */module.mk) $(sort $(dir $(TESTS)))
+$O/suites.c: Makefile $(wildcard */module.mk) $(FACTS) $(sort $(dir $(TESTS)))
 	@mkdir -p $(@D)
 	@{ echo '/* Written by make from the module.mk files. */'; \
 	   echo '#include "test/test.h"'; echo; \
 	   printf 'Suite *%s(void);\n' $(basename $(notdir $(TESTS))); echo; \
 	   echo 'Suite *(*const suites[])(void) = {'; \
 	   printf '    %s,\n' $(basename $(notdir $(TESTS))); \
-	   echo '    NULL,'; echo '};'; } > $@
+	   echo '    NULL,'; echo '};'; \
+	   echo '#include "test/fact.h"'; \
+	   for f in $(notdir $(FACTS:%/facts.c=%)); do \
+	       echo "extern const struct fact *const $${f}_facts[];"; \
+	       all="$$all    {\"$$f\", $${f}_facts},"; done; \
+	   echo 'const struct facts_of all_facts[] = {'; echo "$$all"; \
+	   echo '    {.place = NULL},'; echo '};'; } > $@
 # What is shown is data, which a program carries along: line by line, as C.
 SHOWN := $(wildcard harness/bench/plot/*.gp harness/bench/page/*)
 $O/shown.c: Makefile $(SHOWN) $(sort $(dir $(SHOWN)))
@@ -180,6 +188,11 @@ deps: ## install what is missing (nothing missing: does nothing)
 	@$(deps.sh) install
 check: $O/check ## run every test; CK_RUN_CASE=fifo/perclient picks one mechanism
 	@$O/check
+facts: $O/check ## each fact, tried and shown; M=fifo, F=F04: only those
+	@FACTS=show FACTS_OF=$(or $F,$(firstword $(subst /, ,$M))) \
+	    CK_RUN_SUITE=facts $O/check
+prove: $O/check $(ATTACKS) ## T=NAME, a fact, test or attack: show it and run it
+	@harness/hour/prove.sh $O $(call quoted,$T)
 # What needs no other process: RUN="qemu-arm -L DIR" where that is not ours.
 UNIT := wire registry stats policy
 unit: $O/check ## run the tests that no kernel takes part in

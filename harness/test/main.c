@@ -5,6 +5,7 @@
  *      CK_RUN_CASE=fifo/perclient ...       one mechanism
  *      CK_RUN_SUITE=ctl ...                 one suite
  *      CK_LANES=1 ...                       one test at a time (lanes.h)
+ *      IPCLAB_TEST=a_sentence ...           one test (make prove)
  *      CK_FORK=no CK_RUN_CASE=... gdb ...   in one process, for a debugger
  *
  * It also is a server: `check --stdio -m NAME` is what the test of

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE /* popen, strcasestr */
 #include "test/readme.h"
 
+#include "test/fact.h"
 #include "test/files.h"
 #include "test/test.h"
 
@@ -207,6 +208,16 @@ is_sentence(const char *span)
            times_in(span, "_") >= 3;
 }
 
+/* F04, NS01: an experiment in a facts.c. */
+static bool
+is_fact(const char *span)
+{
+    const size_t letters = strspn(span, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+    return letters > 0 && letters < 3 && strlen(span) == letters + 2 &&
+           strspn(span + letters, "0123456789") == 2;
+}
+
 static bool
 is_file_name(const char *span)
 {
@@ -261,6 +272,9 @@ START_TEST(what_a_readme_names_is_there)
         if (is_sentence(span))
             MUST(is_in(sources(), "START_TEST(", span, ")"),
                  "%s: there is no test %s", readme->file, span);
+        else if (is_fact(span))
+            MUST(fact_find(span) != NULL, "%s: there is no fact %s",
+                 readme->file, span);
         else if (is_file_name(span))
             MUST(is_there(span), "%s: there is no %s", readme->file, span);
     }

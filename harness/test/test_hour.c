@@ -1,0 +1,101 @@
+/*
+ * test_hour.c - the first hour: what `make facts` and its like show
+ * (harness/hour/), and that what they claim can fail.
+ */
+#define _GNU_SOURCE /* setenv */
+#include "test/fact.h"
+
+#include "test/files.h"
+#include "test/here.h"
+#include "test/readme.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+Suite *test_hour(void);
+
+/* No line of what was shown is too long for a terminal. */
+static void
+expect_narrow(const char *text)
+{
+    char *copy = strdup(text), *rest = copy, *line;
+
+    while ((line = readme_line(&rest)) != NULL)
+        MUST(strlen(line) <= 80, "too wide: %s", line);
+    free(copy);
+}
+
+/* -- facts --------------------------------------------------------------- */
+
+static struct output o;
+
+/* The number behind this word of the summary, "Failures: 163". */
+static int
+summed(const char *word)
+{
+    const char *line = strstr(o.out, "%: Checks: ");
+    const char *at = line != NULL ? strstr(line, word) : NULL;
+
+    MUST(at != NULL, "no \"%s\" in: %s%s", word, o.out, o.err);
+    return atoi(at + strlen(word));
+}
+
+/* Another test program in this one, whose turn is this one's. */
+static void
+run_facts(const char *variable, const char *value)
+{
+    setenv("CK_RUN_SUITE", "facts", 1);
+    setenv("IPCLAB_TURN", "taken", 1);
+    setenv(variable, value, 1);
+    unsetenv("CK_RUN_CASE");
+    unsetenv("IPCLAB_TEST");
+    run_program(&o, "check", NULL);
+    children_end(); /* it has a janitor, which ends after it */
+}
+
+START_TEST(each_fact_fails_when_its_claim_is_negated)
+{
+    run_facts("FACTS_NEGATED", "1");
+    ck_assert_int_eq(o.status, EXIT_FAILURE);
+    ck_assert_int_gt(summed("Checks: "), 0);
+    MUST(summed("Failures: ") == summed("Checks: "), "%s", o.out);
+}
+END_TEST
+
+START_TEST(a_fact_is_shown_with_what_was_seen)
+{
+    setenv("FACTS", "show", 1);
+    run_facts("FACTS_OF", "fifo");
+    ck_assert_int_eq(o.status, 0);
+    expect_narrow(o.out);
+    ck_assert_uint_eq(times_in(o.out, "  ok   "), (size_t)summed("Checks: "));
+    ck_assert_uint_eq(times_in(o.out, "saw: "), (size_t)summed("Checks: "));
+    run_facts("FACTS_OF", "F99");
+    ck_assert_int_ne(o.status, 0);
+    ck_assert_ptr_nonnull(strstr(o.err, "there is no fact F99"));
+}
+END_TEST
+
+START_TEST(two_facts_have_not_one_name)
+{
+    for (size_t i = 0; all_facts[i].place != NULL; i++)
+        for (size_t k = 0; all_facts[i].facts[k] != NULL; k++) {
+            const struct fact *f = all_facts[i].facts[k];
+
+            MUST(fact_find(f->id) == f, "two are called %s", f->id);
+        }
+}
+END_TEST
+
+Suite *
+test_hour(void)
+{
+    Suite *s = suite_create("hour");
+    TCase *tc = test_case(s, "facts");
+
+    tcase_add_test(tc, each_fact_fails_when_its_claim_is_negated);
+    tcase_add_test(tc, a_fact_is_shown_with_what_was_seen);
+    tcase_add_test(tc, two_facts_have_not_one_name);
+    return s;
+}
