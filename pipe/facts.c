@@ -447,6 +447,21 @@ FACT(P17,
     close_both(ends);
 }
 
-const struct fact *const pipe_facts[] = {&P01, &P02, &P03, &P04, &P05, &P06,
-                                         &P07, &P08, &P09, &P10, &P11, &P12,
-                                         &P13, &P14, &P15, &P16, &P17, NULL};
+FACT(P18, "A write longer than PIPE_BUF becomes several packets.",
+     "one byte more: read PIPE_BUF, then 1")
+{
+    static char bytes[2 * PIPE_BUF];
+    int ends[2];
+    ssize_t n;
+
+    make_pipe(ends, O_DIRECT);
+    must(write(ends[1], bytes, PIPE_BUF + 1));
+    n = read(ends[0], bytes, sizeof bytes);
+    saw("one byte more: read %s, ", n == PIPE_BUF ? "PIPE_BUF" : number(n));
+    saw("then %s", number(read(ends[0], bytes, sizeof bytes)));
+    close_both(ends);
+}
+
+const struct fact *const pipe_facts[] = {
+    &P01, &P02, &P03, &P04, &P05, &P06, &P07, &P08, &P09, &P10,
+    &P11, &P12, &P13, &P14, &P15, &P16, &P17, &P18, NULL};

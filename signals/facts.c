@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -501,6 +502,35 @@ FACT(G18,
     close(up[1]);
 }
 
+static void *
+wait_blocked(void *arg)
+{
+    const sigset_t set = only(SIGUSR1);
+    int sig = 0;
+
+    (void)arg;
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    sigwait(&set, &sig);
+    return NULL;
+}
+
+FACT(G19,
+     "A signal to a process goes to any thread that does not block it: who "
+     "wants to wait for it blocks it in all.",
+     "one thread waits for it, another does not block it: handled 1")
+{
+    const struct sigaction action = {.sa_handler = reap_one};
+    pthread_t thread;
+
+    must(sigaction(SIGUSR1, &action, NULL)); /* counts, and reaps nobody */
+    ck_assert(pthread_create(&thread, NULL, wait_blocked, NULL) == 0);
+    must(kill(getpid(), SIGUSR1)); /* this thread is the first to be asked */
+    saw("one thread waits for it, another does not block it: handled %d",
+        (int)handled);
+    pthread_kill(thread, SIGUSR1);
+    pthread_join(thread, NULL);
+}
+
 const struct fact *const signals_facts[] = {
     &G01, &G02, &G03, &G04, &G05, &G06, &G07, &G08, &G09, &G10,
-    &G11, &G12, &G13, &G14, &G15, &G16, &G17, &G18, NULL};
+    &G11, &G12, &G13, &G14, &G15, &G16, &G17, &G18, &G19, NULL};

@@ -497,6 +497,56 @@ FACT_IF(need_namespaces, NS13,
     saw("caller of unshare: %s", inside(CLONE_NEWPID, by_unshare));
 }
 
+/* The name that /proc/self leads to is a number of the namespace that this /proc
+ * belongs to. */
+static void
+look_into_proc(int out)
+{
+    const pid_t first = fork();
+
+    if (first == 0) {
+        char before[32] = "", after[32] = "";
+
+        (void)!readlink("/proc/self", before, sizeof before - 1);
+        must(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL));
+        must(mount("proc", "/proc", "proc", 0, NULL));
+        (void)!readlink("/proc/self", after, sizeof after - 1);
+        dprintf(out, "getpid() %d, the old /proc: %s, mounted anew: %s",
+                getpid(), strcmp(before, "1") == 0 ? "1" : "not 1", after);
+        _exit(0);
+    }
+    waitpid(first, NULL, 0);
+}
+
+static bool
+can_mount_proc(void)
+{
+    int status;
+    pid_t first;
+
+    if (!enter(CLONE_NEWPID | CLONE_NEWNS))
+        return false;
+    first = fork();
+    if (first == 0)
+        _exit(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1 ||
+              mount("proc", "/proc", "proc", 0, NULL) == -1);
+    return waitpid(first, &status, 0) == first && status == 0;
+}
+
+static const char *
+need_a_proc(void)
+{
+    return here_try(can_mount_proc) ? NULL : "need to mount a /proc";
+}
+
+FACT_IF(need_a_proc, NS14,
+        "PID: /proc shows the processes of the namespace in which it was "
+        "mounted.",
+        "getpid() 1, the old /proc: not 1, mounted anew: 1")
+{
+    saw("%s", inside(CLONE_NEWPID | CLONE_NEWNS, look_into_proc));
+}
+
 const struct fact *const ns_facts[] = {&NS01, &NS02, &NS03, &NS04, &NS05,
                                        &NS06, &NS07, &NS08, &NS09, &NS10,
-                                       &NS11, &NS12, &NS13, NULL};
+                                       &NS11, &NS12, &NS13, &NS14, NULL};
