@@ -85,7 +85,7 @@ HAS_CHECK := $(or $(DEPS),$(shell $(PKG_CONFIG) --exists check 2>/dev/null && ec
 vpath %.c $(sort $(dir $(PROGRAMS)))
 
 .PHONY: all programs no-check need need-check deps check unit bench report \
-        facts prove isolate attack lint rooms format fresh sweep install uninstall clean help
+        hello facts prove isolate attack lint rooms format fresh sweep install uninstall clean help
 .DELETE_ON_ERROR:
 all: programs $(if $(HAS_CHECK),$O/check,no-check) ## build everything
 programs: $(BIN)
@@ -188,6 +188,8 @@ deps: ## install what is missing (nothing missing: does nothing)
 	@$(deps.sh) install
 check: $O/check ## run every test; CK_RUN_CASE=fifo/perclient picks one mechanism
 	@$O/check
+hello: ## the first minute: a compiler is enough (PREDICT=1, 2, 3)
+	@CC=$(call quoted,$(CC)) harness/hour/hour.sh hello $(PREDICT)
 facts: $O/check ## each fact, tried and shown; M=fifo, F=F04: only those
 	@FACTS=show FACTS_OF=$(or $F,$(firstword $(subst /, ,$M))) \
 	    CK_RUN_SUITE=facts $O/check

@@ -3,6 +3,7 @@
 #
 #   deps.sh need [check]   asked by make before it compiles (before it compiles
 #                          tests): silent, or says what is missing or too old
+#   deps.sh need plain     asked by make hello, which needs only a compiler
 #   deps.sh install        make deps: installs what is missing, and only then
 #                          wants to be root; FOR=lint adds what `make lint` and
 #                          `make CC=clang V=asan` use, FOR=deb what `make deb`
@@ -89,6 +90,8 @@ build command:$launcher           $tool             $tool              $tool    
 build command:$compiler           $gcc              $gcc               $gcc         $gcc               $gcc                   $compiler
 build command:$ar                 binutils          binutils           binutils     binutils           binutils               $ar
 build header:stdio.h              libc6-dev$of      glibc-devel        glibc        glibc-devel        musl-dev,linux-headers the C library's headers
+plain command:$compiler           $gcc              $gcc               $gcc         $gcc               $gcc                   $compiler
+plain header:stdio.h              libc6-dev$of      glibc-devel        glibc        glibc-devel        musl-dev,linux-headers the C library's headers
 build header:argp.h               -                 -                  -            -                  argp-standalone        argp (command lines)
 build command:$pkg_config         pkg-config$of     pkgconf-pkg-config pkgconf      pkgconf-pkg-config pkgconf                $pkg_config
 build library:jansson             libjansson-dev$of jansson-devel      jansson      libjansson-devel   jansson-dev            jansson (JSON)
@@ -191,6 +194,7 @@ say_old() {
 need() {
     find_missing "${1-build}" "$V"
     if [ -z "$names" ]; then
+        [ "${1-}" = plain ] && return 0
         too_old && return 1
         return 0
     fi
@@ -201,6 +205,8 @@ need() {
     [ -n "$names" ] && echo "make: and for make check: $names" >&2
     find_missing chart
     [ -n "$names" ] && echo "make: and to draw charts: $names" >&2
+    find_missing plain
+    [ -n "$names" ] || echo "make: make hello and make demo need nothing more" >&2
     return 1
 }
 
@@ -281,7 +287,7 @@ still_missing() {
 case ${1-} in
 need | install) "$@" ;;
 *)
-    echo 'usage: harness/deps.sh need [check] | install   (FOR=lint, FOR=deb: their tools too)' >&2
+    echo 'usage: harness/deps.sh need [check | plain] | install   (FOR=lint, FOR=deb: their tools too)' >&2
     exit 64
     ;;
 esac

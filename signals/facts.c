@@ -509,7 +509,6 @@ wait_blocked(void *arg)
     int sig = 0;
 
     (void)arg;
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
     sigwait(&set, &sig);
     return NULL;
 }
@@ -520,10 +519,13 @@ FACT(G19,
      "one thread waits for it, another does not block it: handled 1")
 {
     const struct sigaction action = {.sa_handler = reap_one};
+    const sigset_t set = only(SIGUSR1);
     pthread_t thread;
 
     must(sigaction(SIGUSR1, &action, NULL)); /* counts, and reaps nobody */
+    block(SIGUSR1);                          /* so the thread begins with it */
     ck_assert(pthread_create(&thread, NULL, wait_blocked, NULL) == 0);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     must(kill(getpid(), SIGUSR1)); /* this thread is the first to be asked */
     saw("one thread waits for it, another does not block it: handled %d",
         (int)handled);

@@ -302,11 +302,11 @@ Suite *
 test_facts(void)
 {
     Suite *s = suite_create("facts");
+    TCase *tc = test_case(s, "facts");
     int n = 0;
 
     for (size_t i = 0; all_facts[i].place != NULL; i++) {
         const struct facts_of *of = &all_facts[i];
-        TCase *tc = test_case(s, of->place);
 
         for (size_t k = 0; of->facts[k] != NULL; k++) {
             const struct fact *f = of->facts[k];

@@ -2,7 +2,7 @@
  * test_hour.c - the first hour: what `make facts` and its like show
  * (harness/hour/), and that what they claim can fail.
  */
-#define _GNU_SOURCE /* setenv */
+#define _GNU_SOURCE /* popen */
 #include "test/fact.h"
 
 #include "test/files.h"
@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 Suite *test_hour(void);
 
@@ -88,11 +89,60 @@ START_TEST(two_facts_have_not_one_name)
 }
 END_TEST
 
+/* -- hello ------------------------------------------------------------------ */
+
+/* A verb of hour.sh's, at the top of the checkout; what it builds it may. */
+static const char *
+shown_by(const char *command)
+{
+    static char text[1 << 16];
+    char line[2048];
+    size_t n;
+    FILE *in;
+
+    snprintf(line, sizeof line,
+             "cd '%s' && HOUR_BUILD='%s' harness/hour/hour.sh %s 2>&1 "
+             "</dev/null",
+             source_dir(), programs_dir(), command);
+    in = popen(line, "re");
+    ck_assert_ptr_nonnull(in);
+    n = fread(text, 1, sizeof text - 1, in);
+    text[n] = '\0';
+    MUST(pclose(in) == 0, "%s: %s", command, text);
+    expect_narrow(text);
+    return text;
+}
+
+static void
+expect_shown(const char *text, const char *what)
+{
+    MUST(strstr(text, what) != NULL, "no \"%s\" in: %s", what, text);
+}
+
+START_TEST(the_first_minute_needs_only_a_compiler)
+{
+    char uid[32];
+    const char *text;
+
+    setenv("PKG_CONFIG", "false", 1); /* there may be none */
+    text = shown_by("hello 2");
+    snprintf(uid, sizeof uid, "  uid %u ", getuid());
+    ck_assert_uint_eq(times_in(text, uid), 8);
+    ck_assert_ptr_null(strstr(text, "not here"));
+    expect_shown(text, "You say: shared memory and two semaphores.");
+    expect_shown(text, "On one CPU: ");
+}
+END_TEST
+
 Suite *
 test_hour(void)
 {
     Suite *s = suite_create("hour");
-    TCase *tc = test_case(s, "facts");
+    TCase *tc = test_case(s, "hello");
+
+    add_test_if(tc, need_source() != NULL ? need_source() : need_programs(),
+                the_first_minute_needs_only_a_compiler);
+    tc = test_case(s, "facts");
 
     tcase_add_test(tc, each_fact_fails_when_its_claim_is_negated);
     tcase_add_test(tc, a_fact_is_shown_with_what_was_seen);
