@@ -505,6 +505,27 @@ START_TEST(ten_thousand_turns_and_none_is_lost)
 }
 END_TEST
 
+/* Who is refused closes the file, but the broker that opened it may not have
+ * done so yet: a lock would be there still. */
+START_TEST(who_finds_nobody_there_leaves_no_lock)
+{
+    char path[PATH_MAX];
+    struct handoff first, second;
+    int fd = make_file(path, page), refused = open_again(path, O_RDWR);
+    int copy = dup(refused);
+
+    ck_assert_int_eq(handoff_second(&second, refused), -EPIPE);
+    close(refused);
+    ck_assert_int_eq(handoff_first(&first, fd), 0);
+    refused = open_again(path, O_RDWR);
+    ck_assert_int_eq(handoff_second(&second, refused), 0);
+    close(refused);
+    close(copy);
+    close(fd);
+    unlink(path);
+}
+END_TEST
+
 START_TEST(the_dead_let_go_of_their_bytes)
 {
     struct alarm a = {.exists = false};
@@ -560,6 +581,7 @@ test_mmap(void)
     tcase_add_test(tc,
                    of_two_in_a_deadlock_one_is_told_but_only_by_the_old_locks);
     tcase_add_test(tc, ten_thousand_turns_and_none_is_lost);
+    tcase_add_test(tc, who_finds_nobody_there_leaves_no_lock);
     tcase_add_test(tc, the_dead_let_go_of_their_bytes);
     return s;
 }

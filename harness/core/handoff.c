@@ -44,7 +44,14 @@ handoff_second(struct handoff *b, int fd)
     int err = lock(fd, F_OFD_SETLK, F_WRLCK, 1);
 
     *b = (struct handoff){.fd = fd};
-    return err != 0 ? err : lock(fd, F_OFD_GETLK, F_WRLCK, 0);
+    if (err != 0)
+        return err;
+    err = lock(fd, F_OFD_GETLK, F_WRLCK, 0);
+    /* To close fd would not do: who has opened it for us may have it open for a
+     * moment more, and the lock is the open file's. */
+    if (err != 0)
+        (void)lock(fd, F_OFD_SETLK, F_UNLCK, 1);
+    return err;
 }
 
 int
