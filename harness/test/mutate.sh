@@ -27,7 +27,7 @@
 # where /tmp and /dev/shm are new and / can only be read.  When a run has ended,
 # so has all that it started.  Built first: make.  On a machine that has nothing
 # else to do: on a busy one tests end by their own time limits, fault or no fault.
-# TIME=120: seconds for one suite.
+# TIME=120: seconds for one suite, at most.
 #
 # What survives, and may:
 #   - the value that a helper's error is passed on with, where any error will do:
@@ -238,11 +238,11 @@ tests_of() {
     local suite case
     case $1 in
     harness/core/rendezvous.c | harness/core/object.c | harness/core/sessions.c)
-        suite='rendezvous sessions rings broker drop' case=mmap/file ;;
+        suite='rendezvous sessions rings broker' case=mmap/file ;;
     harness/core/owner.c | harness/core/rundir.c)
         suite='rundir ctl rendezvous' case=fifo/perclient ;;
     harness/core/quota.c)
-        suite='quota sessions drop' case=fifo/perclient ;;
+        suite='quota sessions' case=fifo/perclient ;;
     harness/core/turn*.c | harness/core/handoff.c)
         suite='turnfile mmap' case=$'shm/reclock\nmmap/lockfile' ;;
     harness/core/set*.c)
@@ -289,10 +289,11 @@ wait $! || { echo "the program itself"; exit 1; }
 '
 
 run_tests() { # of standard input; 1: what has failed is on standard output
-    local suite case status
-    while read -r suite case; do
-        timeout -k 1 "$TIME" nice -n 10 unshare -m -p -i --fork --kill-child \
-            --mount-proc --propagation private bash -c "$RUN" mutant \
+    local suite case limit status
+    while read -r suite case limit; do
+        timeout -k 1 "${limit:-$TIME}" nice -n 10 unshare -m -p -i --fork \
+            --kill-child --mount-proc --propagation private \
+            bash -c "$RUN" mutant \
             "$suite" "$case" < /dev/null && continue
         status=$?
         [ $status -lt 124 ] || echo "$suite $case: it does not end"
@@ -300,12 +301,15 @@ run_tests() { # of standard input; 1: what has failed is on standard output
     done
 }
 
-# Of standard input those tests that there are, and that pass.
+# Of standard input those tests that there are, and that pass, each with the
+# seconds that it gets: ten, and ten times what it takes without a fault.
 choose_tests() {
-    local test said
+    local test said begin limit
     while read -r test; do
+        begin=$SECONDS
         if said=$(run_tests <<< "$test"); then
-            echo "$test"
+            limit=$((10 + 10 * (SECONDS - begin)))
+            echo "$test $((limit < TIME ? limit : TIME))"
         elif [ "$said" != "no test was run" ]; then
             echo "mutate.sh: $1: fails without a fault: $said" >&2
             return 1
