@@ -43,7 +43,7 @@
  * run.  However long it takes, nothing is lost: rings_sleep(). */
 #define RINGS 10
 
-/* The server looks by itself so often, ns. */
+/* The server looks by itself after so long, ns; then ever_more_rarely(). */
 #define LOOK NS_PER_SEC
 
 /* -- waiting: server ------------------------------------------------------ */
@@ -106,6 +106,39 @@ wait_for_any(struct rings_server *s, uint32_t doorbell, int64_t deadline)
  * sleep on the doorbell alone, which is cheap, the kernel itself looks at all
  * the rings.
  */
+static int
+sleep_on_all(struct rings_server *s, uint32_t doorbell, int64_t deadline)
+{
+    int64_t look = now_ns() + LOOK;
+    int err = wait_for_any(s, doorbell, deadline);
+
+    if (err != -ENOSYS && err != -EPERM)
+        return err;
+    /* An older kernel, or a filter that does not know it: we look ourselves. */
+    return futex_wait(&s->server_page->doorbell, doorbell,
+                      earlier(deadline, look));
+}
+
+/* Long: a newcomer, who has no word yet that we could sleep on, interrupts it
+ * (alarm_listen()).  Where there is no timer for that, we look ourselves. */
+static int
+sleep_long(struct rings_server *s, uint32_t doorbell, int64_t deadline)
+{
+    int64_t now = now_ns(), until;
+    int err;
+
+    s->look = s->look == 0 ? LOOK : ever_more_rarely(s->look);
+    until = earlier(deadline, now + s->look);
+    /* Later than the futex's own time limit: it is only there to listen. */
+    err = alarm_arm(&s->alarm, until + RINGS_SLICE);
+    if (err != 0 && err != -EINTR)
+        until = earlier(deadline, now + LOOK);
+    if (err != -EINTR)
+        err = sleep_on_all(s, doorbell, until);
+    alarm_rest(&s->alarm);
+    return err == -EINTR && alarm_rang(&s->alarm) ? -EAGAIN : err;
+}
+
 int
 rings_sleep(struct rings_server *s, uint32_t doorbell, int64_t deadline)
 {
@@ -115,13 +148,8 @@ rings_sleep(struct rings_server *s, uint32_t doorbell, int64_t deadline)
 
     if (err != -ETIMEDOUT || deadline <= soon)
         return err;
-    deadline = DEFENCE("ownword", earlier(deadline, soon + LOOK), deadline);
-    err = wait_for_any(s, doorbell, deadline);
-    if (err != -ENOSYS && err != -EPERM)
-        return err;
-    /* An older kernel, or a filter that does not know it: we look ourselves. */
-    return futex_wait(&s->server_page->doorbell, doorbell,
-                      earlier(deadline, soon + LOOK));
+    return DEFENCE("ownword", sleep_long(s, doorbell, deadline),
+                   sleep_on_all(s, doorbell, deadline));
 }
 
 static int
@@ -133,6 +161,8 @@ futex_server(struct rings_server *s, int64_t deadline)
         atomic_load_explicit(&page->doorbell, memory_order_relaxed);
     int err = -EAGAIN;
 
+    if (alarm_rang(&s->alarm))
+        return err;
     if (rings_clients_elsewhere(s))
         while (now < until) {
             for (int i = 0; i < 32; i++) {
@@ -165,8 +195,8 @@ futex_server(struct rings_server *s, int64_t deadline)
  * FUTEX_REQUEUE: anybody may move our sleeping server to another word, where
  * nobody wakes it.  So who gets no answer wakes it by a word that is its own,
  * which nobody else can map: after a short while the server sleeps on all of
- * these, too (wait_for_any()).  A newcomer has no such word yet: for it the
- * server looks once in a LOOK.
+ * these, too (wait_for_any()).  A newcomer has no such word yet: it interrupts
+ * the server by registering (sleep_long()).
  */
 static void
 wake_server(struct rings_client *c, bool no_reply)

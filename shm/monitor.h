@@ -6,6 +6,7 @@
  *      +------------------------------------------------------------+
  *      | lock: guards everything   work: the server waits           |
  *      | slot 0: state, answered: its client waits | slot 1 ...     |
+ *      | away: the server waits at its FIFO                         |
  *      | message 0                                 | message 1 ...  |
  *      +------------------------------------------------------------+
  *
@@ -15,9 +16,12 @@
  * `state` says that it is there; so saying pthread_mutex_consistent(3) is all.
  *
  * And neither a mutex nor a condition tells that a signal came, or that the
- * other process has died.  So nobody waits for longer than a slice.  Who lives
- * the kernel knows: the client of slot N has byte N of the page's file locked
- * (fcntl(2), F_OFD_SETLK), and the server reads a FIFO (core/rendezvous.h).
+ * other process has died.  So nobody waits for longer than a slice.  A server
+ * that nobody has asked anything for some slices says that it goes away, and
+ * waits at a FIFO, where a signal does end its sleep; then one has to ring.
+ * Who lives the kernel knows: the client of slot N has byte N of the page's
+ * file locked (fcntl(2), F_OFD_SETLK), and the server reads a FIFO
+ * (core/rendezvous.h).
  */
 #ifndef SHM_MONITOR_H
 #define SHM_MONITOR_H
@@ -50,6 +54,7 @@ struct monitor {
     alignas(16) pthread_mutex_t lock;
     alignas(16) pthread_cond_t work;
     struct monitor_slot slots[IPC_MAX_CLIENTS];
+    uint32_t away; /* server: it waits at NAME.join, not for work */
     alignas(4096) uint8_t messages[IPC_MAX_CLIENTS][MAX_MESSAGE];
 };
 
@@ -59,6 +64,7 @@ static_assert(offsetof(struct monitor, work) == 48, "work");
 static_assert(offsetof(struct monitor, slots) == 96, "slots");
 static_assert(sizeof(struct monitor_slot) == 64, "slot");
 static_assert(offsetof(struct monitor_slot, answered) == 16, "answered");
+static_assert(offsetof(struct monitor, away) == 4192, "away");
 static_assert(offsetof(struct monitor, messages) == 8192, "messages");
 static_assert(sizeof(struct monitor) == 4210688, "page");
 #endif
@@ -80,6 +86,7 @@ static_assert(sizeof(struct monitor) == 4210688, "page");
     "| 0 | lock: pthread_mutex_t, shared and robust |\n" \
     "| 48 | work: pthread_cond_t, shared; the server waits on it |\n" \
     "| 96 + 64 N | slot N, 0 to 63 |\n" \
+    "| 4192 | away: 1, the server waits at its FIFO |\n" \
     "| 8192 + 65664 N | the frame of slot N |\n" \
     "\n" \
     "| slot | |\n" \
@@ -97,9 +104,10 @@ static_assert(sizeof(struct monitor) == 4210688, "page");
     "condition anew, add 1 to its generation, set over to 0 and state to " \
     "1; then write one\nbyte of zero into the FIFO (EAGAIN does not " \
     "matter). When state is 1, put a frame\nthere, set state to 2, signal " \
-    "work. Wait on answered until state is 3, take the reply,\nset state to " \
-    "1. After a notice wait until state is 1. To leave set state to 0, " \
-    "signal\nwork, and close the page's descriptor."
+    "work; if away is 1, write a byte into the FIFO\nbefore you unlock. Wait " \
+    "on answered until state is 3, take the reply, set state to\n1. After a " \
+    "notice wait until state is 1. To leave set state to 0, signal work, " \
+    "and\nclose the page's descriptor."
 
 /* -- the monitor ----------------------------------------------------------- */
 

@@ -37,8 +37,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Signals do not end the server's wait, so that is how long it may take to be
- * stopped, ns; clients that say nothing wake it up no more often. */
+/* Signals do not end a wait for the condition, so that is how long it may take
+ * to be stopped, ns.  A slice later without a word it goes away. */
 #define LONGEST_SLICE (25 * MONITOR_SLICE)
 
 struct server {
@@ -50,6 +50,7 @@ struct server {
     unsigned last;        /* the slot served last: the others come first now */
     unsigned clients;     /* when we last looked */
     int64_t slice;
+    bool away; /* it waits at the FIFO: who sends has to ring */
 };
 
 struct client_end {
@@ -190,6 +191,14 @@ mutex_destroy(void *srv)
 
 /* -- server: next, reply ------------------------------------------------------ */
 
+/* Somebody has come, or has said something. */
+static void
+stay(struct server *s)
+{
+    s->slice = MONITOR_SLICE;
+    s->away = false;
+}
+
 /* Takes the message out of this slot, if there is a request.  The lock is held,
  * and does not mean that the peer keeps to the rules: the length is loaded once,
  * then looked at. */
@@ -214,7 +223,7 @@ take(struct server *s, unsigned n, struct ipc_request *req)
     req->peer = s->peer;
     req->reply_to = (uint64_t)slot->generation << 32 | n;
     s->last = n;
-    s->slice = MONITOR_SLICE;
+    stay(s);
     /* After a notice the client may be waiting to send again. */
     if (!wire_wants_reply(&req->msg))
         pthread_cond_signal(&slot->answered);
@@ -252,7 +261,10 @@ reap(struct server *s)
     monitor_unlock(p);
 }
 
-/* Waits for work.  0: there may be some; 1: there is, in *req. */
+/* Waits for work.  0: there may be some; 1: there is, in *req.
+ *
+ * With the lock held first the word that it goes away, then the last look: who
+ * comes later reads that word, and rings. */
 static int
 wait_for_work(struct server *s, struct ipc_request *req, int64_t until)
 {
@@ -261,8 +273,9 @@ wait_for_work(struct server *s, struct ipc_request *req, int64_t until)
 
     if (err != 0)
         return err;
+    s->page->away = s->away;
     found = look(s, req);
-    if (!found && s->clients > 0) {
+    if (!found && s->clients > 0 && !s->away) {
         err = monitor_wait(s->page, &s->page->work, until);
         found = look(s, req);
     }
@@ -270,24 +283,29 @@ wait_for_work(struct server *s, struct ipc_request *req, int64_t until)
     return found ? 1 : err;
 }
 
-/* There is no client; who comes rings, after it has taken its slot. */
+/* There is no client, or none that has anything to say.  Who comes rings, after
+ * it has taken its slot; of the others who sends rings. */
 static int
-wait_for_newcomer(struct server *s, int64_t deadline)
+wait_for_ring(struct server *s, int64_t deadline)
 {
     struct registration ring;
     int err = wait_for(s->registrar.fd, POLLIN, deadline);
 
     while (registrar_next(&s->registrar, &ring) == 1)
         ;
+    if (err == 0)
+        stay(s);
     return err;
 }
 
-/* The end of a slice: of clients that say nothing we hear ever more rarely. */
+/* The end of a slice: of clients that say nothing we hear ever more rarely, and
+ * then not at all. */
 static int
 end_slice(struct server *s, struct pending_signals *held, int64_t deadline)
 {
     reap(s);
-    if (s->slice < LONGEST_SLICE)
+    s->away = s->slice >= LONGEST_SLICE;
+    if (!s->away)
         s->slice = 2 * s->slice < LONGEST_SLICE ? 2 * s->slice : LONGEST_SLICE;
     /* A signal may have come in this slice: the caller looks. */
     return deadline == NO_DEADLINE ? -EINTR
@@ -306,9 +324,9 @@ mutex_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
         err = wait_for_work(s, req, monitor_slice(s->slice, deadline));
         if (err == -ETIMEDOUT) {
             err = end_slice(s, &held, deadline);
-        } else if (err == 0 && s->clients == 0) {
+        } else if (err == 0 && (s->clients == 0 || s->away)) {
             signals_release(&held);
-            err = wait_for_newcomer(s, deadline);
+            err = wait_for_ring(s, deadline);
         }
     } while (err == 0);
     signals_release(&held);
@@ -518,6 +536,9 @@ mutex_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
         err = lock_to_send(c, deadline);
     if (err != 0)
         return err;
+    /* Before the request is there, for who is killed after this has rung. */
+    if (c->page->away)
+        ring(c);
     put(c->page, c->number, msg, SLOT_REQUEST);
     monitor_unlock(c->page);
     /* Not before: the server would wake up only to wait for the lock. */

@@ -328,26 +328,21 @@ START_TEST(a_monitor_without_clients_has_no_timer)
 }
 END_TEST
 
-/* In this process: what it does next stands in its own memory; a client that says
- * nothing is beside it. */
-START_TEST(a_silent_monitor_wakes_ever_more_rarely)
+START_TEST(a_monitor_sleeps_until_a_silent_client_rings)
 {
     const int64_t deadline = now_ns() + CALL_TIMEOUT;
-    struct driven d;
+    struct host server;
     struct client c;
-    int wakes = 0;
 
-    ck_assert_int_eq(drive_begin(&d, "shm/mutex", run_dir), 0);
-    ck_assert_int_eq(client_open(&c, d.m, d.where), 0);
-    /* With no time limit each slice's end is told, by -EINTR. */
-    for (int64_t begin = now_ns(); now_ns() - begin < 40 * MONITOR_SLICE;
-         wakes++) {
-        ck_assert(now_ns() < deadline);
-        ck_assert_int_eq(drive(&d, -1), -EINTR);
+    server_start(&server, ipc_find("shm/mutex"));
+    client_start(&server, &c);
+    for (int i = 0; i < 2; i++) {
+        while (!waits_without_a_timer(server.server))
+            ck_assert(now_ns() < deadline);
+        expect_echo(&c, 10);
     }
-    ck_assert_int_le(wakes, 6); /* 20, 40, 80, 160, 320, 500 ms */
     client_close(&c);
-    drive_end(&d);
+    server_stop(&server);
 }
 END_TEST
 
@@ -602,6 +597,55 @@ START_TEST(a_server_without_clients_has_no_timer)
 }
 END_TEST
 
+static void
+joins_and_is_silent(struct child *self, void *arg)
+{
+    const struct driven *d = arg;
+    struct client c;
+
+    ck_assert_int_eq(client_open(&c, d->m, d->where), 0);
+    child_step(self);
+    client_close(&c);
+}
+
+#define HOUR (3600 * NS_PER_SEC)
+
+/* In this process: how long it would sleep stands in its own memory.  So
+ * nothing can end the last sleep in time but the registration. */
+START_TEST(only_a_newcomer_ends_a_long_sleep_beside_the_silent)
+{
+    const struct registration nobody = {.uid = (uid_t)-1};
+    struct rings_server *s;
+    struct driven d;
+    struct child silent;
+    uint32_t doorbell;
+    int life;
+
+    ck_assert_int_eq(drive_begin(&d, on_rings[_i], run_dir), 0);
+    s = d.srv;
+    child_start(&silent, geteuid(), joins_and_is_silent, &d);
+    while (s->sessions.count == 0 || !sessions_is_in(&s->sessions, 0))
+        ck_assert_int_ne(drive(&d, NS_PER_MS), 0);
+    child_wait(&silent);
+    s->look = HOUR;
+    doorbell = atomic_load(&s->server_page->doorbell);
+    /* The first one is told that somebody may have come before it listened. */
+    ck_assert_int_eq(rings_sleep(s, doorbell, now_ns() + 5 * RINGS_SLICE),
+                     -EAGAIN);
+    ck_assert_int_eq(rings_sleep(s, doorbell, now_ns() + 5 * RINGS_SLICE),
+                     -ETIMEDOUT);
+    ck_assert_int_eq(s->look, 4 * HOUR);
+    life = registration_open(d.where);
+    ck_assert_int_eq(registration_send(life, &nobody, NO_DEADLINE), 0);
+    ck_assert_int_eq(rings_sleep(s, doorbell, NO_DEADLINE), -EAGAIN);
+    ck_assert_int_eq(drive(&d, 0), -ETIMEDOUT);
+    ck_assert_int_eq(s->look, 0); /* it is awake: from the beginning */
+    close(life);
+    child_kill(&silent);
+    drive_end(&d);
+}
+END_TEST
+
 Suite *
 test_shm(void)
 {
@@ -629,7 +673,7 @@ test_shm(void)
                 a_client_killed_with_the_lock_in_its_hand_stops_nobody);
     add_test_if(tc, no_shm, the_slots_of_the_dead_are_taken_by_who_comes);
     add_test_if(tc, no_shm, a_monitor_without_clients_has_no_timer);
-    add_test_if(tc, no_shm, a_silent_monitor_wakes_ever_more_rarely);
+    add_test_if(tc, no_shm, a_monitor_sleeps_until_a_silent_client_rings);
     add_test_if(tc, no_root != NULL ? no_root : need_shared_programs(),
                 whoever_trusts_its_clients_serves_its_own_user_only);
     tc = test_case(s, "mmap/file");
@@ -648,6 +692,9 @@ test_shm(void)
                          i);
         add_loop_test_if(tc, no,
                          a_client_that_scribbles_on_its_memory_is_cut_off, i);
+        if (i != 1) /* shm/spin does not sleep */
+            add_loop_test_if(
+                tc, no, only_a_newcomer_ends_a_long_sleep_beside_the_silent, i);
     }
     return s;
 }

@@ -48,6 +48,17 @@ time_left(int64_t deadline)
     return left > 0 ? left : 0;
 }
 
+/* The time until one looks again at what has not changed: twice as long each
+ * time.  So while nothing happens there are as many looks as that time has
+ * binary digits, and what nobody tells is found at the latest when it has
+ * lasted as long as the silence before it.  Up to a day, so that the sum of it
+ * and the clock remains a number. */
+static inline int64_t
+ever_more_rarely(int64_t ns)
+{
+    return ns < 12 * 3600 * NS_PER_SEC ? 2 * ns : 24 * 3600 * NS_PER_SEC;
+}
+
 static inline struct timespec
 ns_to_timespec(int64_t ns)
 {

@@ -307,6 +307,18 @@ registrar_remove(struct registrar *r, const char *name)
 }
 
 int
+registrar_listen(const char *name)
+{
+    char path[ENDPOINT_SIZE];
+    int err = endpoint_file(name, ".join", path), fd;
+
+    if (err != 0)
+        return err;
+    fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    return fd == -1 ? -errno : fd;
+}
+
+int
 registrar_sweep(const char *name)
 {
     char path[ENDPOINT_SIZE];

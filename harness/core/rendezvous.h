@@ -160,6 +160,10 @@ unsigned registrar_take(struct registrar *r, struct registration *next,
 /* Closes it, and removes the name if it is still ours. */
 void registrar_remove(struct registrar *r, const char *name);
 
+/* Server: NAME.join once more, for reading alone, so that writing into it can
+ * interrupt a wait (alarm_listen()).  A descriptor or -errno. */
+int registrar_listen(const char *name);
+
 /* 1 = there was one, 0, -errno.  An activator's is left alone. */
 int registrar_sweep(const char *name);
 

@@ -24,6 +24,7 @@
 #ifndef RINGS_H
 #define RINGS_H
 
+#include "alarm.h"
 #include "clock.h"
 #include "guard.h"
 #include "memory.h"
@@ -170,6 +171,9 @@ struct rings_server {
     const struct rings_waiting *waiting;
     struct sessions sessions;
     struct registrar registrar;
+    int listened;       /* the same FIFO, for reading alone: alarm_listen() */
+    struct alarm alarm; /* a newcomer interrupts a long sleep */
+    int64_t look;       /* how long the last one was, ns; 0: not yet */
     struct client_dir dir; /* rings_files: NAME.d */
     struct shared_page
         page; /* the server's page; rings_files: it has no other name */

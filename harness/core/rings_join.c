@@ -56,7 +56,13 @@ open_register(struct rings_server *s)
         err = shared_page_publish(&s->page, s->name);
     if (err == 0)
         err = registrar_make(&s->registrar, s->name);
-    return err;
+    if (err != 0)
+        return err;
+    s->listened = registrar_listen(s->name);
+    if (s->listened < 0)
+        registrar_remove(&s->registrar, s->name);
+    alarm_listen(&s->alarm, s->listened);
+    return s->listened < 0 ? s->listened : 0;
 }
 
 int
@@ -97,6 +103,8 @@ rings_destroy(void *srv)
     guard_watch(s->segments, IPC_MAX_CLIENTS);
     while ((slot = sessions_next(&s->sessions, -1)) != -1)
         rings_disconnect(s, (unsigned)slot);
+    alarm_free(&s->alarm);
+    close(s->listened);
     registrar_remove(&s->registrar, s->name);
     munmap(s->server_page, sizeof *s->server_page);
     s->memory->remove_page(s);
@@ -230,12 +238,15 @@ rings_look_around(struct rings_server *s)
         if (may_be >> i & 1)
             admit(s, &r[i]);
     s->crowd = n == OBJECT_CLAIMS;
+    if (n > 0)
+        s->look = 0;
     client_dir_tidy(&s->dir);
 }
 
 int
 rings_wait_for_newcomer(struct rings_server *s, int64_t deadline)
 {
+    alarm_free(&s->alarm); /* it would disturb this sleep */
     if (registrar_pending(&s->registrar))
         return 0;
     return wait_for(s->registrar.fd, POLLIN, deadline);

@@ -90,6 +90,7 @@ take(struct rings_server *s, unsigned slot, struct ipc_request *req)
     req->peer = s->sessions.slot[slot].peer;
     req->reply_to = sessions_token(&s->sessions, slot);
     s->last = slot;
+    s->look = 0;
     return 1;
 }
 

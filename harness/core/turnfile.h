@@ -141,9 +141,8 @@ void turnfile_forget(void *cli);
 int turnfile_sweep(const char *name);
 
 /* How long the server sleeps for one client before it looks at the others, ns:
- * the first slice after something has happened, and the longest. */
-#define TURNFILE_SLICE     (2 * NS_PER_MS)
-#define TURNFILE_SLICE_MAX NS_PER_SEC
+ * the first slice after something has happened; then ever_more_rarely(). */
+#define TURNFILE_SLICE (2 * NS_PER_MS)
 
 /* A client that has not had its turn for so long, ns, rings: until then the
  * server's slices are no longer than this. */

@@ -41,20 +41,15 @@ has_dir(const struct turnfile_server *s)
 static int
 open_register(struct turnfile_server *s)
 {
-    char path[ENDPOINT_SIZE];
-    int err = endpoint_file(s->name, ".join", path);
+    int err = registrar_make(&s->registrar, s->name);
 
-    if (err == 0)
-        err = registrar_make(&s->registrar, s->name);
     if (err != 0)
         return err;
-    s->doorbell = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
-    if (s->doorbell == -1) {
-        err = -errno;
+    s->doorbell = registrar_listen(s->name);
+    if (s->doorbell < 0)
         registrar_remove(&s->registrar, s->name);
-    }
     alarm_listen(&s->alarm, s->doorbell);
-    return err;
+    return s->doorbell < 0 ? s->doorbell : 0;
 }
 
 int
@@ -228,9 +223,8 @@ look_around(struct turnfile_server *s, int64_t now)
     client_dir_tidy(&s->dir);
     if (s->active || s->sessions.count > before)
         s->slice = TURNFILE_SLICE;
-    else if (s->slice < TURNFILE_SLICE_MAX)
-        s->slice = 2 * s->slice < TURNFILE_SLICE_MAX ? 2 * s->slice
-                                                     : TURNFILE_SLICE_MAX;
+    else
+        s->slice = ever_more_rarely(s->slice);
     s->active = false;
     /* There may be more. */
     s->next_look = n < OBJECT_CLAIMS ? now + s->slice : now;
@@ -319,6 +313,17 @@ favourite(const struct turnfile_server *s)
     return -1;
 }
 
+/* For a newcomer, or a ring; 0 or -EINTR. */
+static int
+sleep_for_a_ring(struct turnfile_server *s, int64_t deadline)
+{
+    int err = wait_for(s->registrar.fd, POLLIN, deadline);
+
+    if (err == 0)
+        s->next_look = 0;
+    return err == -EINTR ? err : 0;
+}
+
 /* Sleeps until there is something to do, or only something to look after.
  * 0, and *slot, if not -1, whose turn is ours now; or -EINTR. */
 static int
@@ -329,22 +334,16 @@ sleep_for_one(struct turnfile_server *s, int64_t deadline, int *slot)
     *slot = -1;
     if (deadline > s->next_look)
         deadline = s->next_look;
-    if (one == -1) {
-        err = wait_for(s->registrar.fd, POLLIN, deadline);
-        if (err == 0)
-            s->next_look = 0; /* a newcomer, or a ring */
-        return err == -EINTR ? err : 0;
-    }
+    if (one == -1)
+        return sleep_for_a_ring(s, deadline);
     err = handoff_wait(&s->slots[one].handoff, &s->alarm, deadline);
     if (err == 0)
         *slot = one;
     /* A signal, or our own alarm, set for an earlier slice, or a ring? */
     if (err == -EINTR)
         return s->alarm.fires > now_ns() && !s->alarm.rang ? err : 0;
-    /* No timer or no lock to be had: then we only look around. */
-    if (err != 0 && err != -ETIMEDOUT)
-        err = poll_until(NULL, 0, deadline);
-    return err == -EINTR ? err : 0;
+    /* No timer or no lock to be had: we look around, and hear who rings. */
+    return err == 0 || err == -ETIMEDOUT ? 0 : sleep_for_a_ring(s, deadline);
 }
 
 /* There is no client.  0 or -errno. */

@@ -6,9 +6,10 @@
 #       harness/test/idle.sh $! 10
 #
 # Nobody should ask it meanwhile.  Without clients all sleep.  With a client that
-# says nothing some look whether it still lives, ever more rarely, which takes up
-# to 10 s: msgq/* every 4 s, shm/reclock and mmap/lockfile every second, shm/mutex
-# every half.  shm/spin never sleeps, and is not counted: it does not wake up.
+# says nothing some look whether it still lives, ever more rarely: shm/futex,
+# shm/reclock, mmap/* each time after twice as long; msgq/* at last every 4 s,
+# for a dead client's queue counts against its user.  shm/spin never sleeps, and
+# is not counted: it does not wake up.
 set -euo pipefail
 
 pid=${1:-} seconds=${2:-10}

@@ -601,6 +601,8 @@ looks_rarely(const struct turnfile_server *s)
     return s->slice >= 32 * TURNFILE_SLICE;
 }
 
+#define HOUR (3600 * NS_PER_SEC)
+
 START_TEST(an_idle_server_looks_ever_more_rarely_and_the_silent_ring)
 {
     struct turnfile_server *s;
@@ -623,6 +625,10 @@ START_TEST(an_idle_server_looks_ever_more_rarely_and_the_silent_ring)
         actor_wait(&c[i]);
     drive_until(&d, looks_rarely);
     ck_assert(!s->alarm.rang);
+    s->slice = HOUR; /* and nothing but the ring can be what wakes it */
+    s->next_look = 0;
+    ck_assert_int_eq(drive(&d, 0), -ETIMEDOUT);
+    ck_assert_int_eq(s->slice, 2 * HOUR);
     actor_go(&c[1]);
     actor_wait(&c[1]);
     ck_assert(s->alarm.rang); /* whoever of the two we sleep for */
