@@ -598,13 +598,13 @@ START_TEST(a_server_without_clients_has_no_timer)
 END_TEST
 
 static void
-joins_and_is_silent(struct child *self, void *arg)
+joins_and_is_silent(struct actor *self, void *arg)
 {
     const struct driven *d = arg;
     struct client c;
 
     ck_assert_int_eq(client_open(&c, d->m, d->where), 0);
-    child_step(self);
+    actor_step(self);
     client_close(&c);
 }
 
@@ -617,16 +617,16 @@ START_TEST(only_a_newcomer_ends_a_long_sleep_beside_the_silent)
     const struct registration nobody = {.uid = (uid_t)-1};
     struct rings_server *s;
     struct driven d;
-    struct child silent;
+    struct actor silent;
     uint32_t doorbell;
     int life;
 
     ck_assert_int_eq(drive_begin(&d, on_rings[_i], run_dir), 0);
     s = d.srv;
-    child_start(&silent, geteuid(), joins_and_is_silent, &d);
+    actor_start(&silent, geteuid(), joins_and_is_silent, &d);
     while (s->sessions.count == 0 || !sessions_is_in(&s->sessions, 0))
         ck_assert_int_ne(drive(&d, NS_PER_MS), 0);
-    child_wait(&silent);
+    actor_wait(&silent);
     s->look = HOUR;
     doorbell = atomic_load(&s->server_page->doorbell);
     /* The first one is told that somebody may have come before it listened. */
@@ -641,7 +641,7 @@ START_TEST(only_a_newcomer_ends_a_long_sleep_beside_the_silent)
     ck_assert_int_eq(drive(&d, 0), -ETIMEDOUT);
     ck_assert_int_eq(s->look, 0); /* it is awake: from the beginning */
     close(life);
-    child_kill(&silent);
+    actor_kill(&silent);
     drive_end(&d);
 }
 END_TEST

@@ -198,7 +198,6 @@ admit(struct rings_server *s, const struct registration *r)
     /* Nothing is opened for a user who would not get in. */
     if (sessions_barred(&s->sessions, r->uid, now_ns()))
         return;
-    stall_look(&s->stall);
     stall_begin(&s->stall);
     fd = segments->open(&s->dir, r);
     if (fd < 0)

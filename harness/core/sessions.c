@@ -244,6 +244,17 @@ sessions_bar(struct sessions *s, uid_t uid, int64_t now)
     bar(b, now);
 }
 
+void
+sessions_stall(struct sessions *s, uid_t uid, int64_t now)
+{
+    const struct session_bar *b = find_bar(s, uid);
+
+    if (b != NULL && b->times > 0 && now - b->last <= LONGEST)
+        sessions_bar(s, uid, now);
+    else
+        sessions_fault(s, uid, now);
+}
+
 bool
 sessions_barred(const struct sessions *s, uid_t uid, int64_t now)
 {

@@ -154,7 +154,10 @@ int64_t sessions_next_wakeup(const struct sessions *s);
  */
 void sessions_fault(struct sessions *s, uid_t uid, int64_t now);
 
-/* A client of this user made the server wait: its user is barred at once. */
+/* A client of this user made the server wait, or so it seems (stall.h): a fault,
+ * but who has been barred before is barred at once. */
+void sessions_stall(struct sessions *s, uid_t uid, int64_t now);
+
 void sessions_bar(struct sessions *s, uid_t uid, int64_t now);
 
 bool sessions_barred(const struct sessions *s, uid_t uid, int64_t now);

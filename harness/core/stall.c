@@ -1,27 +1,10 @@
 /* stall.c - has a client made us wait? */
-#define _GNU_SOURCE /* RUSAGE_THREAD */
 #include "stall.h"
 
 #include "clock.h"
 #include "defence.h"
 
-#include <sys/resource.h>
-
 int64_t stall_limit = 500 * NS_PER_MS;
-
-static long
-preempted(void)
-{
-    struct rusage usage;
-
-    return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nivcsw : -1;
-}
-
-void
-stall_look(struct stall *s)
-{
-    s->preempted = preempted();
-}
 
 void
 stall_begin(struct stall *s)
@@ -36,9 +19,6 @@ stall_end(const struct stall *s, struct sessions *all, uid_t uid)
 
     if (DEFENCE("stall", now - s->began <= stall_limit, true))
         return false;
-    if (preempted() == s->preempted)
-        sessions_bar(all, uid, now);
-    else
-        sessions_fault(all, uid, now);
+    sessions_stall(all, uid, now);
     return true;
 }

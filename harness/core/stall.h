@@ -7,18 +7,17 @@
  * for ever, by a write(2) from a buffer whose pages another process of its own
  * has to bring (FUSE, userfaultfd(2)).  Our write(2) waits all that time, and
  * neither a timeout nor a signal ends the wait.  What we can do is to let it
- * happen only once: the client is disconnected, and its user barred for a while
- * (sessions_bar()).
+ * happen a few times only: then its user is barred for a while.
  *
- *      stall_look(&s);                     every few ms
  *      stall_begin(&s);                    two readings of the clock each time
  *      ... pwrite(2) ...
  *      if (stall_end(&s, &sessions, uid))  it has; disconnect it
  *
- * Time alone is no proof, because on a busy machine we also wait for the
- * processor.  But the kernel counts how often it has taken the processor away
- * from us (getrusage(2), ru_nivcsw): if a call took too long and that number
- * has not changed, the call has waited for a lock.
+ * Nothing tells us why we have waited.  A disk that writes its journal, a
+ * scheduler that has others to run, somebody who stops us for a second look the
+ * same, and an honest client meets them, too.  So it costs the session, and
+ * counts as a fault of its user: it takes three within a minute to be barred,
+ * and then, for ten minutes, one (sessions_stall()).
  */
 #ifndef STALL_H
 #define STALL_H
@@ -30,14 +29,11 @@ extern int64_t stall_limit;
 
 struct stall {
     int64_t began;
-    long preempted; /* so often, when we last looked */
 };
 
-void stall_look(struct stall *s);
 void stall_begin(struct stall *s);
 
-/* Did it take too long?  Then the user is barred, if it was its doing, and that
- * counts as a fault otherwise (it may have been). */
+/* Did it take too long?  Then that is held against the user. */
 bool stall_end(const struct stall *s, struct sessions *all, uid_t uid);
 
 #endif

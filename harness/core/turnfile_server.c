@@ -183,7 +183,6 @@ admit(struct turnfile_server *s, const struct registration *r)
     /* Nothing is opened for a user who would not get in. */
     if (sessions_barred(&s->sessions, r->uid, now_ns()))
         return;
-    stall_look(&s->stall);
     stall_begin(&s->stall);
     fd = s->kind->memory->open(&s->dir, r);
     if (fd < 0)
@@ -214,7 +213,6 @@ look_around(struct turnfile_server *s, int64_t now)
     unsigned before = s->sessions.count, n;
     uint32_t may_be;
 
-    stall_look(&s->stall);
     n = registrar_take(&s->registrar, r, OBJECT_CLAIMS);
     may_be = n > 0 ? s->kind->memory->glance(r, n) : 0;
     for (unsigned i = 0; i < n; i++)

@@ -240,6 +240,29 @@ START_TEST(three_faults_in_a_minute_are_too_many)
 }
 END_TEST
 
+/* A slow disk has made the server wait; then somebody's doing. */
+START_TEST(who_seems_to_stall_it_is_barred_for_the_third_time_and_then_at_once)
+{
+    int64_t now = T0;
+
+    sessions_init(&s, 8, NO_DEADLINE);
+    for (int i = 0; i < 20; i++, now += 61 * NS_PER_SEC) {
+        sessions_stall(&s, ALICE, now);
+        ck_assert(!sessions_barred(&s, ALICE, now));
+    }
+    for (int i = 0; i < 3; i++) {
+        ck_assert(!sessions_barred(&s, ALICE, now));
+        sessions_stall(&s, ALICE, now);
+    }
+    ck_assert(sessions_barred(&s, ALICE, now));
+    now += 2 * NS_PER_SEC;
+    ck_assert(!sessions_barred(&s, ALICE, now));
+    sessions_stall(&s, ALICE, now);
+    ck_assert(sessions_barred(&s, ALICE, now));
+    ck_assert(!sessions_barred(&s, BOB, now));
+}
+END_TEST
+
 START_TEST(root_the_owner_and_the_nameless_are_never_barred)
 {
     sessions_init(&s, 8, NO_DEADLINE);
@@ -380,6 +403,9 @@ test_sessions(void)
                    nobody_is_put_out_of_a_server_that_does_not_listen_for_it);
     tcase_add_test(tc, who_makes_the_server_wait_is_kept_out_longer_each_time);
     tcase_add_test(tc, three_faults_in_a_minute_are_too_many);
+    tcase_add_test(
+        tc,
+        who_seems_to_stall_it_is_barred_for_the_third_time_and_then_at_once);
     tcase_add_test(tc, root_the_owner_and_the_nameless_are_never_barred);
     tcase_add_test(tc,
                    a_thousand_users_do_not_overflow_the_list_of_those_kept_out);
