@@ -76,7 +76,8 @@ extern const struct attack spawned_attacks[], pipe_attacks[], fifo_attacks[],
     names_attacks[], passed_attacks[], manners_attacks[], tcp_attacks[],
     held_attacks[], edge_attacks[], agent_attacks[], set_attacks[],
     udp_attacks[], quota_attacks[], signal_attacks[], rights_attacks[],
-    server_attacks[], owned_attacks[], locked_attacks[], odd_attacks[];
+    server_attacks[], owned_attacks[], locked_attacks[], odd_attacks[],
+    socket_attacks[], inherited_attacks[];
 
 /* -- what becomes of them (report.c) -------------------------------------- */
 
