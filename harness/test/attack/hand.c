@@ -4,6 +4,7 @@
 
 #include "../../../msgq/posix_names.h"
 #include "core/rendezvous.h"
+#include "core/set_sessions.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -165,6 +166,17 @@ posix_is_closed(const struct hand *h)
         if (mq_open(names[i], O_RDONLY | O_CLOEXEC) != -1 || errno != EACCES)
             return false;
     return true;
+}
+
+/* -- a semaphore set ------------------------------------------------------- */
+
+int
+set_of(const char *where)
+{
+    struct set set;
+
+    MUST(set_server_find(where, &set) == 0);
+    return set.id;
 }
 
 /* -- all three ------------------------------------------------------------ */

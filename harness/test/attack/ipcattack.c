@@ -53,7 +53,7 @@ const struct attack *const attack_tables[] = {
     tcp_attacks, udp_attacks,    quota_attacks,
     signal_attacks,
     rights_attacks, server_attacks, owned_attacks, locked_attacks,
-    odd_attacks, socket_attacks, inherited_attacks,
+    odd_attacks, socket_attacks, inherited_attacks, id_attacks,
     NULL,
 };
 /* clang-format on */
