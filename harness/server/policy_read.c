@@ -150,13 +150,36 @@ read_min(const struct reader *r, const char *word, const char *value,
     return wrong(r, "%s: min= is K2, K3 or K4; less proves nothing", word);
 }
 
+/* As in fstab(5), since a word ends at a blank: \040 is one, \134 a backslash.
+ * In place; false: not three octal digits, or the byte that ends a name. */
+static bool
+unescape(char *text)
+{
+    char *to = text;
+
+    for (; *text != '\0'; to++)
+        if (*text != '\\') {
+            *to = *text++;
+        } else if (strspn(text + 1, "01234567") >= 3 && text[1] <= '3') {
+            *to = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 |
+                         (text[3] - '0'));
+            if (*to == '\0')
+                return false;
+            text += 4;
+        } else {
+            return false;
+        }
+    *to = '\0';
+    return true;
+}
+
 /* Opened now and kept: what happens to the name later does not matter. */
 static bool
 read_path(const struct reader *r, const char *word, const char *dir,
           struct rule *rule)
 {
-    size_t len = strlen(dir);
     struct stat st;
+    size_t len;
 
     if (!rule->allow)
         return wrong(r,
@@ -166,13 +189,20 @@ read_path(const struct reader *r, const char *word, const char *dir,
     if (rule->method == NULL || (rule->method->number != API_read_file &&
                                  rule->method->number != API_open_file))
         return wrong(r, "%s: path= goes with read_file and open_file", word);
-    while (len > 1 && dir[len - 1] == '/')
-        len--;
-    if (*dir != '/' || len < 2)
-        return wrong(r, "%s: path= is an absolute directory, not /", word);
-    rule->dir = strndup(dir, len);
+    rule->dir = strdup(dir);
     if (rule->dir == NULL)
         return wrong(r, "%s", strerror(ENOMEM));
+    if (!unescape(rule->dir))
+        return wrong(
+            r,
+            "%s: \\ and three octal digits are a byte, as in fstab(5): "
+            "\\040 a blank, \\134 a backslash",
+            word);
+    len = strlen(rule->dir);
+    while (len > 1 && rule->dir[len - 1] == '/')
+        rule->dir[--len] = '\0';
+    if (*rule->dir != '/' || len < 2)
+        return wrong(r, "%s: path= is an absolute directory, not /", word);
     rule->dirfd =
         open(rule->dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (rule->dirfd == -1 || fstat(rule->dirfd, &st) == -1)

@@ -4,9 +4,12 @@
  */
 #include "test/ruled.h"
 
+#include "test/rule_path.h"
+
 #include "server/policy.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,16 +22,28 @@ Suite *test_policy(void);
 #define RUN "$"
 
 static const char *
-in_run_dir(const char *text)
+expanded(const char *text, const char *dir)
 {
-    static char expanded[1024];
+    static char whole[2 * PATH_MAX];
     const char *place = strstr(text, RUN);
 
     if (place == NULL)
         return text;
-    snprintf(expanded, sizeof expanded, "%.*s%s%s", (int)(place - text), text,
-             run_dir, place + strlen(RUN));
-    return expanded;
+    snprintf(whole, sizeof whole, "%.*s%s%s", (int)(place - text), text, dir,
+             place + strlen(RUN));
+    return whole;
+}
+
+static const char *
+in_run_dir(const char *text)
+{
+    return expanded(text, run_dir);
+}
+
+static const char *
+in_rules(const char *text)
+{
+    return expanded(text, rule_path(run_dir).text);
 }
 
 static struct policy *
@@ -40,7 +55,7 @@ rules(const char *text)
     snprintf(path, sizeof path, "%.80s/policy.conf", run_dir);
     snprintf(etc, sizeof etc, "%.80s/etc", run_dir);
     ck_assert_int_eq(mkdir(etc, 0755), 0);
-    write_file(path, in_run_dir(text), 0644);
+    write_file(path, in_rules(text), 0644);
     ck_assert_msg(policy_read(path, geteuid(), &p, why) == 0, "%s", why);
     unlink(path);
     rmdir(etc);
@@ -251,8 +266,27 @@ START_TEST(any_is_any_known_user)
                      0);
     ck_assert_str_eq(rest, "passwd");
     ck_assert_str_eq(
-        rule, in_run_dir("policy.conf:2 allow read_file any path=" RUN "/etc"));
+        rule, in_rules("policy.conf:2 allow read_file any path=" RUN "/etc"));
     policy_free(p);
+}
+END_TEST
+
+START_TEST(a_blank_in_a_directory_is_written_as_in_fstab)
+{
+    const struct ipc_peer peer = {-1, ALICE, ALICE, IPC_PEER, NULL};
+    const char *rest = NULL;
+    char dir[ENDPOINT_SIZE];
+    struct policy *p;
+
+    snprintf(dir, sizeof dir, "%.80s/a b\\c", run_dir);
+    ck_assert_int_eq(mkdir(dir, 0755), 0);
+    p = rules("allow read_file any path=" RUN "/a\\040b\\134c\\057\n");
+    ck_assert_int_ge(policy_grant(p, &peer, api_by_name("read_file"),
+                                  in_run_dir(RUN "/a b\\c/file"), &rest, &rule),
+                     0);
+    ck_assert_str_eq(rest, "file");
+    policy_free(p);
+    ck_assert_int_eq(rmdir(dir), 0);
 }
 END_TEST
 
@@ -323,6 +357,7 @@ test_policy(void)
     tcase_add_test(tc,
                    nobody_unknown_is_ever_allowed_what_depends_on_who_he_is);
     tcase_add_test(tc, any_is_any_known_user);
+    tcase_add_test(tc, a_blank_in_a_directory_is_written_as_in_fstab);
     tcase_add_test(tc, a_grant_ends_where_the_name_of_the_directory_does);
     tcase_add_test(tc, the_table_protects_what_is_privileged);
     return s;

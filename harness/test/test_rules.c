@@ -6,10 +6,13 @@
 #define _GNU_SOURCE /* kill, mkfifo, O_CLOEXEC */
 #include "test/ruled.h"
 
+#include "test/rule_path.h"
+
 #include "server/policy.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -130,6 +133,12 @@ START_TEST(what_is_wrong_is_said_and_where)
         {"allow read_file any path=/", "absolute directory"},
         {"allow read_file any path=//", "absolute directory"},
         {"allow read_file any path=/no/such", "No such file"},
+        {"allow read_file any path=/no\\040such", "No such file"},
+        {"allow read_file any path=/a\\40b", "as in fstab(5): \\040"},
+        {"allow read_file any path=/a\\000b", "as in fstab(5): \\040"},
+        {"allow read_file any path=/a\\777b", "as in fstab(5): \\040"},
+        {"allow read_file any path=/a\\", "as in fstab(5): \\040"},
+        {"allow read_file any path=\\057", "absolute directory"},
         {"allow read_file any path=/etc/passwd", "Not a directory"},
         {"allow read_file any path=/proc/self", "Not a directory"}, /* link */
         {"allow read_file any path=/tmp", "nobody else may write there"},
@@ -222,7 +231,7 @@ END_TEST
 
 START_TEST(a_strangers_file_or_directory_is_not_believed)
 {
-    char text[ENDPOINT_SIZE + 64], dir[ENDPOINT_SIZE];
+    char text[PATH_MAX + 64], dir[ENDPOINT_SIZE];
     struct policy *p = NULL;
 
     policy_free(rules(""));
@@ -238,7 +247,8 @@ START_TEST(a_strangers_file_or_directory_is_not_believed)
 
     snprintf(dir, sizeof dir, "%.80s/dir", run_dir);
     ck_assert_int_eq(mkdir(dir, 0755), 0);
-    snprintf(text, sizeof text, "allow read_file any path=%s\n", dir);
+    snprintf(text, sizeof text, "allow read_file any path=%s\n",
+             rule_path(dir).text);
     policy_free(rules(text));
     ck_assert_int_eq(chown(dir, BOB, BOB), 0);
     ck_assert_int_eq(read_text(text, &p), -EINVAL);
