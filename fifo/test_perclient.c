@@ -287,7 +287,7 @@ START_TEST(a_server_that_ends_leaves_another_ones_fifos_alone)
     struct client c;
 
     server_start(&first, perclient());
-    snprintf(command, sizeof command, "rm -r %s/fifo-perclient*", run_dir);
+    snprintf(command, sizeof command, "rm -r '%s'/fifo-perclient*", run_dir);
     ck_assert_int_eq(system(command), 0);
     server_start(&second, perclient());
     server_stop(&first);

@@ -542,14 +542,18 @@ START_TEST(the_exercise_kills_those_who_post)
     copy_exercise(script);
     fputs("echo $? > /tmp/mine/status; kill $!; wait $!\n", script);
     fclose(script);
-    snprintf(command, sizeof command,
-             "sed -i -e 's|/tmp/mine|%s/mine|g' -e 's|build/release|%s|' "
-             "-e 's|&$|\\& until test -e %s/mine/sem-mailbox; do :; done|' "
-             "%s; sh %s 2>/dev/null; ! grep -qx 0 %s/mine/status",
-             run_dir, program, run_dir, path, path, run_dir);
+    snprintf(
+        command, sizeof command,
+        "export RUN='%s' BUILD='%s'; sed -i "
+        "-e 's|/tmp/mine|\"$RUN/mine\"|g' -e 's|build/release|\"$BUILD\"|' "
+        "-e 's|&$|\\& until test -e \"$RUN/mine/sem-mailbox\"; do :; "
+        "done|' \"$RUN/script\"; sh \"$RUN/script\" 2>/dev/null; "
+        "! grep -qx 0 \"$RUN/mine/status\"",
+        run_dir, program);
     ck_assert_int_eq(system(command), 0);
     snprintf(command, sizeof command,
-             "%s/ipcd --sweep --run-dir %s/mine 2>/dev/null && rm -rf %s/mine",
+             "'%s/ipcd' --sweep --run-dir '%s/mine' 2>/dev/null && "
+             "rm -rf '%s/mine'",
              program, run_dir, run_dir);
     ck_assert_int_eq(system(command), 0);
     unlink(path);

@@ -34,8 +34,8 @@ run_traced(const char *trace, const char *program, const char *arguments)
     pid = fork();
     ck_assert_int_ne(pid, -1);
     if (pid == 0) {
-        snprintf(line, sizeof line, "exec strace -ff -o %s %s %s", trace, path,
-                 arguments);
+        snprintf(line, sizeof line, "exec strace -ff -o '%s' '%s' %s", trace,
+                 path, arguments);
         close_range(3, ~0u, 0);
         execl("/bin/sh", "sh", "-c", line, (char *)NULL);
         _exit(127);
@@ -153,7 +153,7 @@ trace_of(const char *name)
     char command[3 * PATH_MAX];
 
     snprintf(command, sizeof command,
-             "cd %s && cat $(ls %s.* | sort -t. -k2n) && rm %s.*", run_dir,
+             "cd '%s' && cat $(ls %s.* | sort -t. -k2n) && rm %s.*", run_dir,
              name, name);
     return output_of(command);
 }
@@ -169,21 +169,23 @@ START_TEST(the_life_of_a_request_is_what_strace_shows)
     ck_assert_int_eq(
         endpoint_name(ipc_find("socket/stream"), run_dir, named.where), 0);
     snprintf(trace, sizeof trace, "%s/S", run_dir);
-    snprintf(command, sizeof command, "--run-dir %s -m socket/stream", run_dir);
+    snprintf(command, sizeof command, "--run-dir '%s' -m socket/stream",
+             run_dir);
     ck_assert_int_eq(program_path("ipcctl", ipcctl, sizeof ipcctl), 0);
     server = run_traced(trace, "ipcd", command);
     while (access(named.where, W_OK) == -1)
         ck_assert_int_eq(waitpid(server, NULL, WNOHANG), 0);
     snprintf(trace, sizeof trace, "%s/C", run_dir);
     snprintf(command, sizeof command,
-             "--run-dir %s -m socket/stream hello World", run_dir);
+             "--run-dir '%s' -m socket/stream hello World", run_dir);
     client = run_traced(trace, "ipcctl", command);
     ck_assert_int_eq(waitpid(client, NULL, 0), client);
     snprintf(command, sizeof command,
-             "%s --run-dir %s -m socket/stream shutdown", ipcctl, run_dir);
+             "'%s' --run-dir '%s' -m socket/stream shutdown", ipcctl, run_dir);
     ck_assert_int_eq(system(command), 0);
     ck_assert_int_eq(waitpid(server, NULL, 0), server);
-    snprintf(command, sizeof command, "cat %s/socket/README.md", source_dir());
+    snprintf(command, sizeof command, "cat '%s/socket/README.md'",
+             source_dir());
     page = output_of(command);
     text = trace_of("C");
     compare(page, 'C', text);

@@ -122,8 +122,8 @@ place_user_no_shm() {
         setpriv --reuid 30001 --regid 30001 --clear-groups "$CHECK"'
 }
 place_tmpdir() {
-    mkdir -m 1777 /tmp/elsewhere
-    TMPDIR=/tmp/elsewhere "$CHECK" && rmdir /tmp/elsewhere
+    mkdir -m 1777 '/tmp/else where'
+    TMPDIR='/tmp/else where' "$CHECK" && rmdir '/tmp/else where'
 }
 place_tmpdir_missing() { TMPDIR=/nowhere/at/all "$CHECK"; }
 

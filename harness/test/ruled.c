@@ -3,6 +3,7 @@
 #include "test/ruled.h"
 
 #include "test/here.h"
+#include "test/rule_path.h"
 
 #include "core/clock.h"
 #include "core/rundir.h"
@@ -198,11 +199,12 @@ vault_remove(const struct vault *v)
 const char *
 vault_rules(const struct vault *v, uid_t uid)
 {
-    static char rules[2 * ENDPOINT_SIZE + 256];
+    static char rules[2 * PATH_MAX + 256];
 
     snprintf(rules, sizeof rules,
              "allow * uid=%u\n"
              "allow read_file uid=%u path=%s\nallow open_file uid=%u path=%s\n",
-             (unsigned)uid, (unsigned)uid, v->dir, (unsigned)uid, v->dir);
+             (unsigned)uid, (unsigned)uid, rule_path(v->dir).text,
+             (unsigned)uid, rule_path(v->dir).text);
     return rules;
 }

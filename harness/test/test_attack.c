@@ -45,7 +45,7 @@ START_TEST(every_attack_is_refused_and_its_naive_form_falls)
          line = strtok(NULL, "\n"))
         ck_assert_msg(strlen(line) <= 100 || strstr(line, run_dir) != NULL,
                       "more than 100 columns: %s", line);
-    snprintf(command, sizeof command, "rm -r %s/*-attack", run_dir);
+    snprintf(command, sizeof command, "rm -r '%s'/*-attack", run_dir);
     ck_assert_int_eq(system(command), 0);
 }
 END_TEST

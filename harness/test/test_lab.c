@@ -54,11 +54,11 @@ copy_tree(bool with_build)
     ck_assert_int_eq(program_path("ipcd", path, sizeof path), 0);
     build = basename(dirname(path));
     snprintf(copy, sizeof copy, "%s/lab", programs_dir());
-    ck_assert_msg(shell("sh -ec 'mkdir -p %s/build; for i in *; do case $i in "
-                        "build|results) ;; *) cp -a $i %s ;; esac; done; "
-                        "rm -rf %s/*/work; %s cp -a build/%s %s/build'",
-                        copy, copy, copy, with_build ? "" : "true", build,
-                        copy) == 0,
+    ck_assert_msg(shell("COPY='%s' sh -ec 'mkdir -p \"$COPY/build\"; for i in "
+                        "*; do case $i in build|results) ;; *) cp -a \"$i\" "
+                        "\"$COPY\" ;; esac; done; rm -rf \"$COPY\"/*/work; "
+                        "%s cp -a build/%s \"$COPY/build\"'",
+                        copy, with_build ? "" : "true", build) == 0,
                   "%s", said);
     snprintf(make, sizeof make,
              "make -s V=%.*s O=build/%s -o build/%s/how CC=\"$(sed 's/ -pie / "
@@ -132,7 +132,7 @@ END_TEST
 static int
 say_hello(const char *lab, const char *form)
 {
-    return in_copy("IPCLAB_DIR=%s/d timeout 60 build/work/%s/ipcctl -m %s/%s "
+    return in_copy("IPCLAB_DIR='%s/d' timeout 60 build/work/%s/ipcctl -m %s/%s "
                    "hello World",
                    run_dir, lab, lab, form);
 }
@@ -159,7 +159,7 @@ START_TEST(an_untouched_skeleton_says_so_and_a_filled_one_serves)
     ck_assert_msg(in_copy("%s", make) == 0, "%s", said);
     expect_unsaid("warning");
     if (!is_spawned(lab)) {
-        ck_assert_int_eq(in_copy("IPCLAB_DIR=%s/d timeout 60 "
+        ck_assert_int_eq(in_copy("IPCLAB_DIR='%s/d' timeout 60 "
                                  "build/work/%s/ipcd %s -m %s/work",
                                  run_dir, lab, root, lab),
                          1);
@@ -173,7 +173,7 @@ START_TEST(an_untouched_skeleton_says_so_and_a_filled_one_serves)
     ck_assert_msg(in_copy("%s", make) == 0, "%s", said);
     if (!is_spawned(lab))
         ck_assert_msg(
-            in_copy("IPCLAB_DIR=%s/d sh -c 'ready=$(build/work/%s/ipcd %s "
+            in_copy("IPCLAB_DIR='%s/d' sh -c 'ready=$(build/work/%s/ipcd %s "
                     "--ready-fd 3 -m %s/work 3>&1 >/dev/null 2>&1 & echo $! > "
                     "pid)'",
                     run_dir, lab, root, lab) == 0,

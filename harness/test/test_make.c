@@ -23,6 +23,13 @@
 
 Suite *test_make(void);
 
+/* Where nothing was built yet, and what `make -n` says builds nothing: a name
+ * without a blank, which run_dir may have. */
+#define EMPTY "O=build/none"
+
+/* run_dir's scripts are found before others of their names. */
+#define SCRIPTS_FIRST "PATH='%s':\"$PATH\" "
+
 /* A script of that name in run_dir. */
 static void
 write_script(const char *name, const char *text)
@@ -55,7 +62,7 @@ START_TEST(an_unknown_way_to_build_is_an_error_that_lists_the_known)
         ck_assert_int_eq(shell("make -n %s", bad[i]), 2);
         expect_said("is none of: release asan tsan analyze cov");
     }
-    ck_assert_int_eq(shell("make -n V=cov O=%s/none help", run_dir), 0);
+    ck_assert_int_eq(shell("make -n V=cov " EMPTY " help"), 0);
 }
 END_TEST
 
@@ -75,10 +82,9 @@ END_TEST
 /* What they add comes to what we need, and takes nothing of it away. */
 START_TEST(the_usual_variables_are_honoured)
 {
-    ck_assert_int_eq(shell("make -n O=%s/none CC='ccache gcc-99 -m32' "
+    ck_assert_int_eq(shell("make -n " EMPTY " CC='ccache gcc-99 -m32' "
                            "AR=some-ar CPPFLAGS=-DTHEIRS CFLAGS=-Otheirs "
-                           "LDFLAGS=-Wl,theirs LDLIBS=-ltheirs programs",
-                           run_dir),
+                           "LDFLAGS=-Wl,theirs LDLIBS=-ltheirs programs"),
                      0);
     expect_said("\nccache gcc-99 -m32 -Iharness -D_FILE_OFFSET_BITS=64");
     expect_said("-DTHEIRS -std=c17");
@@ -110,15 +116,14 @@ START_TEST(a_release_is_hardened_as_distributions_harden)
 #endif
     };
 
-    ck_assert_int_eq(shell("make -n O=%s/none programs", run_dir), 0);
+    ck_assert_int_eq(shell("make -n " EMPTY " programs"), 0);
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         expect_said(wanted[i]);
-    ck_assert_int_eq(shell("make -n O=%s/none V=asan programs", run_dir), 0);
+    ck_assert_int_eq(shell("make -n " EMPTY " V=asan programs"), 0);
     expect_unsaid("-fstack-protector");
     expect_unsaid("_FORTIFY_SOURCE");
-    ck_assert_int_eq(shell("make -n O=%s/none CPPFLAGS=-D_FORTIFY_SOURCE=2 "
-                           "CFLAGS=-fno-stack-protector programs",
-                           run_dir),
+    ck_assert_int_eq(shell("make -n " EMPTY " CPPFLAGS=-D_FORTIFY_SOURCE=2 "
+                           "CFLAGS=-fno-stack-protector programs"),
                      0);
     expect_said("-D_FORTIFY_SOURCE=2");
     expect_unsaid("-D_FORTIFY_SOURCE=3");
@@ -132,7 +137,8 @@ START_TEST(a_compiler_is_asked_what_it_knows)
     write_script("cc-old", "case $* in *-f*|*-z*|*FORTIFY*) exit 1 ;; esac\n"
                            "echo warning: old");
     ck_assert_int_eq(
-        shell("make -n O=%s/none CC=%s/cc-old programs", run_dir, run_dir), 0);
+        shell(SCRIPTS_FIRST "make -n " EMPTY " CC=cc-old programs", run_dir),
+        0);
     expect_said("-pie");
     expect_unsaid("-fstack-protector");
     expect_unsaid("_FORTIFY_SOURCE");
@@ -143,10 +149,10 @@ END_TEST
 
 START_TEST(warnings_are_errors_only_when_asked_for)
 {
-    ck_assert_int_eq(shell("make -n O=%s/none programs", run_dir), 0);
+    ck_assert_int_eq(shell("make -n " EMPTY " programs"), 0);
     expect_said("-Wall");
     expect_unsaid("-Werror");
-    ck_assert_int_eq(shell("make -n O=%s/none WERROR=1 programs", run_dir), 0);
+    ck_assert_int_eq(shell("make -n " EMPTY " WERROR=1 programs"), 0);
     expect_said("-Werror");
 }
 END_TEST
@@ -176,9 +182,9 @@ START_TEST(a_cross_compiler_brings_its_ar_and_pkg_config)
 {
     write_script("moon-linux-gnu-ar", "");
     write_script("moon-linux-gnu-pkg-config", "echo -lfrom-the-moon");
-    ck_assert_int_eq(shell("PATH=%s:\"$PATH\" make -n O=%s/none "
-                           "CC=moon-linux-gnu-gcc programs",
-                           run_dir, run_dir),
+    ck_assert_int_eq(shell(SCRIPTS_FIRST "make -n " EMPTY
+                                         " CC=moon-linux-gnu-gcc programs",
+                           run_dir),
                      0);
     expect_said("moon-linux-gnu-ar rcs");
     expect_said("-lfrom-the-moon");
@@ -191,18 +197,14 @@ END_TEST
 START_TEST(without_check_there_are_no_tests_and_all_the_rest)
 {
     write_script("pkg-config", "case $* in *check*) exit 1 ;; esac");
-    ck_assert_int_eq(shell("make -n O=%s/none PKG_CONFIG=%s/pkg-config all",
-                           run_dir, run_dir),
-                     0);
+    ck_assert_int_eq(shell(SCRIPTS_FIRST "make -n " EMPTY " all", run_dir), 0);
     expect_said("/none/ipcbench");
     expect_said("there is no Check here");
     expect_unsaid("test_wire.o");
-    ck_assert_msg(
-        shell("PKG_CONFIG=%s/pkg-config harness/deps.sh need", run_dir) == 0,
-        "%s", said);
-    ck_assert_int_eq(
-        shell("PKG_CONFIG=%s/pkg-config harness/deps.sh need check", run_dir),
-        1);
+    ck_assert_msg(shell(SCRIPTS_FIRST "harness/deps.sh need", run_dir) == 0,
+                  "%s", said);
+    ck_assert_int_eq(shell(SCRIPTS_FIRST "harness/deps.sh need check", run_dir),
+                     1);
     expect_said("make: missing: Check (unit tests); run \"make deps\"");
     remove_script("pkg-config");
 }
@@ -212,23 +214,23 @@ END_TEST
 START_TEST(what_is_too_old_is_one_sentence)
 {
     write_script("gcc", "cat >/dev/null; echo $VERSIONS");
-    ck_assert_int_eq(shell("VERSIONS='2 31 330240' CC=%s/gcc harness/deps.sh "
-                           "need",
+    ck_assert_int_eq(shell(SCRIPTS_FIRST
+                           "VERSIONS='2 31 330240' harness/deps.sh need",
                            run_dir),
                      1);
     ck_assert_str_eq(said, "make: too old to build this: glibc 2.31; 2.36 is "
                            "needed (Debian 12 and newer have it)\n");
-    ck_assert_int_eq(shell("VERSIONS='2 36 330240' CC=%s/gcc harness/deps.sh "
-                           "need",
+    ck_assert_int_eq(shell(SCRIPTS_FIRST
+                           "VERSIONS='2 36 330240' harness/deps.sh need",
                            run_dir),
                      1);
     expect_said("Linux's headers 5.10; 5.15 is needed");
-    ck_assert_int_eq(shell("VERSIONS='2 36 393472' CC=%s/gcc harness/deps.sh "
-                           "need",
+    ck_assert_int_eq(shell(SCRIPTS_FIRST
+                           "VERSIONS='2 36 393472' harness/deps.sh need",
                            run_dir),
                      0);
     write_script("gcc", "cat >/dev/null; case $* in *c17*) exit 1 ;; esac");
-    ck_assert_int_eq(shell("CC=%s/gcc harness/deps.sh need", run_dir), 1);
+    ck_assert_int_eq(shell(SCRIPTS_FIRST "harness/deps.sh need", run_dir), 1);
     expect_said("which does not know C17");
     remove_script("gcc");
 }
@@ -237,26 +239,23 @@ END_TEST
 /* The manager installs nothing if it does not know one of the packages. */
 START_TEST(deps_goes_on_without_what_a_distribution_does_not_have)
 {
-    static const char deps[] =
-        "PATH=%s:\"$PATH\" DIR=%s VERSIONS='2 36 393472' "
-        "CC=%s/gcc PKG_CONFIG=%s/pkg-config "
-        "harness/deps.sh install";
+    static const char deps[] = SCRIPTS_FIRST "DIR='%s' VERSIONS='2 36 393472' "
+                                             "harness/deps.sh install";
 
     write_script("gcc", "cat >/dev/null; echo $VERSIONS");
     write_script("id", "echo 0");
     write_script("pkg-config", "case $* in *check*) exit 1 ;; *libcap*) [ -e "
-                               "$DIR/got ] ;; esac");
+                               "\"$DIR/got\" ] ;; esac");
     write_script("apt-get", "case $* in *' check'*) exit 100 ;; *libcap-dev*) "
-                            ": > $DIR/got ;; esac");
-    ck_assert_msg(shell(deps, run_dir, run_dir, run_dir, run_dir) == 0, "%s",
-                  said);
+                            ": > \"$DIR/got\" ;; esac");
+    ck_assert_msg(shell(deps, run_dir, run_dir) == 0, "%s", said);
     expect_said("make deps: goes on without: ");
     expect_said("Check (unit tests)");
     remove_script("got");
 
     /* Not without libcap. */
     write_script("apt-get", "exit 100");
-    ck_assert_int_eq(shell(deps, run_dir, run_dir, run_dir, run_dir), 1);
+    ck_assert_int_eq(shell(deps, run_dir, run_dir), 1);
     expect_said("make deps: missing: libcap (capabilities); tried: ");
     remove_script("apt-get");
     remove_script("pkg-config");
@@ -335,7 +334,7 @@ START_TEST(rooms_tells_what_each_variant_reaches)
     expect_said(" shm/\n");
     ck_assert_int_eq(shell("wc -l < mmap/file.c"), 0);
     ck_assert_uint_eq(own_lines, (unsigned)atoi(said));
-    ck_assert_int_eq(shell("harness/rooms.sh %s mmap/file.c", run_dir), 64);
+    ck_assert_int_eq(shell("harness/rooms.sh '%s' mmap/file.c", run_dir), 64);
     expect_said("no build in");
 }
 END_TEST

@@ -52,7 +52,7 @@ fake_server(size_t request, const uint8_t *answer, size_t len,
     ck_assert_uint_eq(fwrite(answer, 1, len, f), len);
     fclose(f);
     snprintf(script, sizeof script,
-             "#!/bin/sh\nhead -c %zu >/dev/null\ncat %s\n", request, path);
+             "#!/bin/sh\nhead -c %zu >/dev/null\ncat '%s'\n", request, path);
     snprintf(path, sizeof path, "%.80s/server", run_dir);
     write_file(path, script, 0755);
     snprintf(program, ENDPOINT_SIZE + 16, "--server=%s", path);

@@ -93,6 +93,19 @@ need_command(const char *name)
     return system(command) == 0 ? NULL : reason;
 }
 
+/* A README quotes no name under /tmp, and programs print it as it is: the
+ * directory that stands for /tmp must not need quotes. */
+static const char *
+need_plain_name(void)
+{
+    const char *dir = programs_dir();
+
+    return dir[strcspn(dir, " \t\n'\"\\$`&;|<>()*?[#~!{}")] == '\0'
+               ? NULL
+               : "need a directory whose name the shell takes as it is "
+                 "(TMPDIR names one)";
+}
+
 static const char *
 needs(const struct readme_block *b)
 {
@@ -100,6 +113,8 @@ needs(const struct readme_block *b)
 
     if (reason == NULL)
         reason = need_programs();
+    if (reason == NULL)
+        reason = need_plain_name();
     if (reason == NULL)
         reason = need_command("bash");
     if (reason == NULL && (begins(b->text, "# ") || strstr(b->text, "\n# ")))

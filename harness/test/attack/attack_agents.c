@@ -3,6 +3,7 @@
 #define _GNU_SOURCE /* SOCK_CLOEXEC, F_SETSIG */
 #include "test/attack/edge.h"
 #include "test/both/silent.h"
+#include "test/rule_path.h"
 
 #include "core/object.h"
 #include "server/ask.h"
@@ -135,7 +136,7 @@ goes_through_descriptors(bool naive)
     snprintf(path, sizeof path, "%.200s/note", e->dir);
     MUST(rename(make_file("note", SECRET, 0644), path) == 0);
     snprintf(text, sizeof text, "allow read_file uid=%d path=%s\n", ALICE,
-             e->dir);
+             rule_path(e->dir).text);
     serve_with_rules(&server, "socket/stream", text);
     as_user(BOB, bob_goes_through_descriptors, e);
     host_stop(&server);

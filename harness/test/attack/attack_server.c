@@ -243,7 +243,7 @@ left_over(void)
     FILE *in;
 
     snprintf(command, sizeof command,
-             "find %s /dev/shm -mindepth 1 ! -name '*.lock'", run_dir);
+             "find '%s' /dev/shm -mindepth 1 ! -name '*.lock'", run_dir);
     in = popen(command, "r");
     MUST(in != NULL);
     while (fgets(line, sizeof line, in) != NULL)

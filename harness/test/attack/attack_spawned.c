@@ -214,7 +214,7 @@ has_a_date_of_her_own(bool naive)
     copy_program("ipcattack", s->program, ALICE);
     snprintf(s->path, sizeof s->path, "%s/bin", stage_dir);
     snprintf(marker, sizeof marker, "%s/marker", stage_dir);
-    snprintf(script, sizeof script, "#!/bin/sh -p\necho >%s\n", marker);
+    snprintf(script, sizeof script, "#!/bin/sh -p\necho >'%s'\n", marker);
     snprintf(date, sizeof date, "%.200s/date", s->path);
     MUST(mkdir(s->path, 0755) == 0);
     out = fopen(date, "we");

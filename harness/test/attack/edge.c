@@ -69,7 +69,7 @@ serve_with_rules(struct host *server, const char *mechanism, const char *rule)
 
     strcpy(rules, make_file("rules", rule, 0600));
     MUST(program_path("ipcd", program, sizeof program) == 0);
-    snprintf(text, sizeof text, "#!/bin/sh\nexec %s --policy %s \"$@\"\n",
+    snprintf(text, sizeof text, "#!/bin/sh\nexec '%s' --policy '%s' \"$@\"\n",
              program, rules);
     serve_by(server, mechanism, make_file("with-rules", text, 0700));
 }
