@@ -82,15 +82,20 @@ const char *own_queues(void); /* a path where its POSIX queues can be seen;
 /* As far as this user may. */
 void queues_raise_limit(void);
 
-/* May a case of that name need more than all can have at once? */
+/* May a case of that name want more than is there, if others have some? */
 bool queues_are_short(const char *name);
 
-/* If so, it waits for its turn. */
+/* If so, it waits for room. */
 void queues_add(TCase *tc, const char *name);
+
+/* Such cases are run by the one test program whose turn it is; false: it is
+ * another's, or has been for long. */
+bool queues_take_turn(bool wait);
 
 /* Waits until no other test program has its turn, but no longer; the turn ends
  * with the process. */
-void take_turn(int64_t deadline);
+bool take_turn(int64_t deadline);
+void end_turn(void);
 
 /* In a test's process: ends it, if there was no room for its case. */
 void queues_check(void);

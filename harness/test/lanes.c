@@ -31,7 +31,11 @@ struct progress {
 static struct progress *common;
 static const struct unit *units;
 static int order[UNITS], count;
-static bool scarce[UNITS]; /* what a unit needs: room for POSIX queues */
+
+/* What a unit wants: room for POSIX queues.  These are all lane 0's, so that
+ * lanes do not wait for each other; it runs them when this program has its
+ * turn (here.h), and others until then. */
+static bool scarce[UNITS];
 
 /* -- which lane takes what ------------------------------------------------- */
 
@@ -50,17 +54,13 @@ rank(const struct unit *u)
     return all;
 }
 
-/* Those that need room for POSIX queues are all lane 0's, so that lanes do not
- * wait for each other; they come first. */
 static int
 compare(const void *a, const void *b)
 {
     const int i = *(const int *)a, j = *(const int *)b;
-    const struct unit *u = &units[i], *v = &units[j];
-    const int by_room = scarce[j] - scarce[i];
-    const int by_rank = rank(u) - rank(v);
+    const int by_rank = rank(&units[i]) - rank(&units[j]);
 
-    return by_room != 0 ? by_room : by_rank != 0 ? by_rank : i - j;
+    return by_rank != 0 ? by_rank : i - j;
 }
 
 static void
@@ -74,15 +74,41 @@ put_in_order(void)
     qsort(order, (size_t)count, sizeof *order, compare);
 }
 
+/* -1: nothing is left of these. */
+static int
+take_one(bool scarce_ones)
+{
+    for (int i = 0; i < count; i++)
+        if (scarce[order[i]] == scarce_ones &&
+            !atomic_exchange(&common->taken[order[i]], true))
+            return order[i];
+    return -1;
+}
+
+static bool
+any_scarce(void)
+{
+    for (int i = 0; i < count; i++)
+        if (scarce[i] && !common->taken[i])
+            return true;
+    return false;
+}
+
 /* -1: nothing is left for this lane. */
 static int
 take(int lane)
 {
-    for (int i = 0; i < count; i++)
-        if ((lane == 0 || !scarce[order[i]]) &&
-            !atomic_exchange(&common->taken[order[i]], true))
-            return order[i];
-    return -1;
+    int unit = -1;
+
+    if (lane == 0 && any_scarce() && queues_take_turn(false))
+        return take_one(true);
+    end_turn();
+    unit = take_one(false);
+    if (unit == -1 && lane == 0 && any_scarce()) {
+        queues_take_turn(true);
+        unit = take_one(true);
+    }
+    return unit;
 }
 
 /* -- a lane ---------------------------------------------------------------- */
@@ -128,18 +154,28 @@ sum_of(SRunner *runner)
 }
 
 static void
+run_for_a_log(SRunner *runner)
+{
+    if (any_scarce())
+        queues_take_turn(true);
+    srunner_run_all(runner, CK_SILENT);
+    end_turn();
+    for (int i = 0; i < count; i++)
+        common->taken[i] = true;
+}
+
+static void
 run_units(SRunner *runner, int lane)
 {
     int unit;
 
     fixture_lane(lane);
+    if (writes_a_log(runner))
+        run_for_a_log(runner);
     while ((unit = common->lane[lane].unit = take(lane)) != -1) {
         show_progress();
-        if (!writes_a_log(runner))
-            srunner_run(runner, units[unit].suite, units[unit].name, CK_SILENT);
+        srunner_run(runner, units[unit].suite, units[unit].name, CK_SILENT);
     }
-    if (writes_a_log(runner))
-        srunner_run_all(runner, CK_SILENT);
     common->lane[lane].sum = sum_of(runner);
 }
 

@@ -5,7 +5,8 @@
  * is there for everybody.  Root raises the limit and has all the room he wants.
  * For others
  *
- *      one test program at a time runs the cases that need much of it,
+ *      one test program at a time runs the cases that make queues, and
+ *      runs others until it has its turn,
  *      such a case waits until the room is there,
  *      and if it does not come, its tests are not run.
  */
@@ -27,10 +28,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#define TURN_TIMEOUT  INT64_C(900000000000)
 #define QUEUE_TIMEOUT INT64_C(60000000000)
 #define MOST          64 /* queues that one process may open, by far */
 
 static bool used_up;
+static bool has_turn;
 static int lock = -1;
 static int *left_out; /* shared with the tests */
 
@@ -76,15 +79,28 @@ room_is_there(void)
 }
 
 /* By a lock on the directory that every run's own one is in. */
-void
+bool
 take_turn(int64_t deadline)
 {
+    if (lock == -1)
+        lock = open(dir_of_runs(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (!has_turn) {
+        has_turn = lock == -1 || flock(lock, LOCK_EX | LOCK_NB) == 0;
+        if (time_left(deadline) <= 0)
+            break;
+        if (!has_turn)
+            poll(NULL, 0, 5);
+    }
+    return has_turn;
+}
+
+void
+end_turn(void)
+{
     if (lock != -1)
-        return;
-    lock = open(dir_of_runs(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    while (lock != -1 && flock(lock, LOCK_EX | LOCK_NB) == -1 &&
-           time_left(deadline) > 0)
-        poll(NULL, 0, 5);
+        close(lock);
+    lock = -1;
+    has_turn = false;
 }
 
 /* Nobody tells when other programs give room back, so it is tried again and
@@ -96,14 +112,27 @@ wait_for_room(int64_t deadline)
         poll(NULL, 0, 20);
 }
 
-/* All cases together wait no longer than QUEUE_TIMEOUT. */
+bool
+queues_take_turn(bool wait)
+{
+    static int64_t timeout = TURN_TIMEOUT; /* for all cases together */
+    const int64_t deadline = deadline_in(wait ? timeout : 0);
+    const bool taken = take_turn(deadline);
+
+    if (wait)
+        timeout = time_left(deadline);
+    return taken;
+}
+
 static void
 take_queues(void)
 {
-    static int64_t timeout = QUEUE_TIMEOUT;
+    static int64_t timeout = QUEUE_TIMEOUT; /* for all cases together */
     const int64_t deadline = deadline_in(timeout);
 
-    take_turn(deadline);
+    used_up = !has_turn;
+    if (used_up)
+        return;
     wait_for_room(deadline);
     used_up = !here_try(room_is_there);
     timeout = time_left(deadline);
@@ -113,15 +142,15 @@ static void
 give_queues(void)
 {
     used_up = false;
-    close(lock);
-    lock = -1;
 }
 
+/* Those of a variant that uses queues, and others that use one. */
 static bool
 needs_room(const char *name)
 {
-    static const char *const cases[] = {"msgq", "ipcbench", "isolate", "nslab",
-                                        "namespaces"};
+    static const char *const cases[] = {
+        "activation", "attack", "ipcbench", "isolate", "msgq", "namespaces",
+        "nslab",      "object", "output",   "readme",  "why"};
     const struct ipc_mechanism *m = ipc_find(name);
 
     if (m != NULL)
