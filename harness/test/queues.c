@@ -149,8 +149,9 @@ static bool
 needs_room(const char *name)
 {
     static const char *const cases[] = {
-        "activation", "attack", "ipcbench", "isolate", "msgq", "namespaces",
-        "nslab",      "object", "output",   "readme",  "why"};
+        "activation", "attack",     "ipcbench",    "isolate",
+        "msgq",       "namespaces", "nslab",       "object",
+        "output",     "readme",     "report/page", "why"};
     const struct ipc_mechanism *m = ipc_find(name);
 
     if (m != NULL)
