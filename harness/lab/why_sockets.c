@@ -46,7 +46,7 @@ ask(int fd, uint32_t inode)
 static uint32_t
 peer_in(const struct nlmsghdr *header)
 {
-    const char *at = (const char *)NLMSG_DATA(header) +
+    const char *at = (const char *)header + NLMSG_HDRLEN +
                      NLMSG_ALIGN(sizeof(struct unix_diag_msg));
     const char *const end = (const char *)header + header->nlmsg_len;
     struct nlattr a;
