@@ -211,8 +211,13 @@ big_frames_are_touched(const struct elf *e)
  * note GNU_PROPERTY_X86_FEATURE_1_AND, by which the kernel knows that all do, is
  * not in the program where the C library's own start file, crt1.o, has none:
  * Debian's.) */
-#if defined __x86_64__ || defined __i386__ || defined __aarch64__
-#define JUMPS_HAVE_MARKS
+#ifdef __aarch64__
+#define MARKS_FLAG "-mbranch-protection"
+#elif defined __x86_64__ || defined __i386__
+#define MARKS_FLAG "-fcf-protection"
+#endif
+
+#ifdef MARKS_FLAG
 #ifdef __aarch64__
 static const uint8_t marks[][4] = {
     {0x5f, 0x24, 0x03, 0xd5}, /* bti c */
@@ -264,10 +269,8 @@ static const struct {
     {"-fstack-clash-protection", "-fno-stack-clash-protection",
      big_frames_are_touched},
 #endif
-#ifdef __aarch64__
-    {"-mbranch-protection=", "-mbranch-protection=none", jumps_have_marks},
-#elif defined JUMPS_HAVE_MARKS
-    {"-fcf-protection", "-fcf-protection=none", jumps_have_marks},
+#ifdef MARKS_FLAG
+    {MARKS_FLAG, MARKS_FLAG "=none", jumps_have_marks},
 #endif
 };
 #define HARDENING (int)(sizeof hardening / sizeof *hardening)
