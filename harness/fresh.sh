@@ -14,6 +14,7 @@
 #   CACHE=DIR   keeps the bare system and the packages: a second run is quick
 #   MIRROR=URL  where Debian is
 #   BUILDS=1    also builds all ways (asan, tsan, cov; gcc and clang)
+#   BUILDS=only does nothing but that
 #
 # Everything is mounted in namespaces of its own, and the system is in one
 # temporary directory: when this ends, or is killed, nothing stays mounted.
@@ -135,7 +136,9 @@ inside() {
     cp -R "$work/ipclab" "$root/home/fresh"
     chown -R "$user:$user" "$root/home/fresh"
 
-    if [ -n "$foreign" ]; then
+    if [ "${BUILDS-}" = only ]; then
+        :
+    elif [ -n "$foreign" ]; then
         chroot "$root" dpkg --add-architecture "$arch"
         run 0 make deps CC="$foreign-linux-gnu-gcc"
         run $user make deps unit CC="$foreign-linux-gnu-gcc"
