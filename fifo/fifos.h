@@ -2,8 +2,8 @@
  * fifos.h - the two kinds of FIFO: one with a well-known name, into which every
  * client writes its requests, and one of each client's own, for its replies.
  *
- * The first works because of what pipe(7) promises about a single write(2) of at
- * most PIPE_BUF bytes: the kernel never mixes it with another one's.
+ * The first works because of what pipe(7) promises about a single write(2) of
+ * at most PIPE_BUF bytes: the kernel never mixes it with another one's.
  */
 #ifndef FIFO_FIFOS_H
 #define FIFO_FIFOS_H

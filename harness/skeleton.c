@@ -8,10 +8,10 @@
  *
  * and run `CK_RUN_CASE=name/variant make check` until it has nothing more to
  * say.  No other file has to change: what others must know of it stands in the
- * table at the end (test/adding.sh proves it).  core/ipc.h is the contract; what
- * follows says where to begin.  Good models: pipe/packet.c (spawned, short),
- * fifo/perclient.c (a daemon, many clients, evidence by owner and nonce),
- * socket/stream.c (connections).
+ * table at the end (test/adding.sh proves it).  core/ipc.h is the contract;
+ * what follows says where to begin.  Good models: pipe/packet.c (spawned,
+ * short), fifo/perclient.c (a daemon, many clients, evidence by owner and
+ * nonce), socket/stream.c (connections).
  *
  * Keep this order: then `diff` of two variants shows how they differ, and
  * nothing else.  Open with a picture of who holds what, and the one idea.
@@ -33,14 +33,14 @@ struct client_end {
     int unused;
 };
 
-/* -- wire: how a message lies in the mechanism --------------------------------- */
+/* -- wire: how a message lies in the mechanism ---------------------------- */
 
 /* The frame's own header (core/wire.h) says how long it is.  Where the kernel
  * keeps messages apart that is all (IPC_BOUNDARIES); where it does not, see
  * core/frames.h.  A daemon that cannot see who wrote needs something around
  * the frame: whose it is, and the nonce (core/owner.h). */
 
-/* -- server --------------------------------------------------------------------- */
+/* -- server --------------------------------------------------------------- */
 
 /* Required.  Makes the objects that clients will look for, under name; what
  * stands there is a leftover of a dead server, replace it.  Make them private,
@@ -87,7 +87,7 @@ skeleton_destroy(void *srv)
     (void)srv;
 }
 
-/* -- client --------------------------------------------------------------------- */
+/* -- client --------------------------------------------------------------- */
 
 /* Required.  Joins: makes what only this client can read, tells the server,
  * waits (ipc_open_timeout) until it has been accepted.  Is the server the right
@@ -130,7 +130,7 @@ skeleton_close(void *cli)
     (void)cli;
 }
 
-/* -- sweep, limits, table ---------------------------------------------------------- */
+/* -- sweep, limits, table ------------------------------------------------- */
 
 /* With IPC_PERSISTS.  Removes what a kill -9 of the server left under name. */
 static int

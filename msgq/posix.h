@@ -90,12 +90,13 @@ struct client_end {
     size_t size;
 };
 
-/* Finds the server, or has it started, and opens its queue: fills in the channel
- * and the size.  -ENOENT, -ECONNREFUSED, -EPERM; -EACCES: it is not for us. */
+/* Finds the server, or has it started, and opens its queue: fills in the
+ * channel and the size.  -ENOENT, -ECONNREFUSED, -EPERM; -EACCES: it is not for
+ * us. */
 int posix_find_server(struct client_end *c, const char *where);
 
-/* Makes the reply queue and joins; c->buf begins with the prefix then.  -EAGAIN:
- * the server is full. */
+/* Makes the reply queue and joins; c->buf begins with the prefix then.
+ * -EAGAIN: the server is full. */
 int posix_join(struct client_end *c);
 
 #endif

@@ -85,8 +85,8 @@ is_dead_ones(const char *name)
     return pid == 0 || (kill((pid_t)pid, 0) == -1 && errno == ESRCH);
 }
 
-/* Ours, and not locked?  Whoever has just made it may not have locked it yet; if
- * its pid stands in the name, we have seen that it is dead. */
+/* Ours, and not locked?  Whoever has just made it may not have locked it yet;
+ * if its pid stands in the name, we have seen that it is dead. */
 static bool
 is_nobodys(int dir, const char *name)
 {

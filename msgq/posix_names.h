@@ -9,9 +9,9 @@
  *      /ipclab-msgq-posix.4711.29110          replies: pid and serial
  *
  * A name outlives its process, and as long as it is there the queue is counted
- * against its user's limit (RLIMIT_MSGQUEUE).  So whoever makes a queue keeps it
- * locked (fcntl(2), F_OFD_SETLK), and the kernel lets go of the lock however it
- * dies: sweep() can see what is nobody's.
+ * against its user's limit (RLIMIT_MSGQUEUE).  So whoever makes a queue keeps
+ * it locked (fcntl(2), F_OFD_SETLK), and the kernel lets go of the lock however
+ * it dies: sweep() can see what is nobody's.
  */
 #ifndef MSGQ_POSIX_NAMES_H
 #define MSGQ_POSIX_NAMES_H
@@ -29,8 +29,8 @@ bool posix_is_abandoned(mqd_t queue);
 
 void posix_reply_name(uint32_t pid, uint32_t serial, char name[ENDPOINT_SIZE]);
 
-/* Removes every queue of our user's that nobody has locked and whose maker is no
- * process any more.  Needs mqueue mounted at /dev/mqueue, or root, or does
+/* Removes every queue of our user's that nobody has locked and whose maker is
+ * no process any more.  Needs mqueue mounted at /dev/mqueue, or root, or does
  * nothing.  1 = removed some, 0. */
 int posix_sweep_dead(void);
 

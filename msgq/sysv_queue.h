@@ -38,19 +38,21 @@ struct queue_file {
     int held; /* endpoint_hold(); -1: it is to be made */
 };
 
-/* Makes the queue for requests, and writes the endpoint file, or writes it anew.
- * 0 or -errno; then there is no queue, and no file was made. */
+/* Makes the queue for requests, and writes the endpoint file, or writes it
+ * anew.  0 or -errno; then there is no queue, and no file was made. */
 int queue_make_requests(const char *name, int mode, struct object_sysv *queue,
                         struct queue_file *file);
 
-/* Removes it, if it is still that one.  Whoever waits in it wakes with EIDRM. */
+/* Removes it, if it is still that one.  Whoever waits in it wakes with
+ * EIDRM. */
 void queue_remove(const struct object_sysv *queue);
 
 /* Removes every queue whose client, or server, is dead, if it was made by our
  * user or given to it.  1 = removed some, 0. */
 int queue_sweep_dead(void);
 
-/* The same, and the endpoint file and the queue in it.  1 = removed something, 0,
+/* The same, and the endpoint file and the queue in it.  1 = removed something,
+ * 0,
  * -errno. */
 int queue_sweep(const char *name);
 

@@ -19,7 +19,7 @@
 
 Suite *test_msgq_left(void);
 
-/* -- killed in open() ------------------------------------------------------- */
+/* -- killed in open() ----------------------------------------------------- */
 
 static int *made_id; /* shared: the queue that a child has made */
 
@@ -147,8 +147,8 @@ open_in_vain(struct actor *self, void *arg)
     host_client(arg, &c);
 }
 
-/* A limit (ulimit -q) that leaves this user room for one queue, and not for what a
- * server takes; whatever other programs of its have. */
+/* A limit (ulimit -q) that leaves this user room for one queue, and not for
+ * what a server takes; whatever other programs of its have. */
 static struct rlimit
 hardly_any_room(const struct rlimit *before)
 {
@@ -196,7 +196,7 @@ START_TEST(room_that_the_dead_take_is_found_before_it_is_missed)
 }
 END_TEST
 
-/* -- queues that are removed ------------------------------------------------ */
+/* -- queues that are removed ---------------------------------------------- */
 
 static void
 remove_requests(const char *where)
@@ -209,8 +209,8 @@ remove_requests(const char *where)
         remove_queue(queue);
 }
 
-/* As systemd-logind does when a user has no session any more: with nobody there,
- * and with a client, which is told or goes on. */
+/* As systemd-logind does when a user has no session any more: with nobody
+ * there, and with a client, which is told or goes on. */
 START_TEST(a_removed_queue_is_made_anew)
 {
     struct client c;
@@ -233,7 +233,7 @@ START_TEST(a_removed_queue_is_made_anew)
 }
 END_TEST
 
-/* -- the suite -------------------------------------------------------------- */
+/* -- the suite ------------------------------------------------------------ */
 
 Suite *
 test_msgq_left(void)

@@ -67,8 +67,8 @@ squat(void *name)
     mq_close(queue);
 }
 
-/* The name that everybody can work out is systemd's, and harms nobody; the random
- * one can only be taken after the server's queue has been removed. */
+/* The name that everybody can work out is systemd's, and harms nobody; the
+ * random one can only be taken after the server's queue has been removed. */
 START_TEST(a_squatted_name_is_never_asked)
 {
     const struct ipc_mechanism *m = ipc_find("msgq/posix");

@@ -125,7 +125,8 @@ answered_uid(const struct hand *h)
     return uid_in_frame(message.text, (size_t)n);
 }
 
-/* A registration, and a first request; then one each time she is asked to go on. */
+/* A registration, and a first request; then one each time she is asked to go
+ * on. */
 static void
 alice_is_guessed(struct actor *self, void *arg)
 {

@@ -54,10 +54,10 @@ read_some(int fd, void *to, size_t room)
     return n == 0 ? -EPIPE : n; /* 0: every write end is closed, it is gone */
 }
 
-/* One write(2) of a part of a message: how many bytes it took.  Where the reader
- * has a CPU of its own larger ones would be slower: a pipe keeps a page or two
- * that have been read for what comes next, and who writes more at once has the
- * kernel take new ones each time, and give them back. */
+/* One write(2) of a part of a message: how many bytes it took.  Where the
+ * reader has a CPU of its own larger ones would be slower: a pipe keeps a page
+ * or two that have been read for what comes next, and who writes more at once
+ * has the kernel take new ones each time, and give them back. */
 #define PIECE 8192
 
 static ssize_t

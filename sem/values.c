@@ -17,15 +17,15 @@
  *
  * Nobody would do it for speed.  What it shows is that SETALL and semop(2) do
  * not mix: SETALL forgets every SEM_UNDO adjustment of the set, in all
- * processes (semctl(2)).  So the semaphores that one waits on are a set of their
- * own: core/set_sessions.h has it, and the doorbell, and the wills.
+ * processes (semctl(2)).  So the semaphores that one waits on are a set of
+ * their own: core/set_sessions.h has it, and the doorbell, and the wills.
  *
- * And that GETALL has no size.  It writes as many values as the set has that has
- * this id at that moment, into an array that the caller hopes is long enough;
- * SETALL reads as many.  Whoever removes a set and has its id come back for a
- * larger one, makes the kernel write over the caller's memory.  So the array is
- * as long as any set can be, and it is looked at before each call whether it
- * still is that set.
+ * And that GETALL has no size.  It writes as many values as the set has that
+ * has this id at that moment, into an array that the caller hopes is long
+ * enough; SETALL reads as many.  Whoever removes a set and has its id come back
+ * for a larger one, makes the kernel write over the caller's memory.  So the
+ * array is as long as any set can be, and it is looked at before each call
+ * whether it still is that set.
  */
 #define _GNU_SOURCE /* semctl IPC_INFO */
 #include "core/set_sessions.h"

@@ -63,7 +63,7 @@ monitor_slice_ended(struct pending_signals *held, int64_t deadline)
     return 0;
 }
 
-/* -- made ------------------------------------------------------------------- */
+/* -- made ----------------------------------------------------------------- */
 
 int
 monitor_make_condition(pthread_cond_t *cond)

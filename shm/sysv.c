@@ -126,10 +126,10 @@ give(int id, uid_t server)
 }
 
 /* Removed as soon as it is attached: it goes with the last one who has it
- * attached (shmctl(2), IPC_RMID), so no crash can leave it from then on; before,
- * it is found by its key.  That it can still be attached when it has been
- * removed is Linux's own; elsewhere the client would remove it after the server
- * has it. */
+ * attached (shmctl(2), IPC_RMID), so no crash can leave it from then on;
+ * before, it is found by its key.  That it can still be attached when it has
+ * been removed is Linux's own; elsewhere the client would remove it after the
+ * server has it. */
 static int
 sysv_make(struct slot *l, const struct set *client, uid_t server)
 {

@@ -157,8 +157,8 @@ bits_reply(void *srv, const struct ipc_request *req,
     }
     /* Waiting for the client is no danger here: there is no other.  The last
      * question says that it has heard the last bit; before that we must not
-     * go, for it might ask for that one again; whatever interrupts us, and be it
-     * a SIGCONT, signal(7). */
+     * go, for it might ask for that one again; whatever interrupts us, and be
+     * it a SIGCONT, signal(7). */
     bits = bits_in(msg->len);
     for (size_t i = 0; i <= bits && err == 0; i++) {
         do
@@ -220,7 +220,8 @@ receive(struct client_end *c, int64_t deadline)
     return bit < 0 && bit != -EPIPE ? bit : 0;
 }
 
-/* turn.h: a reply that was given up.  It comes all the same, and comes first. */
+/* turn.h: a reply that was given up.  It comes all the same, and comes
+ * first. */
 static int
 discard(void *cli, int64_t deadline)
 {

@@ -146,8 +146,8 @@ wait_for_reply(struct client_end *c, struct ipc_message *msg, int64_t deadline)
                             deadline);
 }
 
-/* turn.h: the next message, which nobody wants to read: "ready", or a reply that
- * was given up.  It comes all the same, and comes first. */
+/* turn.h: the next message, which nobody wants to read: "ready", or a reply
+ * that was given up.  It comes all the same, and comes first. */
 static int
 discard(void *cli, int64_t deadline)
 {

@@ -189,8 +189,8 @@ gone(const struct link *l)
  * A set-user-ID root server may signal anybody, its client may not.  Were it
  * to take any pidfd it is given for its client's, it could be made to signal
  * the init process; and a pidfd that was the client's yesterday is still that
- * process's when it has become passwd(1), which root owns and the client may not
- * signal.  So the kernel is asked in the client's name, each time.
+ * process's when it has become passwd(1), which root owns and the client may
+ * not signal.  So the kernel is asked in the client's name, each time.
  */
 static int
 send_as_client(int pidfd, int number, siginfo_t *info)

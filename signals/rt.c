@@ -181,8 +181,8 @@ rt_destroy(void *srv)
 
 /* -- client --------------------------------------------------------------- */
 
-/* turn.h: the next message, which nobody wants to read: "ready", or a reply that
- * was given up.  It comes all the same, and comes first. */
+/* turn.h: the next message, which nobody wants to read: "ready", or a reply
+ * that was given up.  It comes all the same, and comes first. */
 static int
 discard(void *cli, int64_t deadline)
 {

@@ -88,8 +88,8 @@ expect_refusal(const char *program, int in)
     expect_end(&child, EXIT_FAILURE);
 }
 
-/* The kernel still takes signals for a process that has ended and that nobody has
- * waited for; only its pidfd tells.  Afterwards it is ESRCH. */
+/* The kernel still takes signals for a process that has ended and that nobody
+ * has waited for; only its pidfd tells.  Afterwards it is ESRCH. */
 START_TEST(a_server_whose_client_is_dead_signals_nobody)
 {
     pid_t pid = fork();

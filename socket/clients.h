@@ -30,8 +30,8 @@
 /*
  * Whatever a stranger can take for nothing has to have an end, or it takes all
  * of it and the server is there for nobody: half a message on each connection,
- * replies that nobody collects.  (How many connections: core/sessions.h.)  It is
- * decided here, about numbers only, so that a test can say what time it is.
+ * replies that nobody collects.  (How many connections: core/sessions.h.)  It
+ * is decided here, about numbers only, so that a test can say what time it is.
  */
 enum awaited {
     NOTHING,        /* a request may come, or not: for ever */

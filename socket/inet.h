@@ -20,8 +20,8 @@ void inet_text(const struct sockaddr_in *address, char text[INET_TEXT]);
  * chooses (0).  -EINVAL. */
 int inet_listen_at(struct sockaddr_in *address);
 
-/* Writes the address that the socket is bound to into the endpoint's file, which
- * *file says again later.  A leftover makes way. */
+/* Writes the address that the socket is bound to into the endpoint's file,
+ * which *file says again later.  A leftover makes way. */
 int inet_publish(const char *name, int socket, struct object_id *file);
 
 /*

@@ -69,9 +69,10 @@ tcp_identify(struct connection *c)
 
 /*
  * A first request has been read: is the client's socket still the one that we
- * saw before?  If our end was reset before that, another client may have got the
- * port, and we saw that one's socket; then our end is not connected now.  Who is
- * still there after the request was there before it; who has gone is nobody.
+ * saw before?  If our end was reset before that, another client may have got
+ * the port, and we saw that one's socket; then our end is not connected now.
+ * Who is still there after the request was there before it; who has gone is
+ * nobody.
  */
 static void
 confirm(struct connection *c)

@@ -65,7 +65,7 @@ START_TEST(a_strange_address_is_told_in_letters)
 }
 END_TEST
 
-/* -- descriptors ---------------------------------------------------------------- */
+/* -- descriptors ---------------------------------------------------------- */
 
 START_TEST(more_descriptors_than_the_server_wants_leave_none_with_it)
 {

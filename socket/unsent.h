@@ -44,8 +44,8 @@ void unsent_free(struct unsent *u);
 
 /*
  * The kernel lets a user, the server's, have RLIMIT_NOFILE descriptors on their
- * way, and nobody is told when one arrives (unix(7), ETOOMANYREFS).  What can be
- * asked is whether all that was sent through a socket has been received:
+ * way, and nobody is told when one arrives (unix(7), ETOOMANYREFS).  What can
+ * be asked is whether all that was sent through a socket has been received:
  * SO_MEMINFO.
  */
 

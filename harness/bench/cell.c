@@ -164,7 +164,8 @@ cell_clean_up(struct cell_page *page, const char *dir)
     page->cell = page->server = page->queue = 0;
 }
 
-/* Forks the cell's process, which waits for a byte from go if that is not -1. */
+/* Forks the cell's process, which waits for a byte from go if that is not
+ * -1. */
 static pid_t
 start(struct bench *b, struct cell *c, const struct row *r, int go)
 {

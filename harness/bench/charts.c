@@ -30,8 +30,8 @@ shown_lines(const char *name)
 
 /* Starts gnuplot in dir; *f leads to its standard input, where it reads what to
  * do.  What the chart says goes another way, as arguments: there it is text,
- * whatever is in it.  Complaints are kept: of a chart without a floor, say, it has
- * some that are of interest only if it then fails. */
+ * whatever is in it.  Complaints are kept: of a chart without a floor, say, it
+ * has some that are of interest only if it then fails. */
 static pid_t
 start_gnuplot(const struct chart *c, const char *dir, const char *format,
               int complaints, FILE **f)

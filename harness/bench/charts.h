@@ -1,6 +1,6 @@
 /*
- * charts.h - starts gnuplot on the scripts in plot/, which find in the files of a
- * run what they show.
+ * charts.h - starts gnuplot on the scripts in plot/, which find in the files of
+ * a run what they show.
  */
 #ifndef CHARTS_H
 #define CHARTS_H

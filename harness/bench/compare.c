@@ -89,7 +89,7 @@ costs(const struct compared_run *run, const struct line *l, double *v)
     return n;
 }
 
-/* -- one change -------------------------------------------------------------- */
+/* -- one change ----------------------------------------------------------- */
 
 static bool
 is_short(const struct line *l)
@@ -192,7 +192,7 @@ one_sided(const struct line *l, const struct summary *other,
     return c;
 }
 
-/* -- all of them ------------------------------------------------------------- */
+/* -- all of them ---------------------------------------------------------- */
 
 /* A line to be compared: measured, against a floor, no floor itself, not the
  * second of the A/A pair. */

@@ -14,7 +14,7 @@
 
 #define SHOWN_ANYWAY 10 /* lines of the table */
 
-/* -- printing ------------------------------------------------------------------ */
+/* -- printing ------------------------------------------------------------- */
 
 /* How much longer the operations took in plain time, for information. */
 static double
@@ -190,7 +190,7 @@ print_csv(const struct comparison *c)
         err = csv_write(stdout, change_columns, &c->changes[i]);
 }
 
-/* -- the verb ------------------------------------------------------------------- */
+/* -- the verb ------------------------------------------------------------- */
 
 /* Reads a run, and says so if that cannot be done. */
 static int

@@ -4,9 +4,10 @@
  * Columns are found by their name in the first line, so a file written by an
  * older version, with fewer columns or in another order, can still be read.
  *
- * A column is named once, in a list of NUMBER(type, name), TEXT(name, bytes) and
- * WORD(enum's tag, name), most in a .def file.  After csv_members.h the list is
- * that of a structure's members, after csv_columns.h a table of columns:
+ * A column is named once, in a list of NUMBER(type, name), TEXT(name, bytes)
+ * and WORD(enum's tag, name), most in a .def file.  After csv_members.h the
+ * list is that of a structure's members, after csv_columns.h a table of
+ * columns:
  *
  *      struct row {                    const struct csv_column row_columns[] = {
  *      #include "bench/csv_members.h"  #define CSV_OF struct row

@@ -1,5 +1,5 @@
-/* csv_columns.h - the columns that follow are those of a file (csv.h), members of
- * CSV_OF. */
+/* csv_columns.h - the columns that follow are those of a file (csv.h), members
+ * of CSV_OF. */
 #undef NUMBER
 #undef TEXT
 #undef WORD

@@ -1,4 +1,5 @@
-/* csv_members.h - the columns that follow are members of a structure (csv.h). */
+/* csv_members.h - the columns that follow are members of a structure
+ * (csv.h). */
 #undef NUMBER
 #undef TEXT
 #undef WORD

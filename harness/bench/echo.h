@@ -41,8 +41,8 @@ extern const struct bare_echo bare_echoes[]; /* ended by a NULL name */
 /* Closes what make() made, on either side. */
 void bare_close(struct bare *b);
 
-/* The name of the bare echo with the same system calls, as the mechanism's table
- * has it, or NULL; also if there is no such mechanism in this build. */
+/* The name of the bare echo with the same system calls, as the mechanism's
+ * table has it, or NULL; also if there is no such mechanism in this build. */
 const char *echo_floor_for(const char *mechanism);
 
 /* Is there a bare echo of that name? */

@@ -38,7 +38,7 @@ do_run(void)
     return run(&run_wanted);
 }
 
-/* -- list ------------------------------------------------------------------------- */
+/* -- list ----------------------------------------------------------------- */
 
 static const struct argp_option list_list[] = {
     {"csv", KEY_CSV, NULL, 0, "as CSV, one mechanism a line", 0}, {0}};
@@ -78,7 +78,7 @@ do_list(void)
     return EX_OK;
 }
 
-/* -- report ------------------------------------------------------------------------- */
+/* -- report --------------------------------------------------------------- */
 
 static error_t
 parse_report(int key, char *arg, struct argp_state *state)
@@ -111,7 +111,7 @@ do_report(void)
     return status == EX_OK ? report(options.dir, false) : status;
 }
 
-/* -- compare ------------------------------------------------------------------------ */
+/* -- compare -------------------------------------------------------------- */
 
 static const struct argp_option compare_list[] = {
     {"csv", KEY_CSV, NULL, 0, "every change as CSV, one a line", 0}, {0}};
@@ -158,7 +158,7 @@ do_compare(void)
     return compare(options.dir, options.new, options.csv);
 }
 
-/* -- isolate ------------------------------------------------------------------------- */
+/* -- isolate -------------------------------------------------------------- */
 
 static error_t
 parse_isolate(int key, char *arg, struct argp_state *state)
@@ -185,7 +185,7 @@ do_isolate(void)
     return isolate(run_wanted.plan.mechanisms, run_wanted.out);
 }
 
-/* -- verbs --------------------------------------------------------------------------- */
+/* -- verbs ---------------------------------------------------------------- */
 
 static const struct verb {
     const char *name, *title;

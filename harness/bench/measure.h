@@ -16,8 +16,8 @@
  * than 1 us are stamped in batches of 64; their percentiles are those of the
  * batches' means, and the rows say so.
  *
- * The timed calls wait for ever (timeout -1).  A time limit costs a poll(2) or a
- * timer for each, which would be measured as if it were the mechanism's; if
+ * The timed calls wait for ever (timeout -1).  A time limit costs a poll(2) or
+ * a timer for each, which would be measured as if it were the mechanism's; if
  * something hangs, the process is killed from outside (cell.c).
  *
  * This is a closed loop: the next request starts when the reply is there.  It

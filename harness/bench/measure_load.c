@@ -9,11 +9,11 @@
  *      due     the same                                timed from when it was
  *                                                      due
  *
- * While the server stands still, a closed loop sends one request, which is late; the
- * world outside would have sent fifty.  It has left out the other forty-nine,
- * in agreement with the server, so to speak: coordinated omission (Gil Tene).
- * Timing from when a request was due counts them all: what somebody would have
- * waited who came by at that moment.
+ * While the server stands still, a closed loop sends one request, which is
+ * late; the world outside would have sent fifty.  It has left out the other
+ * forty-nine, in agreement with the server, so to speak: coordinated omission
+ * (Gil Tene).  Timing from when a request was due counts them all: what
+ * somebody would have waited who came by at that moment.
  */
 #define _GNU_SOURCE /* clock_nanosleep, PR_SET_TIMERSLACK */
 #include "bench/measure.h"
@@ -33,7 +33,7 @@
 #define STALLS (200 * NS_PER_MS) /* from one to the next */
 #define DUE    (NS_PER_MS / 5)   /* from one request to the next */
 
-/* -- the one who makes the server stand still ------------------------------------ */
+/* -- the one who makes the server stand still ----------------------------- */
 
 static void
 sleep_until(int64_t at)

@@ -33,9 +33,9 @@ base64(FILE *f, const char *data, size_t n)
 }
 
 /* "latency: what it shows": the chart as an image within the page.  Not as an
- * <svg> among the HTML: an image runs no script, asks nobody and cannot spoil what
- * surrounds it, wherever the file came from, and the ids that gnuplot gives in
- * every file stay apart. */
+ * <svg> among the HTML: an image runs no script, asks nobody and cannot spoil
+ * what surrounds it, wherever the file came from, and the ids that gnuplot
+ * gives in every file stay apart. */
 static void
 chart(FILE *f, const struct page *p, const char *what)
 {

@@ -17,7 +17,8 @@ is_contestant(const struct line *l)
            (m == NULL || (m->caps & IPC_INPROCESS) == 0);
 }
 
-/* The fastest (sign 1) or slowest (-1) round trip of 64 bytes at a placement. */
+/* The fastest (sign 1) or slowest (-1) round trip of 64 bytes at a
+ * placement. */
 static const struct line *
 extreme_trip(const struct summary *s, enum where placement, int sign)
 {

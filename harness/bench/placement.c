@@ -12,7 +12,8 @@
 
 /* The kernel's PM QoS interface: while somebody holds this file open with a
  * latency of 0 us written to it, cpuidle uses no state that takes longer than
- * that to leave, so an idle CPU polls (Documentation/power/pm_qos_interface). */
+ * that to leave, so an idle CPU polls
+ * (Documentation/power/pm_qos_interface). */
 #define DMA_LATENCY "/dev/cpu_dma_latency"
 
 static cpu_set_t original; /* what placement_leave() goes back to */

@@ -87,10 +87,10 @@ bool plan_is_counted(const struct plan *p, size_t i);
 
 /*
  * How long the timed part of a cell of weight 1 may be, ns, if the whole run is
- * to keep to its budget: what is left, less what the remaining cells cost beside
- * it.  That is known from the rounds so far; before the first, from startup:
- * for each mechanism of the plan, what starting and stopping its server takes,
- * ns.
+ * to keep to its budget: what is left, less what the remaining cells cost
+ * beside it.  That is known from the rounds so far; before the first, from
+ * startup: for each mechanism of the plan, what starting and stopping its
+ * server takes, ns.
  */
 int64_t plan_cell_time(const struct plan *p, const struct spending *so_far,
                        const int64_t *startup);

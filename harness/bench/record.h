@@ -11,8 +11,8 @@
  *          latency.svg ...   charts
  *      results/latest        symbolic link to the last complete run
  *
- * Everything that is printed or drawn comes from cells.csv, but for p99.9 and the
- * tails, which come from histograms.csv.
+ * Everything that is printed or drawn comes from cells.csv, but for p99.9 and
+ * the tails, which come from histograms.csv.
  */
 #ifndef RECORD_H
 #define RECORD_H

@@ -86,7 +86,7 @@ seed(struct argp_state *state, const char *text)
     return v;
 }
 
-/* -- what isolate takes, too -------------------------------------------------- */
+/* -- what isolate takes, too ---------------------------------------------- */
 
 static const struct argp_option choice_list[] = {
     {"mechanism", 'm', "NAME", 0,
@@ -122,7 +122,7 @@ static const struct argp choice_argp = {
 
 const struct argp_child choice_child[] = {{.argp = &choice_argp}, {0}};
 
-/* -- the rest ------------------------------------------------------------------- */
+/* -- the rest ------------------------------------------------------------- */
 
 static const struct argp_option run_list[] = {
     {"placement", KEY_PLACEMENT, "NAME", 0,

@@ -1,7 +1,8 @@
 /*
- * shown.h - what is shown is data: the scripts in plot/ that draw the charts, the
- * template and the style sheet of the page in page/.  make writes them into
- * build/.../shown.c, so that a program carries them along wherever it is installed.
+ * shown.h - what is shown is data: the scripts in plot/ that draw the charts,
+ * the template and the style sheet of the page in page/.  make writes them into
+ * build/.../shown.c, so that a program carries them along wherever it is
+ * installed.
  */
 #ifndef SHOWN_H
 #define SHOWN_H

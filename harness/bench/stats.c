@@ -201,8 +201,8 @@ jain(const double *v, size_t n)
 /*
  * Least squares with weights 1/t^2: the sum of ((a + b n - t) / t)^2 is
  * smallest where its derivatives by a and by b are 0, which are two linear
- * equations.  A line that falls, or starts below 0, is no cost: then that one is
- * held at 0, and the other is fitted alone.
+ * equations.  A line that falls, or starts below 0, is no cost: then that one
+ * is held at 0, and the other is fitted alone.
  */
 struct fit
 fit_line(const double *n, const double *t, size_t points)

@@ -23,8 +23,9 @@ same_place(const struct line *a, const struct line *b)
 
 /* -- the order ------------------------------------------------------------- */
 
-/* A floor whose interval is wider than that says nothing about the others: where
- * an idle CPU has to wake up, it does so at one time quickly, at another not. */
+/* A floor whose interval is wider than that says nothing about the others:
+ * where an idle CPU has to wake up, it does so at one time quickly, at another
+ * not. */
 #define STEADY 1.5
 
 /* By the ratio to the floor of the same rounds, which the next run shows again,

@@ -106,8 +106,8 @@ trace_run(pid_t root, int go, const volatile sig_atomic_t *stop,
 #define RARE 0.05 /* calls an operation: those of a timer, of a look around */
 
 /* The server may already, or still, be waiting when a mark is set: its first or
- * last call then falls on the other side of it.  One call more or less in all is
- * none more or less an operation. */
+ * last call then falls on the other side of it.  One call more or less in all
+ * is none more or less an operation. */
 static double
 per_operation(long calls, long n)
 {

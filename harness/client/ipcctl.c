@@ -27,7 +27,7 @@ const char *argp_program_version = ARGS_VERSION("ipcctl");
 
 struct ctl_options options = {.timeout_ns = 5 * NS_PER_SEC};
 
-/* -- command line ----------------------------------------------------------- */
+/* -- command line --------------------------------------------------------- */
 
 enum { KEY_RUN_DIR = 256, KEY_SERVER, KEY_AT, KEY_PAGE, KEY_TRACE };
 
@@ -127,7 +127,7 @@ usage(const char *format, ...)
     exit(EX_USAGE);
 }
 
-/* -- arguments ---------------------------------------------------------------- */
+/* -- arguments ------------------------------------------------------------ */
 
 /* A file's contents; ends the program if they cannot be had.  Each argument has
  * room of its own, since several may come from files. */
@@ -262,7 +262,7 @@ parse_arguments(const struct api_method *method, struct api_value *values)
                   options.word_count - 1, signature);
 }
 
-/* -- main ------------------------------------------------------------------- */
+/* -- main ----------------------------------------------------------------- */
 
 int
 main(int argc, char **argv)

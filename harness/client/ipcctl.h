@@ -33,8 +33,8 @@ usage(const char *format, ...);
 
 /* -- ipcctl_call.c --------------------------------------------------------- */
 
-/* SIGINT, SIGTERM and SIGHUP end a call, and we go home by the usual way.  To be
- * called before anything is made: ipc_unavailable() makes objects to try. */
+/* SIGINT, SIGTERM and SIGHUP end a call, and we go home by the usual way.  To
+ * be called before anything is made: ipc_unavailable() makes objects to try. */
 void ctl_catch_signals(void);
 
 /* Opens, calls, prints, closes.  The exit status. */

@@ -16,7 +16,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* -- output ---------------------------------------------------------------------- */
+/* -- output --------------------------------------------------------------- */
 
 void
 print_text(FILE *out, const struct api_value *v)
@@ -119,7 +119,7 @@ print_reply(const struct api_method *method, const struct reply *r)
     return r->status == WIRE_OK ? EXIT_SUCCESS : SAID_NO;
 }
 
-/* -- talking ------------------------------------------------------------------------ */
+/* -- talking -------------------------------------------------------------- */
 
 /* Says why it did not work and what to do about it. */
 static int

@@ -63,8 +63,8 @@ is_socket(struct given *g)
 }
 
 /* Nobody else may change its mode or read what others write there, and we can.
- * For a FIFO we need a write end of our own, or the activator's end would be the
- * end of file.  And read(2) is to wait: systemd's does not. */
+ * For a FIFO we need a write end of our own, or the activator's end would be
+ * the end of file.  And read(2) is to wait: systemd's does not. */
 static int
 check_file(const struct given *g, const struct stat *st)
 {

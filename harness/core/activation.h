@@ -38,15 +38,15 @@ int activation_begin(char why[ACTIVATION_WHY]);
 enum { ACTIVATION_FIFO = 100, ACTIVATION_QUEUE };
 
 /* The descriptor for the endpoint at this path (for a queue: its name); it now
- * belongs to the caller, and if it is a FIFO or a queue, waits.  -ENOENT: there is
- * none; -EPROTOTYPE: there is one, but of another kind. */
+ * belongs to the caller, and if it is a FIFO or a queue, waits.  -ENOENT: there
+ * is none; -EPROTOTYPE: there is one, but of another kind. */
 int activation_take(int kind, const char *at);
 
 /* Is this the activator's, and not ours to remove? */
 bool activation_owns(const char *at);
 
-/* Bit n: descriptor number n of the activator's has been taken, in this process.
- * (It has at most 64.) */
+/* Bit n: descriptor number n of the activator's has been taken, in this
+ * process.  (It has at most 64.) */
 uint64_t activation_taken(void);
 
 /* The first that is not in this set and that nobody has taken, or NULL. */

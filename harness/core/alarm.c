@@ -314,8 +314,8 @@ alarm_rest(struct alarm *a)
     errno = err;
 }
 
-/* Whoever has no timer any more needs no handler.  But a timer that may still be
- * there keeps it, for good: without one its next signal would kill us. */
+/* Whoever has no timer any more needs no handler.  But a timer that may still
+ * be there keeps it, for good: without one its next signal would kill us. */
 static void
 forget(struct alarm *a, bool timer_gone)
 {

@@ -1,6 +1,6 @@
 /*
- * fifo.h - a FIFO with a name, which many may write to and one reads: what those
- * who join say to a registrar (rendezvous.h), and the requests of fifo/.
+ * fifo.h - a FIFO with a name, which many may write to and one reads: what
+ * those who join say to a registrar (rendezvous.h), and the requests of fifo/.
  */
 #ifndef FIFO_H
 #define FIFO_H

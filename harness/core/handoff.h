@@ -73,7 +73,8 @@ int handoff_try(struct handoff *b);
 /* While it is one's own turn: waits until the other one dies, 0. */
 int handoff_watch(const struct handoff *b, struct alarm *a, int64_t deadline);
 
-/* Does the other one hold any byte still?  The living do, whoever's turn it is. */
+/* Does the other one hold any byte still?  The living do, whoever's turn it
+ * is. */
 bool handoff_peer_lives(const struct handoff *h);
 
 /* Whether this kernel has such locks: NULL, or why not. */

@@ -220,9 +220,10 @@ struct ipc_mechanism {
      *   -EINTR  a signal came; the loop decides.
      *   -EPIPE  spawned only: the one client is gone.
      *
-     * reply()   answers; called by ipc_reply() alone, as send() is.  msg == NULL means: this client broke the rules, cut
-     *           it off.  Never waits for a client: one that does not collect
-     *           its replies is dropped.
+     * reply()   answers; called by ipc_reply() alone, as send() is.  msg ==
+     *           NULL means: this client broke the rules, cut it off.  Never
+     *           waits for a client: one that does not collect its replies is
+     *           dropped.
      *           May come late, after others have been answered, and when the
  *           client has gone: a token is never given to another client.
  *   -EPIPE  that client is gone; the server lives on.
@@ -259,17 +260,17 @@ struct ipc_mechanism {
      * send()    Called by ipc_send() alone: the message fits, unless the
      *           server's object is smaller than limits() says (msgq/), and has
      *           no descriptor that cannot travel.
-     *           A variant that is not IPC_PIPELINED holds one message at a time:
-     *           -EBUSY while a reply is due.  Once recv() has timed out, the
-     *           caller has given that reply up, and send() first waits for it
-     *           to come and throws it away.  Signals do not interrupt it.  If the time is
-     *           up in the middle of a message the connection is of no more
-     *           use: -ETIMEDOUT now, -EPIPE from then on.
+     *           A variant that is not IPC_PIPELINED holds one message at a
+     *           time: -EBUSY while a reply is due.  Once recv() has timed out,
+     *           the caller has given that reply up, and send() first waits for
+     *           it to come and throws it away.  Signals do not interrupt it.
+     *           If the time is up in the middle of a message the connection is
+     *           of no more use: -ETIMEDOUT now, -EPIPE from then on.
      *
-     * recv()    the next reply.  -EBADMSG: what came is not of the protocol, and
-     *           where the next one begins cannot be told; its header is in msg.
-     *           -EINTR: a signal came before a reply did;
-     *           nothing is lost, call again.  A handler installed with
+     * recv()    the next reply.  -EBADMSG: what came is not of the protocol,
+     *           and where the next one begins cannot be told; its header is in
+     *           msg.  -EINTR: a signal came before a reply did; nothing is
+     *           lost, call again.  A handler installed with
      *           SA_RESTART does not interrupt: with no time limit the system
      *           call that waits is restarted, signal(7).
      *

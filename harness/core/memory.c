@@ -31,8 +31,8 @@ memory_map(int fd, size_t size, int prot)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* Not by ftruncate(2): a file of holes on a full file system is a SIGBUS, later;
- * this is an ENOSPC, now. */
+/* Not by ftruncate(2): a file of holes on a full file system is a SIGBUS,
+ * later; this is an ENOSPC, now. */
 static int
 fill(int fd, size_t size)
 {
@@ -47,9 +47,9 @@ fill(int fd, size_t size)
 
 /* -- sealed ----------------------------------------------------------------
  *
- * Without a name: a crash leaves nothing.  Sealed: its size stays what it is, so
- * that neither of the two can ever find memory missing, or wait for the kernel to
- * take some away. */
+ * Without a name: a crash leaves nothing.  Sealed: its size stays what it is,
+ * so that neither of the two can ever find memory missing, or wait for the
+ * kernel to take some away. */
 
 static int
 sealed_make(const char *where, size_t size, struct registration *r,
@@ -93,8 +93,8 @@ sealed_open(const struct client_dir *dir, const struct registration *r)
     return object_open(OBJECT_PROC_FD, -1, name, O_RDWR, r->uid);
 }
 
-/* By a mapping: for write(2) the kernel takes the inode's lock, and its owner can
- * keep that.  A page that is there can be stored into. */
+/* By a mapping: for write(2) the kernel takes the inode's lock, and its owner
+ * can keep that.  A page that is there can be stored into. */
 static int
 sealed_write(int fd, size_t at, const void *what, size_t size)
 {
@@ -114,7 +114,7 @@ const struct client_memory sealed_memory = {.make = sealed_make,
                                             .check = owner_check_memfd,
                                             .write = sealed_write};
 
-/* -- files ------------------------------------------------------------------ */
+/* -- files ---------------------------------------------------------------- */
 
 static int
 file_make(const char *where, size_t size, struct registration *r,
@@ -182,7 +182,7 @@ const struct client_memory client_files = {.make = file_make,
                                            .check = file_check,
                                            .write = file_write};
 
-/* -- a page of the server's -------------------------------------------------- */
+/* -- a page of the server's ----------------------------------------------- */
 
 const char *
 shm_unavailable(void)
@@ -247,8 +247,8 @@ shared_page_publish(struct shared_page *p, const char *endpoint)
     return endpoint_publish(endpoint, "name", p->name, &p->endpoint_id);
 }
 
-/* A server that has become another user may not be able to: then the file stays,
- * by which whoever sweeps finds the page. */
+/* A server that has become another user may not be able to: then the file
+ * stays, by which whoever sweeps finds the page. */
 void
 shared_page_remove(struct shared_page *p, const char *endpoint)
 {

@@ -23,8 +23,8 @@
 
 struct client_memory {
     /* client: a descriptor of new bytes, of zeros, all there, mode 0600; or
-     * -errno.  Into *r goes by what the server finds it; into path the name that
-     * is to be unlinked when the server has it open; "": none. */
+     * -errno.  Into *r goes by what the server finds it; into path the name
+     * that is to be unlinked when the server has it open; "": none. */
     int (*make)(const char *where, size_t size, struct registration *r,
                 char path[PATH_MAX]);
 
@@ -45,8 +45,8 @@ extern const struct client_memory sealed_memory, client_files;
 /* Fills in who we are: pid and a random serial.  0 or -errno. */
 int registration_begin(struct registration *r, uid_t claimed);
 
-/* Maps it for reading and writing, with all its pages there, so that nobody pays
- * for the first touch in the middle of a conversation.  NULL, errno. */
+/* Maps it for reading and writing, with all its pages there, so that nobody
+ * pays for the first touch in the middle of a conversation.  NULL, errno. */
 void *memory_map(int fd, size_t size, int prot);
 
 /* -- a server's ------------------------------------------------------------ */
@@ -60,8 +60,9 @@ struct shared_page {
 /* NULL, or why there is no POSIX shared memory here. */
 const char *shm_unavailable(void);
 
-/* Makes one of so many bytes, mode 0600, under a name that nobody can have known
- * before.  publish() writes the name into the endpoint file.  0 or -errno. */
+/* Makes one of so many bytes, mode 0600, under a name that nobody can have
+ * known before.  publish() writes the name into the endpoint file.  0 or
+ * -errno. */
 int shared_page_make(struct shared_page *p, const char *endpoint, size_t size);
 int shared_page_publish(struct shared_page *p, const char *endpoint);
 void shared_page_remove(struct shared_page *p, const char *endpoint);

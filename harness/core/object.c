@@ -243,9 +243,9 @@ open_held(int held, int flags)
  * name in its cache.  And strangers can keep that lock, where they may list the
  * directory or remove a name of theirs: getdents(2) has it while it writes into
  * memory that never comes (FUSE), unlink(2) while it waits for the lock of a
- * file whose owner is in such a write(2).  So only the cache is asked.  There is
- * all that is in a file system that has no other place for names; of another one
- * nothing is known, -EAGAIN, and a worker has to see, who has a deadline.
+ * file whose owner is in such a write(2).  So only the cache is asked.  There
+ * is all that is in a file system that has no other place for names; of another
+ * one nothing is known, -EAGAIN, and a worker has to see, who has a deadline.
  */
 #ifndef RESOLVE_CACHED
 #define RESOLVE_CACHED 0x20

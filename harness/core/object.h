@@ -1,13 +1,13 @@
 /*
- * object.h - opening what a client has made, and finding out whether it is still
- * the same.
+ * object.h - opening what a client has made, and finding out whether it is
+ * still the same.
  *
  * A client makes its object for itself alone, mode 0600, and names it to the
- * server.  The name comes from a stranger: it may lead to a file of root's, to a
- * FIFO that nobody reads, to a device that does something when it is opened.  So
- * it is opened here and nowhere else, in a way that neither follows a link nor
- * waits, and, where the server has a process for that, with the client's own
- * rights: then it can be nothing that the client could not open itself.
+ * server.  The name comes from a stranger: it may lead to a file of root's, to
+ * a FIFO that nobody reads, to a device that does something when it is opened.
+ * So it is opened here and nowhere else, in a way that neither follows a link
+ * nor waits, and, where the server has a process for that, with the client's
+ * own rights: then it can be nothing that the client could not open itself.
  */
 #ifndef OBJECT_H
 #define OBJECT_H
@@ -105,9 +105,9 @@ int object_shm_unlink(const char *name, const struct object_id *id);
 
 /*
  * A System V object, which only has a number: whoever removes it can have the
- * number come back, after some million tries, for an object of any size.  So look
- * at it again before each call that lets the kernel write into memory of ours.
- * Remember what it was when it was proven:
+ * number come back, after some million tries, for an object of any size.  So
+ * look at it again before each call that lets the kernel write into memory of
+ * ours.  Remember what it was when it was proven:
  */
 struct object_sysv {
     int id;

@@ -32,9 +32,10 @@
  * ...), mode 0600, one name only, just made, and owned by the uid that the
  * request claims.  Fills in *peer: K2 and the uid; the pid stays unknown.
  *
- * The group is the one that /etc/passwd says is that user's, or -1.  The object's
- * own is no evidence: in a set-group-ID directory, which anybody may have made,
- * a new file gets the directory's group, and keeps it when it is moved here.
+ * The group is the one that /etc/passwd says is that user's, or -1.  The
+ * object's own is no evidence: in a set-group-ID directory, which anybody may
+ * have made, a new file gets the directory's group, and keeps it when it is
+ * moved here.
  *   -EPERM  it is not such an object; *peer is IPC_PEER_UNKNOWN
  */
 int owner_check_fd(int fd, mode_t type, uid_t claimed, struct ipc_peer *peer);

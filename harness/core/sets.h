@@ -64,10 +64,10 @@ const char *sets_unavailable(int sems);
 
 /* -- knowing a set again -----------------------------------------------------
  *
- * An id is a number.  Whoever removes a set can have the number come back, after
- * some million tries, which take seconds, for a set of any size; and sets are
- * removed by crashes, too.  So remember more than the id, and look again before
- * each use.  Not the time of change: SETALL and SETVAL change it. */
+ * An id is a number.  Whoever removes a set can have the number come back,
+ * after some million tries, which take seconds, for a set of any size; and sets
+ * are removed by crashes, too.  So remember more than the id, and look again
+ * before each use.  Not the time of change: SETALL and SETVAL change it. */
 
 struct set {
     int id;
@@ -90,8 +90,8 @@ int set_remove(const struct set *s);
 
 /* -- making a set that is found again ----------------------------------------
  *
- * A set has no name, and is not closed when its maker dies.  So that one that is
- * left behind can be found, it has a key of which twelve bits are always the
+ * A set has no name, and is not closed when its maker dies.  So that one that
+ * is left behind can be found, it has a key of which twelve bits are always the
  * same, and its first semaphore is its maker's will.  (With IPC_PRIVATE the key
  * would be 0.  By its key a set can be found, not used: that is for the mode to
  * say.) */
@@ -101,9 +101,9 @@ int set_remove(const struct set *s);
 /* Mode 0600, the will made.  0 or -errno; *s as left by it. */
 int set_make(struct set *s, unsigned sems);
 
-/* A second object of the same maker, found by the first one: a set, or a segment
- * that it makes with that key, exclusively.  It has no will; it goes with the
- * first one. */
+/* A second object of the same maker, found by the first one: a set, or a
+ * segment that it makes with that key, exclusively.  It has no will; it goes
+ * with the first one. */
 int set_make_beside(struct set *s, const struct set *first, unsigned sems);
 key_t set_key_beside(const struct set *first);
 
@@ -118,8 +118,8 @@ int set_give(const struct set *s, uid_t uid, unsigned short mode);
 
 /*
  * Removes what this user (root: what anybody) has left: sets of the form above
- * whose maker is dead.  Returns how many.  Looks at all sets there are, so it is
- * for who begins, and for sweep(): never for a server that serves.
+ * whose maker is dead.  Returns how many.  Looks at all sets there are, so it
+ * is for who begins, and for sweep(): never for a server that serves.
  */
 int sets_reap(void);
 

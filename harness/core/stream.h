@@ -14,7 +14,7 @@
 
 #include <stdbool.h>
 
-/* -- an end that waits: a client, or the server of a single client ---------- */
+/* -- an end that waits: a client, or the server of a single client -------- */
 
 struct stream_end {
     int fd;
@@ -36,7 +36,7 @@ int stream_send(void *end, const struct ipc_message *msg, int64_t timeout_ns);
 int stream_recv(void *end, struct ipc_message *msg, int64_t timeout_ns);
 void stream_close(void *end);
 
-/* -- an end that does not wait: one of a server's many ---------------------- */
+/* -- an end that does not wait: one of a server's many -------------------- */
 
 /* One recvmsg(2) that does not wait, into the frames.  No request comes with a
  * descriptor: with one, or if nobody is there any more, -EPIPE. */

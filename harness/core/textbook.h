@@ -1,6 +1,6 @@
 /*
- * textbook.h - what more than one textbook form does, and none of them is about.
- * A student's form has it, too.
+ * textbook.h - what more than one textbook form does, and none of them is
+ * about.  A student's form has it, too.
  *
  *      pipe, socket    a stream is bytes: all of a message goes in, whatever
  *                      comes out is gathered (frames.h)
@@ -41,8 +41,8 @@ write_all(int fd, const struct ipc_message *msg)
     return 0;
 }
 
-/* One read(2), which may bring half a message or three of them.  -EPIPE: the end
- * of file, nobody has the other end open any more. */
+/* One read(2), which may bring half a message or three of them.  -EPIPE: the
+ * end of file, nobody has the other end open any more. */
 static inline int
 read_some(int fd, struct frames *in)
 {

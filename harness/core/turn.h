@@ -43,8 +43,8 @@ struct turn {
  */
 int turn_may_send(const struct turn *t);
 
-/* It has been sent: NOTICE_OUT or REPLY_DUE.  Where a notice does not come back,
- * this is for requests only. */
+/* It has been sent: NOTICE_OUT or REPLY_DUE.  Where a notice does not come
+ * back, this is for requests only. */
 void turn_sent(struct turn *t, const struct ipc_message *msg);
 
 /*

@@ -1,6 +1,6 @@
 /*
- * version.h - which release this is.  CHANGELOG.md says what came with it; make,
- * the packages and ipclab.pc take the number from here.
+ * version.h - which release this is.  CHANGELOG.md says what came with it;
+ * make, the packages and ipclab.pc take the number from here.
  */
 #ifndef VERSION_H
 #define VERSION_H

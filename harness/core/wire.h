@@ -67,8 +67,8 @@ int wire_decode_header(const uint8_t buf[WIRE_HEADER], struct wire_header *h);
  */
 int wire_decode(const void *buf, size_t len, int has_fd, struct wire_header *h);
 
-/* Does this frame of ours want a reply?  For mechanisms that hold one message at
- * a time and must know whether the answer is still to come. */
+/* Does this frame of ours want a reply?  For mechanisms that hold one message
+ * at a time and must know whether the answer is still to come. */
 bool wire_wants_reply(const struct ipc_message *msg);
 
 /* Why wire_decode() refused it, for messages and the log. */

@@ -37,7 +37,7 @@ last_one(struct why_wait *w, pid_t pid, const char *did, bool by_sem)
     }
 }
 
-/* -- semaphores: semop(2) ------------------------------------------------------- */
+/* -- semaphores: semop(2) ------------------------------------------------- */
 
 union semun {
     int val;
@@ -86,7 +86,7 @@ why_semop(struct why_wait *w, const struct procfs_call *c)
     last_one(w, semctl(id, ops[at].sem_num, GETPID), "operated it", true);
 }
 
-/* -- queues: msgrcv(2), msgsnd(2) -------------------------------------------------- */
+/* -- queues: msgrcv(2), msgsnd(2) ----------------------------------------- */
 
 #define TYPES 16
 
@@ -160,7 +160,8 @@ why_msgsnd(struct why_wait *w, const struct procfs_call *c)
         w->cause = WHY_NOBODY;
 }
 
-/* -- words in memory: futex(2) ------------------------------------------------------
+/* -- words in memory: futex(2)
+ * ------------------------------------------------------
  *
  * The kernel knows an address and no more.  What lies there is recognised by
  * its looks, as the C library lays it out (pthread_mutex_t: lock, count, owner,
@@ -180,7 +181,8 @@ mutex_owner(const struct mutex_looks *m)
 
     if (m->owner == 0 || m->owner > (1U << 22))
         return 0;
-    /* Plain: 1 locked, 2 locked and waited for.  Robust: the holder's number. */
+    /* Plain: 1 locked, 2 locked and waited for.  Robust: the holder's
+     * number. */
     return m->lock == 1 || m->lock == 2 || holder == m->owner ? (pid_t)m->owner
                                                               : 0;
 }

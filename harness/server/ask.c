@@ -93,7 +93,7 @@ broker_request(struct broker_request *r, enum broker_what what,
     return memchr(r->path, '\0', len + 1) == r->path + len ? 0 : -EINVAL;
 }
 
-/* -- without a broker -------------------------------------------------------- */
+/* -- without a broker ----------------------------------------------------- */
 
 /* Of those we have forked ourselves: killed, but not yet ended. */
 static pid_t lingering[8];
@@ -156,7 +156,7 @@ end_worker(pid_t pid)
         let_linger(pid);
 }
 
-/* -- with one ------------------------------------------------------------------ */
+/* -- with one ------------------------------------------------------------- */
 
 /* A receipt that came too late is of another request, and goes. */
 static int
@@ -206,7 +206,7 @@ ask_broker(struct broker_call *c, const struct broker_request *r)
     return err;
 }
 
-/* -- either ------------------------------------------------------------------ */
+/* -- either --------------------------------------------------------------- */
 
 int
 broker_ask(struct broker_call *c, const struct broker_request *r)

@@ -1,6 +1,7 @@
 /*
  * ask.h - how an endpoint and its broker are connected: a pair of sockets, made
- * by the supervisor, which keeps both ends, so that either may be started again.
+ * by the supervisor, which keeps both ends, so that either may be started
+ * again.
  */
 #ifndef ASK_H
 #define ASK_H

@@ -27,7 +27,7 @@ static struct lines file = LINES_CLOSED;
 static atomic_bool to_file;
 static struct denials denials = DENIALS_NONE;
 
-/* -- where it goes --------------------------------------------------------------- */
+/* -- where it goes -------------------------------------------------------- */
 
 int
 audit_to_file(const char *path)
@@ -60,7 +60,7 @@ emit(int level, const char *line, size_t len)
     return to_file ? in_file : in_log;
 }
 
-/* -- the line ----------------------------------------------------------------------- */
+/* -- the line ------------------------------------------------------------- */
 
 static void
 print_argument(FILE *out, enum api_type type, const struct api_value *v)

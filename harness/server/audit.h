@@ -62,9 +62,9 @@ struct audit_record {
 void audit_begin(struct audit_record *r);
 
 /* Writes the line: status is a word, "ok", "begun"; usec is shown unless it has
- * only begun.  0 when the file has it, or, without a file, the system log, or if
- * it is one too many of those that only ask; else -errno: -EDQUOT, -EAGAIN when
- * this user's quota of the audit is spent. */
+ * only begun.  0 when the file has it, or, without a file, the system log, or
+ * if it is one too many of those that only ask; else -errno: -EDQUOT, -EAGAIN
+ * when this user's quota of the audit is spent. */
 int audit_write(const struct audit_record *r, const char *status);
 
 /* Something about the server itself: "policy_reloaded", and a text. */

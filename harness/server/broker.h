@@ -35,7 +35,7 @@
  * after it was asked, and a scheduler's whim. */
 #define BROKER_TIMEOUT INT64_C(2000000000)
 
-/* -- what can be asked for --------------------------------------------------- */
+/* -- what can be asked for ------------------------------------------------ */
 
 enum broker_what {
     /* Opens the regular file at path for reading, as peer or (by_rule) beneath
@@ -52,8 +52,8 @@ enum broker_what {
     /* The same, and reads count bytes at offset: the answer's descriptor is
      * memory (memfd_create(2)) of number bytes. */
     BROKER_READ,
-    /* A client's own object, mode 0600, opened as uid with O_RDONLY, O_WRONLY or
-     * O_RDWR in number: object_open(), core/object.h. */
+    /* A client's own object, mode 0600, opened as uid with O_RDONLY, O_WRONLY
+     * or O_RDWR in number: object_open(), core/object.h. */
     BROKER_OBJECT,
     /* Sets the nice value of process pid, which must be uid's, to number; the
      * answer's number is the old one. */
@@ -93,7 +93,7 @@ struct broker_answer {
     int fd; /* belongs to who takes the answer; -1: none */
 };
 
-/* -- asking ------------------------------------------------------------------ */
+/* -- asking --------------------------------------------------------------- */
 
 /* One request under way; all zero: none.  fd is for poll(2): POLLIN when
  * broker_take() has something to give.  (No descriptor is 0 here: ipcd fills

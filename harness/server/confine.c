@@ -37,10 +37,11 @@ confine_owner(void)
     return confined ? owner : geteuid();
 }
 
-/* -- giving up --------------------------------------------------------------- */
+/* -- giving up ------------------------------------------------------------ */
 
-/* uid 0 means nothing any more, a change of uid neither gives nor takes, nothing
- * is kept or raised on the quiet; and none of this can be changed back. */
+/* uid 0 means nothing any more, a change of uid neither gives nor takes,
+ * nothing is kept or raised on the quiet; and none of this can be changed
+ * back. */
 #define BITS \
     (SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP | \
      SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED | \
@@ -63,8 +64,8 @@ set_capabilities(rights kept)
     return err;
 }
 
-/* Capabilities and filters are a thread's own: another thread would keep root's,
- * and with them all that we give up. */
+/* Capabilities and filters are a thread's own: another thread would keep
+ * root's, and with them all that we give up. */
 static bool
 has_other_threads(void)
 {
@@ -130,7 +131,7 @@ give_up(const struct confinement *c, rights kept, const char **doing)
     return filter_install(c->kind, kept);
 }
 
-/* -- is it so? --------------------------------------------------------------- */
+/* -- is it so? ------------------------------------------------------------ */
 
 /* What the kernel says of us; status was opened while we could.  The bounding
  * set of who never was root remains, and gives nothing any more. */
@@ -197,8 +198,8 @@ be_traced(void)
 
 enum trial { KILLED, SURVIVES, NOT_TRIED };
 
-/* In a child, which gives up what we shall give up in a moment, for it should be
- * killed; and an endpoint that is confined has no children. */
+/* In a child, which gives up what we shall give up in a moment, for it should
+ * be killed; and an endpoint that is confined has no children. */
 static enum trial
 try_out(const struct confinement *c, rights kept, void (*f)(void))
 {

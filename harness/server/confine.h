@@ -25,7 +25,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* -- inherited.c ------------------------------------------------------------- */
+/* -- inherited.c ---------------------------------------------------------- */
 
 /* Makes sure that 0, 1 and 2 are open: with 2 closed, the next socket we make
  * would be "standard error", and its client would get our messages.  For every
@@ -43,7 +43,7 @@ int confine_inherited(void);
  * is for a caller with no_new_privs, and on a file system mounted nosuid. */
 bool confine_was_refused_rights(void);
 
-/* -- rights.c ------------------------------------------------------------------ */
+/* -- rights.c ------------------------------------------------------------- */
 
 /* A set of capabilities: bit n is capability n of capabilities(7). */
 typedef uint64_t rights;
@@ -61,7 +61,7 @@ rights rights_of_broker(unsigned may_be_asked);
  * becomes, unless a rule names it. */
 #define SYSTEM_IDS 1000
 
-/* -- filter.c ------------------------------------------------------------------ */
+/* -- filter.c ------------------------------------------------------------- */
 
 enum confined {
     CONFINED_ENDPOINT, /* serves; has threads, but no children */
@@ -72,7 +72,7 @@ enum confined {
  * makes: seccomp(2).  Threads and children inherit it; nobody takes it off. */
 int filter_install(enum confined kind, rights kept);
 
-/* -- paths.c ------------------------------------------------------------------- */
+/* -- paths.c -------------------------------------------------------------- */
 
 /* While there are the rights for it: paths_restrict() with reads is to come. */
 void paths_prepare(const char *reads);
@@ -86,7 +86,7 @@ void paths_prepare(const char *reads);
  */
 int paths_restrict(const char *run_dir, const char *reads);
 
-/* -- confine.c ----------------------------------------------------------------- */
+/* -- confine.c ------------------------------------------------------------ */
 
 struct service_user {
     uid_t uid;
@@ -99,8 +99,8 @@ struct service_user {
 int service_user_parse(const char *text, struct service_user *user);
 
 /*
- * Who to become if nobody says: the user ipclab if there is one, else a uid that
- * is in no passwd(5), is no group's and no process has, of those from
+ * Who to become if nobody says: the user ipclab if there is one, else a uid
+ * that is in no passwd(5), is no group's and no process has, of those from
  * TRANSIENT_FIRST on.  -EAGAIN: all of them are in use; -ERANGE: in this user
  * namespace there are none.
  */
@@ -113,10 +113,10 @@ int service_user_default(struct service_user *user);
 int uts_make(void);
 
 /*
- * Mounts of the program's own.  All of the file system becomes read-only for it,
- * but the run directory and /dev/shm, without devices, and what is set-user-ID
- * does not count.  Call it before the endpoint is made.  -EPERM as above; -EINVAL
- * in a chroot(2) whose root is no mount.
+ * Mounts of the program's own.  All of the file system becomes read-only for
+ * it, but the run directory and /dev/shm, without devices, and what is
+ * set-user-ID does not count.  Call it before the endpoint is made.  -EPERM as
+ * above; -EINVAL in a chroot(2) whose root is no mount.
  */
 int mounts_make(const char *run_dir);
 

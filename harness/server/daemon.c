@@ -22,7 +22,7 @@
 
 #define WAKE SIGUSR1
 
-/* -- signals ----------------------------------------------------------------- */
+/* -- signals -------------------------------------------------------------- */
 
 static void
 wake(int signal_number)
@@ -62,7 +62,7 @@ join(struct endpoint *e)
     }
 }
 
-/* -- serving ----------------------------------------------------------------- */
+/* -- serving -------------------------------------------------------------- */
 
 int
 report_to(int fd)
@@ -109,7 +109,7 @@ serve(struct ipcd *d, struct endpoint *e, int report)
     return e->result != 0 ? e->result : by_method ? STATUS_SHUTDOWN : err;
 }
 
-/* -- giving up ----------------------------------------------------------------- */
+/* -- giving up ------------------------------------------------------------ */
 
 int
 daemon_moves(const struct ipcd *d)
@@ -140,10 +140,10 @@ daemon_gives_up(const struct ipcd *d, enum confined kind, rights kept,
     return err;
 }
 
-/* -- from the first to the last ------------------------------------------------ */
+/* -- from the first to the last ------------------------------------------- */
 
-/* While it still may; later it is too late.  A server that nobody asks leaves no
- * file otherwise. */
+/* While it still may; later it is too late.  A server that nobody asks leaves
+ * no file otherwise. */
 static void
 open_log(const struct ipcd *d)
 {

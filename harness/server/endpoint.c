@@ -17,7 +17,7 @@ ipcd_complain(const char *who, const char *what, int err)
     fprintf(stderr, "ipcd: %s: %s: %s\n", who, what, ipc_strerror(err));
 }
 
-/* -- its state --------------------------------------------------------------- */
+/* -- its state ------------------------------------------------------------ */
 
 int
 endpoint_create(struct endpoint *e, atomic_int *stop)
@@ -50,7 +50,7 @@ endpoint_destroy(struct endpoint *e)
     free(e->srv);
 }
 
-/* -- its name ---------------------------------------------------------------- */
+/* -- its name ------------------------------------------------------------- */
 
 static int
 check_mechanism(const struct ipc_mechanism *m)
@@ -138,7 +138,7 @@ endpoint_take_name(struct endpoint *e, const struct ipcd *d)
     return err;
 }
 
-/* -- serving ------------------------------------------------------------------- */
+/* -- serving -------------------------------------------------------------- */
 
 void *
 endpoint_run(void *endpoint)

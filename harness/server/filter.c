@@ -105,10 +105,10 @@ static const struct {
     {"capset", RIGHT(SETUID)}, /* the worker puts down the rest */
 };
 
-/* s390's clone(2) has its first two arguments the other way round.  Its mmap(2),
- * and the older of i386's two, has one argument, a pointer to all of them, and
- * no filter sees what is behind a pointer: where the C library has no other one
- * to call, it is allowed. */
+/* s390's clone(2) has its first two arguments the other way round.  Its
+ * mmap(2), and the older of i386's two, has one argument, a pointer to all of
+ * them, and no filter sees what is behind a pointer: where the C library has no
+ * other one to call, it is allowed. */
 #ifdef __s390__
 #define CLONE_FLAGS 1
 #define MMAP_MASK   0
@@ -251,7 +251,7 @@ add_allowed(scmp_filter_ctx filter, enum confined kind, rights kept)
                                    : add_for_endpoint(filter);
 }
 
-/* -- whom nobody becomes ------------------------------------------------------- */
+/* -- whom nobody becomes -------------------------------------------------- */
 
 /* One block of ids, 2^n of them, of which the first is a multiple of that: then
  * a mask says it.  The kernel looks at 32 bits of the argument, so do we. */
@@ -284,8 +284,9 @@ refuse_range(scmp_filter_ctx filter, int call, uint32_t first, uint32_t end)
     return err;
 }
 
-/* All below, but for those that the rules name one by one.  Root is never one of
- * them: uid 0 owns most files and would need no capability to change them. */
+/* All below, but for those that the rules name one by one.  Root is never one
+ * of them: uid 0 owns most files and would need no capability to change
+ * them. */
 static int
 refuse_system_ids(scmp_filter_ctx filter, int call, bool group)
 {

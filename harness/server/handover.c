@@ -42,7 +42,7 @@ handover_from(int end)
     from = end;
 }
 
-/* -- supervisor ---------------------------------------------------------------- */
+/* -- supervisor ----------------------------------------------------------- */
 
 /* A child that has not taken the last ones in yet will not miss these. */
 static void
@@ -65,7 +65,7 @@ handover_send(int end)
         send_file(end, HANDOVER_AUDIT, settings.audit);
 }
 
-/* -- its child --------------------------------------------------------------- */
+/* -- its child ------------------------------------------------------------ */
 
 /* Nobody but the supervisor has the other end, so what comes is what it should
  * be; but our table of descriptors may be full. */

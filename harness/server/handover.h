@@ -13,8 +13,8 @@
 
 enum handover { HANDOVER_POLICY, HANDOVER_AUDIT, HANDOVER_FILES };
 
-/* A pair, before fork(2): ends[0] is the supervisor's, ends[1] the child's.  0 or
- * -errno. */
+/* A pair, before fork(2): ends[0] is the supervisor's, ends[1] the child's.  0
+ * or -errno. */
 int handover_pair(int ends[2]);
 
 /* In the child: its end.  (Who has none opens all by itself.) */

@@ -1,7 +1,7 @@
 /*
- * inherited.c - a set-user-ID program inherits from its caller: descriptors, the
- * environment, the signal mask and what is ignored, timers, limits, the umask,
- * the working directory.  Each has been used in an attack.
+ * inherited.c - a set-user-ID program inherits from its caller: descriptors,
+ * the environment, the signal mask and what is ignored, timers, limits, the
+ * umask, the working directory.  Each has been used in an attack.
  */
 #define _GNU_SOURCE /* close_range, clearenv, sched_setaffinity, SYS_ioprio_set */
 #include "server/confine.h"

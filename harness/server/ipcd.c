@@ -35,7 +35,7 @@ static struct {
     bool stdio, sweep, has_dir;
 } options;
 
-/* -- command line ----------------------------------------------------------- */
+/* -- command line --------------------------------------------------------- */
 
 enum {
     KEY_STDIO = 256,
@@ -169,7 +169,7 @@ parse_option(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* -- the forms -------------------------------------------------------------- */
+/* -- the forms ------------------------------------------------------------ */
 
 /* ThreadSanitizer has a thread of its own, which would keep its rights. */
 #ifdef IPCLAB_TSAN

@@ -44,9 +44,9 @@ replace(struct lines *l, int fd)
     pthread_mutex_unlock(&l->lock);
 }
 
-/* Locked, so that lines_remove_empty() sees that it is in use.  Who has it locked
- * against us is about to remove it, and then we make another; or is a stranger
- * who may read it, and does not keep us. */
+/* Locked, so that lines_remove_empty() sees that it is in use.  Who has it
+ * locked against us is about to remove it, and then we make another; or is a
+ * stranger who may read it, and does not keep us. */
 int
 lines_open(struct lines *l, const char *path)
 {
@@ -103,10 +103,10 @@ lines_close(struct lines *l)
     replace(l, -1);
 }
 
-/* -- one line ---------------------------------------------------------------- */
+/* -- one line ------------------------------------------------------------- */
 
-/* Does the file end in the middle of a line?  Whoever wrote that had no room, or
- * was killed: a signal that kills ends write(2) at the border of a page. */
+/* Does the file end in the middle of a line?  Whoever wrote that had no room,
+ * or was killed: a signal that kills ends write(2) at the border of a page. */
 static bool
 is_torn(int fd, off_t size)
 {
@@ -115,10 +115,10 @@ is_torn(int fd, off_t size)
     return size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n';
 }
 
-/* What does not fit under RLIMIT_FSIZE is not begun (SIGXFSZ is ignored).  A full
- * device takes the part that fits, and that stays, without a newline: cutting it
- * off again could take along what another process wrote.  So the next line
- * begins with one, in the same write(2). */
+/* What does not fit under RLIMIT_FSIZE is not begun (SIGXFSZ is ignored).  A
+ * full device takes the part that fits, and that stays, without a newline:
+ * cutting it off again could take along what another process wrote.  So the
+ * next line begins with one, in the same write(2). */
 static int
 append(const struct lines *l, const char *line, size_t len)
 {
@@ -213,7 +213,7 @@ lines_append(struct lines *l, const char *line, size_t len, uint64_t *offset)
     return o.err;
 }
 
-/* -- quoting ------------------------------------------------------------------- */
+/* -- quoting -------------------------------------------------------------- */
 
 /* Would it end the line, or make a terminal show what is not there?  C0, C1
  * (0x9b begins a command, as ESC [ does), line and paragraph separator, the

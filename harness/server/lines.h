@@ -5,8 +5,9 @@
  * One line is one write(2) to a file opened O_APPEND, so that lines of several
  * processes do not get into each other, and begins with a newline if what is
  * there does not end in one; a client that can kill the server cannot kill who
- * writes.  And a line is a line whatever a caller puts into it: quote() lets no byte through that could begin another one, or
- * speak to the terminal of whoever reads the file.
+ * writes.  And a line is a line whatever a caller puts into it: quote() lets no
+ * byte through that could begin another one, or speak to the terminal of
+ * whoever reads the file.
  */
 #ifndef LINES_H
 #define LINES_H

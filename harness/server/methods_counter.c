@@ -3,10 +3,10 @@
  *
  * A client that got no answer asks again, under the same id, and must not be
  * counted twice.  So the value that an id led to is remembered: of each user
- * the last REMEMBERED of them, in a ring that is that user's alone.  Were it one
- * ring for all, whoever counts fast would have the server forget what others
- * have asked for, and a repeat would count twice.  (uid, id) names a request,
- * and nobody has another's uid.
+ * the last REMEMBERED of them, in a ring that is that user's alone.  Were it
+ * one ring for all, whoever counts fast would have the server forget what
+ * others have asked for, and a repeat would count twice.  (uid, id) names a
+ * request, and nobody has another's uid.
  */
 #define _GNU_SOURCE /* PTHREAD_MUTEX_INITIALIZER */
 #include "server/methods.h"
@@ -21,7 +21,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* -- what has been done ------------------------------------------------------ */
+/* -- what has been done --------------------------------------------------- */
 
 #define RINGS      64
 #define REMEMBERED 256
@@ -98,7 +98,7 @@ recall(const struct ring *r, uint64_t id, int64_t *value)
     return false;
 }
 
-/* -- counters ---------------------------------------------------------------- */
+/* -- counters ------------------------------------------------------------- */
 
 #define COUNTERS 256
 #define KEY_MAX  64 /* bytes */

@@ -1,10 +1,10 @@
 /*
  * methods_files.c - the open server, and the log.
  *
- * A file is opened, and read, with the caller's rights, by a process that serves
- * nobody else (broker.h): whose file system it is on may answer when it likes.
- * Only what these rights do not reach, and a rule with path= grants, is opened
- * with the server's.
+ * A file is opened, and read, with the caller's rights, by a process that
+ * serves nobody else (broker.h): whose file system it is on may answer when it
+ * likes.  Only what these rights do not reach, and a rule with path= grants, is
+ * opened with the server's.
  */
 #define _GNU_SOURCE /* open_memstream, with lines.h */
 #include "server/confine.h"
@@ -161,7 +161,7 @@ do_open_file(struct call *c)
     return begin(c);
 }
 
-/* -- the log --------------------------------------------------------------------- */
+/* -- the log -------------------------------------------------------------- */
 
 #define LOG_TEXT 1024 /* bytes; four times as many when all are escaped */
 

@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* -- the host name ----------------------------------------------------------- */
+/* -- the host name -------------------------------------------------------- */
 
 uint32_t
 do_get_hostname(struct call *c)
@@ -82,7 +82,7 @@ do_set_hostname(struct call *c)
     return WIRE_OK;
 }
 
-/* -- the caller's priority ------------------------------------------------------ */
+/* -- the caller's priority ------------------------------------------------ */
 
 /* In Linux a nice value belongs to a thread; this one is the main thread's:
  * setpriority(2). */
@@ -116,7 +116,7 @@ do_set_priority(struct call *c)
     return WIRE_OK;
 }
 
-/* -- a low port ------------------------------------------------------------------- */
+/* -- a low port ----------------------------------------------------------- */
 
 uint32_t
 do_bind_port(struct call *c)

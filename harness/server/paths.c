@@ -19,7 +19,7 @@ uts_make(void)
     return unshare(CLONE_NEWUTS) == -1 ? -errno : 0;
 }
 
-/* -- mounts ------------------------------------------------------------------ */
+/* -- mounts --------------------------------------------------------------- */
 
 static int
 change_mounts(const char *path, unsigned flags, uint64_t set, uint64_t clear)
@@ -67,7 +67,7 @@ mounts_make(const char *run_dir)
     return err;
 }
 
-/* -- landlock ------------------------------------------------------------------ */
+/* -- landlock ------------------------------------------------------------- */
 
 /* What each version of it can refuse; a header may be older than the kernel:
  * refer, truncate, ioctl on devices. */

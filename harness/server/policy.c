@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* -- deciding -------------------------------------------------------------------- */
+/* -- deciding ------------------------------------------------------------- */
 
 bool
 policy_knows(const struct ipc_peer *peer)
@@ -204,7 +204,7 @@ policy_has_paths(const struct policy *p)
     return false;
 }
 
-/* -- the one in force -------------------------------------------------------- */
+/* -- the one in force ----------------------------------------------------- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct policy *_Atomic current;

@@ -42,8 +42,8 @@ struct policy;
 
 /*
  * Reads the rules at path.  The file must be a regular one of root's or of the
- * uid owner, writable by nobody else.  0 and *policy; or -EINVAL and in why what
- * is wrong, "FILE:LINE: ...".
+ * uid owner, writable by nobody else.  0 and *policy; or -EINVAL and in why
+ * what is wrong, "FILE:LINE: ...".
  */
 #define POLICY_WHY 512
 int policy_read(const char *path, uid_t owner, struct policy **policy,

@@ -13,14 +13,14 @@
 #include <linux/capability.h>
 
 /* An endpoint keeps none.  What a client made for itself alone, mode 0600, the
- * broker opens (IPC_USES_OBJECT, IPC_USES_PROC); a socket is connected to us, or
- * its address came with the request; the sets and segments of sem/values and
+ * broker opens (IPC_USES_OBJECT, IPC_USES_PROC); a socket is connected to us,
+ * or its address came with the request; the sets and segments of sem/values and
  * shm/sysv their clients give to our user. */
 
 /* What an endpoint asks the broker for, and what the broker needs for that.
  * Only where the mechanism can prove who its caller is, for elsewhere nobody is
- * allowed to call it; and what is privileged, only where the policy at the start
- * has a rule that allows it to somebody. */
+ * allowed to call it; and what is privileged, only where the policy at the
+ * start has a rule that allows it to somebody. */
 static const struct {
     enum broker_what what;
     const struct api_method *method;
@@ -71,8 +71,8 @@ rights_to_ask(const struct ipc_mechanism *m)
     return may;
 }
 
-/* CAP_DAC_READ_SEARCH: what a rule with path= grants is opened with the server's
- * rights, which root's are no more. */
+/* CAP_DAC_READ_SEARCH: what a rule with path= grants is opened with the
+ * server's rights, which root's are no more. */
 rights
 rights_of_broker(unsigned may_be_asked)
 {

@@ -209,8 +209,8 @@ call_end(struct call *c, const struct ipc_request *req, uint32_t status)
         s->m->reply(s->srv, req, NULL);
 }
 
-/* Field by field: args are decoded into, and to clear them as well would cost as
- * much as the rest of a call through no mechanism at all (null/call). */
+/* Field by field: args are decoded into, and to clear them as well would cost
+ * as much as the rest of a call through no mechanism at all (null/call). */
 static void
 call_begin(struct call *c, struct service *s, const struct ipc_request *req,
            const struct wire_header *h)

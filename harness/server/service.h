@@ -92,8 +92,8 @@ method_function method_find(uint16_t number);
 
 /* -- for slow.c ---------------------------------------------------------- */
 
-/* A call is over: this goes into the audit, to the client of req (its reply_to),
- * unless it sent a notice, and what the call held is given back. */
+/* A call is over: this goes into the audit, to the client of req (its
+ * reply_to), unless it sent a notice, and what the call held is given back. */
 void call_end(struct call *c, const struct ipc_request *req, uint32_t status);
 
 #endif

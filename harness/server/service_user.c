@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-/* -- who is named ------------------------------------------------------------ */
+/* -- who is named --------------------------------------------------------- */
 
 /* 0, 65534 and 4294967295: root, "nobody" who owns what has no owner, and what
  * tells setresuid(2) to change nothing. */
@@ -49,7 +49,7 @@ service_user_parse(const char *text, struct service_user *user)
     return *end != '\0' || user->gid == 0 ? -EINVAL : 0;
 }
 
-/* -- who is not ---------------------------------------------------------------- */
+/* -- who is not ----------------------------------------------------------- */
 
 /* The effective uid of a process; its directory in /proc may be root's, whoever
  * it is: proc(5), "dumpable". */

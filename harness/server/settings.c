@@ -12,7 +12,7 @@
 
 struct settings settings;
 
-/* -- command line ------------------------------------------------------------ */
+/* -- command line --------------------------------------------------------- */
 
 enum { KEY_POLICY = 512, KEY_AUDIT, KEY_LOG, KEY_HOST_UTS };
 
@@ -64,7 +64,7 @@ parse_option(int key, char *arg, struct argp_state *state)
 const struct argp settings_argp = {option_list, parse_option, NULL, NULL,
                                    NULL,        NULL,         NULL};
 
-/* -- into effect ---------------------------------------------------------------- */
+/* -- into effect ---------------------------------------------------------- */
 
 /* Whatever our caller said on the command line was its idea. */
 static void
@@ -82,9 +82,9 @@ take_roots_word(void)
     strcpy(settings.log, SETTINGS_LOG_DIR "/log");
 }
 
-/* The namespace of pid 1 is the machine's, or the container's.  Who may not look
- * there (it takes the rights to trace it) still knows the machine's own: its
- * number is fixed in the kernel, PROC_UTS_INIT_INO. */
+/* The namespace of pid 1 is the machine's, or the container's.  Who may not
+ * look there (it takes the rights to trace it) still knows the machine's own:
+ * its number is fixed in the kernel, PROC_UTS_INIT_INO. */
 static void
 remember_uts(void)
 {

@@ -1,6 +1,6 @@
 /*
- * settings.h - what the server is told at its start about who may do what, where
- * that is written down, and what is its own.
+ * settings.h - what the server is told at its start about who may do what,
+ * where that is written down, and what is its own.
  *
  * A daemon is told on its command line.  A server that a client starts set-
  * user-ID is told nothing by its client; what it goes by is in root's

@@ -22,7 +22,7 @@ has_others(const struct service *s)
     return (s->m->caps & (IPC_SPAWNED | IPC_INPROCESS | IPC_CALLED)) == 0;
 }
 
-/* -- the signal -------------------------------------------------------------- */
+/* -- the signal ----------------------------------------------------------- */
 
 static _Thread_local volatile sig_atomic_t woken, wakes;
 
@@ -66,7 +66,7 @@ watch(const struct call *c)
     woken = 1; /* it may have answered before */
 }
 
-/* -- coming ------------------------------------------------------------------ */
+/* -- coming --------------------------------------------------------------- */
 
 uint32_t
 slow_admit(struct call *c)
@@ -165,7 +165,7 @@ slow_has(const struct service *s, uint64_t reply_to,
     return false;
 }
 
-/* -- going ------------------------------------------------------------------- */
+/* -- going ---------------------------------------------------------------- */
 
 static void
 end(struct slow *w, uint32_t status)

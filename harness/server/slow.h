@@ -12,14 +12,14 @@
  * begins; what it has to know later is kept in a slot with the token of its
  * client, and next() waits no longer than until the first is due.
  *
- * How does a worker's answer get the thread out of next()?  A mechanism may wait
- * in semop(2), msgrcv(2), futex(2) or fcntl(2) as well as in epoll_wait(2); what
- * interrupts all of them is a signal.  The worker's answer comes through a
- * socket, and the kernel itself sends this thread a SIGUSR1 when there is
- * something in it (fcntl(2), O_ASYNC, F_SETOWN_EX).  No second thread is
- * needed, so nothing is shared and nothing locked.  A signal that comes just
- * before next() waits is lost; therefore as long as there are workers next()
- * waits no longer than SLOW_LOOK.
+ * How does a worker's answer get the thread out of next()?  A mechanism may
+ * wait in semop(2), msgrcv(2), futex(2) or fcntl(2) as well as in
+ * epoll_wait(2); what interrupts all of them is a signal.  The worker's answer
+ * comes through a socket, and the kernel itself sends this thread a SIGUSR1
+ * when there is something in it (fcntl(2), O_ASYNC, F_SETOWN_EX).  No second
+ * thread is needed, so nothing is shared and nothing locked.  A signal that
+ * comes just before next() waits is lost; therefore as long as there are
+ * workers next() waits no longer than SLOW_LOOK.
  *
  * Replies come in the order in which they become ready: later than those of
  * other clients, and on a pipelined mechanism later than those to requests that

@@ -1,8 +1,8 @@
 /*
  * supervisor.c - the parent of a daemon's processes.
  *
- * It owns the names: it locks them, and removes what is left under them, which a
- * confined process cannot, for that takes a right to write where clients look
+ * It owns the names: it locks them, and removes what is left under them, which
+ * a confined process cannot, for that takes a right to write where clients look
  * for endpoints.  It reads nothing that a client wrote.  When a child has died
  * it says so, and starts it again: at once if that had lived for a while, else
  * after a pause that doubles up to PAUSE_MOST.
@@ -38,7 +38,7 @@
  * client may hold it up, and everybody else waits for the name. */
 #define END_TIMEOUT (NS_PER_SEC * 6 / 10)
 
-/* -- names ------------------------------------------------------------------- */
+/* -- names ---------------------------------------------------------------- */
 
 /* Is the name still ours?  Somebody may have removed our files, lock and all,
  * and then another server has found it free: from then on it is that one's. */
@@ -133,7 +133,7 @@ count_in(const struct ipcd *d, enum endpoint_state state)
     return n;
 }
 
-/* -- children ---------------------------------------------------------------- */
+/* -- children ------------------------------------------------------------- */
 
 static void
 say_how(const char *who, int status)
@@ -287,7 +287,7 @@ reload(const struct ipcd *d)
     signal_all(d, SIGHUP);
 }
 
-/* -- the start --------------------------------------------------------------- */
+/* -- the start ------------------------------------------------------------ */
 
 /* In one piece, for who waits may read no more than the first byte. */
 static int
@@ -380,7 +380,7 @@ start_all(struct ipcd *d)
     return err;
 }
 
-/* -- until the end ----------------------------------------------------------- */
+/* -- until the end -------------------------------------------------------- */
 
 /* SIGHUP that was ignored, as nohup(1) has it, remains so, unless there is
  * something that it makes us read again. */

@@ -60,7 +60,7 @@ sweep_one(const struct ipc_mechanism *m, const char *dir)
     return swept > 0 ? REMOVED : NOTHING;
 }
 
-/* -- what the runs of other programs have left ------------------------------ */
+/* -- what the runs of other programs have left ---------------------------- */
 
 static void
 sweep_all(const char *dir)

@@ -67,8 +67,8 @@ connect_log(void)
 }
 
 /* It was full, and we have waited in vain.  All clients have waited along, and
- * whoever fills it, for anybody may write there, would have them wait again with
- * each request: so we do not, until something has been taken. */
+ * whoever fills it, for anybody may write there, would have them wait again
+ * with each request: so we do not, until something has been taken. */
 static bool was_full;
 
 static int

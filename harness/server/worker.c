@@ -36,7 +36,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* -- whose file system? ------------------------------------------------------ */
+/* -- whose file system? --------------------------------------------------- */
 
 /* statfs(2), not all of them in <linux/magic.h>.  Where the kernel itself does
  * all there is to do: to close such a file waits for nobody. */
@@ -79,7 +79,7 @@ is_one_of(int fd, const unsigned long *magic, size_t n)
 #define IS_ONE_OF(fd, table) \
     is_one_of(fd, table, sizeof(table) / sizeof *(table))
 
-/* -- opening ----------------------------------------------------------------- */
+/* -- opening -------------------------------------------------------------- */
 
 /* The descriptor if it is a regular file; else closed. */
 static int
@@ -137,7 +137,7 @@ open_beneath(int dir, const char *path)
                    true);
 }
 
-/* -- becoming the caller ----------------------------------------------------- */
+/* -- becoming the caller -------------------------------------------------- */
 
 /* The effective ids decide what may be opened, and so only they change: with
  * our real uid it is still ours to kill, and not the caller's to stop.  Groups
@@ -209,7 +209,7 @@ open_for(const struct broker_request *r)
     return err != 0 ? err : open_plain(r->path);
 }
 
-/* -- the requests ------------------------------------------------------------ */
+/* -- the requests --------------------------------------------------------- */
 
 static int
 do_open(const struct broker_request *r, struct broker_answer *a)
@@ -267,9 +267,9 @@ do_read(const struct broker_request *r, struct broker_answer *a)
 }
 
 /* One in a directory beneath the run directory: core/object.h takes the two
- * apart.  A descriptor of the directory, and *name, or -errno.  No symbolic link
- * on the way to it, for clients make names in NAME.d: O_NOFOLLOW looks at the
- * last component only, and an endpoint in a client's hands would have
+ * apart.  A descriptor of the directory, and *name, or -errno.  No symbolic
+ * link on the way to it, for clients make names in NAME.d: O_NOFOLLOW looks at
+ * the last component only, and an endpoint in a client's hands would have
  * "NAME.d/LINK/etc/shadow" opened. */
 static int
 split(const struct broker_request *r, const char **name)
@@ -327,10 +327,11 @@ worker_glance(const struct broker_request *r)
     return with_object(r, glance);
 }
 
-/* With the client's rights.  Root is nobody we become, nor a user of the system:
- * theirs we open with ours, if they are theirs (core/object.h looks).  So we do
- * with memory that a process has open: for that the kernel wants all ids to be
- * the same (ptrace(2)), and nobody has told us that process's group. */
+/* With the client's rights.  Root is nobody we become, nor a user of the
+ * system: theirs we open with ours, if they are theirs (core/object.h looks).
+ * So we do with memory that a process has open: for that the kernel wants all
+ * ids to be the same (ptrace(2)), and nobody has told us that process's
+ * group. */
 static int
 do_object(const struct broker_request *r, struct broker_answer *a)
 {

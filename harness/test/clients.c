@@ -54,7 +54,8 @@ read_back(int fd, char *text, size_t size)
     close(fd);
 }
 
-/* The copies go with the process: exec takes pointers to what may be changed. */
+/* The copies go with the process: exec takes pointers to what may be
+ * changed. */
 static void __attribute__((noreturn))
 run(const char *path, const char *program, va_list args)
 {

@@ -65,9 +65,9 @@ void inject_seize(pid_t pid);
 int inject_watch(struct injection *i, pid_t child, pid_t *gone,
                  int64_t deadline);
 
-/* After it: lets them run until *gone is asleep in all its threads, that is, has
- * done what the child's end has left it to do.  Calls are counted on.  Who is
- * seized stands still outside of these two. */
+/* After it: lets them run until *gone is asleep in all its threads, that is,
+ * has done what the child's end has left it to do.  Calls are counted on.  Who
+ * is seized stands still outside of these two. */
 void inject_settle(struct injection *i, pid_t *gone, int64_t deadline);
 
 /* A client of this server is killed in its nth system call while it joins, or

@@ -26,7 +26,7 @@
 
 Suite *test_activation(void);
 
-/* -- the activator ----------------------------------------------------------- */
+/* -- the activator -------------------------------------------------------- */
 
 struct activated {
     const struct ipc_mechanism *m;
@@ -85,7 +85,8 @@ bound(int type, const char *name)
     return fd;
 }
 
-/* PassCredentials=yes: what comes while nobody asks for credentials has none. */
+/* PassCredentials=yes: what comes while nobody asks for credentials has
+ * none. */
 static int
 make_socket(const struct activated *a)
 {
@@ -234,7 +235,7 @@ end_activated(struct activated *a)
     remove_endpoint(a);
 }
 
-/* -- the server that it starts ----------------------------------------------- */
+/* -- the server that it starts -------------------------------------------- */
 
 static const struct {
     const char *mechanism;
@@ -343,7 +344,7 @@ START_TEST(others_leave_what_is_the_activators)
 }
 END_TEST
 
-/* -- what fits, and what does not -------------------------------------------- */
+/* -- what fits, and what does not ----------------------------------------- */
 
 START_TEST(a_queue_of_another_size_is_refused)
 {
@@ -419,7 +420,7 @@ START_TEST(the_units_name_the_endpoints)
 }
 END_TEST
 
-/* -- the suite --------------------------------------------------------------- */
+/* -- the suite ------------------------------------------------------------ */
 
 static const char *
 need_root_and_one_thread(void)

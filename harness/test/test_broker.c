@@ -30,7 +30,7 @@
 
 Suite *test_broker(void);
 
-/* -- a broker of our own ------------------------------------------------------- */
+/* -- a broker of our own -------------------------------------------------- */
 
 static int channel[2];
 static pid_t broker;
@@ -102,11 +102,11 @@ end_broker(void)
     ask_by(0);
 }
 
-/* -- who is gone ---------------------------------------------------------------- */
+/* -- who is gone ---------------------------------------------------------- */
 
 /* Who shuts its own channel down, or says nothing in many words, is not heard;
- * the other one is served, and then the broker sleeps: an end of file is there to
- * be read for ever.  When nobody is left it ends. */
+ * the other one is served, and then the broker sleeps: an end of file is there
+ * to be read for ever.  When nobody is left it ends. */
 START_TEST(the_broker_ends_when_nobody_is_left_and_not_before)
 {
     struct broker_peer peers[2] = {
@@ -151,7 +151,7 @@ START_TEST(the_broker_ends_when_nobody_is_left_and_not_before)
 }
 END_TEST
 
-/* -- what it refuses ----------------------------------------------------------- */
+/* -- what it refuses ------------------------------------------------------ */
 
 static void
 no_such_request(struct broker_request *r)
@@ -279,7 +279,7 @@ START_TEST(the_broker_hears_nothing_that_is_no_request)
 }
 END_TEST
 
-/* -- whom it serves -------------------------------------------------------------- */
+/* -- whom it serves ------------------------------------------------------- */
 
 START_TEST(a_file_is_read_with_the_rights_of_who_asks)
 {
@@ -365,7 +365,7 @@ START_TEST(many_claims_are_looked_at_in_one_request)
 }
 END_TEST
 
-/* -- what is left ---------------------------------------------------------------- */
+/* -- what is left --------------------------------------------------------- */
 
 static char made[ENDPOINT_SIZE];
 
@@ -513,7 +513,7 @@ START_TEST(what_is_left_it_can)
 }
 END_TEST
 
-/* -- suite --------------------------------------------------------------------- */
+/* -- suite ---------------------------------------------------------------- */
 
 Suite *
 test_broker(void)

@@ -180,7 +180,8 @@ until_confined(pid_t pid, const char *one_thread)
     }
 }
 
-/* Of an endpoint, of the broker; the supervisor says so, and starts it again. */
+/* Of an endpoint, of the broker; the supervisor says so, and starts it
+ * again. */
 START_TEST(who_dies_is_started_again)
 {
     const char *const names[] = {ipc_registry[_i]->name, "ipcd-broker"};

@@ -69,7 +69,7 @@ a_spawned(void)
     return with_caps(IPC_SPAWNED, IPC_ONEWAY);
 }
 
-/* -- ipcctl ------------------------------------------------------------------ */
+/* -- ipcctl --------------------------------------------------------------- */
 
 START_TEST(ipcctl_calls_and_prints)
 {
@@ -275,7 +275,7 @@ START_TEST(a_terminal_is_not_at_the_mercy_of_what_comes_back)
 }
 END_TEST
 
-/* -- ipcd -------------------------------------------------------------------- */
+/* -- ipcd ----------------------------------------------------------------- */
 
 START_TEST(bad_usage_of_ipcd_is_64)
 {

@@ -15,7 +15,7 @@
 
 Suite *test_denials(void);
 
-/* -- the account, with a clock of our own ------------------------------------ */
+/* -- the account, with a clock of our own --------------------------------- */
 
 #define MALLORY 10666
 #define START   (1000 * DENIALS_QUIET)
@@ -97,7 +97,7 @@ START_TEST(a_crowd_hides_nobody_and_nothing_is_lost)
 }
 END_TEST
 
-/* -- a server ----------------------------------------------------------------- */
+/* -- a server ------------------------------------------------------------- */
 
 /* The sum of the numbers behind each `what`. */
 static unsigned long

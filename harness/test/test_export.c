@@ -1,6 +1,6 @@
 /*
- * test_export.c - a run's results for other programs (bench/export.h): each form
- * is read back, and is the run.
+ * test_export.c - a run's results for other programs (bench/export.h): each
+ * form is read back, and is the run.
  */
 #define _GNU_SOURCE /* strsep */
 #include "test/files.h"

@@ -171,7 +171,7 @@ START_TEST(a_grant_takes_nothing_away)
 }
 END_TEST
 
-/* -- what the kernel makes up ------------------------------------------------ */
+/* -- what the kernel makes up --------------------------------------------- */
 
 #define MADE_UP "/proc/sys/kernel/ostype"
 
@@ -193,7 +193,8 @@ ask_the_kernel(void *refused)
     client_close(&c);
 }
 
-/* Anybody may read it himself; but what stands in /proc depends on who reads. */
+/* Anybody may read it himself; but what stands in /proc depends on who
+ * reads. */
 START_TEST(what_the_kernel_makes_up_is_for_rules)
 {
     bool refused = true;

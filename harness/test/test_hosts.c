@@ -50,7 +50,7 @@ become_host(void)
     run("ip link set lo up");
 }
 
-/* -- the host with the server -------------------------------------------------- */
+/* -- the host with the server --------------------------------------------- */
 
 static void
 serving_host(struct actor *self, void *arg)
@@ -68,7 +68,7 @@ serving_host(struct actor *self, void *arg)
     server_stop(&daemon);
 }
 
-/* -- the host with the client -------------------------------------------------- */
+/* -- the host with the client --------------------------------------------- */
 
 /* What the server published, "10.77.0.1:PORT", handed over by the file that
  * two hosts would not share. */
@@ -143,7 +143,7 @@ START_TEST(udp_reaches_another_host_and_knows_nobody_there)
 }
 END_TEST
 
-/* -- the suite ----------------------------------------------------------------- */
+/* -- the suite ------------------------------------------------------------ */
 
 /* Tries, in a child, to make such a network with a cable in it. */
 static const char *

@@ -1,7 +1,7 @@
 /*
- * test_lines.c - files that only grow (server/lines.h): whatever a writer before
- * us came to, a line begins where a line begins; and a limit on the size of
- * files costs a request, not the server.
+ * test_lines.c - files that only grow (server/lines.h): whatever a writer
+ * before us came to, a line begins where a line begins; and a limit on the size
+ * of files costs a request, not the server.
  */
 #define _GNU_SOURCE /* O_CLOEXEC, setrlimit */
 #include "test/ruled.h"
@@ -66,7 +66,7 @@ START_TEST(a_line_that_exceeds_the_limit_is_not_begun)
 }
 END_TEST
 
-/* -- a whole server ---------------------------------------------------------- */
+/* -- a whole server ------------------------------------------------------- */
 
 #define LIMIT 4096 /* bytes */
 

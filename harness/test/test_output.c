@@ -325,7 +325,7 @@ START_TEST(a_limit_on_files_kills_no_client_and_leaves_nothing)
 }
 END_TEST
 
-/* -- once is enough --------------------------------------------------------- */
+/* -- once is enough ------------------------------------------------------- */
 
 /* Each of its processes has tried. */
 START_TEST(what_a_server_goes_without_is_said_once)
@@ -456,7 +456,8 @@ END_TEST
 
 /* -- the suite ------------------------------------------------------------- */
 
-/* nslab is not run in vain where it gets no namespaces: a chroot, a container. */
+/* nslab is not run in vain where it gets no namespaces: a chroot, a
+ * container. */
 static const char *
 need_for(const char *const *argv)
 {

@@ -1,6 +1,6 @@
 /*
- * test_protocol.c - PROTOCOL.md is enough to write a client in another language:
- * protocol.py is one, and imports nothing of ours.
+ * test_protocol.c - PROTOCOL.md is enough to write a client in another
+ * language: protocol.py is one, and imports nothing of ours.
  */
 #define _GNU_SOURCE /* setenv */
 #include "test/test.h"

@@ -122,7 +122,7 @@ START_TEST(what_is_taken_counts_no_more)
 }
 END_TEST
 
-/* -- counters, and ids that are remembered ---------------------------------- */
+/* -- counters, and ids that are remembered -------------------------------- */
 
 static uint32_t
 count(struct client *c, const char *key, struct reply *r)
@@ -226,7 +226,7 @@ START_TEST(nobody_makes_the_server_forget_anothers_request)
 }
 END_TEST
 
-/* -- the log ----------------------------------------------------------------- */
+/* -- the log -------------------------------------------------------------- */
 
 static void
 fills_the_log(void *arg)
@@ -269,7 +269,7 @@ START_TEST(one_user_does_not_fill_the_log)
 }
 END_TEST
 
-/* -- the audit --------------------------------------------------------------- */
+/* -- the audit ------------------------------------------------------------ */
 
 #define GREETINGS 20000
 
@@ -339,7 +339,7 @@ START_TEST(one_user_does_not_fill_the_audit)
 }
 END_TEST
 
-/* -- what there is, and what one has ---------------------------------------- */
+/* -- what there is, and what one has -------------------------------------- */
 
 START_TEST(the_server_says_who_has_what)
 {

@@ -254,8 +254,8 @@ START_TEST(a_set_user_id_server_has_its_full_share_of_the_machine)
 }
 END_TEST
 
-/* Nothing that we know of asks for it unless by secure_getenv(3); a library may.
- * So it is looked at where it is made. */
+/* Nothing that we know of asks for it unless by secure_getenv(3); a library
+ * may.  So it is looked at where it is made. */
 static void
 look_at_the_environment(struct actor *self, void *arg)
 {

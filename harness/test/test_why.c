@@ -31,7 +31,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* -- what a hang is made of -------------------------------------------------- */
+/* -- what a hang is made of ----------------------------------------------- */
 
 #define BYTES (1 << 20) /* more than a pipe holds */
 
@@ -78,7 +78,7 @@ fork_and_die(void (*act)(void))
     ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 }
 
-/* -- the hangs ------------------------------------------------------------------ */
+/* -- the hangs ------------------------------------------------------------ */
 
 static void
 reader_keeps_its_write_end(void)
@@ -454,7 +454,7 @@ static const struct hang {
 
 #define HANGS (int)(sizeof hangs / sizeof *hangs)
 
-/* -- the tests --------------------------------------------------------------------- */
+/* -- the tests ------------------------------------------------------------ */
 
 static void
 hang(struct actor *self, void *arg)

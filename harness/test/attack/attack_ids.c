@@ -171,8 +171,8 @@ need_next_id(void)
                : "needs kernel.sem_next_id (CONFIG_CHECKPOINT_RESTORE)";
 }
 
-/* The kernel writes past the end of an array, where no sanitizer looks; and what
- * it hits lies elsewhere when one has laid the stack out. */
+/* The kernel writes past the end of an array, where no sanitizer looks; and
+ * what it hits lies elsewhere when one has laid the stack out. */
 static const char *
 need_plain_stack(void)
 {

@@ -12,8 +12,8 @@
 
 static struct mq_attr small = {.mq_maxmsg = 4, .mq_msgsize = 8192};
 
-/* A request queue: one by a name that anybody can work out, as long as there is no
- * server, or its own; and whether it fell. */
+/* A request queue: one by a name that anybody can work out, as long as there is
+ * no server, or its own; and whether it fell. */
 struct target {
     char queue[ENDPOINT_SIZE];
     bool fell;

@@ -196,10 +196,11 @@ has_root_signal_root(bool naive)
     return dead;
 }
 
-/* -- 160: the client becomes root's ----------------------------------------- */
+/* -- 160: the client becomes root's --------------------------------------- */
 
-/* Of two processes: Alice, whose server is stopped while a request of hers is on
- * its way, becomes a program of root's that may not be signalled by her... */
+/* Of two processes: Alice, whose server is stopped while a request of hers is
+ * on its way, becomes a program of root's that may not be signalled by
+ * her... */
 struct metamorphosis {
     struct host *server;
     char program[PATH_MAX]; /* installed set-user-ID root */

@@ -330,7 +330,7 @@ gets_her_reply(bool naive)
            memmem(message.text, (size_t)n, SECRET, strlen(SECRET)) != NULL;
 }
 
-/* -- 158, 159: a queue that stays full -------------------------------------- */
+/* -- 158, 159: a queue that stays full ------------------------------------ */
 
 /* A has joined, and the queue is full for as long as she waits. */
 static bool
@@ -408,7 +408,8 @@ bob_asks_as_alice(void *arg)
 }
 
 /* The queue is for all: he takes what was meant for her, and waits for it: who
- * looks whether they have been served by asking, too, is the last sender then. */
+ * looks whether they have been served by asking, too, is the last sender
+ * then. */
 static void
 bob_takes_the_answers(void *arg)
 {

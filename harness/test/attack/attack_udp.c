@@ -151,10 +151,10 @@ has_her_port(bool naive)
     return h->fell;
 }
 
-/* -- 151: 40 bytes in her name, 40,000 to her -------------------------------- */
+/* -- 151: 40 bytes in her name, 40,000 to her ----------------------------- */
 
-/* The socket stands for her address: the datagram says that it is from there, and
- * whoever sent it could not have read an answer. */
+/* The socket stands for her address: the datagram says that it is from there,
+ * and whoever sent it could not have read an answer. */
 static bool
 is_answered_at_length(bool naive)
 {

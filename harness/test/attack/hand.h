@@ -44,8 +44,8 @@ bool is_closed_to_us(const struct hand *h);
  * it fell. */
 void owns_the_replies(struct actor *self, void *hand);
 
-/* The server's request queue: System V's id, and POSIX's name; and the id of its
- * semaphore set. */
+/* The server's request queue: System V's id, and POSIX's name; and the id of
+ * its semaphore set. */
 int queue_of(const char *where);
 int set_of(const char *where);
 const char *queue_name(const char *where);

@@ -174,8 +174,8 @@ has_ended(int pidfd)
     return poll(&p, 1, 0) == 1;
 }
 
-/* In a queue for all whoever fills it, or takes what comes out, keeps others from
- * being served: attacks 23 and 159.  Then only a report counts. */
+/* In a queue for all whoever fills it, or takes what comes out, keeps others
+ * from being served: attacks 23 and 159.  Then only a report counts. */
 static bool
 is_kept_out(struct host *h)
 {

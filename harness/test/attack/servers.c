@@ -97,8 +97,8 @@ server_ends(const struct host *h)
     return err == 0;
 }
 
-/* Both: else its supervisor starts another one, or it is told by the end of that
- * one and clears up. */
+/* Both: else its supervisor starts another one, or it is told by the end of
+ * that one and clears up. */
 void
 kill_server(const struct host *h)
 {

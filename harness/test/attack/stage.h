@@ -15,7 +15,8 @@ const char *users_missing(void);
 
 /* Becomes a process with namespaces of its own, in which dir is empty.  Returns
  * 0 in a new process; the caller's ends when that one does, with its exit
- * status.  -errno: it could not; *step says where, space_advice() what to do. */
+ * status.  -errno: it could not; *step says where, space_advice() what to
+ * do. */
 int space_enter(const char *dir, const char **step);
 const char *space_advice(int err);
 

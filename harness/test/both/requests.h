@@ -72,13 +72,13 @@ size_t make_whoami(const struct request *r, uint8_t to[REQUEST_SIZE]);
  * -1: there is none. */
 int listed_id(const char *where, unsigned client);
 
-/* "Those replies are for me, I am uid, and my process is pid", in one of msgq: the
- * replies as in struct request.  0 or -errno. */
+/* "Those replies are for me, I am uid, and my process is pid", in one of msgq:
+ * the replies as in struct request.  0 or -errno. */
 int register_as(const char *where, uint64_t replies, uid_t uid, pid_t pid);
 
 /* Registers at the server at this endpoint, as any client may (rendezvous.h):
- * "these are mine, and I am uid".  The server has looked at it when a client who
- * came after it is in.  0 or -errno. */
+ * "these are mine, and I am uid".  The server has looked at it when a client
+ * who came after it is in.  0 or -errno. */
 int register_ids(const char *where, int first, int second, uid_t uid);
 
 /* -- beside a message ----------------------------------------------------- */

@@ -13,8 +13,8 @@
 /* NULL, or why there can be none here. */
 const char *silent_missing(void);
 
-/* Mounts it at dir, as that user's, and starts its program: a child.  Its pid, or
- * -errno. */
+/* Mounts it at dir, as that user's, and starts its program: a child.  Its pid,
+ * or -errno. */
 pid_t silent_start(const char *dir, uid_t uid);
 
 /* Kills the program.  With it the file system ends, and whoever waits for it is
