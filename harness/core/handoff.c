@@ -28,22 +28,22 @@ lock(int fd, int command, short type, uint64_t turn)
 }
 
 int
-handoff_first(struct handoff *b, int fd)
+handoff_first(struct handoff *h, int fd)
 {
     int err = lock(fd, F_OFD_SETLK, F_WRLCK, 0);
 
     if (err == 0)
         err = lock(fd, F_OFD_SETLK, F_WRLCK, 2);
-    *b = (struct handoff){.fd = fd};
+    *h = (struct handoff){.fd = fd};
     return err;
 }
 
 int
-handoff_second(struct handoff *b, int fd)
+handoff_second(struct handoff *h, int fd)
 {
     int err = lock(fd, F_OFD_SETLK, F_WRLCK, 1);
 
-    *b = (struct handoff){.fd = fd};
+    *h = (struct handoff){.fd = fd};
     if (err != 0)
         return err;
     err = lock(fd, F_OFD_GETLK, F_WRLCK, 0);
@@ -55,21 +55,21 @@ handoff_second(struct handoff *b, int fd)
 }
 
 int
-handoff_pass(struct handoff *b)
+handoff_pass(struct handoff *h)
 {
     /* Never waits. */
-    int err = lock(b->fd, F_OFD_SETLK, F_UNLCK, b->turn);
+    int err = lock(h->fd, F_OFD_SETLK, F_UNLCK, h->turn);
 
-    b->turn++;
+    h->turn++;
     return err;
 }
 
 int
-handoff_try(struct handoff *b)
+handoff_try(struct handoff *h)
 {
-    int err = lock(b->fd, F_OFD_SETLK, F_WRLCK, b->turn);
+    int err = lock(h->fd, F_OFD_SETLK, F_WRLCK, h->turn);
 
-    b->turn += err == 0;
+    h->turn += err == 0;
     return err;
 }
 
@@ -89,19 +89,19 @@ wait_for_byte(int fd, uint64_t turn, struct alarm *a, int64_t deadline)
 }
 
 int
-handoff_wait(struct handoff *b, struct alarm *a, int64_t deadline)
+handoff_wait(struct handoff *h, struct alarm *a, int64_t deadline)
 {
-    int err = wait_for_byte(b->fd, b->turn, a, deadline);
+    int err = wait_for_byte(h->fd, h->turn, a, deadline);
 
-    b->turn += err == 0;
+    h->turn += err == 0;
     return err;
 }
 
 int
-handoff_watch(const struct handoff *b, struct alarm *a, int64_t deadline)
+handoff_watch(const struct handoff *h, struct alarm *a, int64_t deadline)
 {
     /* It lets go of that after its next turn, and will not have one. */
-    return wait_for_byte(b->fd, b->turn + 1, a, deadline);
+    return wait_for_byte(h->fd, h->turn + 1, a, deadline);
 }
 
 bool

@@ -53,25 +53,25 @@ struct handoff {
 };
 
 /* The client makes the beginning: the file is new, turn 0 is its own. */
-int handoff_first(struct handoff *b, int fd);
+int handoff_first(struct handoff *h, int fd);
 
 /* The server comes in.
  *   -EPIPE   the client is not there (any more)
  *   -EAGAIN  another server is */
-int handoff_second(struct handoff *b, int fd);
+int handoff_second(struct handoff *h, int fd);
 
 /* Ends one's own turn. */
-int handoff_pass(struct handoff *b);
+int handoff_pass(struct handoff *h);
 
 /* Waits for one's turn; or tries, and gets -EAGAIN.  0: it is our turn, if what
  * the other one has written says that its own is done; otherwise it is dead.
  *   -ETIMEDOUT, -EINTR
  * a  for the time limit, which fcntl(2) does not have */
-int handoff_wait(struct handoff *b, struct alarm *a, int64_t deadline);
-int handoff_try(struct handoff *b);
+int handoff_wait(struct handoff *h, struct alarm *a, int64_t deadline);
+int handoff_try(struct handoff *h);
 
 /* While it is one's own turn: waits until the other one dies, 0. */
-int handoff_watch(const struct handoff *b, struct alarm *a, int64_t deadline);
+int handoff_watch(const struct handoff *h, struct alarm *a, int64_t deadline);
 
 /* Does the other one hold any byte still?  The living do, whoever's turn it
  * is. */
