@@ -40,7 +40,8 @@ struct client_end {
     struct turn turn;
 };
 
-/* Looks first and then waits for the doorbell: it may have rung already. */
+/* Looks first and then waits for the doorbell: it may have rung already.  And
+ * looks again after each ring, whoever rang: a ring may be for nothing. */
 static int
 wait_for_message(const struct link *l, struct slot *slot, uint32_t *heard,
                  struct ipc_message *msg, int64_t deadline)
@@ -82,7 +83,8 @@ doorbell_create(void *srv, const char *name)
     err = link_accept(&s->link, &s->peer);
     if (err != 0)
         goto unmap;
-    /* From here on a doorbell does not kill us any more. */
+    /* From here on a doorbell does not kill us any more: the default action of
+     * a real-time signal is to end the process, signal(7). */
     slot_post(&s->page->reply, &s->said, &ready);
     err = link_send(&s->link, s->link.number, NULL);
     if (err == 0)
@@ -124,7 +126,8 @@ doorbell_reply(void *srv, const struct ipc_request *req,
         s->client_gone = true;
         return 0;
     }
-    /* Who asks again without having taken this out will not read it. */
+    /* One slot: who asks again without having taken this out will not read
+     * it.  It is the client's own loss. */
     slot_post(&s->page->reply, &s->said, msg);
     return link_send(&s->link, s->link.number, NULL);
 }

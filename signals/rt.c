@@ -48,6 +48,8 @@ struct client_end {
 
 /* -- a row of signals, and the end of the queue --------------------------- */
 
+/* The next message, chunk by chunk.  Interrupted, it can be called again: what
+ * has come stays in *in. */
 static int
 receive(const struct link *l, struct incoming *in, int64_t deadline)
 {
@@ -77,6 +79,9 @@ wait_for_room(const struct link *l, int64_t deadline)
     return err == -ETIMEDOUT && time_left(deadline) != 0 ? 0 : err;
 }
 
+/* EAGAIN is the receiver's queue, full: RLIMIT_SIGPENDING, which all processes
+ * of its user share (sigqueue(3)).  A signal of ours does not end the wait, or
+ * half a message would have gone out. */
 static int
 send_chunk(const struct link *l, int number, const uint8_t *chunk,
            int64_t deadline)

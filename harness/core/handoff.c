@@ -27,6 +27,9 @@ lock(int fd, int command, short type, uint64_t turn)
     return command == F_OFD_GETLK && l.l_type == F_UNLCK ? -EPIPE : 0;
 }
 
+/* Line 0 of the table in handoff.h: byte 0 is the turn, and byte 2 is what the
+ * other one will wait for in its second wait.  Both before anybody else knows
+ * of the file, so nobody can be there first. */
 int
 handoff_first(struct handoff *h, int fd)
 {
@@ -38,6 +41,9 @@ handoff_first(struct handoff *h, int fd)
     return err;
 }
 
+/* Byte 1, for which the first will wait when it has passed byte 0.  Taken
+ * before the look: a first that dies between the two is seen to be dead, by its
+ * byte. */
 int
 handoff_second(struct handoff *h, int fd)
 {
@@ -57,13 +63,15 @@ handoff_second(struct handoff *h, int fd)
 int
 handoff_pass(struct handoff *h)
 {
-    /* Never waits. */
+    /* To unlock never waits, and wakes who waits for this byte: fcntl(2). */
     int err = lock(h->fd, F_OFD_SETLK, F_UNLCK, h->turn);
 
     h->turn++;
     return err;
 }
 
+/* The turn is ours when the lock is: not a byte of the file has to be read to
+ * know it. */
 int
 handoff_try(struct handoff *h)
 {
@@ -73,6 +81,9 @@ handoff_try(struct handoff *h)
     return err;
 }
 
+/* F_OFD_SETLKW has no time limit; a signal ends it, EINTR, and the alarm sends
+ * one at the deadline.  So EINTR means either that, or somebody else's signal:
+ * which one it was, the clock tells. */
 static int
 wait_for_byte(int fd, uint64_t turn, struct alarm *a, int64_t deadline)
 {
@@ -104,6 +115,8 @@ handoff_watch(const struct handoff *h, struct alarm *a, int64_t deadline)
     return wait_for_byte(h->fd, h->turn + 1, a, deadline);
 }
 
+/* F_OFD_GETLK says which lock would keep us out; our own never do.  If it
+ * cannot be asked, nobody is declared dead. */
 bool
 handoff_peer_lives(const struct handoff *h)
 {

@@ -14,6 +14,10 @@
  * which waits for them, or does not. */
 enum reading { WANTS_NO_DESCRIPTOR, POLLS, WAITS };
 
+/* One recvmsg(2): at most so many bytes behind those in the frames, and into
+ * *passed (-1: none yet) the descriptor that has come with them.  0, or
+ * -EAGAIN,
+ * -EINTR, -ENOMEM; -EPIPE: the end, or what our peers never do. */
 static int
 read_some(int fd, struct frames *in, size_t at_most, int *passed,
           enum reading how)
@@ -69,6 +73,11 @@ stream_end_init(struct stream_end *e, int fd)
     frames_init(&e->in);
 }
 
+/* How much the kernel takes at once is its own affair: a stream has no
+ * boundaries, so the rest goes with the next call.  The descriptor goes with
+ * the first byte, once.  Who gives up in the middle has said half a frame, and
+ * what follows would be read as the other half: the connection is of no more
+ * use. */
 int
 stream_send(void *end, const struct ipc_message *msg, int64_t timeout_ns)
 {
@@ -79,6 +88,7 @@ stream_send(void *end, const struct ipc_message *msg, int64_t timeout_ns)
     if (e->broken)
         return -EPIPE;
     while (rest.iov_len > 0) {
+        /* Nothing has gone out yet: not half a message, none. */
         bool first = rest.iov_base == msg->buf;
         ssize_t n = ancillary_send(e->fd, &rest, 1, first ? msg->fd : -1);
 
