@@ -70,8 +70,8 @@ handoff_pass(struct handoff *h)
     return err;
 }
 
-/* The turn is ours when the lock is: not a byte of the file has to be read to
- * know it. */
+/* We have the byte: the other one has let go of it, or is dead.  Which of the
+ * two, only what it has written can tell (handoff.h). */
 int
 handoff_try(struct handoff *h)
 {

@@ -16,8 +16,7 @@ enum reading { WANTS_NO_DESCRIPTOR, POLLS, WAITS };
 
 /* One recvmsg(2): at most so many bytes behind those in the frames, and into
  * *passed (-1: none yet) the descriptor that has come with them.  0, or
- * -EAGAIN,
- * -EINTR, -ENOMEM; -EPIPE: the end, or what our peers never do. */
+ * -EAGAIN, -EINTR, -ENOMEM; -EPIPE: the end, or what our peers never do. */
 static int
 read_some(int fd, struct frames *in, size_t at_most, int *passed,
           enum reading how)
