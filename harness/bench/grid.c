@@ -145,7 +145,7 @@ html_title(const struct grid *g, FILE *f)
 }
 
 static void
-html_row(const struct grid_row *r, int columns, FILE *f)
+put_html_row(const struct grid_row *r, int columns, FILE *f)
 {
     fputs(strncmp(r->name, "floor/", 6) == 0 ? "<tr class=\"floor\">" : "<tr>",
           f);
@@ -165,16 +165,14 @@ html_row(const struct grid_row *r, int columns, FILE *f)
 void
 grid_html(const struct grid *g, FILE *f)
 {
+    const char *heads[1 + GRID_COLUMNS + 1] = {""};
     int columns = 0;
 
-    html_title(g, f);
-    fputs("<div class=\"wide\" tabindex=\"0\"><table class=\"numbers\">\n"
-          "<thead><tr><th></th>",
-          f);
     for (; g->head[columns] != NULL; columns++)
-        html_element(f, "th", "th", g->head[columns]);
-    fputs("</tr></thead>\n<tbody>\n", f);
+        heads[1 + columns] = g->head[columns];
+    html_title(g, f);
+    html_table(f, "numbers", heads);
     for (size_t i = 0; i < g->rows; i++)
-        html_row(&g->row[i], columns, f);
-    fputs("</tbody></table></div>\n", f);
+        put_html_row(&g->row[i], columns, f);
+    html_table_end(f);
 }

@@ -33,3 +33,36 @@ html_element(FILE *f, const char *open, const char *close, const char *text)
     html_text(f, text);
     fprintf(f, "</%s>", close);
 }
+
+void
+html_table(FILE *f, const char *class, const char *const heads[])
+{
+    fprintf(f,
+            "<div class=\"wide\" tabindex=\"0\"><table class=\"%s\">\n"
+            "<thead><tr>",
+            class);
+    for (size_t i = 0; heads[i] != NULL; i++)
+        html_element(f, "th", "th", heads[i]);
+    fputs("</tr></thead>\n<tbody>\n", f);
+}
+
+void
+html_row(FILE *f, const char *name, const char *const cells[], size_t n)
+{
+    fputs("<tr>", f);
+    html_element(f, "th scope=\"row\"", "th", name);
+    for (size_t i = 0; i < n; i++)
+        html_element(f, "td", "td", cells[i]);
+}
+
+void
+html_row_end(FILE *f)
+{
+    fputs("</tr>\n", f);
+}
+
+void
+html_table_end(FILE *f)
+{
+    fputs("</tbody></table></div>\n", f);
+}

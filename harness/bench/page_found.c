@@ -103,27 +103,24 @@ page_attacks(FILE *f, const struct page *p)
     if (in == NULL)
         return;
     if (csv_open(&r, in, attack_columns) == 0) {
+        static const char *const heads[] = {
+            "",    "Attack", "Mechanism", "Without", "With the defence",
+            "How", NULL};
+
         fputs("<h2 id=\"attacks\">Attacks</h2>\n"
               "<p>Each was tried against a server without the defence, where "
               "it must succeed, and against ours.</p>\n",
               f);
         source(f, from);
-        fputs("<div class=\"wide\" tabindex=\"0\"><table class=\"words\">\n"
-              "<thead><tr><th></th><th>Attack</th><th>Mechanism</th>"
-              "<th>Without</th><th>With the defence</th><th>How</th></tr>"
-              "</thead>\n<tbody>\n",
-              f);
+        html_table(f, "words", heads);
         while (csv_read(&r, &a) == 1) {
             const char *const cells[] = {a.attack, a.mechanism, a.naive,
                                          a.defended, a.how};
 
-            fputs("<tr>", f);
-            html_element(f, "th scope=\"row\"", "th", a.number);
-            for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
-                html_element(f, "td", "td", cells[i]);
-            fputs("</tr>\n", f);
+            html_row(f, a.number, cells, sizeof cells / sizeof *cells);
+            html_row_end(f);
         }
-        fputs("</tbody></table></div>\n", f);
+        html_table_end(f);
     }
     fclose(in);
 }
@@ -148,37 +145,35 @@ static const struct csv_column isolation_columns[] = {
 };
 /* clang-format on */
 
-/* The first row's namespaces are the heads of all. */
-static void
-heads(FILE *f, const struct isolation *all, size_t n)
+#define MOST_NAMESPACES 32
+
+static bool
+same_row(const struct isolation *a, const struct isolation *b)
 {
-    fputs("<div class=\"wide\" tabindex=\"0\"><table class=\"facts\">\n"
-          "<thead><tr><th></th><th>In it</th>",
-          f);
-    for (size_t i = 0; i < n && strcmp(all[i].mechanism, all->mechanism) == 0 &&
-                       strcmp(all[i].inside, all->inside) == 0;
-         i++)
-        html_element(f, "th", "th", all[i].namespace);
-    fputs("</tr></thead>\n<tbody>\n", f);
+    return strcmp(a->mechanism, b->mechanism) == 0 &&
+           strcmp(a->inside, b->inside) == 0;
 }
 
+/* The first row's namespaces are the heads of all. */
 static void
 matrix(FILE *f, const struct isolation *all, size_t n)
 {
-    heads(f, all, n);
-    for (size_t i = 0; i < n; i++) {
-        const struct isolation *x = &all[i];
-        bool first = i == 0 || strcmp(x->mechanism, x[-1].mechanism) != 0 ||
-                     strcmp(x->inside, x[-1].inside) != 0;
+    const char *heads[2 + MOST_NAMESPACES + 1] = {"", "In it"};
+    size_t i;
 
-        if (first) {
-            fputs(i == 0 ? "<tr>" : "</tr>\n<tr>", f);
-            html_element(f, "th scope=\"row\"", "th", x->mechanism);
-            html_element(f, "td", "td", x->inside);
-        }
-        html_element(f, "td", "td", x->word);
+    for (i = 0; i < n && i < MOST_NAMESPACES && same_row(&all[i], all); i++)
+        heads[2 + i] = all[i].namespace;
+    html_table(f, "facts", heads);
+    for (i = 0; i < n; i++) {
+        const char *const inside[] = {all[i].inside};
+
+        if (i == 0 || !same_row(&all[i], &all[i - 1]))
+            html_row(f, all[i].mechanism, inside, 1);
+        html_element(f, "td", "td", all[i].word);
+        if (i + 1 == n || !same_row(&all[i + 1], &all[i]))
+            html_row_end(f);
     }
-    fputs("</tr></tbody></table></div>\n", f);
+    html_table_end(f);
 }
 
 #define MOST_CELLS 4096
