@@ -59,6 +59,7 @@ START_TEST(a_client_may_vanish_at_any_moment)
 
     begin_among_mortals(_i);
     client_start(&server, &next);
+    expect_echo(&next, 100); /* a connection may not be accepted before */
     most = has(IPC_SPAWNED) ? 0 : open_descriptors(server.server);
     client_close(&next);
     for (enum moment moment = AFTER_OPEN; moment < MOMENTS; moment++) {

@@ -97,6 +97,7 @@ START_TEST(a_client_may_die_in_any_call)
     begin(_i);
     customers_begin();
     client_start(&server, &next);
+    expect_echo(&next, 100); /* a connection may not be accepted before */
     most = open_descriptors(server.server);
     client_close(&next);
     begin_signals(100 * NS_PER_MS, 0);
