@@ -145,7 +145,7 @@ answer(struct hand *h, uint8_t *bytes, size_t size)
 {
     struct pollfd p = {.fd = h->replies, .events = POLLIN};
 
-    ck_assert_int_eq(poll(&p, 1, CALL_TIMEOUT / NS_PER_MS), 1);
+    ck_assert_int_eq(poll(&p, 1, (int)(CALL_TIMEOUT / NS_PER_MS)), 1);
     return read(h->replies, bytes, size);
 }
 

@@ -34,7 +34,7 @@ work-need:
 work: work-need ## L=fifo: build programs that have yours: build/work/fifo/
 
 ifneq ($(wildcard $(MINE)),)
-work: $(WORK_PROGRAMS:%=$W/%)
+work: $(WORK_PROGRAMS:%=$W/%) $(if $(HAS_CHECK),$W/check $W/fast/check)
 	@harness/lab/lab.sh blank $(call quoted,$L)
 bench: $(if $(filter $(LAB) $(LAB)/work,$M),$W/fast/ipcbench)
 
@@ -53,6 +53,13 @@ link_work = $(LINK) -o $@ $(filter %/$(@F).o,$(PROGRAMS:%.c=$O/%.o)) \
 $(WORK_PROGRAMS:%=$W/%): $W/mine.o $W/registry.o $(BIN)
 	@$(link_work) $(SANITIZE)
 	@echo "  $@"
+# The test program, with that mechanism among the others.
+link_check = $(LINK) -o $@ $(TESTED) $(@D)/mine.o $W/registry.o $(LIB) \
+             $(CHECK_LIBS) $(LIBS) $(LDLIBS)
+$W/check: $W/mine.o $W/registry.o $O/check
+	@$(link_check) $(SANITIZE)
+$W/fast/check: $W/fast/ipcd $O/check
+	@[ ! -e $< ] || $(link_check)
 $W/fast/ipcd: always $W/registry.o $(BIN)
 	@rm -f $@ $W/fast/ipcbench
 	@$(STUDENT) -c -o $W/fast/mine.o $(MINE) && $(link_work) || \

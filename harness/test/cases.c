@@ -5,6 +5,7 @@
 #define _GNU_SOURCE /* readlink */
 #include "test.h"
 
+#include "test/asked.h"
 #include "test/here.h"
 #include "test/lanes.h"
 
@@ -171,6 +172,8 @@ add_loop_test_if(TCase *tc, const char *reason, const TTest *test, int i)
         return;
     if (need_processes() != NULL && looks_at_processes())
         reason = need_processes();
+    if (!asked_for(current_suite, current_case, test->name, reason))
+        return;
     if (reason == NULL)
         tcase_add_loop_test_raise_signal(tc, test, 0, i, i + 1);
     else

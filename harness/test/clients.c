@@ -4,6 +4,7 @@
 #define _GNU_SOURCE /* memfd_create */
 #include "test.h"
 
+#include "test/asked.h"
 #include "test/both/must.h"
 
 #include <errno.h>
@@ -120,22 +121,28 @@ client_try(struct host *h, struct client *c)
 void
 client_start(struct host *h, struct client *c)
 {
-    int err = client_try(h, c);
+    int err;
 
-    ck_assert_msg(err == 0, "%s: open: %s", h->m->name, strerror(-err));
+    doing("a client of this server", "open()");
+    err = client_try(h, c);
+    if (err != 0)
+        is_unexpected("%s", result_name(err));
 }
 
 void
 expect_call(struct client *c, const char *method, const struct api_value *args,
             uint32_t status, struct reply *r)
 {
-    int err = client_call(c, api_by_name(method), args, r, CALL_TIMEOUT);
+    int err;
 
-    ck_assert_msg(err == 0, "%s: %s: %s", c->m->name, method, strerror(-err));
-    ck_assert_msg(
-        r->status == status, "%s: %s: status %s, not %s (%.*s)", c->m->name,
-        method, api_status_name(r->status), api_status_name(status),
-        r->status == WIRE_OK ? 0 : (int)r->message.len, r->message.at);
+    doing(api_status_name(status), "the call %s: send(), recv()", method);
+    err = client_call(c, api_by_name(method), args, r, CALL_TIMEOUT);
+    if (err != 0)
+        is_unexpected("%s", result_name(err));
+    if (r->status != status)
+        is_unexpected("%s %.*s", api_status_name(r->status),
+                      r->status == WIRE_OK ? 0 : (int)r->message.len,
+                      r->message.at);
 }
 
 void
@@ -144,15 +151,23 @@ expect_echo(struct client *c, size_t size)
     uint8_t *data = calloc(1, size + 1);
     struct api_value arg = bytes_value(data, size);
     struct reply r;
+    int err;
 
     ck_assert_ptr_nonnull(data);
     /* Different for each process and size. */
     for (size_t i = 0; i < size; i++)
         data[i] = (uint8_t)(i * 31 + size + (size_t)getpid());
-    expect_call(c, "echo", &arg, WIRE_OK, &r);
-    ck_assert_uint_eq(r.results[0].len, size);
-    ck_assert_msg(size == 0 || memcmp(r.results[0].at, data, size) == 0,
-                  "%s: %zu bytes came back changed", c->m->name, size);
+    doing("the same bytes", "a call of echo, with %zu bytes: send(), recv()",
+          size);
+    err = client_call(c, api_by_name("echo"), &arg, &r, CALL_TIMEOUT);
+    if (err != 0)
+        is_unexpected("%s", result_name(err));
+    if (r.status != WIRE_OK)
+        is_unexpected("the status %s", api_status_name(r.status));
+    if (r.results[0].len != size)
+        is_unexpected("%zu bytes", (size_t)r.results[0].len);
+    if (size > 0 && memcmp(r.results[0].at, data, size) != 0)
+        is_unexpected("%zu other bytes", size);
     free(data);
 }
 
@@ -162,11 +177,13 @@ expect_cut_off(struct client *c)
     struct reply r;
     int err;
 
+    doing(result_name(-EPIPE), "recv(), after a message that the server has to "
+                               "cut its sender off for");
     do
         err = client_recv(c, &r, CALL_TIMEOUT);
     while (err == 0 || err == -EPROTO);
-    ck_assert_msg(err == -EPIPE, "%s: not cut off, but %s", c->m->name,
-                  strerror(-err));
+    if (err != -EPIPE)
+        is_unexpected("%s", result_name(err));
 }
 
 size_t

@@ -30,6 +30,8 @@
  */
 #include "test/conformance.h"
 
+#include "test/asked.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,12 +59,12 @@ START_TEST(one_byte_more_is_refused_and_costs_nothing)
     big = calloc(1, client.limits.max_msg + 1);
     ck_assert_ptr_nonnull(big);
     arg = bytes_value(big, echo_room(&client) + 1);
-    ck_assert_int_eq(
+    expect_result(
         client_send(&client, api_by_name("echo"), &arg, NULL, CALL_TIMEOUT),
-        -EMSGSIZE);
+        -EMSGSIZE, "send() of a call with one byte more than fits");
     raw_frame(big, API_echo, 1, NULL, 0);
-    ck_assert_int_eq(raw_send(&client, big, client.limits.max_msg + 1, -1),
-                     -EMSGSIZE);
+    expect_result(raw_send(&client, big, client.limits.max_msg + 1, -1),
+                  -EMSGSIZE, "send() of limits()'s max_msg and one byte more");
     free(big);
     expect_echo(&client, 100);
     end();
@@ -100,38 +102,42 @@ START_TEST(a_second_request_before_the_reply_is_busy)
 
     begin(_i);
     id = send_request(&client, "hello", name);
-    ck_assert_int_eq(
+    expect_result(
         client_send(&client, api_by_name("hello"), &name, NULL, CALL_TIMEOUT),
-        -EBUSY);
+        -EBUSY, "send(), before the reply to the request before");
     expect_reply(&client, id);
     expect_echo(&client, 100);
     end();
 }
 END_TEST
 
+static void
+expect_status(const uint8_t *frame, size_t len, uint64_t id, uint32_t status)
+{
+    struct reply r;
+
+    expect_result(raw_send(&client, frame, len, -1), 0, "send() of a request");
+    expect_result(client_recv(&client, &r, CALL_TIMEOUT), 0,
+                  "recv() of the answer");
+    doing("the answer, as the service wrote it", "recv()");
+    if (r.status != status || r.id != id)
+        is_unexpected("the status %s, to request %llu",
+                      api_status_name(r.status), (unsigned long long)r.id);
+}
+
 START_TEST(what_the_service_does_not_know_it_says)
 {
     uint8_t frame[WIRE_HEADER + 4];
-    struct reply r;
 
     begin(_i);
     raw_frame(frame, 999, 77, NULL, 0);
-    ck_assert_int_eq(raw_send(&client, frame, WIRE_HEADER, -1), 0);
-    ck_assert_int_eq(client_recv(&client, &r, CALL_TIMEOUT), 0);
-    ck_assert_uint_eq(r.status, WIRE_NO_METHOD);
-    ck_assert_uint_eq(r.id, 77);
+    expect_status(frame, WIRE_HEADER, 77, WIRE_NO_METHOD);
     /* A string of 9 bytes, of which 2 are there. */
     raw_frame(frame, API_hello, 78, "\x09\x00xx", 4);
-    ck_assert_int_eq(raw_send(&client, frame, sizeof frame, -1), 0);
-    ck_assert_int_eq(client_recv(&client, &r, CALL_TIMEOUT), 0);
-    ck_assert_uint_eq(r.status, WIRE_BAD_ARGS);
-    ck_assert_uint_eq(r.id, 78);
+    expect_status(frame, sizeof frame, 78, WIRE_BAD_ARGS);
     /* One of 2 bytes that are no UTF-8. */
     raw_frame(frame, API_hello, 79, "\x02\x00\xc3\x28", 4);
-    ck_assert_int_eq(raw_send(&client, frame, sizeof frame, -1), 0);
-    ck_assert_int_eq(client_recv(&client, &r, CALL_TIMEOUT), 0);
-    ck_assert_uint_eq(r.status, WIRE_BAD_ARGS);
-    ck_assert_uint_eq(r.id, 79);
+    expect_status(frame, sizeof frame, 79, WIRE_BAD_ARGS);
     expect_echo(&client, 100);
     end();
 }
@@ -149,20 +155,19 @@ START_TEST(a_notice_is_not_answered_and_a_request_is)
     notices = r.results[1].u64;
     raw_frame(frame, API_get_hostname, 90, NULL, 0);
     frame[5] = WIRE_NOTICE;
-    ck_assert_int_eq(raw_send(&client, frame, WIRE_HEADER, -1), 0);
+    expect_result(raw_send(&client, frame, WIRE_HEADER, -1), 0,
+                  "send() of a notice");
     expect_echo(&client, 100);
     raw_frame(frame, API_sleep, 91, "\x00\x00\x00\x00", 4);
     frame[5] = WIRE_NOTICE;
-    ck_assert_int_eq(raw_send(&client, frame, sizeof frame, -1), 0);
+    expect_result(raw_send(&client, frame, sizeof frame, -1), 0,
+                  "send() of a notice");
     expect_echo(&client, 100);
     expect_call(&client, "stats", NULL, WIRE_OK, &r);
     ck_assert_uint_eq(r.results[1].u64, notices + 2);
     ck_assert_uint_eq(r.results[4].u64, 0);
     raw_frame(frame, API_sink, 92, "\x00\x00\x00\x00", 4);
-    ck_assert_int_eq(raw_send(&client, frame, sizeof frame, -1), 0);
-    ck_assert_int_eq(client_recv(&client, &r, CALL_TIMEOUT), 0);
-    ck_assert_uint_eq(r.id, 92);
-    ck_assert_uint_eq(r.status, WIRE_OK);
+    expect_status(frame, sizeof frame, 92, WIRE_OK);
     end();
 }
 END_TEST
@@ -216,8 +221,8 @@ START_TEST(rubbish_costs_only_its_sender_the_connection)
         len = (size_t)((ssize_t)len + rubbish[i].longer);
         mark_point();
         client_start(&server, &bad);
-        ck_assert_msg(raw_send(&bad, frame, len, -1) == 0, "%s: %s",
-                      subject->name, rubbish[i].what);
+        expect_result(raw_send(&bad, frame, len, -1), 0,
+                      "send() of a frame with %s", rubbish[i].what);
         expect_cut_off(&bad);
         client_close(&bad);
         expect_echo(&client, 100);
@@ -236,8 +241,10 @@ START_TEST(another_version_is_told_ours_and_then_cut_off)
     client_start(&server, &old);
     raw_frame(frame, API_whoami, 42, NULL, 0);
     frame[4] = WIRE_VERSION + 1;
-    ck_assert_int_eq(raw_send(&old, frame, sizeof frame, -1), 0);
-    ck_assert_int_eq(client_recv(&old, &r, CALL_TIMEOUT), 0);
+    expect_result(raw_send(&old, frame, sizeof frame, -1), 0,
+                  "send() of a frame of another version");
+    expect_result(client_recv(&old, &r, CALL_TIMEOUT), 0,
+                  "recv(), after a frame of another version");
     ck_assert_uint_eq(r.id, 42);
     ck_assert_uint_eq(r.status, WIRE_BAD_VERSION);
     expect_cut_off(&old);
@@ -264,15 +271,20 @@ START_TEST(two_frames_in_one_message_are_two_only_in_a_stream)
 {
     uint8_t frames[2 * WIRE_HEADER];
     struct client c;
+    bool two;
 
     begin(_i);
     client_start(&server, &c);
     raw_frame(frames, API_whoami, 1, NULL, 0);
     raw_frame(frames + WIRE_HEADER, API_whoami, 2, NULL, 0);
-    ck_assert_int_eq(raw_send(&c, frames, sizeof frames, -1), 0);
-    if (answers_two(&c))
-        ck_assert(!has(IPC_BOUNDARIES));
-    else
+    expect_result(raw_send(&c, frames, sizeof frames, -1), 0,
+                  "send() of two frames in one message");
+    doing("one answer, or none: it declares IPC_BOUNDARIES",
+          "recv(), after two frames in one message");
+    two = answers_two(&c);
+    if (two && has(IPC_BOUNDARIES))
+        is_unexpected("both were answered");
+    if (!two)
         expect_cut_off(&c);
     client_close(&c);
     expect_echo(&client, 100);

@@ -5,6 +5,8 @@
  */
 #include "test/conformance.h"
 
+#include "test/asked.h"
+
 #include "test/ruled.h" /* write_file */
 
 #include "core/rundir.h"
@@ -45,13 +47,19 @@ expect_whoami(struct client *c)
     expect_call(c, "whoami", NULL, WIRE_OK, &r);
     v = r.results;
     ck_assert(value_is(&v[0], subject->name));
-    ck_assert_msg(is_told(v[1].i64, getpid(), subject->pid_from != IPC_NO_PID),
-                  "%s: pid %lld", subject->name, (long long)v[1].i64);
-    ck_assert_msg(is_told(v[2].i64, geteuid(), subject->uid_from != IPC_NO_UID),
-                  "%s: uid %lld", subject->name, (long long)v[2].i64);
-    ck_assert_msg(is_right_gid(v[3].i64), "%s: gid %lld", subject->name,
-                  (long long)v[3].i64);
-    ck_assert(value_is(&v[4], ipc_evidence_name(subject->evidence)));
+    doing("the client's pid, uid and gid, or -1 where the table says that they "
+          "are not known",
+          "next() says who asks (whoami)");
+    if (!is_told(v[1].i64, getpid(), subject->pid_from != IPC_NO_PID))
+        is_unexpected("pid %lld", (long long)v[1].i64);
+    if (!is_told(v[2].i64, geteuid(), subject->uid_from != IPC_NO_UID))
+        is_unexpected("uid %lld", (long long)v[2].i64);
+    if (!is_right_gid(v[3].i64))
+        is_unexpected("gid %lld", (long long)v[3].i64);
+    doing(ipc_evidence_name(subject->evidence),
+          "the evidence in what next() says (whoami), and in the table");
+    if (!value_is(&v[4], ipc_evidence_name(subject->evidence)))
+        is_unexpected("%.*s", (int)v[4].len, (const char *)v[4].at);
     ck_assert(value_is(&v[5], subject->proof));
 }
 
@@ -104,8 +112,10 @@ add_to_counter(struct client *c, uint64_t id, int64_t expected)
     struct reply r;
 
     raw_frame(frame, API_counter_add, id, payload, sizeof payload);
-    ck_assert_int_eq(raw_send(c, frame, sizeof frame, -1), 0);
-    ck_assert_int_eq(client_recv(c, &r, CALL_TIMEOUT), 0);
+    expect_result(raw_send(c, frame, sizeof frame, -1), 0,
+                  "send() of counter_add");
+    expect_result(client_recv(c, &r, CALL_TIMEOUT), 0,
+                  "recv(), after counter_add");
     if (subject->evidence < IPC_OWNER) {
         ck_assert_uint_eq(r.status, WIRE_DENIED);
         return;
@@ -221,8 +231,8 @@ START_TEST(an_unwanted_passed_descriptor_is_refused)
     begin(_i);
     raw_frame(frame, API_whoami, 1, NULL, 0);
     if (!has(IPC_PASSES_FD)) {
-        ck_assert_int_eq(raw_send(&client, frame, sizeof frame, 0),
-                         -EOPNOTSUPP);
+        expect_result(raw_send(&client, frame, sizeof frame, 0), -EOPNOTSUPP,
+                      "send() of a message with a descriptor");
         expect_echo(&client, 100);
         end();
         return;

@@ -5,6 +5,8 @@
 #define _GNU_SOURCE /* kill, readlink */
 #include "test/conformance.h"
 
+#include "test/asked.h"
+
 #include "test/files.h"
 
 #include "core/clock.h"
@@ -35,8 +37,12 @@ START_TEST(a_timeout_is_not_early_and_the_late_reply_goes_unheard)
     /* Stopped, it cannot answer in time however long we are kept waiting. */
     signal_server(SIGSTOP);
     start = now_ns();
-    ck_assert_int_eq(client_recv(&client, &r, timeout), -ETIMEDOUT);
-    ck_assert_int_ge(now_ns() - start, timeout);
+    expect_result(client_recv(&client, &r, timeout), -ETIMEDOUT,
+                  "recv() with 20 ms to wait, and no reply comes");
+    doing("no sooner than the time is up", "recv() with 20 ms to wait");
+    if (now_ns() - start < timeout)
+        is_unexpected("-ETIMEDOUT after %lld us",
+                      (long long)(now_ns() - start) / 1000);
     signal_server(SIGCONT);
     expect_echo(&client, 100);
     end();
@@ -67,8 +73,11 @@ START_TEST(a_client_that_wants_to_stop_is_woken_by_a_signal)
     client.stop = &signals_seen;
     /* Again and again, for one may come just before the wait begins. */
     begin_signals(5 * NS_PER_MS, 0);
-    ck_assert_int_eq(client_recv(&client, &r, CALL_TIMEOUT), -EINTR);
-    ck_assert_int_eq(client_recv(&client, &r, -1), -EINTR);
+    expect_result(client_recv(&client, &r, CALL_TIMEOUT), -EINTR,
+                  "recv(), a signal came, and the program wants to stop");
+    expect_result(client_recv(&client, &r, -1), -EINTR,
+                  "recv() without a limit, a signal came, and the program "
+                  "wants to stop");
     end_signals();
     client.stop = NULL; /* set, it would end a slow call too */
     expect_echo(&client, 100);
@@ -107,12 +116,18 @@ START_TEST(a_server_waits_no_less_than_it_was_told_and_hears_signals)
     int64_t start;
 
     local_begin(&l, _i);
-    ck_assert_int_eq(service_step(&l.service, 0), -ETIMEDOUT);
+    expect_result(service_step(&l.service, 0), -ETIMEDOUT,
+                  "next() that is not to wait, and no request is there");
     start = now_ns();
-    ck_assert_int_eq(service_step(&l.service, timeout), -ETIMEDOUT);
-    ck_assert_int_ge(now_ns() - start, timeout);
+    expect_result(service_step(&l.service, timeout), -ETIMEDOUT,
+                  "next() with 20 ms to wait, and no request comes");
+    doing("no sooner than the time is up", "next() with 20 ms to wait");
+    if (now_ns() - start < timeout)
+        is_unexpected("-ETIMEDOUT after %lld us",
+                      (long long)(now_ns() - start) / 1000);
     begin_signals(5 * NS_PER_MS, 0);
-    ck_assert_int_eq(service_step(&l.service, -1), -EINTR);
+    expect_result(service_step(&l.service, -1), -EINTR,
+                  "next() without a limit, and a signal comes");
     end_signals();
     local_end(&l);
 }
@@ -174,6 +189,9 @@ START_TEST(an_idle_server_sleeps_unless_it_spins)
 
     begin(_i);
     expect_echo(&client, 100);
+    doing(has(IPC_SPINS) ? "a server that never sleeps (IPC_SPINS)"
+                         : "a server that sleeps",
+          "next(), for a while, and no request comes");
     pid = server_pid(&server);
     all_asleep(pid, &first);
     if (has(IPC_SPINS)) {
@@ -261,8 +279,10 @@ polled_daemon(struct actor *self, void *arg)
 
     local_begin(&l, *(int *)arg);
     p.fd = subject->pollfd(l.srv);
-    ck_assert_int_eq(poll(&p, 1, 0), 0); /* it is not always readable */
-    actor_step(self);                    /* clients may come */
+    doing("not readable", "poll(2) of pollfd(), and no request is there");
+    if (poll(&p, 1, 0) != 0)
+        is_unexpected("readable");
+    actor_step(self); /* clients may come */
     ck_assert_int_eq(serve_polled(&l.service, self->in), 0);
     local_end(&l);
 }
@@ -296,8 +316,8 @@ START_TEST(a_server_can_wait_in_poll)
         actor_wait(&daemon);
         actor_go(&daemon);
     }
-    ck_assert_int_eq(
-        client_open(&client, subject, has(IPC_SPAWNED) ? self : name), 0);
+    expect_result(client_open(&client, subject, has(IPC_SPAWNED) ? self : name),
+                  0, "open(), of a server that waits in poll(2)");
     expect_echo(&client, echo_room(&client));
     if (has(IPC_PIPELINED))
         expect_several_served(has(IPC_SPAWNED) ? server_pid(&server)

@@ -8,12 +8,13 @@
  *      IPCLAB_TEST=a_sentence ...           one test (make prove)
  *      CK_FORK=no CK_RUN_CASE=... gdb ...   in one process, for a debugger
  *
- * It also is a server: `check --stdio -m NAME` is what the test of
- * IPC_POLLABLE has spawned.
+ * (asked.h has what a grader asks for.)  It also is a server: `check --stdio -m
+ * NAME` is what the test of IPC_POLLABLE has spawned.
  */
 #define _GNU_SOURCE /* setenv */
 #include "test.h"
 
+#include "test/asked.h"
 #include "test/here.h"
 #include "test/lanes.h"
 
@@ -52,6 +53,7 @@ main(int argc, char **argv)
         return 64;
     }
     here_inherit_nothing();
+    asked_begin();
     queues_raise_limit();
     /* For ipcd-naive: no other program looks at it. */
     setenv("IPCLAB_WITHOUT", "owner,proper,nonce", 1);

@@ -1,8 +1,9 @@
 /* servers.c - the servers of a test (test.h). */
-#define _GNU_SOURCE /* memmem */
+#define _GNU_SOURCE /* memmem, sigabbrev_np */
 #include "test.h"
 
 #include "files.h"
+#include "test/asked.h"
 #include "test/here.h"
 
 #include "core/clock.h"
@@ -23,9 +24,14 @@ static void
 start(struct host *h, const struct ipc_mechanism *m, const char *program)
 {
     struct host_options options = {.ipcd = program, .cpu = -1};
-    int err = host_start(h, m, run_dir, &options);
+    int err;
 
-    ck_assert_msg(err == 0, "no server of %s: %s", m->name, strerror(-err));
+    doing("a server that is ready", "create(), in ipcd -m %s", m->name);
+    err = host_start(h, m, run_dir, &options);
+    if (err == -ECHILD)
+        is_unexpected("ipcd ended instead");
+    if (err != 0)
+        is_unexpected("%s", result_name(err));
 }
 
 void
@@ -64,12 +70,15 @@ server_start_for(struct host *h, const struct ipc_mechanism *m, uid_t uid)
 void
 server_stop(struct host *h)
 {
-    int status = host_stop(h);
+    int status;
 
-    ck_assert_msg(!WIFSIGNALED(status), "%s: the server died of signal %d",
-                  h->m->name, WTERMSIG(status));
-    ck_assert_msg(WEXITSTATUS(status) == 0, "%s: the server ended with %d",
-                  h->m->name, WEXITSTATUS(status));
+    doing("an end in peace", "destroy(): the server is told to end (SIGTERM)");
+    status = host_stop(h);
+    if (WIFSIGNALED(status))
+        is_unexpected("a server that died of SIG%s",
+                      sigabbrev_np(WTERMSIG(status)));
+    if (WEXITSTATUS(status) != 0)
+        is_unexpected("exit status %d", WEXITSTATUS(status));
 }
 
 /* The supervisor's children become ours when it dies (fixture.c). */

@@ -2,6 +2,8 @@
 #define _GNU_SOURCE /* sigaction, setitimer, gettid */
 #include "test/subject.h"
 
+#include "test/asked.h"
+
 #include "core/rundir.h"
 
 #include <errno.h>
@@ -92,9 +94,9 @@ uint64_t
 send_request(struct client *c, const char *method, struct api_value arg)
 {
     uint64_t id;
-    int err = client_send(c, api_by_name(method), &arg, &id, CALL_TIMEOUT);
 
-    ck_assert_msg(err == 0, "%s: send: %s", c->m->name, strerror(-err));
+    expect_result(client_send(c, api_by_name(method), &arg, &id, CALL_TIMEOUT),
+                  0, "send() of a request, %s", method);
     return id;
 }
 
@@ -104,13 +106,18 @@ expect_reply(struct client *c, uint64_t id)
     struct reply r;
     int err;
 
+    doing("the reply to the request just sent", "recv()");
     /* Where requests are repeated, an earlier reply may come twice. */
     do
         err = client_recv(c, &r, CALL_TIMEOUT);
     while (err == 0 && (c->m->caps & IPC_LOSSY) && r.id < id);
-    ck_assert_msg(err == 0, "%s: no reply: %s", c->m->name, strerror(-err));
-    ck_assert_uint_eq(r.id, id);
-    ck_assert_uint_eq(r.status, WIRE_OK);
+    if (err != 0)
+        is_unexpected("%s", result_name(err));
+    if (r.id != id)
+        is_unexpected("the reply to request %llu, not to %llu",
+                      (unsigned long long)r.id, (unsigned long long)id);
+    if (r.status != WIRE_OK)
+        is_unexpected("the status %s", api_status_name(r.status));
 }
 
 void

@@ -54,7 +54,8 @@
 /* How long anything may take before it counts as hanging, in ns.  Long, since
  * the machine may be busy and a sanitizer slow: nobody waits for it but where
  * something hangs.  Check ends the whole test after TEST_TIMEOUT seconds. */
-#define CALL_TIMEOUT INT64_C(30000000000)
+extern int64_t call_timeout; /* asked.h */
+#define CALL_TIMEOUT call_timeout
 #define TEST_TIMEOUT 120
 
 /* -- making suites --------------------------------------------------------- */

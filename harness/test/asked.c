@@ -1,0 +1,208 @@
+/* asked.c - what a grader asks of the test program (asked.h). */
+#define _GNU_SOURCE /* strerrorname_np, O_CLOEXEC */
+#include "test/asked.h"
+
+#include "test/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+int64_t call_timeout = INT64_C(30000000000);
+
+/* Shared with the grader, and with the children of a test: whoever tries
+ * something last is who something hangs for. */
+static struct asked_doing *now;
+
+/* Those that were asked for and are there, in the order in which they run. */
+#define MOST 256
+static struct {
+    char name[sizeof now->test];
+    const char *reason;
+} found[MOST];
+static int found_count;
+static int *begun; /* how many tests have; shared with their processes */
+
+static void *
+map_shared(const char *path, size_t size)
+{
+    const int fd =
+        path != NULL ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
+    const int flags = fd != -1 ? MAP_SHARED : MAP_SHARED | MAP_ANONYMOUS;
+    void *at = MAP_FAILED;
+
+    if (path == NULL || (fd != -1 && ftruncate(fd, (off_t)size) == 0))
+        at = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, fd, 0);
+    if (at == MAP_FAILED) {
+        perror(path != NULL ? path : "mmap");
+        exit(EXIT_FAILURE);
+    }
+    if (fd != -1)
+        close(fd);
+    return at;
+}
+
+void
+asked_begin(void)
+{
+    const char *patience = getenv("IPCLAB_PATIENCE");
+
+    if (patience != NULL && atoi(patience) > 0)
+        call_timeout = atoi(patience) * INT64_C(1000000000);
+    now = map_shared(getenv("IPCLAB_DOING"), sizeof *now);
+    begun = map_shared(NULL, sizeof *begun);
+}
+
+/* Is the name one of the words of the list? */
+static bool
+is_listed(const char *list, const char *name)
+{
+    const size_t len = strlen(name);
+
+    for (const char *at = list; (at = strstr(at, name)) != NULL; at += len)
+        if ((at == list || at[-1] == ' ') && (at[len] == ' ' || at[len] == 0))
+            return true;
+    return false;
+}
+
+bool
+asked_for(const char *suite, const char *one_case, const char *test,
+          const char *reason)
+{
+    const char *tests = getenv("IPCLAB_TESTS");
+    const char *wanted_case = getenv("CK_RUN_CASE");
+
+    if (tests == NULL)
+        return true;
+    if (wanted_case != NULL && strcmp(wanted_case, one_case) != 0)
+        return false;
+    if (found_count == MOST)
+        return false;
+    snprintf(found[found_count].name, sizeof found->name, "%s/%s", suite, test);
+    if (!is_listed(tests, found[found_count].name))
+        return false;
+    found[found_count++].reason = reason;
+    return true;
+}
+
+bool
+asked_for_some(void)
+{
+    return getenv("IPCLAB_TESTS") != NULL;
+}
+
+/* The nth of those that run. */
+static const char *
+nth_found(int n)
+{
+    for (int i = 0; i < found_count; i++)
+        if (found[i].reason == NULL && n-- == 0)
+            return found[i].name;
+    return "";
+}
+
+void
+asked_next(void)
+{
+    snprintf(now->test, sizeof now->test, "%s", nth_found((*begun)++));
+    now->did[0] = now->expected[0] = '\0';
+    now->test_pid = getpid();
+}
+
+/* -- the report --------------------------------------------------------------- */
+
+static void
+put_line(FILE *f, const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text == '\n')
+            fputs("\\n", f);
+        else
+            fputc(*text == '\t' ? ' ' : *text, f);
+}
+
+static void
+report_result(FILE *f, const char *name, TestResult *r)
+{
+    const bool passed = tr_rtype(r) == CK_PASS;
+
+    fprintf(f, "%s\t%s\t%s:%d\t", name, passed ? "passed" : "failed",
+            tr_lfile(r) != NULL ? tr_lfile(r) : "", tr_lno(r));
+    put_line(f, passed || tr_msg(r) == NULL ? "" : tr_msg(r));
+    fputc('\n', f);
+}
+
+static void
+report_all(FILE *f, TestResult **results, int count)
+{
+    int ran = 0;
+
+    for (int i = 0; i < found_count; i++)
+        if (found[i].reason != NULL)
+            fprintf(f, "%s\tnot run\t\t%s\n", found[i].name, found[i].reason);
+        else if (ran < count)
+            report_result(f, found[i].name, results[ran++]);
+}
+
+void
+asked_report(SRunner *runner)
+{
+    const char *path = getenv("IPCLAB_REPORT");
+    FILE *f = path != NULL ? fopen(path, "we") : NULL;
+    TestResult **results;
+
+    if (f == NULL)
+        return;
+    results = srunner_results(runner);
+    report_all(f, results, srunner_ntests_run(runner));
+    free(results);
+    fclose(f);
+}
+
+/* -- what tests say ---------------------------------------------------------- */
+
+void
+doing(const char *expected, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(now->did, sizeof now->did, format, args);
+    va_end(args);
+    snprintf(now->expected, sizeof now->expected, "%s", expected);
+}
+
+const char *
+unexpected(const char *format, ...)
+{
+    static char text[2048];
+    char saw[1024];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(saw, sizeof saw, format, args);
+    va_end(args);
+    snprintf(text, sizeof text, "%s; expected %s; saw %s", now->did,
+             now->expected, saw);
+    return text;
+}
+
+const char *
+result_name(int result)
+{
+    static char text[4][96];
+    static unsigned turn;
+    char *to = text[turn++ % 4];
+    const char *name = result < 0 ? strerrorname_np(-result) : NULL;
+
+    if (result >= 0)
+        return "success";
+    snprintf(to, sizeof text[0], "-%s (%s)", name != NULL ? name : "?",
+             result == -ENOSYS ? "not written yet" : strerror(-result));
+    return to;
+}
