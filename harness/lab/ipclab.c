@@ -1,12 +1,16 @@
 /*
  * ipclab.c - the course's program.
  *
+ *   ipclab check fifo        the student's form through the steps of the lab
+ *   ipclab hint fifo.3       the next hint for a step
  *   ipclab why PID...        why does this process make no progress?
  *
- * Exit status: 0 said, 1 there is no such process (any more), 3 it may not be
- * looked at, 64 usage, 74 the output could not be written.
+ * Exit status: 0 passed, said; 1 failed, there is no such process (any more); 2
+ * the grader failed; 3 nothing could be run, it may not be looked at; 64 usage;
+ * 74 the output could not be written.
  */
 #define _GNU_SOURCE /* argp */
+#include "lab/verbs.h"
 #include "lab/why.h"
 
 #include "core/args.h"
@@ -74,16 +78,24 @@ static const struct verb {
     const char *name;
     int (*run)(struct argp_state *state);
 } verbs[] = {
+    {"check", verb_check},
+    {"hint", verb_hint},
     {"why", why},
 };
 
 static const char doc[] =
     "The course: what a student needs beside a compiler.\v"
+    "check LAB[.STEP]   the student's form through the steps of the lab, "
+    "LAB.md (make check L=LAB builds it first); also LAB/VARIANT, another "
+    "form. --tap, --junit, --gradescope, --classroom FILE write it for "
+    "programs, --evidence DIR what is known of each failure.\n\n"
+    "hint LAB.STEP      the next of three hints.\n\n"
     "why PID...   what each thread of a process waits for, and who could end "
     "that: pipes, FIFOs, queues, semaphores, locks, mutexes, sockets, signals, "
     "children.\n\n"
-    "Exit status: 0 said, 1 no such process, 3 not to be looked at here, 64 "
-    "usage, 74 the output could not be written.";
+    "Exit status: 0 passed, or said; 1 failed, or no such process; 2 the "
+    "grader failed; 3 nothing could be run, or looked at; 64 usage; 74 the "
+    "output could not be written.";
 
 static error_t
 parse(int key, char *arg, struct argp_state *state)
@@ -119,6 +131,6 @@ main(int argc, char **argv)
 
     program_begin("ipclab");
     argp_err_exit_status = EX_USAGE;
-    argp_parse(&argp, argc, argv, 0, NULL, &status);
+    argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &status);
     return status;
 }

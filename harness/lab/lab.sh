@@ -7,6 +7,7 @@
 #       lab.sh reset LAB[.BLOCK]    puts it aside, into LAB/work/old-N, and starts
 #       lab.sh diff LAB             what the textbook form does otherwise
 #       lab.sh work LAB             is there one?
+#       lab.sh watch LAB            checks it again whenever it is saved
 #       lab.sh blank LAB            says which blocks are not written yet
 #
 # A lab is a directory whose textbook.c has blocks (skeleton.awk).
@@ -69,6 +70,20 @@ case " $there" in
     *) [ -z "$block" ] || die "$lab has no block '$block'; it has: ${there% }" ;;
 esac
 
+# One look a second: what is watched is an editor.
+watch() {
+    seen=
+    while :; do
+        now=$(stat -c '%Y %s %i' "$mine" 2>/dev/null || true)
+        if [ "$now" != "$seen" ] && [ -n "$now" ]; then
+            make -s --no-print-directory check "L=$lab" || :
+            echo "-- $(date +%T): waiting for $mine to be saved; ^C ends this"
+        fi
+        seen=$now
+        sleep 1
+    done
+}
+
 case $verb in
     start)
         [ ! -e "$mine" ] || die "$mine is there already;" \
@@ -89,6 +104,10 @@ case $verb in
         echo "What the textbook form (-) does, which is one solution, and $mine (+):"
         skeleton none | diff -u --label "$lab/textbook.c" --label "$mine" \
             - "$mine" || [ $? = 1 ]
+        ;;
+    watch)
+        [ -e "$mine" ] || die "there is no $mine; make start L=$lab makes it"
+        watch
         ;;
     blank)
         [ -z "$(blanks)" ] || echo "  $mine: not written yet:$(blanks)"

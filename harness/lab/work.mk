@@ -20,7 +20,7 @@ STUDENT = $(filter-out -Werror,$(COMPILE)) \
           $(shell ! grep -q 'not written yet' $(MINE) || \
           echo -Wno-unused -Wno-unused-parameter -Wno-unused-macros)
 
-.PHONY: start work diff reset hunt work-need
+.PHONY: start work diff reset hunt work-need hint watch check-work
 start: ## L=fifo: begin a form of your own; L=fifo.send: that block
 diff: ## L=fifo: what the textbook form does otherwise: a solution
 reset: ## L=fifo: put yours aside, and begin again
@@ -32,6 +32,11 @@ hunt: ## the bugs there are; B=7: write the test that finds this one
 work-need:
 	@harness/lab/lab.sh work $(call quoted,$L)
 work: work-need ## L=fifo: build programs that have yours: build/work/fifo/
+
+hint: $O/ipclab ## L=fifo.3: the next of three hints for a step
+	@$O/ipclab hint $(call quoted,$L)
+watch: work-need ## L=fifo: check again whenever you save
+	@harness/lab/lab.sh watch $(call quoted,$L)
 
 ifneq ($(wildcard $(MINE)),)
 work: $(WORK_PROGRAMS:%=$W/%) $(if $(HAS_CHECK),$W/check $W/fast/check)
@@ -46,6 +51,10 @@ $W/registry.o: $W/registry.c
 	@$(COMPILE) -c -o $@ $<
 $W/mine.o: $(MINE) $W/how | need
 	@$(STUDENT) $(SANITIZE) -c -o $@ $<
+
+# `make check L=fifo`: all steps; L=fifo.3: that one.
+check-work: work $O/ipclab
+	@$O/ipclab check $(call quoted,$L)
 
 # Of the objects that the program of this name in $O is made of.
 link_work = $(LINK) -o $@ $(filter %/$(@F).o,$(PROGRAMS:%.c=$O/%.o)) \
@@ -66,10 +75,6 @@ $W/fast/ipcd: always $W/registry.o $(BIN)
 	    echo "  $(MINE) cannot be built: the others are measured"
 $W/fast/ipcbench: $W/fast/ipcd
 	@[ ! -e $< ] || $(link_work)
-# The tests, which know this form, too: CK_RUN_CASE=LAB/work.
-$W/fast/check: $W/fast/ipcd $O/check
-	@[ ! -e $< ] || $(LINK) -o $@ $(TESTED) $(@D)/mine.o $W/registry.o \
-	    $(LIB) $(CHECK_LIBS) $(LIBS) $(LDLIBS)
 
 -include $W/mine.d
 endif

@@ -1,0 +1,563 @@
+/* trial.c - runs experiments and looks at their processes (trial.h). */
+#define _GNU_SOURCE /* setns, SYS_pidfd_open, MAP_ANONYMOUS */
+#include "lab/trial.h"
+
+#include "core/clock.h"
+#include "core/scratch.h"
+#include "lab/place.h"
+#include "lab/procfs.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LOOK (100 * NS_PER_MS) /* between two looks */
+#define QUIET \
+    (2500 * NS_PER_MS)            /* so long nobody had a processor: longer than
+                                  * any call of an honest form waits (open(),
+                                  * 2 s), much shorter than the tests do */
+#define LONG     (3 * NS_PER_SEC) /* from here on what they do is written down */
+#define PATIENCE "10"             /* s, for what comes although it hangs */
+
+/* -- the processes of an experiment --------------------------------------------- */
+
+#define MOST 128
+
+struct crowd {
+    pid_t pids[MOST];
+    int count;
+};
+
+static void
+gather(struct crowd *c, pid_t pid)
+{
+    pid_t children[MOST];
+    const int n = procfs_children(pid, children, MOST);
+
+    for (int i = 0; i < n && c->count < MOST; i++) {
+        c->pids[c->count++] = children[i];
+        gather(c, children[i]);
+    }
+}
+
+static bool
+runs_server(pid_t pid)
+{
+    char text[256];
+
+    return procfs_text(pid, "cmdline", text, sizeof text) > 0 &&
+           strcmp(text, "ipcd") == 0;
+}
+
+/* Ticks of processor time: the 14th and 15th word of stat. */
+static unsigned long
+ticks_of(pid_t pid)
+{
+    unsigned long user = 0, system = 0;
+    char text[512];
+    const char *after;
+
+    if (procfs_text(pid, "stat", text, sizeof text) <= 0)
+        return 0;
+    after = strrchr(text, ')');
+    if (after == NULL ||
+        sscanf(after, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+               &user, &system) != 2)
+        return 0;
+    return user + system;
+}
+
+static unsigned long
+number_after(const char *text, const char *word)
+{
+    const char *at = strstr(text, word);
+
+    return at != NULL ? strtoul(at + strlen(word), NULL, 10) : 0;
+}
+
+/* What changes as soon as one of its threads gets a processor.  *asleep: none is
+ * about to. */
+static unsigned long
+progress_of(pid_t pid, bool *asleep)
+{
+    pid_t tids[64];
+    char file[48], text[4096];
+    unsigned long sum = (unsigned long)pid;
+    const int n = procfs_threads(pid, tids, 64);
+
+    for (int i = 0; i < n; i++) {
+        const char state = procfs_state(pid, tids[i]);
+
+        if (state == 'R' || state == 'D')
+            *asleep = false;
+        snprintf(file, sizeof file, "task/%d/status", (int)tids[i]);
+        procfs_text(pid, file, text, sizeof text);
+        sum += (unsigned long)tids[i] +
+               number_after(text, "\nvoluntary_ctxt_switches:") +
+               number_after(text, "\nnonvoluntary_ctxt_switches:");
+    }
+    return sum;
+}
+
+static unsigned long
+progress_of_all(const struct crowd *c, bool *asleep)
+{
+    unsigned long sum = 0;
+
+    *asleep = true;
+    for (int i = 0; i < c->count; i++)
+        sum = sum * 31 + progress_of(c->pids[i], asleep);
+    return sum;
+}
+
+/* -- why, from inside ------------------------------------------------------------ */
+
+/* A System V id means something in its own IPC namespace only. */
+static void
+enter(pid_t pid, const char *space, int flag)
+{
+    char path[64];
+    struct stat ours, theirs;
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/self/ns/%s", space);
+    if (stat(path, &ours) == -1)
+        return;
+    snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)pid, space);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd != -1 && fstat(fd, &theirs) == 0 && ours.st_ino != theirs.st_ino)
+        (void)!setns(fd, flag);
+    if (fd != -1)
+        close(fd);
+}
+
+static int
+look_from_inside(pid_t pid, struct why_wait *waits, int max)
+{
+    int *count = mmap(NULL, sizeof *count, PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t child;
+    int n;
+
+    if (count == MAP_FAILED)
+        return 0;
+    child = fork();
+    if (child == 0) {
+        if (geteuid() != 0)
+            enter(pid, "user", CLONE_NEWUSER);
+        enter(pid, "ipc", CLONE_NEWIPC);
+        *count = why_look(pid, waits, max);
+        _exit(EXIT_SUCCESS);
+    }
+    if (child != -1)
+        waitpid(child, NULL, 0);
+    n = *count;
+    munmap(count, sizeof *count);
+    return n;
+}
+
+/* -- what is written down of those that wait long ---------------------------------- */
+
+struct look {
+    char test[128];
+    struct waiting *waits;
+    int count;
+    long ticks;
+};
+
+#define MOST_LOOKS 32
+
+static struct look looks[MOST_LOOKS];
+static int look_count;
+
+static struct look *
+look_for(const char *test)
+{
+    for (int i = 0; i < look_count; i++)
+        if (strcmp(looks[i].test, test) == 0)
+            return &looks[i];
+    if (look_count == MOST_LOOKS)
+        return NULL;
+    snprintf(looks[look_count].test, sizeof looks->test, "%s", test);
+    looks[look_count].waits = NULL;
+    return &looks[look_count++];
+}
+
+/* The test's own threads are not the student's; its client's calls are, if they
+ * are in his file. */
+static void
+look_at(struct look *l, const struct trial *t, pid_t pid)
+{
+    struct why_wait *waits =
+        mmap(NULL, MOST_WAITS * sizeof *waits, PROT_READ | PROT_WRITE,
+             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    const bool is_server = runs_server(pid);
+    int n;
+
+    if (waits == MAP_FAILED)
+        return;
+    n = look_from_inside(pid, waits, MOST_WAITS);
+    for (int i = 0; i < n && l->count < MOST_WAITS; i++) {
+        struct waiting *w = &l->waits[l->count];
+
+        w->wait = waits[i];
+        w->is_server = is_server;
+        place_of(pid, waits[i].tid, t->source, w->place, sizeof w->place);
+        if (is_server || w->place[0] != '\0')
+            l->count++;
+    }
+    munmap(waits, MOST_WAITS * sizeof *waits);
+}
+
+static void
+look_at_all(const struct trial *t, const struct crowd *c, const char *test)
+{
+    struct look *l = look_for(test);
+    long ticks = 0;
+
+    if (l == NULL)
+        return;
+    if (l->waits == NULL)
+        l->waits = calloc(MOST_WAITS, sizeof *l->waits);
+    if (l->waits == NULL)
+        return;
+    for (int i = 0; i < c->count; i++)
+        if (runs_server(c->pids[i]))
+            ticks += (long)ticks_of(c->pids[i]);
+    l->count = 0;
+    l->ticks = ticks;
+    for (int i = 0; i < c->count; i++)
+        look_at(l, t, c->pids[i]);
+}
+
+/* -- one run of the test program ---------------------------------------------------- */
+
+struct run {
+    const struct trial *t;
+    bool bare;
+    struct asked_doing *doing;
+    char said[96], report[96], doing_path[96];
+    char tests[8192];
+    pid_t pid;
+    struct asked_doing stuck[16]; /* those that were ended */
+    int stuck_count;
+};
+
+static bool
+is_in(const struct run *r, const struct result *one)
+{
+    return one->of->bare == r->bare;
+}
+
+static void __attribute__((noreturn)) exec_check(const struct run *r)
+{
+    const char *program = r->bare ? r->t->bare : r->t->check;
+    const int said =
+        open(r->said, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+    setenv("IPCLAB_TESTS", r->tests, 1);
+    setenv("IPCLAB_REPORT", r->report, 1);
+    setenv("IPCLAB_DOING", r->doing_path, 1);
+    setenv("IPCLAB_PATIENCE", PATIENCE, 1);
+    setenv("IPCLAB_BEYOND", "1", 1);
+    setenv("IPCLAB_SPEED", "1", 1);
+    setenv("CK_RUN_CASE", r->t->mechanism, 1);
+    setenv("CK_TIMEOUT_MULTIPLIER", "0.25", 1);
+    unsetenv("CK_RUN_SUITE");
+    unsetenv("CK_FORK");
+    dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
+    dup2(said, STDOUT_FILENO);
+    dup2(said, STDERR_FILENO);
+    execl(program, program, (char *)NULL);
+    perror(program);
+    _exit(127);
+}
+
+/* Ends the test that is stuck, with all that are in its group; Check goes on with
+ * the next one. */
+static void
+end_stuck(struct run *r)
+{
+    if (r->stuck_count < 16)
+        r->stuck[r->stuck_count++] = *r->doing;
+    if (r->doing->test_pid > 1)
+        kill(-r->doing->test_pid, SIGKILL);
+}
+
+/* Waits for the end of the test program, looking at it meanwhile. */
+static void
+watch(struct run *r)
+{
+    const int fd = (int)syscall(SYS_pidfd_open, r->pid, 0);
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    int64_t changed = now_ns(), begun = changed, looked = changed;
+    unsigned long before = 0;
+    char test[sizeof r->doing->test] = "";
+
+    while (poll(&p, 1, (int)(LOOK / NS_PER_MS)) <= 0) {
+        struct crowd c = {.count = 0};
+        const int64_t now = now_ns();
+        unsigned long progress;
+        bool asleep;
+
+        gather(&c, r->pid);
+        progress = progress_of_all(&c, &asleep);
+        if (strcmp(test, r->doing->test) != 0) {
+            snprintf(test, sizeof test, "%s", r->doing->test);
+            begun = now;
+        }
+        if (progress != before || !asleep)
+            changed = now;
+        before = progress;
+        if (test[0] == '\0')
+            continue;
+        if (now - changed >= QUIET) {
+            look_at_all(r->t, &c, test);
+            end_stuck(r);
+            changed = now;
+        } else if (now - begun >= LONG && now - looked >= NS_PER_SEC) {
+            look_at_all(r->t, &c, test);
+            looked = now;
+        }
+    }
+    if (fd != -1)
+        close(fd);
+    waitpid(r->pid, NULL, 0);
+}
+
+/* -- what came of it ------------------------------------------------------------------ */
+
+static char *
+read_all(const char *path)
+{
+    FILE *f = fopen(path, "re");
+    char *text = calloc(1, 1 << 16);
+    size_t n;
+
+    if (f == NULL || text == NULL) {
+        free(text);
+        return NULL;
+    }
+    n = fread(text, 1, (1 << 16) - 1, f);
+    text[n] = '\0';
+    fclose(f);
+    return text;
+}
+
+static void
+unescape(char *text)
+{
+    char *to = text;
+
+    for (const char *from = text; *from != '\0'; from++)
+        if (from[0] == '\\' && from[1] == 'n') {
+            *to++ = '\n';
+            from++;
+        } else {
+            *to++ = *from;
+        }
+    *to = '\0';
+}
+
+/* "DID; expected EXPECTED; saw SAW"; another message is what was seen. */
+static void
+take_apart(struct result *r, const char *message)
+{
+    const char *expected = strstr(message, "; expected ");
+    const char *saw = expected != NULL ? strstr(expected, "; saw ") : NULL;
+
+    if (saw == NULL) {
+        snprintf(r->saw, sizeof r->saw, "%s", message);
+        return;
+    }
+    snprintf(r->did, sizeof r->did, "%.*s", (int)(expected - message), message);
+    snprintf(r->expected, sizeof r->expected, "%.*s",
+             (int)(saw - expected) - 11, expected + 11);
+    snprintf(r->saw, sizeof r->saw, "%s", saw + 6);
+}
+
+static enum outcome
+outcome_from(const char *word)
+{
+    if (strcmp(word, "passed") == 0)
+        return PASSED;
+    return strcmp(word, "not run") == 0 ? NOT_HERE : FAILED;
+}
+
+static void
+read_line(char *line, struct result *results, int count)
+{
+    char *name = strsep(&line, "\t"), *word = strsep(&line, "\t");
+    char *where = strsep(&line, "\t");
+
+    if (line == NULL)
+        return;
+    for (int i = 0; i < count; i++) {
+        struct result *r = &results[i];
+
+        if (strcmp(r->of->name, name) != 0)
+            continue;
+        r->outcome = outcome_from(word);
+        snprintf(r->where, sizeof r->where, "%s", where);
+        unescape(line);
+        take_apart(r, line);
+    }
+}
+
+static bool
+read_report(const struct run *r, struct result *results, int count)
+{
+    char *text = read_all(r->report), *rest = text, *line;
+
+    if (text == NULL)
+        return false;
+    while ((line = strsep(&rest, "\n")) != NULL)
+        if (*line != '\0')
+            read_line(line, results, count);
+    free(text);
+    return true;
+}
+
+static void
+add_what_was_seen(const struct run *run, struct result *r)
+{
+    const struct look *l = look_for(r->of->name);
+
+    for (int i = 0; i < run->stuck_count; i++)
+        if (strcmp(run->stuck[i].test, r->of->name) == 0) {
+            r->outcome = STUCK;
+            memcpy(r->did, run->stuck[i].did, sizeof r->did);
+            memcpy(r->expected, run->stuck[i].expected, sizeof r->expected);
+            snprintf(r->saw, sizeof r->saw, "nobody makes progress any more");
+        }
+    if (l == NULL || l->waits == NULL ||
+        (r->outcome != STUCK && r->outcome != FAILED))
+        return;
+    r->ticks = l->ticks;
+    r->wait_count = l->count;
+    r->waits = calloc((size_t)l->count + 1, sizeof *r->waits);
+    if (r->waits != NULL)
+        memcpy(r->waits, l->waits, (size_t)l->count * sizeof *r->waits);
+}
+
+static void
+forget_looks(void)
+{
+    for (int i = 0; i < look_count; i++)
+        free(looks[i].waits);
+    look_count = 0;
+}
+
+static int
+share_doing(struct run *r)
+{
+    const int fd = open(r->doing_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    r->doing = MAP_FAILED;
+    if (fd != -1 && ftruncate(fd, sizeof *r->doing) == 0)
+        r->doing = mmap(NULL, sizeof *r->doing, PROT_READ | PROT_WRITE,
+                        MAP_SHARED, fd, 0);
+    if (fd != -1)
+        close(fd);
+    return r->doing == MAP_FAILED ? -1 : 0;
+}
+
+static void
+run_in(struct run *r, const char *dir, struct result *results, int count)
+{
+    snprintf(r->said, sizeof r->said, "%s/said", dir);
+    snprintf(r->report, sizeof r->report, "%s/report", dir);
+    snprintf(r->doing_path, sizeof r->doing_path, "%s/doing", dir);
+    if (share_doing(r) == -1)
+        return;
+    fflush(NULL);
+    r->pid = fork();
+    if (r->pid == 0)
+        exec_check(r);
+    if (r->pid > 0)
+        watch(r);
+    munmap(r->doing, sizeof *r->doing);
+    if (!read_report(r, results, count))
+        return;
+    for (int i = 0; i < count; i++)
+        if (is_in(r, &results[i]))
+            add_what_was_seen(r, &results[i]);
+}
+
+static bool
+name_tests(struct run *r, const struct result *results, int count)
+{
+    size_t used = 0;
+
+    for (int i = 0; i < count; i++)
+        if (is_in(r, &results[i]))
+            used += (size_t)snprintf(r->tests + used, sizeof r->tests - used,
+                                     "%s%s", used > 0 ? " " : "",
+                                     results[i].of->name);
+    return used > 0;
+}
+
+static void
+all_broken(const struct run *r, struct result *results, int count,
+           const char *why)
+{
+    for (int i = 0; i < count; i++)
+        if (is_in(r, &results[i])) {
+            results[i].outcome = BROKEN;
+            snprintf(results[i].saw, sizeof results[i].saw, "%s", why);
+        }
+}
+
+static void
+run_those(struct run *r, struct result *results, int count)
+{
+    struct scratch place;
+
+    if (!name_tests(r, results, count))
+        return;
+    if (scratch_begin(&place, "lab", false) != 0) {
+        all_broken(r, results, count,
+                   "no place for a directory ($TMPDIR, /tmp)");
+        return;
+    }
+    run_in(r, place.dir, results, count);
+    if (access(r->report, R_OK) == -1)
+        all_broken(r, results, count,
+                   "the test program ended without a report");
+    for (int i = 0; i < count; i++)
+        if (is_in(r, &results[i]) &&
+            (results[i].outcome == FAILED || results[i].outcome == STUCK ||
+             results[i].outcome == BROKEN))
+            results[i].said = read_all(r->said);
+    forget_looks();
+    scratch_end(&place);
+}
+
+void
+trial_run(const struct trial *t, struct result *results, int count)
+{
+    struct run r = {.t = t, .bare = false}, bare = {.t = t, .bare = true};
+
+    run_those(&r, results, count);
+    run_those(&bare, results, count);
+}
+
+void
+results_free(struct result *results, int count)
+{
+    for (int i = 0; i < count; i++) {
+        free(results[i].said);
+        free(results[i].waits);
+    }
+}

@@ -1,0 +1,367 @@
+/* verdict.c - what is told about a failure (verdict.h). */
+#define _GNU_SOURCE /* strcasestr */
+#include "lab/verdict.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* -- text ------------------------------------------------------------------------ */
+
+static void say(char *text, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void
+say(char *text, size_t size, const char *format, ...)
+{
+    const size_t used = strlen(text);
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text + used, size - used, format, args);
+    va_end(args);
+}
+
+/* Where a line of so many columns can be broken: length of its first part. */
+static int
+part_of(const char *text, int width)
+{
+    const int all = (int)strcspn(text, "\n");
+    int n = all;
+
+    if (all <= width)
+        return all;
+    for (n = width; n > 0 && text[n] != ' '; n--)
+        continue;
+    return n > 0 ? n : width; /* a word that is longer than a line */
+}
+
+#define LABEL 10
+#define WIDTH (79 - 3 - LABEL - 1)
+
+void
+verdict_field(FILE *f, const char *label, const char *text)
+{
+    if (text == NULL || text[0] == '\0')
+        return;
+    while (*text != '\0') {
+        const int n = part_of(text, WIDTH);
+
+        fprintf(f, "   %-*s %.*s\n", LABEL, label, n, text);
+        label = "";
+        text += n;
+        text += *text == ' ' || *text == '\n';
+    }
+}
+
+void
+verdict_print(FILE *f, const struct verdict *v)
+{
+    verdict_field(f, "Checking", v->checking);
+    verdict_field(f, "You did", v->did);
+    verdict_field(f, "Expected", v->expected);
+    verdict_field(f, "Saw", v->saw);
+    verdict_field(f, "Because", v->because);
+    verdict_field(f, "Look at", v->look_at);
+    verdict_field(f, "Read", v->read);
+}
+
+/* -- places in the source ------------------------------------------------------------ */
+
+static bool
+is_call(const char *name, size_t len)
+{
+    static const char *const calls[] = {"create",  "next",  "reply", "pollfd",
+                                        "destroy", "open",  "send",  "recv",
+                                        "close",   "sweep", "limits"};
+
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        if (strlen(calls[i]) == len && strncmp(calls[i], name, len) == 0)
+            return true;
+    return false;
+}
+
+/* The first "recv()" in a text, or word of a list. */
+static size_t
+find_call(const char *text, const char **at)
+{
+    for (const char *p = text; *p != '\0'; p++) {
+        const size_t len = strspn(p, "abcdefghijklmnopqrstuvwxyz");
+
+        if (len > 0 && is_call(p, len) &&
+            (p[len] == '(' || p[len] == ' ' || p[len] == '\0')) {
+            *at = p;
+            return len;
+        }
+        p += len > 0 ? len - 1 : 0;
+    }
+    return 0;
+}
+
+/* Is this the line on which the function begins that is that call? */
+static bool
+begins(const char *line, const char *call, size_t len, char name[64])
+{
+    const size_t n = strcspn(line, "(");
+
+    if (!isalpha((unsigned char)line[0]) || line[n] != '(' || n <= len ||
+        n >= 64 || line[n - len - 1] != '_' ||
+        strncmp(line + n - len, call, len) != 0 || strchr(line, ';') != NULL ||
+        memchr(line, ' ', n) != NULL)
+        return false;
+    snprintf(name, 64, "%.*s", (int)n, line);
+    return true;
+}
+
+static void
+look_at_function(const struct check *c, const char *call, size_t len,
+                 char *text, size_t size)
+{
+    FILE *f = fopen(c->source, "re");
+    char line[512], name[64];
+
+    for (int n = 1; f != NULL && fgets(line, sizeof line, f) != NULL; n++)
+        if (begins(line, call, len, name)) {
+            snprintf(text, size, "%s:%d, %s()", c->source, n, name);
+            break;
+        }
+    if (f != NULL)
+        fclose(f);
+}
+
+/* The blocks that are blank, of those calls; *line is of the first. */
+static int
+blank_blocks(const struct check *c, const char *calls, char *names, size_t size,
+             int *line)
+{
+    FILE *f = fopen(c->source, "re");
+    char text[512], block[32] = "";
+    int found = 0;
+
+    names[0] = '\0';
+    for (int n = 1; f != NULL && fgets(text, sizeof text, f) != NULL; n++) {
+        const char *mark = strstr(text, "/* block ");
+
+        if (mark != NULL)
+            sscanf(mark + 9, "%31[a-z]", block);
+        if (strstr(text, "/* not written yet */") == NULL ||
+            (calls != NULL && strstr(calls, block) == NULL))
+            continue;
+        if (found++ == 0)
+            *line = n;
+        say(names, size, "%s%s()", found > 1 ? ", " : "", block);
+    }
+    if (f != NULL)
+        fclose(f);
+    return found;
+}
+
+/* -- because: each returns whether it had something to say ------------------------------ */
+
+/* "==812==ERROR: AddressSanitizer: heap-buffer-overflow on address ..." and the
+ * first frame in the student's file; or "FILE:LINE:COLUMN: runtime error: ...". */
+static bool
+sanitizer_says(const struct check *c, const struct result *r, struct verdict *v)
+{
+    const char *said = r->said != NULL ? r->said : "", *at, *frame, *line;
+
+    at = strstr(said, "runtime error: ");
+    if (at != NULL) {
+        for (line = at; line > said && line[-1] != '\n'; line--)
+            continue;
+        say(v->because, sizeof v->because, "%.*s (UndefinedBehaviorSanitizer)",
+            (int)strcspn(at + 15, "\n"), at + 15);
+        frame = strstr(line, c->source);
+        if (frame != NULL && frame < at)
+            snprintf(v->look_at, sizeof v->look_at, "%.*s",
+                     (int)strcspn(frame, " "), frame);
+        return true;
+    }
+    at = strstr(said, "Sanitizer: ");
+    if (at == NULL)
+        return false;
+    for (line = at; line > said && line[-1] != ' ' && line[-1] != '\n'; line--)
+        continue;
+    say(v->because, sizeof v->because, "%.*s", (int)strcspn(line, "\n("), line);
+    frame = strstr(at, c->source);
+    if (frame == NULL)
+        return true;
+    snprintf(v->look_at, sizeof v->look_at, "%.*s", (int)strcspn(frame, "\n "),
+             frame);
+    return true;
+}
+
+static bool
+not_written(const struct check *c, const struct result *r, struct verdict *v)
+{
+    char names[256];
+    int line = 0;
+    const char *at, *said = r->said != NULL ? r->said : "";
+    const size_t len = find_call(r->did, &at);
+    char call[32] = "";
+
+    if (len > 0)
+        snprintf(call, sizeof call, "%.*s", (int)len, at);
+    if (call[0] != '\0' &&
+        blank_blocks(c, call, names, sizeof names, &line) > 0) {
+        say(v->because, sizeof v->because, "%s is not written yet", names);
+        snprintf(v->look_at, sizeof v->look_at, "%s:%d", c->source, line);
+        return true;
+    }
+    if (blank_blocks(c, steps[r->of->step].calls, names, sizeof names, &line) ==
+            0 ||
+        (strstr(r->saw, "ENOSYS") == NULL &&
+         strstr(said, "not written") == NULL && r->outcome != STUCK))
+        return false;
+    say(v->because, sizeof v->because, "not written yet: %s", names);
+    snprintf(v->look_at, sizeof v->look_at, "%s:%d", c->source, line);
+    return true;
+}
+
+/* How well a wait explains a hang: the lowest is told first. */
+static int
+rank(const struct waiting *w)
+{
+    switch (w->wait.cause) {
+    case WHY_ITSELF:
+    case WHY_DEAD_HOLDER:
+    case WHY_WRONG_KIND:
+        return 0;
+    case WHY_NOBODY:
+        return 1;
+    case WHY_RUNS:
+        return 2;
+    case WHY_OTHERS:
+        return w->place[0] != '\0' ? 3 : 5;
+    case WHY_UNKNOWN:
+    case WHY_CLOCK:
+    case WHY_OUTSIDE:
+    case WHY_ENDED:
+    case WHY_STOPPED:
+        break;
+    }
+    return w->place[0] != '\0' ? 4 : 6;
+}
+
+static const struct waiting *
+best_wait(const struct result *r)
+{
+    const struct waiting *best = NULL;
+
+    for (int i = 0; i < r->wait_count; i++)
+        if (r->waits[i].place[0] != '\0' &&
+            (best == NULL || rank(&r->waits[i]) < rank(best)))
+            best = &r->waits[i];
+    return best;
+}
+
+static void
+say_wait(const struct waiting *w, struct verdict *v)
+{
+    say(v->because, sizeof v->because, "%sthe %s (pid %d) sleeps in %s",
+        v->because[0] != '\0' ? "\n" : "", w->is_server ? "server" : "client",
+        (int)w->wait.pid, w->wait.call);
+    if (w->place[0] != '\0')
+        say(v->because, sizeof v->because, ", %s", w->place);
+    if (w->wait.because[0] != '\0')
+        say(v->because, sizeof v->because, ":\n%s", w->wait.because);
+}
+
+static bool
+hang_says(const struct result *r, struct verdict *v)
+{
+    const struct waiting *best = best_wait(r);
+
+    if (best == NULL)
+        return false;
+    if (best->wait.cause == WHY_RUNS)
+        say(v->because, sizeof v->because,
+            "the %s (pid %d) does not wait, it runs: %s",
+            best->is_server ? "server" : "client", (int)best->wait.pid,
+            best->place);
+    else
+        say_wait(best, v);
+    snprintf(v->look_at, sizeof v->look_at, "%s", best->place);
+    /* The other side, if it is asleep in the student's code as well. */
+    for (int i = 0; i < r->wait_count; i++)
+        if (r->waits[i].is_server != best->is_server &&
+            r->waits[i].place[0] != '\0') {
+            say_wait(&r->waits[i], v);
+            break;
+        }
+    return true;
+}
+
+static const struct cause {
+    const char *test, *saw, *because;
+} causes[] = {
+#define CAUSE(test, saw, because) {test, saw, because},
+#include "lab/causes.def"
+};
+
+static bool
+table_says(const struct result *r, struct verdict *v)
+{
+    for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
+        if (strstr(r->of->name, causes[i].test) != NULL &&
+            strstr(r->saw, causes[i].saw) != NULL) {
+            say(v->because, sizeof v->because, "%s%s",
+                v->because[0] != '\0' ? "\n" : "", causes[i].because);
+            return true;
+        }
+    return false;
+}
+
+/* -- the whole ---------------------------------------------------------------------- */
+
+/* What ipcd said last, if it was not that it serves. */
+static void
+add_what_ipcd_said(const struct result *r, struct verdict *v)
+{
+    const char *at = r->said, *last = NULL;
+
+    while (at != NULL && (at = strstr(at, "ipcd: ")) != NULL) {
+        if (strncmp(at + 6, "serv", 4) != 0)
+            last = at;
+        at += 6;
+    }
+    if (last != NULL)
+        say(v->saw, sizeof v->saw, "\nit said: %.*s", (int)strcspn(last, "\n"),
+            last);
+}
+
+static void
+look_at_what_was_called(const struct check *c, const struct result *r,
+                        struct verdict *v)
+{
+    const char *at;
+    size_t len = find_call(r->did, &at);
+
+    if (len == 0)
+        len = find_call(steps[r->of->step].calls, &at);
+    if (len > 0)
+        look_at_function(c, at, len, v->look_at, sizeof v->look_at);
+}
+
+void
+verdict_of(const struct check *c, const struct result *r, struct verdict *v)
+{
+    *v = (struct verdict){.checking = r->of->checking,
+                          .read = steps[r->of->step].reading};
+    snprintf(v->did, sizeof v->did, "%s", r->did);
+    snprintf(v->expected, sizeof v->expected, "%s", r->expected);
+    snprintf(v->saw, sizeof v->saw, "%s", r->saw);
+    if (strstr(r->saw, "ended instead") != NULL ||
+        strstr(r->saw, "exit status") != NULL)
+        add_what_ipcd_said(r, v);
+    if (!sanitizer_says(c, r, v) && !not_written(c, r, v)) {
+        if (r->outcome == STUCK || strstr(r->saw, "ETIMEDOUT") != NULL ||
+            strstr(r->saw, "timeout expired") != NULL)
+            hang_says(r, v);
+        table_says(r, v);
+    }
+    if (v->look_at[0] == '\0')
+        look_at_what_was_called(c, r, v);
+}
