@@ -2,6 +2,7 @@
  * ipclab.c - the course's program.
  *
  *   ipclab check fifo        the student's form through the steps of the lab
+ *   ipclab grade fifo DIR... a class, a directory each
  *   ipclab hint fifo.3       the next hint for a step
  *   ipclab why PID...        why does this process make no progress?
  *
@@ -79,6 +80,7 @@ static const struct verb {
     int (*run)(struct argp_state *state);
 } verbs[] = {
     {"check", verb_check},
+    {"grade", verb_grade},
     {"hint", verb_hint},
     {"why", why},
 };
@@ -89,6 +91,8 @@ static const char doc[] =
     "LAB.md (make check L=LAB builds it first); also LAB/VARIANT, another "
     "form. --tap, --junit, --gradescope, --classroom FILE write it for "
     "programs, --evidence DIR what is known of each failure.\n\n"
+    "grade LAB DIR...   a class: DIR/LAB.c of each, two at a time, in a cell "
+    "with limits; -o DIR keeps the results and summary.csv.\n\n"
     "hint LAB.STEP      the next of three hints.\n\n"
     "why PID...   what each thread of a process waits for, and who could end "
     "that: pipes, FIFOs, queues, semaphores, locks, mutexes, sockets, signals, "

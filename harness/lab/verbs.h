@@ -6,5 +6,6 @@
 
 int verb_check(struct argp_state *state);
 int verb_hint(struct argp_state *state);
+int verb_grade(struct argp_state *state);
 
 #endif

@@ -1,0 +1,213 @@
+/* cell.c - a place for a program that may be hostile (cell.h). */
+#define _GNU_SOURCE /* unshare, setgroups, CLONE_NEW..., prlimit */
+#include "lab/cell.h"
+
+#include "core/clock.h"
+#include "lab/procfs.h"
+#include "ns/spaces.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MEGABYTE ((rlim_t)1024 * 1024)
+
+enum { TIME_UP = 124, NO_CELL = 125 };
+
+/* -- the program ------------------------------------------------------------------ */
+
+static void
+limit(int what, rlim_t most)
+{
+    struct rlimit l;
+
+    if (getrlimit((__rlimit_resource_t)what, &l) == 0) {
+        l.rlim_max = l.rlim_max < most ? l.rlim_max : most;
+        l.rlim_cur = l.rlim_max;
+        setrlimit((__rlimit_resource_t)what, &l);
+    }
+}
+
+static void
+be_first_to_go(void)
+{
+    const int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    if (fd != -1) {
+        (void)!write(fd, "1000", 4);
+        close(fd);
+    }
+}
+
+static void __attribute__((noreturn))
+become_program(const struct cell *c, char *const argv[])
+{
+    char tmp[PATH_MAX];
+    const int log =
+        open(c->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+    be_first_to_go();
+    dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
+    dup2(log, STDOUT_FILENO);
+    dup2(log, STDERR_FILENO);
+    limit(RLIMIT_CORE, 0);
+    limit(RLIMIT_NPROC, 400); /* of this uid */
+    limit(RLIMIT_FSIZE, 64 * MEGABYTE);
+    limit(RLIMIT_CPU, (rlim_t)c->seconds); /* each */
+    snprintf(tmp, sizeof tmp, "%.4000s/tmp", c->dir);
+    setenv("TMPDIR", tmp, 1);
+    setenv("CCACHE_DISABLE", "1", 1);
+    if (chdir(c->dir) == -1)
+        _exit(NO_CELL);
+    if (geteuid() == 0 && c->uid != 0 &&
+        (setgroups(0, NULL) == -1 || setresgid(c->uid, c->uid, c->uid) == -1 ||
+         setresuid(c->uid, c->uid, c->uid) == -1))
+        _exit(NO_CELL);
+    execvp(argv[0], argv);
+    perror(argv[0]);
+    _exit(127);
+}
+
+/* -- its first process ---------------------------------------------------------------- */
+
+static int
+status_of(int status)
+{
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Reaps whoever ends, until the program does. */
+static int
+reap_until(pid_t pid, int64_t deadline)
+{
+    const int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    int status;
+
+    while (time_left(deadline) > 0) {
+        poll(&p, 1, 200); /* at least so often: orphans are ours */
+        for (pid_t ended; (ended = waitpid(-1, &status, WNOHANG)) > 0;)
+            if (ended == pid)
+                return status_of(status);
+    }
+    return TIME_UP;
+}
+
+static void
+mount_limited(const char *dir, const char *options)
+{
+    mount("cell", dir, "tmpfs", MS_NOSUID | MS_NODEV, options);
+}
+
+static void
+furnish(const struct cell *c)
+{
+    char tmp[PATH_MAX];
+
+    if (spaces_private_mounts() != 0)
+        return; /* what we mounted would be seen outside */
+    spaces_fresh_proc();
+    mount_limited("/dev/shm", "mode=1777,size=64m,nr_inodes=4096");
+    snprintf(tmp, sizeof tmp, "%.4000s/tmp", c->dir);
+    mount_limited(tmp, "mode=1777,size=128m,nr_inodes=16384");
+}
+
+static int
+live(const struct cell *c, char *const argv[], bool is_apart)
+{
+    pid_t pid;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (is_apart)
+        furnish(c);
+    pid = fork();
+    if (pid == 0)
+        become_program(c, argv);
+    return pid == -1 ? NO_CELL
+                     : reap_until(pid, now_ns() + c->seconds * NS_PER_SEC);
+}
+
+/* -- outside --------------------------------------------------------------------------- */
+
+/* Stopped first, so that none of them makes another while we go on. */
+static void
+kill_all_below(pid_t pid)
+{
+    pid_t children[256];
+    const int n = procfs_children(pid, children, 256);
+
+    for (int i = 0; i < n; i++) {
+        kill(children[i], SIGSTOP);
+        kill_all_below(children[i]);
+        kill(children[i], SIGKILL);
+    }
+}
+
+/* In a go-between, because unshare() is for children (ns/enter.c). */
+static int
+go_between(const struct cell *c, char *const argv[])
+{
+    const uid_t uid = geteuid();
+    const gid_t gid = getegid();
+    const int user = uid != 0 ? CLONE_NEWUSER : 0;
+    bool is_apart;
+    int status = 0, rounds = 0;
+    pid_t pid;
+
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    is_apart = unshare(user | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC) == 0 &&
+               (uid == 0 || spaces_map_user(uid, uid, gid, gid) == 0);
+    pid = fork();
+    if (pid == 0)
+        _exit(live(c, argv, is_apart));
+    if (pid == -1 || waitpid(pid, &status, 0) != pid)
+        return NO_CELL;
+    for (; !is_apart && rounds < 100; rounds++) {
+        kill_all_below(getpid());
+        if (waitpid(-1, NULL, 0) == -1)
+            break;
+    }
+    status = status_of(status);
+    return is_apart || status == TIME_UP ? status : status + 1000;
+}
+
+int
+cell_run(struct cell *c, char *const argv[])
+{
+    int out[2], status = -EIO;
+    pid_t pid;
+
+    if (pipe2(out, O_CLOEXEC) == -1)
+        return -errno;
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        close(out[0]);
+        status = go_between(c, argv);
+        (void)!write(out[1], &status, sizeof status);
+        _exit(EXIT_SUCCESS);
+    }
+    close(out[1]);
+    if (pid != -1) {
+        if (read(out[0], &status, sizeof status) != sizeof status)
+            status = -EIO;
+        waitpid(pid, NULL, 0);
+    }
+    close(out[0]);
+    c->timed_out = status == TIME_UP;
+    c->reduced = status >= 1000;
+    return c->reduced ? status - 1000 : status;
+}

@@ -1,0 +1,415 @@
+/*
+ * grade.c - ipclab grade: a class, one directory each, two at a time.
+ *
+ *      DIR/fifo.c  --copied-->  SCRATCH/fifo/work/fifo.c
+ *                               SCRATCH/build/           its programs
+ *                               SCRATCH/out/             its results
+ *      in a cell (cell.h):      make, ipclab check
+ *      then                     out/ to RESULTS/NAME/, a line of the table
+ */
+#define _GNU_SOURCE /* O_CLOEXEC */
+#include "lab/verbs.h"
+
+#include "core/rundir.h"
+#include "core/scratch.h"
+#include "lab/cell.h"
+#include "lab/steps.h"
+
+#include <argp.h>
+#include <ctype.h>
+#include <errno.h>
+#include <jansson.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define FIRST_UID 61000 /* root's cells have users of their own */
+
+/* -- the command line ------------------------------------------------------------- */
+
+struct order {
+    const char *lab, *results;
+    char **dirs;
+    int count, jobs, seconds;
+    bool keep_root;
+};
+
+enum { KEEP_ROOT = 256, SECONDS };
+
+static const struct argp_option options[] = {
+    {"results", 'o', "DIR", 0, "a directory each, and summary.csv, go there",
+     0},
+    {"jobs", 'j', "N", 0, "so many at a time (2)", 0},
+    {"seconds", SECONDS, "N", 0, "so long each, at most (600)", 0},
+    {"keep-root", KEEP_ROOT, NULL, 0,
+     "run them as root, so that what needs a second uid is judged: only where "
+     "there is nothing to lose",
+     0},
+    {0},
+};
+
+static int
+number(const char *arg, struct argp_state *state)
+{
+    char *end;
+    const long n = strtol(arg, &end, 10);
+
+    if (*end != '\0' || n < 1 || n > 100000)
+        argp_error(state, "`%s' is not a number of that kind", arg);
+    return (int)n;
+}
+
+static error_t
+parse(int key, char *arg, struct argp_state *state)
+{
+    struct order *o = state->input;
+
+    switch (key) {
+    case 'o':
+        o->results = arg;
+        return 0;
+    case 'j':
+        o->jobs = number(arg, state);
+        return 0;
+    case SECONDS:
+        o->seconds = number(arg, state);
+        return 0;
+    case KEEP_ROOT:
+        o->keep_root = true;
+        return 0;
+    case ARGP_KEY_ARGS:
+        o->lab = state->argv[state->next];
+        o->dirs = state->argv + state->next + 1;
+        o->count = state->argc - state->next - 1;
+        return 0;
+    case ARGP_KEY_END:
+        if (o->lab == NULL || o->count == 0)
+            argp_error(state, "which lab, and whose? grade fifo DIR...");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* -- one of them -------------------------------------------------------------------- */
+
+struct row {
+    char name[64];
+    double points, of, steps[STEPS + 1];
+    char note[160];
+};
+
+struct paths {
+    char top[PATH_MAX]; /* of the checkout */
+    char build[64];     /* "build/release" */
+    char ipclab[PATH_MAX];
+};
+
+static int
+find_paths(struct paths *p)
+{
+    char copy[PATH_MAX], *way;
+    int err = program_path("ipclab", copy, sizeof copy);
+
+    if (err != 0 || realpath(copy, p->ipclab) == NULL)
+        return err != 0 ? err : -errno;
+    strcpy(copy, p->ipclab);
+    dirname(copy);
+    way = strrchr(copy, '/');
+    if (way == NULL)
+        return -ENOENT;
+    snprintf(p->build, sizeof p->build, "build/%.50s", way + 1);
+    *way = '\0';
+    dirname(copy);
+    snprintf(p->top, sizeof p->top, "%s", copy);
+    return 0;
+}
+
+static int
+copy_file(const char *from, const char *to)
+{
+    FILE *in = fopen(from, "re"), *out = NULL;
+    char buf[4096];
+    size_t n, all = 0;
+    int err = in != NULL ? 0 : -errno;
+
+    if (err == 0 && (out = fopen(to, "we")) == NULL)
+        err = -errno;
+    while (err == 0 && (n = fread(buf, 1, sizeof buf, in)) > 0) {
+        all += n;
+        if (all > (size_t)1024 * 1024)
+            err = -EFBIG;
+        else if (fwrite(buf, 1, n, out) != n)
+            err = -EIO;
+    }
+    if (in != NULL)
+        fclose(in);
+    if (out != NULL && fclose(out) != 0 && err == 0)
+        err = -errno;
+    return err;
+}
+
+/* Its file is DIR/LAB.c, or where it was in the student's own checkout. */
+static int
+take_file(const char *dir, const char *lab, const char *scratch)
+{
+    char from[PATH_MAX], to[PATH_MAX];
+    int err;
+
+    snprintf(to, sizeof to, "%.60s/%s/work/%s.c", scratch, lab, lab);
+    snprintf(from, sizeof from, "%.3000s/%s.c", dir, lab);
+    err = copy_file(from, to);
+    if (err != -ENOENT)
+        return err;
+    snprintf(from, sizeof from, "%.3000s/%s/work/%s.c", dir, lab, lab);
+    return copy_file(from, to);
+}
+
+static int
+make_room(const char *scratch, const char *lab, unsigned uid)
+{
+    const char *const dirs[] = {"", "tmp", "out", "build", "LAB", "LAB/work"};
+    char path[PATH_MAX];
+
+    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {
+        if (strncmp(dirs[i], "LAB", 3) == 0)
+            snprintf(path, sizeof path, "%.60s/%s%s", scratch, lab,
+                     dirs[i] + 3);
+        else
+            snprintf(path, sizeof path, "%.60s/%s", scratch, dirs[i]);
+        if (mkdir(path, 0755) == -1 && errno != EEXIST)
+            return -errno;
+        if (geteuid() == 0 && uid != 0 && chown(path, uid, uid) == -1)
+            return -errno;
+    }
+    return 0;
+}
+
+/* make, with nothing else to be made; then the check. */
+#define SCRIPT \
+    "make -s --no-print-directory -C '%s' -o '%s/how' L=%s O='%s' " \
+    "MINE='%s/%s/work/%s.c' W='%s/build' '%s/build/ipcd' '%s/build/ipcctl' " \
+    "'%s/build/check' '%s/build/fast/check' >out/make.txt 2>&1 || " \
+    "{ cat out/make.txt; exit 99; }; " \
+    "'%s' check %s --programs build --gradescope out/results.json --junit " \
+    "out/junit.xml --tap out/tap.txt --evidence out/evidence >out/verdict.txt"
+
+static int
+run_in_cell(struct cell *cell, const struct paths *p, const char *lab)
+{
+    static char script[8 * PATH_MAX];
+    const char *s = cell->dir;
+    char *argv[] = {strdup("sh"), strdup("-c"), script, NULL};
+
+    snprintf(script, sizeof script, SCRIPT, p->top, p->build, lab, p->build, s,
+             lab, lab, s, s, s, s, s, p->ipclab, lab);
+    return cell_run(cell, argv);
+}
+
+static void
+read_results(const char *scratch, struct row *row)
+{
+    char path[PATH_MAX];
+    json_t *all, *tests, *test;
+    size_t i;
+
+    snprintf(path, sizeof path, "%.60s/out/results.json", scratch);
+    all = json_load_file(path, 0, NULL);
+    if (all == NULL) {
+        if (row->note[0] == '\0')
+            snprintf(row->note, sizeof row->note, "no results");
+        return;
+    }
+    tests = json_object_get(all, "tests");
+    json_array_foreach(tests, i, test)
+    {
+        const char *n = json_string_value(json_object_get(test, "number"));
+        const int step = n != NULL ? atoi(n) : 0;
+        const double points = json_number_value(json_object_get(test, "score"));
+
+        if (step < 1 || step > STEPS)
+            continue;
+        row->steps[step] = points;
+        row->points += points;
+        row->of += json_number_value(json_object_get(test, "max_score"));
+    }
+    json_decref(all);
+}
+
+/* without links and what is large: what it made of out/ is its own affair. */
+static void
+keep_results(const char *scratch, const struct order *o, const char *name)
+{
+    char command[3 * PATH_MAX];
+
+    if (o->results == NULL)
+        return;
+    snprintf(
+        command, sizeof command,
+        "mkdir -p '%.2000s/%s' && cd '%.60s/out' && find . -type l -delete "
+        "&& find . -type f -size +4096k -delete && cp -r . '%.2000s/%s'",
+        o->results, name, scratch, o->results, name);
+    (void)!system(command);
+}
+
+static void
+judge(const struct order *o, const struct paths *p, const char *dir, int slot,
+      struct row *row)
+{
+    char scratch[SCRATCH_SIZE], log[PATH_MAX], copy[PATH_MAX];
+    struct cell cell = {.dir = scratch,
+                        .log = log,
+                        .seconds = o->seconds,
+                        .uid = o->keep_root ? 0 : FIRST_UID + (unsigned)slot};
+    int held, err;
+
+    snprintf(copy, sizeof copy, "%s", dir);
+    snprintf(row->name, sizeof row->name, "%.60s", basename(copy));
+    for (char *at = row->name; *at != '\0'; at++)
+        if (!isalnum((unsigned char)*at) && strchr("._-@+", *at) == NULL)
+            *at = '_'; /* a shell reads it, and a spreadsheet */
+    held = scratch_make("grade", true, scratch);
+    err = held < 0 ? held : make_room(scratch, o->lab, cell.uid);
+    if (err == 0)
+        err = take_file(dir, o->lab, scratch);
+    if (err == 0) {
+        snprintf(log, sizeof log, "%.60s/out/log.txt", scratch);
+        err = run_in_cell(&cell, p, o->lab);
+        if (cell.timed_out)
+            snprintf(row->note, sizeof row->note, "ended after %d s",
+                     o->seconds);
+        else if (err == 99)
+            snprintf(row->note, sizeof row->note, "does not compile");
+        else if (cell.reduced)
+            snprintf(row->note, sizeof row->note, "reduced: no namespaces");
+        read_results(scratch, row);
+        keep_results(scratch, o, row->name);
+    } else {
+        snprintf(row->note, sizeof row->note, "%s.c: %s", o->lab,
+                 strerror(-err));
+    }
+    if (held >= 0) {
+        scratch_remove(scratch);
+        close(held);
+    }
+}
+
+/* -- all of them -------------------------------------------------------------------------- */
+
+static void
+print_heading(FILE *f, bool csv)
+{
+    fputs(csv ? "name,points,of" : "name               points", f);
+    for (int i = 1; i <= STEPS; i++)
+        fprintf(f, csv ? ",step%d" : "%5d", i);
+    fputs(csv ? ",note\n" : "  note\n", f);
+}
+
+static void
+print_row(FILE *f, const struct row *r, bool csv)
+{
+    if (csv)
+        fprintf(f, "\"%s\",%.1f,%.0f", r->name, r->points, r->of);
+    else
+        fprintf(f, "%-18.18s %6.1f", r->name, r->points);
+    for (int i = 1; i <= STEPS; i++)
+        fprintf(f, csv ? ",%.1f" : "%5.1f", r->steps[i]);
+    fprintf(f, csv ? ",\"%s\"\n" : "  %s\n", r->note);
+}
+
+static int
+write_csv(const struct order *o, const struct row *rows)
+{
+    char path[PATH_MAX];
+    FILE *f;
+
+    if (o->results == NULL)
+        return 0;
+    snprintf(path, sizeof path, "%.4000s/summary.csv", o->results);
+    f = fopen(path, "we");
+    if (f == NULL)
+        return -errno;
+    print_heading(f, true);
+    for (int i = 0; i < o->count; i++)
+        print_row(f, &rows[i], true);
+    return fclose(f) == 0 ? 0 : -errno;
+}
+
+/* Each row is filled by a process of its own. */
+static void
+judge_all(const struct order *o, const struct paths *p, struct row *rows)
+{
+    int running = 0;
+
+    for (int i = 0; i < o->count; i++) {
+        pid_t pid;
+
+        if (running == o->jobs && wait(NULL) > 0)
+            running--;
+        fflush(NULL);
+        pid = fork();
+        if (pid == 0) {
+            judge(o, p, o->dirs[i], i % 1000, &rows[i]);
+            _exit(EXIT_SUCCESS);
+        }
+        if (pid == -1)
+            snprintf(rows[i].note, sizeof rows[i].note, "fork: %s",
+                     strerror(errno));
+        else
+            running++;
+    }
+    while (wait(NULL) > 0)
+        continue;
+}
+
+static struct row *
+mmap_rows(int count)
+{
+    void *at = mmap(NULL, (size_t)count * sizeof(struct row),
+                    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    return at == MAP_FAILED ? NULL : at;
+}
+
+int
+verb_grade(struct argp_state *state)
+{
+    const struct argp argp = {
+        .options = options, .parser = parse, .args_doc = "LAB DIR..."};
+    struct order o = {.jobs = 2, .seconds = 600};
+    char results[PATH_MAX];
+    struct paths p;
+    struct row *rows;
+    int err;
+
+    argp_parse(&argp, state->argc - state->next + 1,
+               state->argv + state->next - 1, 0, NULL, &o);
+    err = find_paths(&p);
+    if (o.results != NULL && (mkdir(o.results, 0755) == -1 && errno != EEXIST))
+        err = -errno;
+    if (o.results != NULL && err == 0) {
+        if (realpath(o.results, results) == NULL)
+            err = -errno;
+        o.results = results;
+    }
+    rows = mmap_rows(o.count);
+    if (err != 0 || rows == NULL) {
+        fprintf(stderr, "ipclab: %s\n", strerror(err != 0 ? -err : ENOMEM));
+        return 2;
+    }
+    judge_all(&o, &p, rows);
+    print_heading(stdout, false);
+    for (int i = 0; i < o.count; i++)
+        print_row(stdout, &rows[i], false);
+    err = write_csv(&o, rows);
+    if (o.results != NULL && err == 0)
+        printf("summary.csv, and a directory each, are in %s\n", o.results);
+    return err == 0 ? EXIT_SUCCESS : 2;
+}
