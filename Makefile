@@ -153,6 +153,9 @@ $O/suites.c: Makefile $(wildcard */module.mk) $(FACTS) $(sort $(dir $(TESTS)))
 	   printf 'Suite *%s(void);\n' $(basename $(notdir $(TESTS))); echo; \
 	   echo 'Suite *(*const suites[])(void) = {'; \
 	   printf '    %s,\n' $(basename $(notdir $(TESTS))); \
+	   echo '    NULL,'; echo '};'; echo; \
+	   echo 'const char *const suite_files[] = {'; \
+	   printf '    "%s",\n' $(basename $(notdir $(TESTS))); \
 	   echo '    NULL,'; echo '};'; \
 	   echo '#include "test/fact.h"'; \
 	   for f in $(notdir $(FACTS:%/facts.c=%)); do \

@@ -55,7 +55,6 @@ be_first_to_go(void)
 static void __attribute__((noreturn))
 become_program(const struct cell *c, char *const argv[])
 {
-    char tmp[PATH_MAX];
     const int log =
         open(c->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
@@ -67,9 +66,6 @@ become_program(const struct cell *c, char *const argv[])
     limit(RLIMIT_NPROC, 400); /* of this uid */
     limit(RLIMIT_FSIZE, 64 * MEGABYTE);
     limit(RLIMIT_CPU, (rlim_t)c->seconds); /* each */
-    snprintf(tmp, sizeof tmp, "%.4000s/tmp", c->dir);
-    setenv("TMPDIR", tmp, 1);
-    setenv("CCACHE_DISABLE", "1", 1);
     if (chdir(c->dir) == -1)
         _exit(NO_CELL);
     if (geteuid() == 0 && c->uid != 0 &&
@@ -106,31 +102,51 @@ reap_until(pid_t pid, int64_t deadline)
     return TIME_UP;
 }
 
-static void
+static int
 mount_limited(const char *dir, const char *options)
 {
-    mount("cell", dir, "tmpfs", MS_NOSUID | MS_NODEV, options);
+    return mount("cell", dir, "tmpfs", MS_NOSUID | MS_NODEV, options);
 }
+
+/* All that there is is for reading, but its own directory. */
+static void
+close_the_rest(const struct cell *c)
+{
+    struct mount_attr shut = {.attr_set = MOUNT_ATTR_RDONLY};
+    struct mount_attr open = {.attr_clr = MOUNT_ATTR_RDONLY};
+
+    if (mount(c->dir, c->dir, NULL, MS_BIND, NULL) == -1 ||
+        mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &shut, sizeof shut) == -1)
+        return; /* before Linux 5.12 */
+    mount_setattr(AT_FDCWD, c->dir, 0, &open, sizeof open);
+}
+
+/* A short name, since endpoints and sockets are in there (ENDPOINT_SIZE). */
+#define TMP "/var/tmp"
 
 static void
 furnish(const struct cell *c)
 {
-    char tmp[PATH_MAX];
-
     if (spaces_private_mounts() != 0)
         return; /* what we mounted would be seen outside */
+    close_the_rest(c);
     spaces_fresh_proc();
     mount_limited("/dev/shm", "mode=1777,size=64m,nr_inodes=4096");
-    snprintf(tmp, sizeof tmp, "%.4000s/tmp", c->dir);
-    mount_limited(tmp, "mode=1777,size=128m,nr_inodes=16384");
+    if (strncmp(c->dir, TMP, strlen(TMP)) != 0 &&
+        mount_limited(TMP, "mode=1777,size=128m,nr_inodes=16384") == 0)
+        setenv("TMPDIR", TMP, 1);
 }
 
 static int
 live(const struct cell *c, char *const argv[], bool is_apart)
 {
+    char tmp[PATH_MAX];
     pid_t pid;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    snprintf(tmp, sizeof tmp, "%.4000s/tmp", c->dir);
+    setenv("TMPDIR", tmp, 1);
+    setenv("CCACHE_DISABLE", "1", 1);
     if (is_apart)
         furnish(c);
     pid = fork();

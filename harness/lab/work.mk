@@ -20,7 +20,8 @@ STUDENT = $(filter-out -Werror,$(COMPILE)) \
           $(shell ! grep -q 'not written yet' $(MINE) || \
           echo -Wno-unused -Wno-unused-parameter -Wno-unused-macros)
 
-.PHONY: start work diff reset hunt work-need grade hint watch check-work
+.PHONY: start work diff reset hunt work-need grade hint watch \
+        check-work selfcheck
 start: ## L=fifo: begin a form of your own; L=fifo.send: that block
 diff: ## L=fifo: what the textbook form does otherwise: a solution
 reset: ## L=fifo: put yours aside, and begin again
@@ -42,6 +43,14 @@ hint: $O/ipclab ## L=fifo.3: the next of three hints for a step
 watch: work-need ## L=fifo: check again whenever you save
 	@harness/lab/lab.sh watch $(call quoted,$L)
 
+# `make check L=fifo`: all steps; L=fifo.3: that one; L=fifo/textbook: another.
+check-work: $(if $(findstring /,$L),$O/check,work) $O/ipclab
+	@$O/ipclab check $(call quoted,$L)
+selfcheck: $O/check programs ## does the grader judge what is known as it is known?
+	@for what in hardened textbook skeleton blocks class hunt; do \
+	    MAKE=$(call quoted,$(MAKE)) O=$O harness/lab/selfcheck.sh $$what \
+	    || exit; done
+
 ifneq ($(wildcard $(MINE)),)
 work: $(WORK_PROGRAMS:%=$W/%) $(if $(HAS_CHECK),$W/check $W/fast/check)
 	@harness/lab/lab.sh blank $(call quoted,$L)
@@ -55,10 +64,6 @@ $W/registry.o: $W/registry.c
 	@$(COMPILE) -c -o $@ $<
 $W/mine.o: $(MINE) $W/how | need
 	@$(STUDENT) $(SANITIZE) -c -o $@ $<
-
-# `make check L=fifo`: all steps; L=fifo.3: that one.
-check-work: work $O/ipclab
-	@$O/ipclab check $(call quoted,$L)
 
 # Of the objects that the program of this name in $O is made of.
 link_work = $(LINK) -o $@ $(filter %/$(@F).o,$(PROGRAMS:%.c=$O/%.o)) \

@@ -71,6 +71,17 @@ is_listed(const char *list, const char *name)
 }
 
 bool
+asked_for_suite(const char *file)
+{
+    const char *tests = getenv("IPCLAB_TESTS");
+    char begin[80];
+
+    snprintf(begin, sizeof begin, "%.70s/",
+             strncmp(file, "test_", 5) == 0 ? file + 5 : file);
+    return tests == NULL || strstr(tests, begin) != NULL;
+}
+
+bool
 asked_for(const char *suite, const char *one_case, const char *test,
           const char *reason)
 {

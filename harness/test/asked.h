@@ -29,6 +29,10 @@ bool asked_for_some(void);
 /* Reads the variables; before the suites are made. */
 void asked_begin(void);
 
+/* May tests of the suite in this file be wanted ("test_crash" has "crash")?  To
+ * make all suites takes most of the time that one test takes. */
+bool asked_for_suite(const char *file);
+
 /* Is this test wanted?  It is added, unless there is a reason against it. */
 bool asked_for(const char *suite, const char *one_case, const char *test,
                const char *reason);

@@ -66,7 +66,8 @@ main(int argc, char **argv)
     fixture_begin();
     runner = srunner_create(NULL);
     for (size_t i = 0; suites[i] != NULL; i++)
-        srunner_add_suite(runner, suites[i]());
+        if (asked_for_suite(suite_files[i]))
+            srunner_add_suite(runner, suites[i]());
     sum = lanes_run(runner);
     srunner_free(runner);
     good = sum.failures + sum.errors == 0;

@@ -62,6 +62,7 @@ extern int64_t call_timeout; /* asked.h */
 
 /* Every suite, ended by NULL; written by make from the module.mk files. */
 extern Suite *(*const suites[])(void);
+extern const char *const suite_files[]; /* "test_pipe" */
 
 /* Check keeps the name to itself; CK_RUN_SUITE picks by it. */
 Suite *named_suite(const char *name);
