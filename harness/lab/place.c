@@ -119,22 +119,28 @@ is_after_call(pid_t pid, unsigned long at)
 #endif
 }
 
-/* The line of the first address that is in the source. */
+/* Each address is asked for twice, before it and at it.  If these are in two
+ * functions it is where the second one begins, which a sanitizer writes into its
+ * frames, and nobody returns there. */
 static void
 first_in_source(FILE *lines, const char *source, char *text, size_t size)
 {
-    char function[128], line[PATH_MAX];
+    char function[2][128], line[2][PATH_MAX];
+    const char *at;
 
     text[0] = '\0';
-    while (fgets(function, sizeof function, lines) != NULL &&
-           fgets(line, sizeof line, lines) != NULL) {
-        const char *at = strstr(line, source);
-
-        if (at == NULL || strchr(at, ':') == NULL || text[0] != '\0')
+    while (text[0] == '\0') {
+        for (int i = 0; i < 2; i++)
+            if (fgets(function[i], sizeof function[i], lines) == NULL ||
+                fgets(line[i], sizeof line[i], lines) == NULL)
+                return;
+        at = strstr(line[0], source);
+        if (at == NULL || strchr(at, ':') == NULL ||
+            strcmp(function[0], function[1]) != 0)
             continue;
-        function[strcspn(function, "\n")] = '\0';
+        function[0][strcspn(function[0], "\n")] = '\0';
         snprintf(text, size, "%.*s, in %.60s()", (int)strcspn(at, " \n"), at,
-                 function);
+                 function[0]);
     }
 }
 
@@ -145,15 +151,16 @@ static void
 look_up(const struct image *im, const unsigned long *at, int count,
         const char *source, char *text, size_t size)
 {
-    char command[PATH_MAX + 64 + ADDRESSES * 20];
+    static char command[PATH_MAX + 64 + ADDRESSES * 48];
     size_t used;
     FILE *lines;
 
     used = (size_t)snprintf(command, sizeof command,
                             "exec addr2line -f -e '%s'", im->path);
     for (int i = 0; i < count; i++)
-        used += (size_t)snprintf(command + used, sizeof command - used, " %#lx",
-                                 at[i] - im->base - (i > 0));
+        used += (size_t)snprintf(command + used, sizeof command - used,
+                                 " %#lx %#lx", at[i] - im->base - (i > 0),
+                                 at[i] - im->base);
     snprintf(command + used, sizeof command - used, " 2>/dev/null");
     lines = popen(command, "re");
     if (lines == NULL)

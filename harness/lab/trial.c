@@ -24,11 +24,11 @@
 
 #define LOOK (100 * NS_PER_MS) /* between two looks */
 #define QUIET \
-    (2500 * NS_PER_MS)            /* so long nobody had a processor: longer than
+    (2500 * NS_PER_MS)           /* so long nobody had a processor: longer than
                                   * any call of an honest form waits (open(),
                                   * 2 s), much shorter than the tests do */
-#define LONG     (3 * NS_PER_SEC) /* from here on what they do is written down */
-#define PATIENCE "10"             /* s, for what comes although it hangs */
+#define LONG    (3 * NS_PER_SEC) /* from here on what they do is written down */
+#define LONGEST "10"             /* s, for what comes although it hangs */
 
 /* -- the processes of an experiment --------------------------------------------- */
 
@@ -171,6 +171,7 @@ look_from_inside(pid_t pid, struct why_wait *waits, int max)
 
 struct look {
     char test[128];
+    struct asked_doing doing;
     struct waiting *waits;
     int count;
     long ticks;
@@ -220,8 +221,21 @@ look_at(struct look *l, const struct trial *t, pid_t pid)
     munmap(waits, MOST_WAITS * sizeof *waits);
 }
 
+/* -- one run of the test program ---------------------------------------------------- */
+
+struct run {
+    const struct trial *t;
+    bool bare;
+    struct asked_doing *doing;
+    char said[96], report[96], doing_path[96];
+    char tests[8192];
+    pid_t pid;
+    struct asked_doing stuck[16]; /* those that were ended */
+    int stuck_count;
+};
+
 static void
-look_at_all(const struct trial *t, const struct crowd *c, const char *test)
+look_at_all(const struct run *r, const struct crowd *c, const char *test)
 {
     struct look *l = look_for(test);
     long ticks = 0;
@@ -237,22 +251,10 @@ look_at_all(const struct trial *t, const struct crowd *c, const char *test)
             ticks += (long)ticks_of(c->pids[i]);
     l->count = 0;
     l->ticks = ticks;
+    l->doing = *r->doing;
     for (int i = 0; i < c->count; i++)
-        look_at(l, t, c->pids[i]);
+        look_at(l, r->t, c->pids[i]);
 }
-
-/* -- one run of the test program ---------------------------------------------------- */
-
-struct run {
-    const struct trial *t;
-    bool bare;
-    struct asked_doing *doing;
-    char said[96], report[96], doing_path[96];
-    char tests[8192];
-    pid_t pid;
-    struct asked_doing stuck[16]; /* those that were ended */
-    int stuck_count;
-};
 
 static bool
 is_in(const struct run *r, const struct result *one)
@@ -269,7 +271,7 @@ static void __attribute__((noreturn)) exec_check(const struct run *r)
     setenv("IPCLAB_TESTS", r->tests, 1);
     setenv("IPCLAB_REPORT", r->report, 1);
     setenv("IPCLAB_DOING", r->doing_path, 1);
-    setenv("IPCLAB_PATIENCE", PATIENCE, 1);
+    setenv("IPCLAB_LONGEST", LONGEST, 1);
     setenv("IPCLAB_BEYOND", "1", 1);
     setenv("IPCLAB_SPEED", "1", 1);
     setenv("CK_RUN_CASE", r->t->mechanism, 1);
@@ -323,11 +325,11 @@ watch(struct run *r)
         if (test[0] == '\0')
             continue;
         if (now - changed >= QUIET) {
-            look_at_all(r->t, &c, test);
+            look_at_all(r, &c, test);
             end_stuck(r);
             changed = now;
         } else if (now - begun >= LONG && now - looked >= NS_PER_SEC) {
-            look_at_all(r->t, &c, test);
+            look_at_all(r, &c, test);
             looked = now;
         }
     }
@@ -444,6 +446,10 @@ add_what_was_seen(const struct run *run, struct result *r)
     if (l == NULL || l->waits == NULL ||
         (r->outcome != STUCK && r->outcome != FAILED))
         return;
+    if (r->did[0] == '\0') { /* Check ended it, and says that only */
+        memcpy(r->did, l->doing.did, sizeof r->did);
+        memcpy(r->expected, l->doing.expected, sizeof r->expected);
+    }
     r->ticks = l->ticks;
     r->wait_count = l->count;
     r->waits = calloc((size_t)l->count + 1, sizeof *r->waits);
@@ -544,6 +550,28 @@ run_those(struct run *r, struct result *results, int count)
     scratch_end(&place);
 }
 
+/* The test program's janitor ends a moment after it; who stays longer is a
+ * student's daemon, which was orphaned and has become ours. */
+static void
+end_orphans(void)
+{
+    const int64_t deadline = deadline_in(NS_PER_SEC);
+    struct crowd c = {.count = 0};
+    pid_t pid;
+
+    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0 ||
+           (pid == 0 && time_left(deadline) > 0))
+        if (pid == 0)
+            poll(NULL, 0, 10);
+    if (pid == -1)
+        return;
+    gather(&c, getpid());
+    for (int i = 0; i < c.count; i++)
+        kill(c.pids[i], SIGKILL);
+    while (waitpid(-1, NULL, 0) > 0)
+        continue;
+}
+
 void
 trial_run(const struct trial *t, struct result *results, int count)
 {
@@ -551,6 +579,7 @@ trial_run(const struct trial *t, struct result *results, int count)
 
     run_those(&r, results, count);
     run_those(&bare, results, count);
+    end_orphans();
 }
 
 void

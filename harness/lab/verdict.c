@@ -193,6 +193,21 @@ sanitizer_says(const struct check *c, const struct result *r, struct verdict *v)
     return true;
 }
 
+/* Whose it was to remove what is left: the server's, if no client was there. */
+static const char *
+who_should_remove(const struct result *r)
+{
+    const char *alone[] = {"create_makes", "nobody_came", "hears_signals",
+                           "wait_in_poll"};
+
+    if (strstr(r->saw, "left behind") == NULL)
+        return NULL;
+    for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
+        if (strstr(r->of->name, alone[i]) != NULL)
+            return "destroy";
+    return strstr(r->of->name, "sweep") != NULL ? "sweep" : "close";
+}
+
 static bool
 not_written(const struct check *c, const struct result *r, struct verdict *v)
 {
@@ -202,7 +217,9 @@ not_written(const struct check *c, const struct result *r, struct verdict *v)
     const size_t len = find_call(r->did, &at);
     char call[32] = "";
 
-    if (len > 0)
+    if (who_should_remove(r) != NULL)
+        snprintf(call, sizeof call, "%s", who_should_remove(r));
+    else if (len > 0)
         snprintf(call, sizeof call, "%.*s", (int)len, at);
     if (call[0] != '\0' &&
         blank_blocks(c, call, names, sizeof names, &line) > 0) {
@@ -336,8 +353,8 @@ static void
 look_at_what_was_called(const struct check *c, const struct result *r,
                         struct verdict *v)
 {
-    const char *at;
-    size_t len = find_call(r->did, &at);
+    const char *at = who_should_remove(r);
+    size_t len = at != NULL ? strlen(at) : find_call(r->did, &at);
 
     if (len == 0)
         len = find_call(steps[r->of->step].calls, &at);

@@ -50,10 +50,10 @@ map_shared(const char *path, size_t size)
 void
 asked_begin(void)
 {
-    const char *patience = getenv("IPCLAB_PATIENCE");
+    const char *longest = getenv("IPCLAB_LONGEST");
 
-    if (patience != NULL && atoi(patience) > 0)
-        call_timeout = atoi(patience) * INT64_C(1000000000);
+    if (longest != NULL && atoi(longest) > 0)
+        call_timeout = atoi(longest) * INT64_C(1000000000);
     now = map_shared(getenv("IPCLAB_DOING"), sizeof *now);
     begun = map_shared(NULL, sizeof *begun);
 }

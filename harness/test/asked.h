@@ -9,7 +9,7 @@
  *      IPCLAB_DOING=FILE     while they run a struct asked_doing: which it is
  *                            and what it tries, so that of one that hangs is
  *                            known in what
- *      IPCLAB_PATIENCE=10    CALL_TIMEOUT, in seconds
+ *      IPCLAB_LONGEST=10    CALL_TIMEOUT, in seconds
  *
  * What a test says is for who wrote the mechanism, and does not know the test:
  *

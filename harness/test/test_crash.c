@@ -78,6 +78,8 @@ START_TEST(a_client_may_vanish_at_any_moment)
     do {
         client_start(&server, &next);
         client_close(&next);
+        doing("as many as before they came",
+              "descriptors of the server's, once clients were killed");
     } while (!has(IPC_SPAWNED) && open_descriptors(server.server) > most);
     end();
     children_end(); /* the servers that the vanished clients spawned */
@@ -215,6 +217,17 @@ START_TEST(a_server_to_whom_nobody_came_leaves_nothing)
 {
     begin_alone(_i);
     server_stop(&server); /* the fixture looks at what is left */
+}
+END_TEST
+
+/* Without ipcd around it, which sweeps when it ends. */
+START_TEST(what_create_makes_destroy_removes)
+{
+    struct local l;
+
+    local_begin(&l, _i);
+    doing("nothing", "destroy(), after create()");
+    local_end(&l);
 }
 END_TEST
 
@@ -457,6 +470,7 @@ test_crash(void)
         TCase *tc = test_case(s, ipc_registry[i]->name);
 
         add(tc, i, a_server_to_whom_nobody_came_leaves_nothing, 0, PRIVATE);
+        add(tc, i, what_create_makes_destroy_removes, 0, PRIVATE);
         add(tc, i, a_killed_servers_place_is_taken_by_the_next, 0, PRIVATE);
         add(tc, i, a_client_may_vanish_at_any_moment, 0, ALONE | IPC_TEXTBOOK);
         add(tc, i, a_client_that_leaves_takes_everything_along, 0, ALONE);
