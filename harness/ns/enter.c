@@ -106,8 +106,10 @@ settle(struct lab *lab)
 
     if (lab->flags & CLONE_NEWNS)
         change_mounts(lab);
-    if (lab->flags & CLONE_NEWNET)
+    if (lab->flags & CLONE_NEWNET) {
+        lab->loopback = spaces_loopback_is_up() ? "up" : "down";
         complain(lab, "the loopback device up", spaces_loopback_up());
+    }
     if ((lab->flags & CLONE_NEWUTS) && sethostname(name, sizeof name - 1) == -1)
         complain(lab, "another host name", -errno);
 }

@@ -106,6 +106,18 @@ same(const struct view_row *a, const struct view_row *b)
     return a->drifts || strcmp(a->text, b->text) == 0;
 }
 
+/* What has no room beside the child's stands on a line of its own. */
+static void
+print_row(const struct view_row *out, const struct view_row *in, bool first)
+{
+    printf("%-7s %-21s ", first ? out->space : "", out->title);
+    if (strlen(out->text) > 23)
+        printf("%s\n%*s", out->text, 53, "");
+    else
+        printf("%-23s", out->text);
+    printf("%c %s\n", same(out, in) ? ' ' : '*', in->text);
+}
+
 static void
 print_views(const struct lab *lab)
 {
@@ -114,12 +126,9 @@ print_views(const struct lab *lab)
     printf("%-7s %-21s %-23s  child, by %s\n", "", "", "parent",
            lab->by_clone ? "clone()" : "unshare() and fork()");
     for (int i = 0; i < out->n && i < in->n; i++)
-        printf("%-7s %-21s %-23.23s%c %.44s\n",
-               i > 0 && strcmp(out->row[i].space, out->row[i - 1].space) == 0
-                   ? ""
-                   : out->row[i].space,
-               out->row[i].title, out->row[i].text,
-               same(&out->row[i], &in->row[i]) ? ' ' : '*', in->row[i].text);
+        print_row(&out->row[i], &in->row[i],
+                  i == 0 ||
+                      strcmp(out->row[i].space, out->row[i - 1].space) != 0);
 }
 
 /* What a child does to its own namespaces must not show here. */
@@ -152,6 +161,9 @@ print_complaints(const struct lab *lab)
 static void
 print_remarks(const struct lab *lab)
 {
+    if (lab->loopback != NULL)
+        printf("net: the child found lo %s, and has set it up.\n",
+               lab->loopback);
     if (lab->by_clone && (lab->flags & 0x80 /* CLONE_NEWTIME */))
         puts("time: clone() has no bit for it, so the child called unshare() "
              "and setns()\n      (clone3() has one, but no moment for setting "

@@ -51,7 +51,7 @@ struct view {
         const char *title;
         const char *space; /* the namespace that it is about */
         bool drifts;       /* differs from moment to moment by itself */
-        char text[48];
+        char text[256];
     } row[VIEW_ROWS];
 };
 
@@ -70,6 +70,7 @@ struct lab {
     gid_t gid;
     struct marks marks;
     struct view before, inside, after;
+    const char *loopback; /* as the child found it; NULL: not looked at */
     int complaints;
     struct complaint {
         const char *what;

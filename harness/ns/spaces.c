@@ -213,6 +213,18 @@ spaces_fresh_proc(void)
     return 0;
 }
 
+bool
+spaces_loopback_is_up(void)
+{
+    struct ifreq lo = {.ifr_name = "lo"};
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const bool up = fd != -1 && ioctl(fd, SIOCGIFFLAGS, &lo) == 0 &&
+                    (lo.ifr_flags & IFF_UP);
+
+    close(fd);
+    return up;
+}
+
 int
 spaces_loopback_up(void)
 {

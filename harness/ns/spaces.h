@@ -14,6 +14,7 @@
 #ifndef SPACES_H
 #define SPACES_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct space {
@@ -65,6 +66,7 @@ int spaces_fresh_proc(void);
 /* The loopback device of a new network namespace exists, but is down: even
  * 127.0.0.1 says ENETUNREACH. */
 int spaces_loopback_up(void);
+bool spaces_loopback_is_up(void);
 
 /* After unshare(CLONE_NEWTIME): the clocks that children will see, monotonic
  * and since boot, go this much before ours.  Only as long as nobody is inside;

@@ -129,7 +129,7 @@ static void
 see_network(struct view *v, const struct marks *m)
 {
     struct if_nameindex *all = if_nameindex();
-    char names[48] = "";
+    char names[200] = "";
 
     for (struct if_nameindex *i = all; i != NULL && i->if_name != NULL; i++)
         snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s",
