@@ -37,6 +37,8 @@ CHECK_SRC  := # what the test program has beside them
 PROGRAMS   := # sources with a main(); harness/server/ipcd.c gives ipcd
 FACTS      := $(wildcard */facts.c harness/*/facts.c) # fifo/: fifo_facts[]
 include $(sort $(wildcard */module.mk))
+SRC        := $(filter-out $(FACTS),$(SRC)) # they are tests
+CHECK_SRC  += $(FACTS)
 
 FLAGS_release := -O2
 FLAGS_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -85,7 +87,8 @@ HAS_CHECK := $(or $(DEPS),$(shell $(PKG_CONFIG) --exists check 2>/dev/null && ec
 vpath %.c $(sort $(dir $(PROGRAMS)))
 
 .PHONY: all programs no-check need need-check deps check check-all unit bench report \
-        hello facts prove isolate attack lint rooms format fresh sweep install uninstall clean help
+        hello facts ask demo predict trace prove isolate attack lint rooms format \
+        fresh sweep clean help
 .DELETE_ON_ERROR:
 all: programs $(if $(HAS_CHECK),$O/check,no-check) ## build everything
 programs: $(BIN)
@@ -99,7 +102,6 @@ $(BIN): $O/%: $(LIB)
 $(foreach p,$(PROGRAMS),$(eval $O/$(basename $(notdir $p)): $O/$(p:.c=.o)))
 
 # The test programs.
-CHECK_SRC += $(FACTS)
 TESTED := $(TESTS:%.c=$O/%.o) $(CHECK_SRC:%.c=$O/%.o) $O/suites.o
 $(TESTED): | need-check
 $O/check: $(TESTED) $(LIB) $O/ipcd-naive $(ATTACKS) $(BIN)
@@ -197,6 +199,8 @@ hello: ## the first minute: a compiler is enough (PREDICT=1, 2, 3)
 facts: $O/check ## each fact, tried and shown; M=fifo, F=F04: only those
 	@FACTS=show FACTS_OF=$(or $F,$(firstword $(subst /, ,$M))) \
 	    CK_RUN_SUITE=facts $O/check
+ask: $O/check ## M=socket, M=manual: questions, answered by trying
+	@harness/hour/ask.sh $O $(call quoted,$(firstword $(subst /, ,$M)))
 prove: $O/check $(ATTACKS) ## T=NAME, a fact, test or attack: show it and run it
 	@harness/hour/prove.sh $O $(call quoted,$T)
 # What needs no other process: RUN="qemu-arm -L DIR" where that is not ours.

@@ -902,7 +902,26 @@ FACT(K27, "SO_PEERCRED of a TCP socket succeeds, and knows nobody.",
     close_both(ends);
 }
 
+FACT(K28,
+     "UDP does not know whether anybody is there: connect() and the first send "
+     "succeed, and an error comes with a later call, if at all.",
+     "connect: ok; first send: ok; second: ECONNREFUSED")
+{
+    const int nobody = must(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    const int client = must(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    in_port_t port;
+
+    must(tcp_bind(nobody, 0)); /* addresses are the same for both */
+    port = port_of(nobody);
+    close(nobody);
+    saw("connect: %s; ", outcome(tcp_connect(client, port)));
+    saw("first send: %s; ", outcome(send(client, "x", 1, 0)));
+    until(client, POLLIN); /* the refusal has come */
+    saw("second: %s", outcome(send(client, "x", 1, 0)));
+    close(client);
+}
+
 const struct fact *const socket_facts[] = {
     &K01, &K02, &K03, &K04, &K05, &K06, &K07, &K08, &K09, &K10,
     &K11, &K12, &K13, &K14, &K15, &K16, &K17, &K18, &K19, &K20,
-    &K21, &K22, &K23, &K24, &K25, &K26, &K27, NULL};
+    &K21, &K22, &K23, &K24, &K25, &K26, &K27, &K28, NULL};

@@ -89,6 +89,87 @@ START_TEST(two_facts_have_not_one_name)
 }
 END_TEST
 
+/* -- questions -------------------------------------------------------------- */
+
+/* Lines of a question that begin with this sign. */
+static size_t
+signs(const char *question, char sign)
+{
+    const char look[] = {'\n', sign, ' ', '\0'};
+
+    return times_in(question, look);
+}
+
+/* One question of questions.txt: its fact sees what makes the right choice right.
+ * Returns the fact's id; the manual's number, if it has one, in *manual. */
+static void
+try_question(const char *question, char place[16], int *manual)
+{
+    char id[8] = "", want[128] = "";
+    const char *line = strstr(question, "\n= ");
+    const struct fact *f;
+
+    sscanf(question, "%15s %7s manual %d", place, id, manual);
+    f = fact_find(id);
+    MUST(f != NULL, "questions.txt: there is no fact %s", id);
+    MUST(line != NULL && sscanf(line, "\n= %127[^\n]", want) == 1 &&
+             strstr(f->expected, want) != NULL,
+         "%s: \"%s\" is not in \"%s\"", id, want, f->expected);
+    MUST(signs(question, '?') > 0 && signs(question, '-') > 0 &&
+             signs(question, '+') > 0 && signs(question, '=') == 1,
+         "%s: a question, choices, the right one", question);
+}
+
+START_TEST(a_question_is_answered_by_its_fact)
+{
+    static const char *const places[] = {"pipe", "fifo",   "msgq", "shm",
+                                         "sem",  "socket", "mmap", "signals"};
+    int count[8] = {0}, manual_seen = 0;
+    char path[4096], *text, *end;
+
+    snprintf(path, sizeof path, "%s/harness/hour/questions.txt", source_dir());
+    text = strdup(file_text(path));
+    for (char *q = strstr(text, "\n\n"); q != NULL; q = end) {
+        char place[16] = "";
+        int manual = 0;
+
+        q += 2;
+        end = strstr(q, "\n\n");
+        if (end != NULL)
+            *end = '\0';
+        try_question(q, place, &manual);
+        for (int i = 0; i < 8; i++)
+            count[i] += strcmp(place, places[i]) == 0 && manual == 0;
+        manual_seen |= manual > 0 ? 1 << manual : 0;
+    }
+    for (int i = 0; i < 8; i++)
+        MUST(count[i] >= 5, "%s: %d questions", places[i], count[i]);
+    ck_assert_int_eq(manual_seen, 0x3fe); /* 1 to 9 */
+    free(text);
+}
+END_TEST
+
+START_TEST(questions_are_asked_and_answers_judged)
+{
+    char command[4096], text[1 << 14];
+    FILE *in;
+
+    setenv("IPCLAB_TURN", "taken", 1);
+    snprintf(command, sizeof command,
+             "cd '%s' && printf '2\\n1\\n' | harness/hour/ask.sh "
+             "\"$(dirname \"$(readlink /proc/%d/exe)\")\" P06 2>&1",
+             source_dir(), (int)getpid());
+    in = popen(command, "re");
+    text[fread(text, 1, sizeof text - 1, in)] = '\0';
+    MUST(pclose(in) == 0, "%s", text);
+    children_end();
+    expect_narrow(text);
+    MUST(strstr(text, "[2] SIGPIPE kills") != NULL, "%s", text);
+    MUST(strstr(text, "saw: SIGPIPE; ignored: EPIPE") != NULL, "%s", text);
+    MUST(strstr(text, "1 of 1 right.") != NULL, "%s", text);
+}
+END_TEST
+
 /* -- hello ------------------------------------------------------------------ */
 
 /* A verb of hour.sh's, at the top of the checkout; what it builds it may. */
@@ -142,6 +223,9 @@ test_hour(void)
 
     add_test_if(tc, need_source() != NULL ? need_source() : need_programs(),
                 the_first_minute_needs_only_a_compiler);
+    tc = test_case(s, "ask");
+    add_test_if(tc, need_source(), a_question_is_answered_by_its_fact);
+    add_test_if(tc, need_source(), questions_are_asked_and_answers_judged);
     tc = test_case(s, "facts");
 
     tcase_add_test(tc, each_fact_fails_when_its_claim_is_negated);
