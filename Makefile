@@ -196,6 +196,8 @@ check-all: $O/check
 	@$O/check
 hello: ## the first minute: a compiler is enough (PREDICT=1, 2, 3)
 	@CC=$(call quoted,$(CC)) harness/hour/hour.sh hello $(PREDICT)
+demo: ## demonstrations; D=waiting: that one
+	@CC=$(call quoted,$(CC)) harness/hour/hour.sh demo $(call quoted,$D)
 facts: $O/check ## each fact, tried and shown; M=fifo, F=F04: only those
 	@FACTS=show FACTS_OF=$(or $F,$(firstword $(subst /, ,$M))) \
 	    CK_RUN_SUITE=facts $O/check

@@ -4,6 +4,7 @@
 # $HOUR_BUILD.
 #
 #       hour.sh hello [1|2|3]      make hello: with that as a prediction
+#       hour.sh demo [waiting]     make demo: that one, or which there are
 set -u
 cd "$(dirname "$0")/../.." || exit
 CC=${CC:-gcc}
@@ -29,8 +30,13 @@ hello)
         harness/hour/trips.c || exit
     exec "$build/hello" "$@"
     ;;
+demo)
+    compiled demo harness/hour/demo.c harness/hour/demos_*.c \
+        harness/hour/eight.c harness/hour/trips.c || exit
+    exec "$build/demo" "$@"
+    ;;
 *)
-    echo "usage: hour.sh hello [PREDICTION]" >&2
+    echo "usage: hour.sh hello [PREDICTION] | demo [NAME]" >&2
     exit 64
     ;;
 esac

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 Suite *test_hour(void);
@@ -215,6 +216,36 @@ START_TEST(the_first_minute_needs_only_a_compiler)
 }
 END_TEST
 
+/* All that `make demo` lists: each says what it predicts, and what it saw. */
+START_TEST(each_demonstration_runs)
+{
+    char *all = strdup(shown_by("demo")), *rest = all, *line;
+    char command[64], name[24];
+    int n = 0;
+
+    while ((line = readme_line(&rest)) != NULL)
+        if (sscanf(line, "  %23s", name) == 1 && line[0] == ' ') {
+            snprintf(command, sizeof command, "demo %s", name);
+            expect_shown(shown_by(command), "Predict: ");
+            n++;
+        }
+    ck_assert_int_ge(n, 15);
+    free(all);
+}
+END_TEST
+
+START_TEST(a_demonstration_that_there_is_not_is_refused)
+{
+    char command[4096];
+
+    snprintf(command, sizeof command,
+             "cd '%s' && HOUR_BUILD='%s' harness/hour/hour.sh demo nothing "
+             ">/dev/null 2>&1",
+             source_dir(), programs_dir());
+    ck_assert_int_eq(WEXITSTATUS(system(command)), 64);
+}
+END_TEST
+
 Suite *
 test_hour(void)
 {
@@ -223,6 +254,11 @@ test_hour(void)
 
     add_test_if(tc, need_source() != NULL ? need_source() : need_programs(),
                 the_first_minute_needs_only_a_compiler);
+    tc = test_case(s, "demo");
+    add_test_if(tc, need_source() != NULL ? need_source() : need_programs(),
+                each_demonstration_runs);
+    add_test_if(tc, need_source() != NULL ? need_source() : need_programs(),
+                a_demonstration_that_there_is_not_is_refused);
     tc = test_case(s, "ask");
     add_test_if(tc, need_source(), a_question_is_answered_by_its_fact);
     add_test_if(tc, need_source(), questions_are_asked_and_answers_judged);
