@@ -154,9 +154,11 @@ race(void)
             0);
     if (trip_cpus() > 1)
         race_on("The same, each on its own", 1);
-    tell("n = n + 1 is loading, adding, storing. On one processor only who is "
-         "interrupted in between loses something; on two both may do it at the "
-         "same moment. Where none was lost, none was lost today.");
+    tell(
+        "n = n + 1 is loading, adding, storing. Whoever is interrupted between "
+        "loading and storing stores an old sum over all that the other has "
+        "done meanwhile: on one processor that is a whole time slice. On two "
+        "both may be in it at the same moment.");
 }
 
 struct shop {
