@@ -198,6 +198,8 @@ hello: ## the first minute: a compiler is enough (PREDICT=1, 2, 3)
 	@CC=$(call quoted,$(CC)) harness/hour/hour.sh hello $(PREDICT)
 demo: ## demonstrations; D=waiting: that one
 	@CC=$(call quoted,$(CC)) harness/hour/hour.sh demo $(call quoted,$D)
+predict: ## first say which is fastest, then see (CLASS=DIR: a histogram)
+	@CC=$(call quoted,$(CC)) CLASS=$(call quoted,$(CLASS)) harness/hour/hour.sh predict $P
 facts: $O/check ## each fact, tried and shown; M=fifo, F=F04: only those
 	@FACTS=show FACTS_OF=$(or $F,$(firstword $(subst /, ,$M))) \
 	    CK_RUN_SUITE=facts $O/check

@@ -206,7 +206,7 @@ need() {
     find_missing chart
     [ -n "$names" ] && echo "make: and to draw charts: $names" >&2
     find_missing plain
-    [ -n "$names" ] || echo "make: make hello and make demo need nothing more" >&2
+    [ -n "$names" ] || echo "make: make hello, demo and predict need nothing more" >&2
     return 1
 }
 

@@ -5,6 +5,7 @@
 #
 #       hour.sh hello [1|2|3]      make hello: with that as a prediction
 #       hour.sh demo [waiting]     make demo: that one, or which there are
+#       hour.sh predict [2 3 3 10] make predict; CLASS=DIR: everybody's predictions
 set -u
 cd "$(dirname "$0")/../.." || exit
 CC=${CC:-gcc}
@@ -24,6 +25,26 @@ compiled() {
     $CC -std=c17 -O2 -pthread -o "$program" "$@" -lrt
 }
 
+# What the class has predicted to be the fastest, a # for each prediction.
+histogram() {
+    printf '\nThe class (%s) has predicted:\n' "$CLASS"
+    cat "$CLASS"/*.predictions | awk '
+    {
+        split($1, cpus, "="); split(substr($2, 11), said, ",")
+        split(substr($3, 10), found, ",")
+        all[cpus[2], said[1]] = all[cpus[2], said[1]] "#"
+        right[cpus[2]] += said[1] == found[1]; n[cpus[2]]++
+    }
+    END {
+        for (c = 1; c <= 2; c++) {
+            if (!n[c]) continue
+            printf "  on %s: %d of %d as measured\n",
+                c == 1 ? "one processor" : "two", right[c], n[c]
+            for (i = 1; i <= 3; i++) printf "    [%d] %.60s\n", i, all[c, i]
+        }
+    }'
+}
+
 case $verb in
 hello)
     compiled hello harness/hour/hello.c harness/hour/eight.c \
@@ -35,8 +56,15 @@ demo)
         harness/hour/eight.c harness/hour/trips.c || exit
     exec "$build/demo" "$@"
     ;;
+predict)
+    compiled predict harness/hour/predict.c harness/hour/trips.c || exit
+    PREDICTIONS=${CLASS:-$build}/$(id -un).predictions
+    export PREDICTIONS
+    "$build/predict" "$@" || exit
+    [ -z "${CLASS-}" ] || histogram
+    ;;
 *)
-    echo "usage: hour.sh hello [PREDICTION] | demo [NAME]" >&2
+    echo "usage: hour.sh hello [NUMBER] | demo [NAME] | predict [NUMBER...]" >&2
     exit 64
     ;;
 esac

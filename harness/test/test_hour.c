@@ -2,13 +2,14 @@
  * test_hour.c - the first hour: what `make facts` and its like show
  * (harness/hour/), and that what they claim can fail.
  */
-#define _GNU_SOURCE /* popen */
+#define _GNU_SOURCE /* popen, sched_getaffinity */
 #include "test/fact.h"
 
 #include "test/files.h"
 #include "test/here.h"
 #include "test/readme.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,6 +217,16 @@ START_TEST(the_first_minute_needs_only_a_compiler)
 }
 END_TEST
 
+/* One processor, or two? */
+static int
+trip_places(void)
+{
+    cpu_set_t set;
+
+    must(sched_getaffinity(0, sizeof set, &set));
+    return CPU_COUNT(&set) > 1 ? 2 : 1;
+}
+
 /* All that `make demo` lists: each says what it predicts, and what it saw. */
 START_TEST(each_demonstration_runs)
 {
@@ -246,6 +257,22 @@ START_TEST(a_demonstration_that_there_is_not_is_refused)
 }
 END_TEST
 
+START_TEST(a_prediction_is_shown_beside_the_measurement_and_kept)
+{
+    const char *text;
+    const bool pair = trip_places() == 2;
+
+    setenv("CLASS", run_dir, 1);
+    text = shown_by(pair ? "predict 2 3 3 10" : "predict 2 3");
+    expect_shown(text, "predicted: [2], 3 times; measured: [");
+    expect_shown(text, "on one processor: ");
+    expect_shown(text, "    [2] #\n");
+    text = shown_by(pair ? "predict 2 3 3 10" : "predict 2 3");
+    expect_shown(text, "    [2] ##\n");
+    ck_assert_int_eq(system("rm \"$CLASS/$(id -un).predictions\""), 0);
+}
+END_TEST
+
 Suite *
 test_hour(void)
 {
@@ -259,6 +286,9 @@ test_hour(void)
                 each_demonstration_runs);
     add_test_if(tc, need_source() != NULL ? need_source() : need_programs(),
                 a_demonstration_that_there_is_not_is_refused);
+    tc = test_case(s, "predict");
+    add_test_if(tc, need_source() != NULL ? need_source() : need_programs(),
+                a_prediction_is_shown_beside_the_measurement_and_kept);
     tc = test_case(s, "ask");
     add_test_if(tc, need_source(), a_question_is_answered_by_its_fact);
     add_test_if(tc, need_source(), questions_are_asked_and_answers_judged);
