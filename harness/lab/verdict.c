@@ -1,5 +1,5 @@
 /* verdict.c - what is told about a failure (verdict.h). */
-#define _GNU_SOURCE /* strcasestr */
+#define _GNU_SOURCE /* memmem */
 #include "lab/verdict.h"
 
 #include <ctype.h>
@@ -295,7 +295,8 @@ hang_says(const struct result *r, struct verdict *v)
         return false;
     if (best->wait.cause == WHY_RUNS)
         say(v->because, sizeof v->because,
-            "the %s (pid %d) does not wait, it runs: %s",
+            "%sthe %s (pid %d) does not wait, it runs: %s",
+            v->because[0] != '\0' ? "\n" : "",
             best->is_server ? "server" : "client", (int)best->wait.pid,
             best->place);
     else
@@ -323,7 +324,9 @@ table_says(const struct result *r, struct verdict *v)
 {
     for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
         if (strstr(r->of->name, causes[i].test) != NULL &&
-            strstr(r->saw, causes[i].saw) != NULL) {
+            (strstr(r->saw, causes[i].saw) != NULL ||
+             (r->outcome == STUCK &&
+              strcmp(causes[i].saw, "ETIMEDOUT") == 0))) {
             say(v->because, sizeof v->because, "%s%s",
                 v->because[0] != '\0' ? "\n" : "", causes[i].because);
             return true;
@@ -340,7 +343,9 @@ add_what_ipcd_said(const struct result *r, struct verdict *v)
     const char *at = r->said, *last = NULL;
 
     while (at != NULL && (at = strstr(at, "ipcd: ")) != NULL) {
-        if (strncmp(at + 6, "serv", 4) != 0)
+        if (strncmp(at + 6, "serv", 4) != 0 &&
+            (last == NULL ||
+             memmem(at, strcspn(at, "\n"), "ended with", 10) == NULL))
             last = at;
         at += 6;
     }
@@ -374,10 +379,10 @@ verdict_of(const struct check *c, const struct result *r, struct verdict *v)
         strstr(r->saw, "exit status") != NULL)
         add_what_ipcd_said(r, v);
     if (!sanitizer_says(c, r, v) && !not_written(c, r, v)) {
+        table_says(r, v);
         if (r->outcome == STUCK || strstr(r->saw, "ETIMEDOUT") != NULL ||
             strstr(r->saw, "timeout expired") != NULL)
             hang_says(r, v);
-        table_says(r, v);
     }
     if (v->look_at[0] == '\0')
         look_at_what_was_called(c, r, v);
