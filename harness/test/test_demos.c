@@ -33,7 +33,7 @@ find_demos(void)
     if (source_dir() == NULL)
         return;
     glob(pattern, 0, NULL, &demos);
-    snprintf(pattern, sizeof pattern, "%s/harness/*/demo.c", source_dir());
+    snprintf(pattern, sizeof pattern, "%s/harness/ns/demo.c", source_dir());
     glob(pattern, GLOB_APPEND, NULL, &demos);
 }
 
