@@ -203,6 +203,8 @@ predict: ## first say which is fastest, then see (CLASS=DIR: a histogram)
 facts: $O/check ## each fact, tried and shown; M=fifo, F=F04: only those
 	@FACTS=show FACTS_OF=$(or $F,$(firstword $(subst /, ,$M))) \
 	    CK_RUN_SUITE=facts $O/check
+trace: programs ## M=msgq/posix: the system calls of one request, as a diagram
+	@harness/hour/trace.sh $O $(call quoted,$M)
 ask: $O/check ## M=socket, M=manual: questions, answered by trying
 	@harness/hour/ask.sh $O $(call quoted,$(firstword $(subst /, ,$M)))
 prove: $O/check $(ATTACKS) ## T=NAME, a fact, test or attack: show it and run it

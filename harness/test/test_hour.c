@@ -151,6 +151,62 @@ START_TEST(a_question_is_answered_by_its_fact)
 }
 END_TEST
 
+/* The directory of this build's programs, at the top of the checkout. */
+static const char *
+build_dir(void)
+{
+    static char path[4096];
+    const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+
+    ck_assert_int_gt(n, 0);
+    path[n] = '\0';
+    *strrchr(path, '/') = '\0';
+    return path;
+}
+
+/* What both sides do in one request, each in a column of its own. */
+START_TEST(a_request_is_traced_on_both_sides)
+{
+    static const struct {
+        const char *mechanism, *calls[3];
+    } traces[] = {
+        {"fifo/textbook", {" mknodat(", "read(fifo-textbook)", "server "}},
+        {"socket/stream", {" connect(socket)", "accept", "server "}},
+        {"pipe/coprocess", {" pipe2(", "execve(ipcd)", "its child "}},
+    };
+    char command[8192], text[1 << 14];
+    FILE *in;
+
+    snprintf(command, sizeof command,
+             "cd '%s' && harness/hour/trace.sh '%s' %s 2>&1 </dev/null",
+             source_dir(), build_dir(), traces[_i].mechanism);
+    in = popen(command, "re");
+    ck_assert_ptr_nonnull(in);
+    text[fread(text, 1, sizeof text - 1, in)] = '\0';
+    MUST(pclose(in) == 0, "%s", text);
+    children_end();
+    expect_narrow(text);
+    MUST(strstr(text, ": Hello World\n") != NULL, "%s", text);
+    for (int i = 0; i < 3; i++)
+        MUST(strstr(text, traces[_i].calls[i]) != NULL, "no \"%s\" in: %s",
+             traces[_i].calls[i], text);
+}
+END_TEST
+
+static bool
+may_trace(void)
+{
+    return system("strace -o /dev/null true >/dev/null 2>&1") == 0;
+}
+
+static const char *
+need_strace(void)
+{
+    if (need_source() != NULL)
+        return need_source();
+    return here_try(may_trace) ? NULL : "need strace, and leave to trace";
+}
+
 START_TEST(questions_are_asked_and_answers_judged)
 {
     char command[4096], text[1 << 14];
@@ -289,6 +345,10 @@ test_hour(void)
     tc = test_case(s, "predict");
     add_test_if(tc, need_source() != NULL ? need_source() : need_programs(),
                 a_prediction_is_shown_beside_the_measurement_and_kept);
+    tc = test_case(s, "trace");
+    for (int i = 0; i < 3; i++)
+        add_loop_test_if(tc, need_strace(), a_request_is_traced_on_both_sides,
+                         i);
     tc = test_case(s, "ask");
     add_test_if(tc, need_source(), a_question_is_answered_by_its_fact);
     add_test_if(tc, need_source(), questions_are_asked_and_answers_judged);

@@ -1,0 +1,69 @@
+#!/bin/sh
+# make trace M=msgq/posix: one request, "hello World", as a sequence of system
+# calls: what the client calls on the left, what the server on the right, in the
+# order in which they were begun; ~ took longer than 0.2 ms: it slept.
+#
+#       trace.sh build/release msgq/posix
+set -u
+cd "$(dirname "$0")/../.." || exit
+programs=$1 mechanism=${2-}
+
+if [ -z "$mechanism" ]; then
+    echo 'trace: of what? make trace M=msgq/posix (build/release/ipcbench list)' >&2
+    exit 64
+fi
+if ! command -v strace >/dev/null; then
+    echo "trace: there is no strace here: make deps installs it" >&2
+    exit 3
+fi
+if ! strace -o /dev/null true 2>/dev/null; then
+    echo "trace: nobody may be traced here: ptrace(2)" >&2
+    exit 3
+fi
+dir=$(mktemp -d "${TMPDIR:-/tmp}/ipclab-trace-XXXXXX") || exit
+server=''
+end() {
+    [ -z "$server" ] || kill "$server" 2>/dev/null
+    wait
+    rm -rf "$dir"
+}
+trap end EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+export IPCLAB_DIR="$dir/run"
+mkdir "$IPCLAB_DIR" || exit
+
+# A spawned variant's server is its client's child, and is traced with it.
+keep=''
+[ "$(id -u)" != 0 ] || keep=--keep-root
+trace() {
+    log=$1
+    shift
+    exec strace -f -ttt -T -s 20 -e signal=none -o "$dir/$log" "$@"
+}
+if "$programs/ipcbench" list | grep -A2 "^$mechanism\$" | grep -q spawned; then
+    :
+else
+    # shellcheck disable=SC2086 # no option, or one
+    (trace server "$programs/ipcd" $keep -m "$mechanism") >"$dir/said" 2>&1 &
+    tracer=$!
+    until grep -q '^ipcd: serving' "$dir/said"; do
+        if ! kill -0 $tracer 2>/dev/null; then
+            cat "$dir/said" >&2
+            exit 1
+        fi
+    done
+    server=$(sed -n '1s/ .*//p' "$dir/server") # the first; it ends the others
+fi
+(trace client "$programs/ipcctl" -m "$mechanism" hello World) \
+    >"$dir/answer" 2>&1 || { cat "$dir/answer" >&2; exit 1; }
+[ -z "$server" ] || kill "$server" 2>/dev/null
+wait
+server=''
+
+# In the order of time.  A call that was "unfinished" is told where it resumes.
+[ -e "$dir/server" ] || : >"$dir/server"
+echo "$mechanism: $(cat "$dir/answer")"
+echo
+{ sed 's/^/c /' "$dir/client"; sed 's/^/s /' "$dir/server"; } | sort -s -k3,3 |
+    awk -v run="$IPCLAB_DIR" -f harness/hour/trace.awk
