@@ -28,7 +28,7 @@ Suite *test_facts(void);
 
 static char seen[2048], noted[1024];
 
-static void
+static void __attribute__((format(printf, 3, 0)))
 append(char *text, size_t size, const char *format, va_list args)
 {
     const size_t len = strlen(text);
