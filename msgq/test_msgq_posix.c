@@ -156,8 +156,10 @@ test_msgq_posix(void)
     Suite *s = suite_create("msgq_posix");
     TCase *tc = test_case(s, "msgq/posix");
 
-    add_test_if(tc, need_root(), a_joined_client_has_no_name_to_leave_behind);
-    add_test_if(tc, need_root(), a_squatted_name_is_never_asked);
+    const char *no_root = need_posix() != NULL ? need_posix() : need_root();
+
+    add_test_if(tc, no_root, a_joined_client_has_no_name_to_leave_behind);
+    add_test_if(tc, no_root, a_squatted_name_is_never_asked);
     add_test_if(tc, need_posix(), a_priority_does_not_get_you_in_front);
     add_test_if(tc, need_posix(), a_user_without_room_for_queues_is_told);
     return s;

@@ -654,6 +654,7 @@ test_shm(void)
     const char *no_shm = need_dev_shm();
     const char *no_root =
         no_shm != NULL ? no_shm : need_strangers(ipc_find("shm/futex"));
+    const char *no_calls = no_shm != NULL ? no_shm : need_calls();
 
     add_test_if(tc, no_shm, memory_beyond_the_end_of_the_object_is_a_sigbus);
     add_test_if(tc, no_shm,
@@ -665,15 +666,15 @@ test_shm(void)
     tc = test_case(s, "shm/futex");
     add_test_if(tc, no_root, what_all_can_see_only_the_server_can_change);
     add_test_if(tc, no_root, a_crowd_of_registrations_keeps_nobody_out);
-    add_test_if(tc, no_shm,
+    add_test_if(tc, need_mechanism(ipc_find("shm/futex")),
                 each_server_has_a_page_of_another_name_and_a_sweep_finds_it);
     tc = test_case(s, "shm/mutex");
     tcase_add_test(tc, only_a_robust_lock_tells_of_the_death_of_its_holder);
     add_test_if(tc, no_shm,
                 a_client_killed_with_the_lock_in_its_hand_stops_nobody);
     add_test_if(tc, no_shm, the_slots_of_the_dead_are_taken_by_who_comes);
-    add_test_if(tc, no_shm, a_monitor_without_clients_has_no_timer);
-    add_test_if(tc, no_shm, a_monitor_sleeps_until_a_silent_client_rings);
+    add_test_if(tc, no_calls, a_monitor_without_clients_has_no_timer);
+    add_test_if(tc, no_calls, a_monitor_sleeps_until_a_silent_client_rings);
     add_test_if(tc, no_root != NULL ? no_root : need_shared_programs(),
                 whoever_trusts_its_clients_serves_its_own_user_only);
     tc = test_case(s, "mmap/file");
@@ -685,8 +686,8 @@ test_shm(void)
             no != NULL ? no : need_strangers(ipc_find(on_rings[i]));
 
         tc = test_case(s, on_rings[i]);
-        add_loop_test_if(tc, no_other, a_server_without_clients_has_no_timer,
-                         i);
+        add_loop_test_if(tc, no_other != NULL ? no_other : need_calls(),
+                         a_server_without_clients_has_no_timer, i);
         add_loop_test_if(tc, no_other,
                          a_client_that_takes_its_memory_away_hurts_only_itself,
                          i);
