@@ -2,7 +2,7 @@
  * lockfile.c - a plain file for each client, pread(2) and pwrite(2), and record
  * locks.
  *
- *      NAME.join           a FIFO: clients register there
+ *      NAME.join           a socket: clients register there
  *      NAME.d/PID.SERIAL   a client's file, until the server has it open
  *
  *      client                        the file                      server

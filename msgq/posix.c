@@ -114,7 +114,7 @@ msgq_create(void *srv, const char *name)
     if (err == 0)
         err = watch(s->both, s->queue);
     if (err == 0)
-        err = registrar_make(&s->registrar, name); /* last: clients find all */
+        err = registrar_make(&s->registrar, name, s->everybody); /* last */
     if (err != 0)
         goto remove_queue;
     err = watch(s->both, s->registrar.fd);
@@ -306,7 +306,7 @@ msgq_open(void *cli, const char *where)
         return 0;
     free(c->buf);
     mq_close(c->channel.requests);
-    close(c->channel.server);
+    registry_close(&c->channel.server);
     return err;
 }
 
@@ -346,7 +346,7 @@ msgq_forget(void *cli)
     alarm_forget(&c->channel.alarm);
     mq_close(c->channel.replies);
     mq_close(c->channel.requests);
-    close(c->channel.server);
+    registry_close(&c->channel.server);
     free(c->buf);
 }
 

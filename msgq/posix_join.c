@@ -110,6 +110,8 @@ admit(struct server *s, const struct registration *r)
         mq_close(queue);
     else if (take_in(s, queue, r, &peer) != 0)
         say_no(s, queue);
+    else
+        registrar_joined(r);
     return true;
 }
 
@@ -127,11 +129,11 @@ posix_look_around(struct server *s)
     reap(s);
     for (int i = 0; i < REGISTRATIONS_A_TURN && opened < NEWCOMERS_A_TURN;
          i++) {
-        s->more = registrar_next(&s->registrar, &r) == 1;
-        if (!s->more)
-            return;
+        if (registrar_next(&s->registrar, &r) == 0)
+            break;
         opened += admit(s, &r);
     }
+    s->more = registrar_more(&s->registrar);
 }
 
 /* -- client ---------------------------------------------------------------- */
@@ -182,14 +184,15 @@ start_server(struct client_end *c, const char *where)
 static int
 find_requests(struct client_end *c, const char *where)
 {
-    const struct registration nobody = {.uid = (uid_t)-1};
     char queue_name[ENDPOINT_SIZE];
     int err = endpoint_lookup(where, "queue", queue_name, sizeof queue_name);
 
     if (err == 0)
         err = open_requests(c, where, queue_name);
-    if (err == -ENOENT &&
-        registration_send(c->channel.server, &nobody, 0) == -EPIPE)
+    if (err != -ENOENT)
+        return err;
+    registry_ring(&c->channel.server);
+    if (registration_alive(&c->channel.server) != 0)
         err = -ECONNREFUSED;
     return err;
 }
@@ -204,16 +207,16 @@ posix_find_server(struct client_end *c, const char *where)
         struct timespec again = ns_to_timespec(AGAIN);
         int err = 0;
 
-        c->channel.server = registration_open(where);
-        if (c->channel.server >= 0) {
+        err = registry_open(&c->channel.server, where);
+        if (err == 0) {
             err = find_requests(c, where);
             if (err == 0)
                 return 0;
-            close(c->channel.server);
+            registry_close(&c->channel.server);
         } else {
-            err = activated ? start_server(c, where) : c->channel.server;
             if (!activated)
                 return err;
+            err = start_server(c, where);
         }
         if (err != -ENOENT || time_left(deadline) == 0)
             return err;
@@ -252,12 +255,18 @@ make_replies(struct client_end *c, struct registration *r,
     return err;
 }
 
+static void
+ring(void *client)
+{
+    posix_ring(&((struct client_end *)client)->channel);
+}
+
 /* "My queue is ..."; and waits for the nonce in it. */
 static int
 wait_for_nonce(struct client_end *c, const struct registration *r)
 {
     int64_t deadline = deadline_in(ipc_open_timeout);
-    int err = registration_send(c->channel.server, r, deadline);
+    int err = registration_send(&c->channel.server, r, deadline, ring, c);
     ssize_t n;
 
     if (err != 0)

@@ -3,7 +3,6 @@
 #include "posix_wait.h"
 
 #include "core/clock.h"
-#include "core/rendezvous.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -29,7 +28,7 @@ posix_send(struct posix_channel *c, const void *buf, size_t len,
 
         if (errno != ETIMEDOUT && errno != EINTR)
             return -errno;
-        if (registration_alive(c->server) != 0)
+        if (registration_alive(&c->server) != 0)
             return -EPIPE;
         err = alarm_arm(&c->alarm, look < deadline ? look : deadline);
         if (err != 0)
@@ -59,7 +58,7 @@ static ssize_t
 receive_until(struct posix_channel *c, void *buf, size_t size, int64_t deadline)
 {
     struct pollfd p[] = {{.fd = c->replies, .events = POLLIN},
-                         {.fd = c->server}}; /* POLLERR comes unasked */
+                         {.fd = c->server.life}}; /* POLLHUP comes unasked */
     ssize_t n;
 
     do {

@@ -1,13 +1,14 @@
 /*
  * posix_wait.h - waiting at a POSIX queue, for a server that may die meanwhile.
  *
- * A queue does not say that nobody is left at its other end.  NAME.join does
+ * A queue does not say that nobody is left at its other end.  NAME.life does
  * (core/rendezvous.h), and both have a descriptor: so poll(2) them together.
  */
 #ifndef MSGQ_POSIX_WAIT_H
 #define MSGQ_POSIX_WAIT_H
 
 #include "core/alarm.h"
+#include "core/rendezvous.h"
 
 #include <mqueue.h>
 #include <stdbool.h>
@@ -15,7 +16,7 @@
 #include <sys/types.h>
 
 struct posix_channel {
-    int server; /* NAME.join, open in the server as long as it lives */
+    struct registry server;
     mqd_t requests, replies;
     struct alarm alarm;
     bool cut_off;

@@ -24,7 +24,7 @@ explain(int error)
 static bool
 is_dead(const struct sysv_wait *w)
 {
-    return w->server != -1 && registration_alive(w->server) != 0;
+    return w->server != NULL && registration_alive(w->server) != 0;
 }
 
 /* Before a wait: it is to be interrupted at the deadline, and before that, to
@@ -120,7 +120,6 @@ sysv_create(struct sysv_server *s, const char *name, int mode, size_t size,
     s->mode = mode;
     s->wait = (struct sysv_wait){
         .look = SERVER_LOOK,
-        .server = -1,
         .alarm.restart = true,
         .alarm.lazy = true,
     };
@@ -133,7 +132,7 @@ sysv_create(struct sysv_server *s, const char *name, int mode, size_t size,
     err = queue_make_requests(name, mode, &s->queue, &s->file);
     if (err != 0)
         goto free_buffer;
-    err = registrar_make(&s->registrar, name); /* last: now clients find all */
+    err = registrar_make(&s->registrar, name, mode != 0600); /* last */
     if (err == 0)
         return 0;
     queue_remove(&s->queue);
@@ -216,11 +215,11 @@ sysv_look_around(struct sysv_server *s)
 
     reap(s);
     for (int i = 0; i < REGISTRATIONS_A_TURN; i++) {
-        s->more = registrar_next(&s->registrar, &r) == 1;
-        if (!s->more)
+        if (registrar_next(&s->registrar, &r) == 0)
             break;
         s->variant->admit(s, &r);
     }
+    s->more = registrar_more(&s->registrar);
     if (s->variant->tidy != NULL)
         s->variant->tidy(s);
 }
@@ -239,7 +238,7 @@ is_removed(const struct object_sysv *queue)
 static int
 wait_for_newcomer(struct sysv_server *s, int64_t deadline)
 {
-    int err = registrar_pending(&s->registrar)
+    int err = registrar_more(&s->registrar)
                   ? 0
                   : wait_for(s->registrar.fd, POLLIN, deadline);
 
@@ -343,19 +342,17 @@ sysv_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
 #define AGAIN (10 * NS_PER_MS) /* until one looks for the queue again */
 
 /* A server whose queue somebody has removed, and who has no clients, does not
- * know yet.  So wake it; no queue has this id. */
+ * know yet.  So wake it. */
 static int
 find_queue(struct sysv_client *c, const char *where)
 {
-    const struct registration nobody = {.uid = (uid_t)-1, .id = {UINT32_MAX}};
     int64_t deadline = deadline_in(ipc_open_timeout);
-    struct pollfd server = {.fd = c->wait.server};
+    struct pollfd server = {.fd = c->server.life};
     int err;
 
     while ((c->requests = queue_find(where)) == -ENOENT) {
-        err = registration_send(c->wait.server, &nobody, deadline);
-        if (err == 0)
-            err = poll_until(&server, 1, deadline_in(AGAIN)); /* its end */
+        registry_ring(&c->server);
+        err = poll_until(&server, 1, deadline_in(AGAIN)); /* its end */
         if (err == 0)
             return -ECONNREFUSED;
         if (err != -ETIMEDOUT && err != -EINTR)
@@ -372,20 +369,21 @@ sysv_open(struct sysv_client *c, const char *where, size_t size, long doorbell)
     int err;
 
     c->wait = (struct sysv_wait){.look = LIFE_LOOK, .alarm.restart = true};
-    c->wait.server = registration_open(where);
-    if (c->wait.server < 0)
-        return c->wait.server;
+    err = registry_open(&c->server, where);
+    if (err != 0)
+        return err;
+    c->wait.server = &c->server;
     c->doorbell = doorbell;
     err = find_queue(c, where);
     if (err != 0)
-        goto close_server;
+        goto close_registry;
     c->size = size;
     c->buf = malloc(sizeof *c->buf + size);
     if (c->buf != NULL)
         return 0;
     err = -ENOMEM;
-close_server:
-    close(c->wait.server);
+close_registry:
+    registry_close(&c->server);
     return err;
 }
 
@@ -401,7 +399,7 @@ sysv_close(struct sysv_client *c)
 {
     alarm_free(&c->wait.alarm);
     free(c->buf);
-    close(c->wait.server);
+    registry_close(&c->server);
 }
 
 void
@@ -410,11 +408,17 @@ sysv_ring(struct sysv_client *c)
     c->ringing = sysv_say(c->requests, c->doorbell, "", 0) == -EAGAIN;
 }
 
+static void
+ring(void *client)
+{
+    sysv_ring(client);
+}
+
 int
 sysv_register(struct sysv_client *c, const struct registration *r,
               int64_t deadline)
 {
-    int err = registration_send(c->wait.server, r, deadline);
+    int err = registration_send(&c->server, r, deadline, ring, c);
 
     if (err == 0)
         sysv_ring(c);

@@ -25,9 +25,9 @@ struct sysv_message {
  * left at the other end.  So who waits looks up now and then. */
 struct sysv_wait {
     struct alarm alarm;
-    int64_t look; /* how often, ns */
-    int server; /* a client's: NAME.join, open in the server as long as it lives
-                 * (registration_alive); a server's: -1 */
+    int64_t look;                  /* how often, ns */
+    const struct registry *server; /* a client's, to look whether it lives; a
+                                    * server's: NULL */
 };
 
 /*
@@ -121,6 +121,7 @@ int sysv_sweep(const char *name);
 
 struct sysv_client {
     int requests; /* the server's queue */
+    struct registry server;
     struct sysv_wait wait;
     struct sysv_message *buf; /* size bytes of text */
     size_t size;

@@ -166,8 +166,8 @@ admit(void *srv, const struct registration *r)
     slot = sysv_choose(&s->base, peer.uid);
     if (slot < 0)
         sysv_say(queue.id, REPLY, "", 0);
-    else
-        leave_nonce(s, (unsigned)slot, &queue, &peer);
+    else if (leave_nonce(s, (unsigned)slot, &queue, &peer) == 0)
+        registrar_joined(r);
 }
 
 /* Anybody may write here, so anything may stand here. */
@@ -371,7 +371,7 @@ static int
 send_anyhow(struct client_end *c, size_t len, int64_t deadline)
 {
     struct sysv_client *b = &c->base;
-    struct pollfd server = {.fd = b->wait.server};
+    struct pollfd server = {.fd = b->server.life};
 
     for (;;) {
         int64_t soon = deadline_in(SOON);

@@ -232,7 +232,8 @@ infer(struct server *s, int slot)
         peer->pid != -1 ? NO_DEADLINE : now_ns();
 }
 
-/* Nobody knows yet whose this one is, so nobody is refused for having many. */
+/* Who registers the kernel says, so nobody has more places than its share; who
+ * asks then, in the one queue, is another question: infer(). */
 static void
 admit(void *srv, const struct registration *r)
 {
@@ -244,17 +245,19 @@ admit(void *srv, const struct registration *r)
     /* One that has joined already is left alone. */
     if (type <= REQUESTS || type > LONG_MAX || find(s, (long)type) != -1)
         return;
-    slot = sysv_choose(&s->base, geteuid());
+    slot = sysv_choose(&s->base, DEFENCE("sender", r->sender, geteuid()));
     if (slot < 0) {
         say(s, (long)type, 0);
         return;
     }
+    peer.uid = DEFENCE("sender", r->sender, (uid_t)-1);
     peer.evidence = IPC_INFERRED;
     sessions_take(&s->base.sessions, (unsigned)slot, &peer, now_ns());
     sessions_admit(&s->base.sessions, (unsigned)slot);
     s->clients[slot] =
         (struct client_of){.type = (long)type, .claimed = (pid_t)r->pid};
     infer(s, slot); /* it has just rung */
+    registrar_joined(r);
     say(s, (long)type, RECEIPT);
 }
 

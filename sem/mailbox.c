@@ -96,7 +96,7 @@ take_request(struct mailbox_server *s, struct ipc_request *req)
 static int
 wait_for_somebody(struct mailbox_server *s, int64_t deadline)
 {
-    if (registrar_pending(&s->registrar))
+    if (registrar_more(&s->registrar))
         return 0;
     if (s->sessions.count == 0)
         return wait_for(s->registrar.fd, POLLIN, deadline);

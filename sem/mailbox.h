@@ -60,7 +60,7 @@ struct mailbox_sems {
     "The ids are zero. Post the semaphore `/BASE` (sem_open(3)), the " \
     "doorbell, and wait on\n`back`. The slot is now a REPLY and has the " \
     "nonce, or it is marked FULL; remove the\nname, if the server has not. " \
-    "The FIFO can be closed. To send, write the slot, a\nREQUEST with the " \
+    "Both can be closed. To send, write the slot, a\nREQUEST with the " \
     "nonce, post `full`, post the doorbell. To receive, wait on `back`\nand " \
     "read the slot; after a notice it comes back as it was. If nobody holds " \
     "a lock\non byte 1, the server is gone, or has disconnected you. Numbers " \

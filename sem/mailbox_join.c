@@ -134,13 +134,10 @@ mailbox_create(void *srv, const char *name)
     err = make_doorbell(s);
     if (err != 0)
         return err;
-    err = registrar_make(&s->registrar, name);
+    err = registrar_make(&s->registrar, name, DEFENCE("own", false, true));
     if (err != 0)
         goto remove_doorbell;
-    if (fchmod(s->registrar.fd, DEFENCE("own", 0600, 0622)) == -1)
-        err = -errno;
-    if (err == 0)
-        err = endpoint_publish(name, "name", s->base, &s->endpoint);
+    err = endpoint_publish(name, "name", s->base, &s->endpoint);
     if (err == 0)
         return 0;
     registrar_remove(&s->registrar, name);
@@ -261,6 +258,8 @@ admit(struct mailbox_server *s, const struct registration *r)
         answer(s, &mailbox, sessions_choose(&s->sessions, peer.uid, now_ns()),
                &peer) != 0)
         mailbox_let_go(&mailbox);
+    else
+        registrar_joined(r);
     shm_unlink(name);
 }
 
@@ -330,8 +329,14 @@ make_mailbox(struct mailbox *mailbox, const char *name)
 #define LOOK           (20 * NS_PER_MS)
 #define REGISTER_AGAIN 10u
 
+static void
+ring(void *client)
+{
+    sem_post(((struct mailbox_client *)client)->doorbell);
+}
+
 static int
-wait_for_answer(const struct mailbox_client *c, int fifo,
+wait_for_answer(struct mailbox_client *c, const struct registry *server,
                 const struct registration *r, int64_t deadline)
 {
     for (unsigned i = 0;; i++) {
@@ -339,8 +344,8 @@ wait_for_answer(const struct mailbox_client *c, int fifo,
         int err = 0;
 
         if (i % REGISTER_AGAIN == 0) {
-            err = registration_send(fifo, r, deadline);
-            sem_post(c->doorbell);
+            err = registration_send(server, r, deadline, ring, c);
+            ring(c);
         }
         if (err != 0)
             return err == -EPIPE ? -ECONNREFUSED : err;
@@ -348,7 +353,7 @@ wait_for_answer(const struct mailbox_client *c, int fifo,
                              again < deadline ? again : deadline);
         if (err == 0)
             return 0;
-        if (registration_alive(fifo) != 0)
+        if (registration_alive(server) != 0)
             return -ECONNREFUSED;
         if (err != -ETIMEDOUT && err != -EINTR)
             return err;
@@ -358,7 +363,7 @@ wait_for_answer(const struct mailbox_client *c, int fifo,
 }
 
 static int
-join(struct mailbox_client *c, int fifo, const char *base)
+join(struct mailbox_client *c, const struct registry *server, const char *base)
 {
     int64_t deadline = deadline_in(ipc_open_timeout);
     struct registration r = {.uid = geteuid(), .pid = (uint32_t)getpid()};
@@ -371,7 +376,7 @@ join(struct mailbox_client *c, int fifo, const char *base)
     mailbox_name(name, base, r.pid, r.serial);
     err = make_mailbox(&c->mailbox, name);
     if (err == 0) {
-        err = wait_for_answer(c, fifo, &r, deadline);
+        err = wait_for_answer(c, server, &r, deadline);
         if (err == 0)
             err = slot_get(c->mailbox.fd, &head, NULL);
         if (err == 0 && head.mark != SLOT_REPLY)
@@ -390,26 +395,27 @@ mailbox_open(void *cli, const char *where)
 {
     struct mailbox_client *c = cli;
     char base[ENDPOINT_SIZE];
-    int err, fifo = registration_open(where);
+    struct registry server;
+    int err = registry_open(&server, where);
 
-    if (fifo < 0)
-        return fifo;
+    if (err != 0)
+        return err;
     err = endpoint_lookup(where, "name", base, sizeof base);
     if (err == 0 && !endpoint_is_fresh(where, base))
         err = -EPERM;
     if (err != 0)
-        goto close_fifo;
+        goto close_registry;
     c->doorbell = sem_open(base, 0);
     if (c->doorbell == SEM_FAILED) {
         err = errno == ENOENT ? -ECONNREFUSED : -errno;
-        goto close_fifo;
+        goto close_registry;
     }
     reap_names(base, false);
-    err = join(c, fifo, base);
+    err = join(c, &server, base);
     if (err != 0)
         sem_close(c->doorbell);
-close_fifo:
-    close(fifo); /* the lock on the slot tells from now on */
+close_registry:
+    registry_close(&server); /* the lock on the slot tells from now on */
     return err;
 }
 

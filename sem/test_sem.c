@@ -413,7 +413,7 @@ START_TEST(rubbish_among_the_slots_costs_nobody_anything)
     struct host server;
     struct client c;
     char *before;
-    int fifo;
+    struct registry registry;
 
     server_start(&server, mailbox());
     ck_assert_int_eq(endpoint_lookup(server.where, "name", base, sizeof base),
@@ -426,12 +426,12 @@ START_TEST(rubbish_among_the_slots_costs_nobody_anything)
     ck_assert_int_eq(symlink("/dev/null", path), 0);
     snprintf(path, sizeof path, "/dev/shm/%s.1.4", base + 1);
     ck_assert_int_eq(mkfifo(path, 0600), 0);
-    fifo = registration_open(server.where);
-    ck_assert_int_ge(fifo, 0);
+    ck_assert_int_eq(registry_open(&registry, server.where), 0);
     for (r.serial = 0; r.serial < 6; r.serial++)
-        ck_assert_int_eq(registration_send(fifo, &r, NO_DEADLINE), 0);
-    ck_assert_int_eq(write(fifo, "JOIN", 4), 4);
-    close(fifo);
+        ck_assert_int_eq(
+            registration_send(&registry, &r, NO_DEADLINE, NULL, NULL), 0);
+    ck_assert_int_eq(write(registry.join, "JOIN", 4), 4);
+    registry_close(&registry);
     server_catch_up(&server);
     expect_echo(&c, 100);
     client_close(&c);

@@ -612,7 +612,7 @@ START_TEST(a_killed_servers_set_is_known_to_be_nobodys)
     server_start(&server, variant(_i));
     strcpy(name, server.where);
     server_kill(&server);
-    /* The set is still there; the FIFO says that nobody serves. */
+    /* The set is still there; NAME.life says that nobody serves. */
     ck_assert_int_ge(server_set(name), 0);
     ck_assert_int_eq(client_open(&c, variant(_i), name), -ECONNREFUSED);
     lock = endpoint_lock(name, NULL);

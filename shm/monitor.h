@@ -6,7 +6,7 @@
  *      +------------------------------------------------------------+
  *      | lock: guards everything   work: the server waits           |
  *      | slot 0: state, answered: its client waits | slot 1 ...     |
- *      | away: the server waits at its FIFO                         |
+ *      | away: the server waits at NAME.join                        |
  *      | message 0                                 | message 1 ...  |
  *      +------------------------------------------------------------+
  *
@@ -18,9 +18,9 @@
  * And neither a mutex nor a condition tells that a signal came, or that the
  * other process has died.  So nobody waits for longer than a slice.  A server
  * that nobody has asked anything for some slices says that it goes away, and
- * waits at a FIFO, where a signal does end its sleep; then one has to ring.
+ * waits at a socket, where a signal does end its sleep; then one has to ring.
  * Who lives the kernel knows: the client of slot N has byte N of the page's
- * file locked (fcntl(2), F_OFD_SETLK), and the server reads a FIFO
+ * file locked (fcntl(2), F_OFD_SETLK), and the server holds a FIFO
  * (core/rendezvous.h).
  */
 #ifndef SHM_MONITOR_H
@@ -75,10 +75,11 @@ static_assert(sizeof(struct monitor) == 4210688, "page");
     "0600.\nObjects of the C library lie in the page, so client and server " \
     "have to use the same\none (here glibc, x86-64).\n" \
     "\n" \
-    "Open the FIFO `DIR/shm-mutex.join` for writing, non-blocking, and keep " \
-    "it open: ENXIO,\nor POLLERR from poll(2) later, is: no server. " \
-    "`DIR/shm-mutex` is a file with a line\n`name /NAME`: shm_open(3) that, " \
-    "4210688 bytes: the page. All integers in it are 32\nbits, in the " \
+    "Open the FIFO `DIR/shm-mutex.life` for reading, non-blocking, and keep " \
+    "it open: the\nend of file, or POLLHUP from poll(2) later, is: no " \
+    "server. " \
+    "`DIR/shm-mutex` is a file\nwith a line `name /NAME`: shm_open(3) that, " \
+    "4210688 bytes: the page. All integers in\nit are 32 bits, in the " \
     "machine's own byte order.\n" \
     "\n" \
     "| page | |\n" \
@@ -86,7 +87,7 @@ static_assert(sizeof(struct monitor) == 4210688, "page");
     "| 0 | lock: pthread_mutex_t, shared and robust |\n" \
     "| 48 | work: pthread_cond_t, shared; the server waits on it |\n" \
     "| 96 + 64 N | slot N, 0 to 63 |\n" \
-    "| 4192 | away: 1, the server waits at its FIFO |\n" \
+    "| 4192 | away: 1, the server waits at NAME.join |\n" \
     "| 8192 + 65664 N | the frame of slot N |\n" \
     "\n" \
     "| slot | |\n" \
@@ -102,12 +103,13 @@ static_assert(sizeof(struct monitor) == 4210688, "page");
     "that is not in state 2 and whose byte N of the\npage's file you can " \
     "lock (fcntl(2), F_OFD_SETLK, for as long as you live): make its\n" \
     "condition anew, add 1 to its generation, set over to 0 and state to " \
-    "1; then write one\nbyte of zero into the FIFO (EAGAIN does not " \
-    "matter). When state is 1, put a frame\nthere, set state to 2, signal " \
-    "work; if away is 1, write a byte into the FIFO\nbefore you unlock. Wait " \
-    "on answered until state is 3, take the reply, set state to\n1. After a " \
-    "notice wait until state is 1. To leave set state to 0, signal work, " \
-    "and\nclose the page's descriptor."
+    "1; then send an\nempty message to the AF_UNIX datagram socket " \
+    "`DIR/shm-mutex.join` (EAGAIN does not\nmatter). When state is 1, put a " \
+    "frame there, set state to 2, signal work; if away\nis 1, send an empty " \
+    "message once more, before you unlock. Wait on answered until\nstate is " \
+    "3, take the reply, set state to 1. After a notice wait until state is " \
+    "1.\nTo leave set state to 0, signal work, and close the page's " \
+    "descriptor."
 
 /* -- the monitor ----------------------------------------------------------- */
 

@@ -50,12 +50,12 @@ struct server {
     unsigned last;        /* the slot served last: the others come first now */
     unsigned clients;     /* when we last looked */
     int64_t slice;
-    bool away; /* it waits at the FIFO: who sends has to ring */
+    bool away; /* it waits at NAME.join: who sends has to ring */
 };
 
 struct client_end {
-    int life;    /* NAME.join: to ring, and the server's sign of life */
-    int page_fd; /* with our byte of it locked */
+    struct registry server; /* to ring, and its sign of life */
+    int page_fd;            /* with our byte of it locked */
     unsigned number;
     struct monitor *page;
     struct monitor_slot *slot;
@@ -109,7 +109,6 @@ keep_private(struct server *s)
     if (err != 0)
         return err;
     if (fchmod(s->shared.fd, DEFENCE("own", 0600, 0666)) == -1 ||
-        fchmod(s->registrar.fd, DEFENCE("own", 0600, 0622)) == -1 ||
         chmod(s->name, DEFENCE("own", 0600, 0644)) == -1)
         return -errno;
     return 0;
@@ -121,7 +120,8 @@ open_register(struct server *s)
     int err = shared_page_publish(&s->shared, s->name);
 
     if (err == 0)
-        err = registrar_make(&s->registrar, s->name);
+        err =
+            registrar_make(&s->registrar, s->name, DEFENCE("own", false, true));
     if (err != 0)
         return err;
     err = keep_private(s);
@@ -291,8 +291,7 @@ wait_for_ring(struct server *s, int64_t deadline)
     struct registration ring;
     int err = wait_for(s->registrar.fd, POLLIN, deadline);
 
-    while (registrar_next(&s->registrar, &ring) == 1)
-        ;
+    registrar_next(&s->registrar, &ring); /* it was only a ring */
     if (err == 0)
         stay(s);
     return err;
@@ -361,15 +360,6 @@ mutex_reply(void *srv, const struct ipc_request *req,
 
 /* -- client --------------------------------------------------------------- */
 
-/* If the FIFO is full, somebody else has rung. */
-static void
-ring(const struct client_end *c)
-{
-    ssize_t n = write(c->life, "", 1);
-
-    (void)n;
-}
-
 /* A slot that nobody has; that of one who died may be taken, once it has been
  * heard.  The lock is held. */
 static int
@@ -399,7 +389,7 @@ join(struct client_end *c)
         return err;
     err = take_slot(c);
     monitor_unlock(c->page);
-    ring(c);
+    registry_ring(&c->server);
     return err;
 }
 
@@ -409,13 +399,13 @@ mutex_open(void *cli, const char *where)
     struct client_end *c = cli;
     int err;
 
-    c->life = registration_open(where);
-    if (c->life < 0)
-        return c->life;
+    err = registry_open(&c->server, where);
+    if (err != 0)
+        return err;
     c->page_fd = shared_page_open(where, O_RDWR, sizeof *c->page);
     if (c->page_fd < 0) {
         err = c->page_fd;
-        goto close_life;
+        goto close_registry;
     }
     c->page = memory_map(c->page_fd, sizeof *c->page, PROT_READ | PROT_WRITE);
     if (c->page == NULL) {
@@ -428,8 +418,8 @@ mutex_open(void *cli, const char *where)
     munmap(c->page, sizeof *c->page);
 close_page:
     close(c->page_fd);
-close_life:
-    close(c->life);
+close_registry:
+    registry_close(&c->server);
     return err;
 }
 
@@ -474,7 +464,7 @@ come_back(void *cli, int64_t deadline)
         if (err == 0)
             break;
         if (err == -ETIMEDOUT)
-            err = registration_alive(c->life) == 0
+            err = registration_alive(&c->server) == 0
                       ? monitor_slice_ended(&held, deadline)
                       : -EPIPE;
     } while (err == 0);
@@ -510,7 +500,7 @@ lock_to_send(struct client_end *c, int64_t deadline)
         err = monitor_lock(c->page, monitor_slice(MONITOR_SLICE, deadline));
         if (err != -ETIMEDOUT)
             break;
-        if (registration_alive(c->life) != 0)
+        if (registration_alive(&c->server) != 0)
             return -EPIPE;
         if (time_left(deadline) == 0)
             return err;
@@ -538,7 +528,7 @@ mutex_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
         return err;
     /* Before the request is there, for who is killed after this has rung. */
     if (c->page->away)
-        ring(c);
+        registry_ring(&c->server);
     put(c->page, c->number, msg, SLOT_REQUEST);
     monitor_unlock(c->page);
     /* Not before: the server would wake up only to wait for the lock. */
@@ -555,7 +545,7 @@ mutex_forget(void *cli)
 
     munmap(c->page, sizeof *c->page);
     close(c->page_fd);
-    close(c->life);
+    registry_close(&c->server);
 }
 
 static void

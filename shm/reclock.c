@@ -1,7 +1,7 @@
 /*
  * reclock.c - shared memory for each client, and record locks.
  *
- *      NAME.join       a FIFO: clients register there
+ *      NAME.join       a socket: clients register there
  *      a memfd         a client's memory, sealed, without a name
  *
  *      client                       the memory                     server

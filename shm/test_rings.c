@@ -161,7 +161,7 @@ new_pair(const struct rings_waiting *waiting)
     p->server.segments[0].memory = p->client.segment = p->segment;
     p->server.segments[0].size = sizeof *p->segment;
     p->server.slots[0].fd = p->asking;
-    p->client.life = -1; /* poll(2) has nothing to say against it */
+    p->client.server.life = -1; /* read(2) does not say that it is over */
     p->server.in[0].ring = p->client.out.ring = &p->segment->requests;
     p->server.out[0].ring = p->client.in.ring = &p->segment->replies;
     return p;

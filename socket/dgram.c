@@ -30,7 +30,7 @@
 #include "core/wire.h"
 #include "local.h"
 #include "members.h"
-#include "records.h"
+#include "core/records.h"
 
 #include <errno.h>
 #include <poll.h>

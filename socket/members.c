@@ -5,7 +5,7 @@
 #include "core/ancillary.h"
 #include "core/clock.h"
 #include "core/wire.h"
-#include "records.h"
+#include "core/records.h"
 
 #include <errno.h>
 #include <sys/epoll.h>

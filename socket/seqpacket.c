@@ -16,7 +16,7 @@
 #include "clients.h"
 #include "core/ancillary.h"
 #include "core/clock.h"
-#include "records.h"
+#include "core/records.h"
 
 #include <errno.h>
 #include <unistd.h>

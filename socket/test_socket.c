@@ -6,7 +6,7 @@
  */
 #define _GNU_SOURCE /* struct ucred */
 #include "by_hand.h"
-#include "records.h"
+#include "core/records.h"
 
 #include "core/ancillary.h"
 

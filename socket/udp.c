@@ -27,7 +27,7 @@
 #include "core/wire.h"
 #include "inet.h"
 #include "local.h"
-#include "records.h"
+#include "core/records.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -65,9 +65,8 @@ struct alarm {
 int alarm_arm(struct alarm *a, int64_t deadline);
 
 /*
- * A server only: from now on its waits also end with -EINTR when somebody writes
- * into fd, a FIFO that is open for reading alone (O_ASYNC, fcntl(2); open for
- * writing, too, our own read(2) would ring).  A lock cannot be waited for together
+ * A server only: from now on its waits also end with -EINTR when something comes
+ * to fd, a socket for datagrams (O_ASYNC, fcntl(2)).  A lock cannot be waited for together
  * with a descriptor otherwise.  The signal is SIGIO, one at a time
  * however much is written, and it is the process's; after alarm_free()
  * it is ignored.  One such

@@ -20,6 +20,8 @@ const struct quota_kind_limits quota_kinds[QUOTA_KINDS] = {
     [QUOTA_SLOW] = {"slow", "requests", 16, 64, 0},
     [QUOTA_MEMORY] = {"memory", "bytes", 8 << 20, 64 << 20, 0},
     [QUOTA_CLOSING] = {"closing", "threads", 8, 64, 0},
+    /* 64 at once, then 64 a second. */
+    [QUOTA_JOINING] = {"joining", "registrations", 64, 4096, 64},
     /* 1 MiB at once, then 16 KiB a second. */
     [QUOTA_LOG] = {"log", "bytes", 1 << 20, 16 << 20, 16 << 10},
     [QUOTA_AUDIT] = {"audit", "bytes", 1 << 20, 16 << 20, 16 << 10},

@@ -58,6 +58,7 @@ enum quota_kind {
     QUOTA_SLOW,       /* requests under way that take long */
     QUOTA_MEMORY,     /* of replies that are not taken */
     QUOTA_CLOSING,    /* descriptors that take long to close */
+    QUOTA_JOINING,    /* registrations that have come to nothing yet */
     QUOTA_LOG,        /* what append_log writes */
     QUOTA_AUDIT,
     QUOTA_KINDS,

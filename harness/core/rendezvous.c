@@ -1,22 +1,24 @@
 /* rendezvous.c - how a client and a server find each other: names, and
  * registration.  client_dir.c has NAME.d. */
-#define _GNU_SOURCE /* getrandom, O_NOFOLLOW, renameat */
+#define _GNU_SOURCE /* getrandom, O_NOFOLLOW, struct ucred */
 #include "rendezvous.h"
 
-#include "activation.h"
+#include "ancillary.h"
 #include "clock.h"
 #include "defence.h"
-#include "fifo.h"
+#include "quota.h"
+#include "records.h"
 #include "wire.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* -- names ----------------------------------------------------------------- */
@@ -215,68 +217,101 @@ registration_decode(const uint8_t bytes[REGISTRATION_SIZE],
 
 /* -- registration: server -------------------------------------------------- */
 
+/* A socket that takes what anybody sends, each stamped with who sent it, and no
+ * descriptors.  Both are asked for before it has a name: what comes earlier has
+ * no stamp.  The mode of its file is what the socket's was when it was bound. */
 static int
-make(const char *path)
+make_socket(const char *path, mode_t mode)
 {
-    if (unlink(path) == -1 && errno != ENOENT)
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    const int on = 1;
+    int bound,
+        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd == -1)
         return -errno;
-    return fifo_make(path, O_NONBLOCK);
+    strcpy(at.sun_path, path); /* ENDPOINT_SIZE is its size */
+    ancillary_refuse_descriptors(fd);
+    bound = setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == -1 ||
+                    (unlink(path) == -1 && errno != ENOENT) ||
+                    fchmod(fd, 0600) == -1
+                ? -1
+                : bind(fd, (struct sockaddr *)&at, sizeof at);
+    if (bound == 0 && chmod(path, mode) == 0) /* whatever the umask */
+        return fd;
+    bound = -errno;
+    close(fd);
+    return bound;
 }
 
 int
-registrar_make(struct registrar *r, const char *name)
+registrar_make(struct registrar *r, const char *name, bool everybody)
 {
     char path[ENDPOINT_SIZE];
     int err = endpoint_file(name, ".join", path);
 
-    *r = (struct registrar){.fd = -1};
+    *r = (struct registrar){.fd = -1, .life = -1};
     if (err != 0)
         return err;
-    r->fd = activation_take(ACTIVATION_FIFO, path);
-    if (r->fd == -ENOENT)
-        r->fd = make(path);
-    else if (r->fd >= 0 && fcntl(r->fd, F_SETFL, O_NONBLOCK) == -1)
-        err = -errno;
-    if (r->fd < 0)
+    r->life = life_make(name, everybody);
+    if (r->life < 0)
+        return r->life;
+    r->fd = make_socket(path, everybody ? 0622 : 0600);
+    if (r->fd < 0) {
+        life_end(name, r->life);
         return r->fd;
-    if (err == 0)
-        err = object_id_of(r->fd, &r->id);
+    }
+    err = object_id_at(path, &r->id);
     if (err != 0)
         registrar_remove(r, name);
     return err;
 }
 
-/* More of what has been written: 1, or 0. */
+/* Takes one datagram: 1 = a registration, 0 = something else, -EAGAIN = there is
+ * none. */
 static int
-read_more(struct registrar *r)
+take_datagram(struct registrar *r, struct registration *next)
 {
+    uint8_t bytes[REGISTRATION_SIZE + 1];
+    struct iovec data = {.iov_base = bytes, .iov_len = sizeof bytes};
+    struct msghdr m = {.msg_iov = &data, .msg_iovlen = 1};
+    struct ancillary beside;
     ssize_t n;
 
-    memmove(r->in, r->in + r->start, r->end - r->start);
-    r->end -= r->start;
-    r->start = 0;
-    n = read(r->fd, r->in + r->end, sizeof r->in - r->end);
-    if (n <= 0)
+    /* A stranger's descriptor may take long to close: not in our time. */
+    if (ancillary_look(r->fd, &m, &beside)) {
+        drain_datagram(r->fd, beside.who.uid);
         return 0;
-    r->end += (size_t)n;
-    return 1;
+    }
+    data.iov_len = sizeof bytes;
+    n = ancillary_receive(r->fd, &m, &beside);
+    if (n < 0)
+        return -EAGAIN;
+    if (beside.fd != -1)
+        ancillary_discard(beside.fd);
+    if (n != REGISTRATION_SIZE || !registration_decode(bytes, next))
+        return 0;
+    next->sender = beside.who.uid;
+    return quota_is_privileged(next->sender) ||
+           quota_take(next->sender, QUOTA_JOINING, 1, now_ns()) == 0;
 }
 
 int
 registrar_next(struct registrar *r, struct registration *next)
 {
-    do {
-        while (registrar_pending(r)) {
-            const uint8_t *at = r->in + r->start;
+    int got = 0;
 
-            /* Not to its end: somebody may have written the beginning of one
-             * to swallow the next one's. */
-            r->start++;
-            if (registration_decode(at, next))
-                return 1;
-        }
-    } while (read_more(r) == 1);
-    return 0;
+    for (int i = 0; i < REGISTRATIONS_A_TURN && got == 0; i++)
+        got = take_datagram(r, next);
+    r->more = got >= 0;
+    return got == 1;
+}
+
+void
+registrar_joined(const struct registration *r)
+{
+    if (!quota_is_privileged(r->sender))
+        quota_give(r->sender, QUOTA_JOINING, 1);
 }
 
 unsigned
@@ -289,33 +324,13 @@ registrar_take(struct registrar *r, struct registration *next, unsigned n)
     return got;
 }
 
-bool
-registrar_pending(const struct registrar *r)
-{
-    return r->end - r->start >= REGISTRATION_SIZE;
-}
-
 void
 registrar_remove(struct registrar *r, const char *name)
 {
-    char path[ENDPOINT_SIZE];
-
-    if (endpoint_file(name, ".join", path) == 0 && !activation_owns(path))
-        object_unlink(AT_FDCWD, path, &r->id);
+    endpoint_unlink(name, ".join", &r->id);
     close(r->fd);
-    r->fd = -1;
-}
-
-int
-registrar_listen(const char *name)
-{
-    char path[ENDPOINT_SIZE];
-    int err = endpoint_file(name, ".join", path), fd;
-
-    if (err != 0)
-        return err;
-    fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
-    return fd == -1 ? -errno : fd;
+    life_end(name, r->life);
+    r->fd = r->life = -1;
 }
 
 int
@@ -324,35 +339,88 @@ registrar_sweep(const char *name)
     char path[ENDPOINT_SIZE];
     int err = endpoint_file(name, ".join", path);
 
-    if (err != 0 || activation_owns(path))
-        return err;
-    return endpoint_sweep(path);
+    return err != 0 ? err : swept_both(endpoint_sweep(path), life_sweep(name));
 }
 
 /* -- registration: client -------------------------------------------------- */
 
-int
-registration_open(const char *where)
+/* A socket that sends to NAME.join of the server that is there now: a later one's
+ * is another one. */
+static int
+connect_to(const char *where)
 {
-    char path[ENDPOINT_SIZE];
-    int err = endpoint_file(where, ".join", path);
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd, err = endpoint_file(where, ".join", at.sun_path);
+    struct stat st;
 
-    return err != 0 ? err : fifo_open(path, where);
+    if (err != 0)
+        return err;
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd == -1)
+        return -errno;
+    if (connect(fd, (struct sockaddr *)&at, sizeof at) == -1 ||
+        lstat(at.sun_path, &st) == -1)
+        err = errno == EPROTOTYPE ? -EPERM : -errno;
+    else
+        err = endpoint_trusted(where, st.st_uid);
+    if (err == 0)
+        return fd;
+    close(fd);
+    return err;
 }
 
 int
-registration_send(int fd, const struct registration *r, int64_t deadline)
+registry_open(struct registry *r, const char *where)
+{
+    r->life = life_watch(where);
+    if (r->life < 0)
+        return r->life;
+    r->join = connect_to(where);
+    if (r->join >= 0)
+        return 0;
+    close(r->life);
+    return r->join;
+}
+
+void
+registry_close(struct registry *r)
+{
+    close(r->join);
+    close(r->life);
+}
+
+/* How long one waits for room before one rings again, ns. */
+#define RING_AGAIN NS_PER_MS
+
+int
+registration_send(const struct registry *to, const struct registration *r,
+                  int64_t deadline, void (*ring)(void *), void *arg)
 {
     uint8_t bytes[REGISTRATION_SIZE];
+    struct iovec data = {.iov_base = bytes, .iov_len = sizeof bytes};
+    int64_t again = 0; /* there is room, nearly always */
+    int err;
 
     registration_encode(r, bytes);
-    return fifo_write(fd, bytes, sizeof bytes, deadline);
+    for (;;) {
+        if (ring == NULL || again > deadline)
+            again = deadline;
+        err = record_send(to->join, &data, 1, -1, again);
+        if (err != -ETIMEDOUT || time_left(deadline) == 0)
+            return err;
+        ring(arg);
+        again = deadline_in(RING_AGAIN);
+    }
+}
+
+void
+registry_ring(const struct registry *to)
+{
+    send(to->join, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 int
-registration_alive(int fd)
+registration_alive(const struct registry *r)
 {
-    struct pollfd p = {.fd = fd};
-
-    return poll(&p, 1, 0) == 1 ? -EPIPE : 0;
+    return life_check(r->life);
 }

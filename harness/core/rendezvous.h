@@ -4,7 +4,8 @@
  *
  *      NAME        the endpoint: a file that says what the server's objects are
  *                  called (endpoint_publish), or the mechanism's own object
- *      NAME.join   a FIFO: who comes registers there      (struct registrar)
+ *      NAME.join   a datagram socket: who comes registers (struct registrar)
+ *      NAME.life   a FIFO that nobody writes to: is there a server?
  *      NAME.d/     where clients put files of their own   (struct client_dir)
  *
  *      client                                    server
@@ -18,9 +19,14 @@
  *      every request carries the nonce   ---->   believes it
  *
  * A server does not look for newcomers: in a directory where strangers may make
- * names, they can make more than it can look at.  They write a record into the
- * FIFO, so that taking one in costs the same however many there are, and a server
- * that has no clients sleeps in poll(2) until one comes.
+ * names, they can make more than it can look at.  They send it a datagram, so that
+ * taking one in costs the same however many there are, and a server that has no
+ * clients sleeps in poll(2) until one comes.
+ *
+ * Why no FIFO?  It has one lock, and whoever may write there can keep it for ever
+ * (splice(2) from a terminal at which nobody types); then whoever reads there
+ * waits, O_NONBLOCK or not.  A datagram is made before it is put into the queue,
+ * and nobody waits for its maker.  And the kernel says whose it is.
  *
  * Nothing that strangers can write to is needed by the server under a name that
  * they know before it: a name of its own in a space that all share (/dev/shm,
@@ -86,7 +92,7 @@ int endpoint_unlink(const char *name, const char *suffix,
 /* -- registration ---------------------------------------------------------- */
 
 /*
- * What a client writes into NAME.join, with one write(2), little-endian:
+ * What a client sends to NAME.join, one datagram, little-endian:
  *
  *      0      4     8     12       16      20      24     32
  *      +------+-----+-----+--------+-------+-------+------+
@@ -94,22 +100,27 @@ int endpoint_unlink(const char *name, const char *suffix,
  *      +------+-----+-----+--------+-------+-------+------+
  *
  * id: of System V objects, or whatever the mechanism needs to find the object,
- * else zero.  All of it is a claim: anybody may have written it.
+ * else zero.  All of it is a claim: anybody may have sent it.
  */
 struct registration {
     uid_t uid;
     uint32_t pid, serial;
     uint32_t id[2];
+    uid_t sender; /* at the server: who sent it, says the kernel */
 };
 
-#define REGISTRATION_SIZE 32 /* bytes; far below PIPE_BUF */
+#define REGISTRATION_SIZE 32 /* bytes */
 
 /* The same in words, for the protocol page.  Where it says DIR/NAME, the variant
  * has its own. */
 #define REGISTRATION_WIRE \
-    "To register, open the FIFO `DIR/NAME.join` for writing, non-blocking " \
-    "(ENXIO: no\nserver), and write 32 bytes with one write(2), " \
-    "little-endian:\n" \
+    "To register, open the FIFO `DIR/NAME.life` for reading, non-blocking, " \
+    "and " \
+    "keep it\nopen: read(2) says EAGAIN while there is a server, and the end " \
+    "of file when there is\nnone; poll(2) says POLLHUP when it has gone. " \
+    "Then " \
+    "send 32 bytes, little-endian, to\nthe AF_UNIX datagram socket " \
+    "`DIR/NAME.join` (EAGAIN: wait until there is room):\n" \
     "\n" \
     "| offset | size | |\n" \
     "|---|---|---|\n" \
@@ -119,9 +130,7 @@ struct registration {
     "| 12 | 4 | SERIAL, random |\n" \
     "| 16 | 4 | first id |\n" \
     "| 20 | 4 | second id |\n" \
-    "| 24 | 8 | zero |\n" \
-    "\n" \
-    "Keep the FIFO open: poll(2) says POLLERR when the server is gone."
+    "| 24 | 8 | zero |"
 
 void registration_encode(const struct registration *r,
                          uint8_t bytes[REGISTRATION_SIZE]);
@@ -134,62 +143,84 @@ bool registration_decode(const uint8_t bytes[REGISTRATION_SIZE],
 #define REGISTRATIONS_A_TURN 16
 
 struct registrar {
-    int fd; /* for poll(2): readable, somebody has registered */
+    int fd;   /* for poll(2): readable, somebody has registered */
+    int life; /* the end that clients see the other end of */
     struct object_id id;
-    size_t start, end; /* of in, not yet looked at */
-    uint8_t in[PIPE_BUF];
+    bool more; /* the last look found something */
 };
 
-/* Makes NAME.join in place of a leftover, or takes an activator's
- * (activation.h): open to everybody for writing if the server is root, else to
- * its own user only.  0 or -errno. */
-int registrar_make(struct registrar *r, const char *name);
+/* Makes NAME.life and NAME.join in place of leftovers.
+ *   everybody  open to all users, as only root has a use for: nobody else can
+ *              open what they make.  Else to its own user only.
+ * 0 or -errno. */
+int registrar_make(struct registrar *r, const char *name, bool everybody);
 
-/* The next one: 1; 0: nobody else is there now.  Never waits; steps over what is
- * no record, byte by byte. */
+/*
+ * The next one: 1; 0: nobody else is there now, or there is only rubbish
+ * (registrar_more()).  Never waits.
+ *
+ * Each costs its sender one of QUOTA_JOINING, which comes back by and by, or at
+ * once with registrar_joined(): who registers for nothing, again and again, is
+ * not looked at any more, and costs the server a system call each.
+ */
 int registrar_next(struct registrar *r, struct registration *next);
 
-/* Is there any that has been read and not looked at?  Then poll(2) does not say
- * so. */
-bool registrar_pending(const struct registrar *r);
+/* It was not for nothing. */
+void registrar_joined(const struct registration *r);
 
 /* As many as there are, at most n. */
 unsigned registrar_take(struct registrar *r, struct registration *next,
                         unsigned n);
 
-/* Closes it, and removes the name if it is still ours. */
+/* May there be more than was looked at?  Else poll(2) tells. */
+static inline bool
+registrar_more(const struct registrar *r)
+{
+    return r->more;
+}
+
+/* Closes them, and removes the names if they are still ours. */
 void registrar_remove(struct registrar *r, const char *name);
 
-/* Server: NAME.join once more, for reading alone, so that writing into it can
- * interrupt a wait (alarm_listen()).  A descriptor or -errno. */
-int registrar_listen(const char *name);
-
-/* 1 = there was one, 0, -errno.  An activator's is left alone. */
+/* 1 = there was one, 0, -errno. */
 int registrar_sweep(const char *name);
 
 /* -- registration: client -- */
 
+struct registry {
+    int join; /* connected to NAME.join */
+    int life; /* for poll(2), events = 0: POLLHUP, the server is gone */
+};
+
 /*
- * Opens NAME.join.  A descriptor, to be kept open as long as one is a client:
- * it is also the sign of life.
+ * To be kept open as long as one is a client.  0 or
  *   -ENOENT, -ECONNREFUSED  no server
  *   -EPERM                  not the run directory's owner's
  */
-int registration_open(const char *where);
+int registry_open(struct registry *r, const char *where);
+void registry_close(struct registry *r);
 
-/* Registers; waits for room until the deadline (clock.h).
- *   -EPIPE  the server is gone; -ETIMEDOUT */
-int registration_send(int fd, const struct registration *r, int64_t deadline);
+/*
+ * Registers; waits for room until the deadline (clock.h).
+ *   ring  called, with arg, while there is none: a server that has clients may
+ *         be asleep where they ring, and others have filled the queue; or NULL
+ *   -EPIPE  the server is gone; -ETIMEDOUT
+ */
+int registration_send(const struct registry *to, const struct registration *r,
+                      int64_t deadline, void (*ring)(void *), void *arg);
+
+/* Rings: an empty message, for a server that looks there, or not, if there is no
+ * room for it: then others have rung. */
+void registry_ring(const struct registry *to);
 
 /*
  * 0, or -EPIPE: the server is gone, however it ended.  One system call.
  *
- * The server has the only read end of the FIFO: others may write there and not
- * read, so nobody can keep the dead alive; and each server makes a new one, so
- * nobody takes the next one for the last.  Who waits in poll(2) adds {.fd = fd,
- * .events = 0}: POLLERR, at once.
+ * The server has the only write end of NAME.life: others may read there and not
+ * write, so nobody can keep the dead alive; and each server makes a new one, so
+ * nobody takes the next one for the last.
  */
-int registration_alive(int fd);
+int registration_alive(const struct registry *r);
 
 /* -- NAME.d ---------------------------------------------------------------- */
 

@@ -171,7 +171,6 @@ struct rings_server {
     const struct rings_waiting *waiting;
     struct sessions sessions;
     struct registrar registrar;
-    int listened;       /* the same FIFO, for reading alone: alarm_listen() */
     struct alarm alarm; /* a newcomer interrupts a long sleep */
     int64_t look;       /* how long the last one was, ns; 0: not yet */
     struct client_dir dir; /* rings_files: NAME.d */
@@ -193,7 +192,7 @@ struct rings_server {
 
 struct rings_client {
     const struct rings_waiting *waiting;
-    int life; /* NAME.join: how one registers, and the server's sign of life */
+    struct registry server; /* how one registers, and its sign of life */
     int segment_fd;
     const struct rings_page *server_page;
     struct rings_segment *segment;

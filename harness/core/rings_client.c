@@ -63,7 +63,7 @@ wait_for_server(struct rings_client *c, size_t room, int64_t deadline)
      * of its slice. */
     if (err != -EAGAIN && err != -EINTR)
         return err;
-    if (registration_alive(c->life) != 0)
+    if (registration_alive(&c->server) != 0)
         return rings_client_ready(c, room) ? 0 : -EPIPE;
     if (err == -EAGAIN) {
         c->rung = 0; /* whomever we woke last time, it did not help */
@@ -127,7 +127,7 @@ rings_forget(void *cli)
     munmap(c->segment, sizeof *c->segment);
     close(c->segment_fd);
     munmap((void *)(uintptr_t)c->server_page, sizeof *c->server_page);
-    close(c->life);
+    registry_close(&c->server);
 }
 
 void

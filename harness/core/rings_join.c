@@ -55,14 +55,10 @@ open_register(struct rings_server *s)
     if (s->memory == &rings_shm)
         err = shared_page_publish(&s->page, s->name);
     if (err == 0)
-        err = registrar_make(&s->registrar, s->name);
-    if (err != 0)
-        return err;
-    s->listened = registrar_listen(s->name);
-    if (s->listened < 0)
-        registrar_remove(&s->registrar, s->name);
-    alarm_listen(&s->alarm, s->listened);
-    return s->listened < 0 ? s->listened : 0;
+        err = registrar_make(&s->registrar, s->name, geteuid() == 0);
+    if (err == 0)
+        alarm_listen(&s->alarm, s->registrar.fd);
+    return err;
 }
 
 int
@@ -104,7 +100,6 @@ rings_destroy(void *srv)
     while ((slot = sessions_next(&s->sessions, -1)) != -1)
         rings_disconnect(s, (unsigned)slot);
     alarm_free(&s->alarm);
-    close(s->listened);
     registrar_remove(&s->registrar, s->name);
     munmap(s->server_page, sizeof *s->server_page);
     s->memory->remove_page(s);
@@ -209,6 +204,7 @@ admit(struct rings_server *s, const struct registration *r)
     }
     slot = find_slot(s, peer.uid);
     if (slot >= 0 && take_in(s, (unsigned)slot, fd, &id, &peer) == 0) {
+        registrar_joined(r);
         if (stall_end(&s->stall, &s->sessions, peer.uid))
             rings_disconnect(s, (unsigned)slot);
         return;
@@ -236,7 +232,7 @@ rings_look_around(struct rings_server *s)
     for (unsigned i = 0; i < n; i++)
         if (may_be >> i & 1)
             admit(s, &r[i]);
-    s->crowd = n == OBJECT_CLAIMS;
+    s->crowd = registrar_more(&s->registrar);
     if (n > 0)
         s->look = 0;
     client_dir_tidy(&s->dir);
@@ -246,7 +242,7 @@ int
 rings_wait_for_newcomer(struct rings_server *s, int64_t deadline)
 {
     alarm_free(&s->alarm); /* it would disturb this sleep */
-    if (registrar_pending(&s->registrar))
+    if (registrar_more(&s->registrar))
         return 0;
     return wait_for(s->registrar.fd, POLLIN, deadline);
 }
@@ -340,6 +336,16 @@ make_segment(struct rings_client *c, const char *where,
     return 0;
 }
 
+static void
+wake_server(void *client)
+{
+    struct rings_client *c = client;
+
+    c->rung = 0; /* whomever we woke last time, it did not help */
+    if (c->waiting->wake_server != NULL)
+        c->waiting->wake_server(c, false);
+}
+
 /* Waits until the server has found our segment. */
 static int
 wait_for_verdict(struct rings_client *c, int64_t deadline)
@@ -350,13 +356,11 @@ wait_for_verdict(struct rings_client *c, int64_t deadline)
     /* It may be awake, and have just looked: then it has not heard us.  So we
      * ring again, soon at first. */
     while (atomic_load(&head->verdict) == RINGS_NOT_YET) {
-        if (registration_alive(c->life) != 0)
+        if (registration_alive(&c->server) != 0)
             return -ECONNREFUSED;
         if (time_left(deadline) == 0)
             return -ETIMEDOUT;
-        c->rung = 0; /* whomever we woke last time, it did not help */
-        if (c->waiting->wake_server != NULL)
-            c->waiting->wake_server(c, false);
+        wake_server(c);
         futex_wait(&head->verdict, RINGS_NOT_YET, now_ns() + rest);
         rest = rest < RINGS_SLICE / 2 ? 2 * rest : RINGS_SLICE;
     }
@@ -372,16 +376,16 @@ rings_join(struct rings_client *c, const char *where,
     char path[PATH_MAX] = "";
     int err;
 
-    c->life = registration_open(where);
-    if (c->life < 0)
-        return c->life;
+    err = registry_open(&c->server, where);
+    if (err != 0)
+        return err;
     err = open_page(c, where, memory);
     if (err != 0)
-        goto close_life;
+        goto close_registry;
     err = make_segment(c, where, memory, &r, path);
     if (err != 0)
         goto unmap_page;
-    err = registration_send(c->life, &r, deadline);
+    err = registration_send(&c->server, &r, deadline, wake_server, c);
     if (err == 0)
         err = wait_for_verdict(c, deadline);
     /* Both sides have it open now, or never will; a crash from here on leaves
@@ -395,9 +399,7 @@ rings_join(struct rings_client *c, const char *where,
     /* Pairs with the load in rings_answered(). */
     c->said = &c->segment->head.answered;
     atomic_store(c->said, 1);
-    c->rung = 0;
-    if (c->waiting->wake_server != NULL)
-        c->waiting->wake_server(c, false);
+    wake_server(c);
     return 0;
 
 close_segment:
@@ -405,7 +407,7 @@ close_segment:
     close(c->segment_fd);
 unmap_page:
     munmap((void *)(uintptr_t)c->server_page, sizeof *c->server_page);
-close_life:
-    close(c->life);
+close_registry:
+    registry_close(&c->server);
     return err;
 }

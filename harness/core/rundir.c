@@ -345,7 +345,7 @@ endpoint_activated(const char *name)
 }
 
 int
-life_make(const char *name)
+life_make(const char *name, bool everybody)
 {
     char path[ENDPOINT_SIZE];
     int fd, err = endpoint_file(name, ".life", path);
@@ -363,7 +363,7 @@ life_make(const char *name)
     }
     /* Now that there is a writer; and never for writing: a client that held a
      * write end would keep the dead alive. */
-    if (fchmod(fd, 0644) == -1) {
+    if (fchmod(fd, everybody ? 0644 : 0600) == -1) {
         err = -errno;
         goto close_fifo;
     }

@@ -130,7 +130,7 @@ bool endpoint_activated(const char *name);
  * a lock: whoever may look at a lock may also take it for reading, and so keep
  * the next server from starting.)
  *
- *      server  create():  s->life = life_make(name);       first of all
+ *      server  create():  s->life = life_make(name, all);  first of all
  *              destroy(): life_end(name, s->life);      last
  *              sweep():   removed |= life_sweep(name);
  *      client  open():    c->life = life_watch(where);     first of all
@@ -149,8 +149,8 @@ bool endpoint_activated(const char *name);
 #define LIFE_LOOK INT64_C(20000000) /* ns between two looks: 50 a second */
 
 /* Server: makes NAME.life, in place of a leftover; the endpoint is locked.
- * A descriptor. */
-int life_make(const char *name);
+ * everybody: for all users, else for its own.  A descriptor. */
+int life_make(const char *name, bool everybody);
 
 /* Server: closes it, and removes the name if it is still ours. */
 void life_end(const char *name, int life);

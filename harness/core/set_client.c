@@ -87,11 +87,17 @@ set_server_find(const char *where, struct set *server)
  * something just then. */
 #define REGISTER_AGAIN 16u
 
+static void
+ring(void *client)
+{
+    set_post(((struct set_client *)client)->server.id, DOORBELL);
+}
+
 /* Registers, and waits for what the server writes into the slot.  There is no
- * will yet of a server that has not seen us: the FIFO tells whether it lives. */
+ * will yet of a server that has not seen us: NAME.life tells whether it lives. */
 static int
-wait_for_answer(struct set_client *c, int fifo, const struct registration *r,
-                int64_t deadline)
+wait_for_answer(struct set_client *c, const struct registry *registry,
+                const struct registration *r, int64_t deadline)
 {
     for (unsigned i = 0;; i++) {
         int64_t again =
@@ -99,12 +105,12 @@ wait_for_answer(struct set_client *c, int fifo, const struct registration *r,
         int err = 0;
 
         if (i % REGISTER_AGAIN == 0)
-            err = registration_send(fifo, r, deadline);
+            err = registration_send(registry, r, deadline, ring, c);
         if (err != 0)
             return err == -EPIPE ? -ECONNREFUSED : err;
-        set_post(c->server.id, DOORBELL);
+        ring(c);
         err = take_back(c, again < deadline ? again : deadline);
-        if (err == -EPIPE || (err != 0 && registration_alive(fifo) != 0))
+        if (err == -EPIPE || (err != 0 && registration_alive(registry) != 0))
             return -ECONNREFUSED;
         if (err != -ETIMEDOUT && err != -EINTR)
             return err;
@@ -115,7 +121,7 @@ wait_for_answer(struct set_client *c, int fifo, const struct registration *r,
 
 /* Joins, with set and slot made. */
 static int
-join(struct set_client *c, int fifo, int64_t deadline)
+join(struct set_client *c, const struct registry *registry, int64_t deadline)
 {
     const struct registration r = {
         .uid = geteuid(),
@@ -127,7 +133,7 @@ join(struct set_client *c, int fifo, int64_t deadline)
     put32(head.nonce, r.id[0]);
     err = c->kind->put(&c->slot, &head, NULL);
     if (err == 0)
-        err = wait_for_answer(c, fifo, &r, deadline);
+        err = wait_for_answer(c, registry, &r, deadline);
     if (err == 0)
         err = c->kind->get(&c->slot, &head, NULL);
     if (err != 0)
@@ -147,7 +153,8 @@ ring_for_leaving(const struct set_client *c)
 }
 
 static int
-make_and_join(struct set_client *c, const char *where, int fifo)
+make_and_join(struct set_client *c, const char *where,
+              const struct registry *registry)
 {
     int64_t deadline = deadline_in(ipc_open_timeout);
     uid_t server;
@@ -161,7 +168,7 @@ make_and_join(struct set_client *c, const char *where, int fifo)
     if (err == 0) {
         /* A server that cannot use it will not answer. */
         set_give(&c->set, server, SET_MODE_KEPT);
-        err = join(c, fifo, deadline);
+        err = join(c, registry, deadline);
         if (err == 0)
             return 0;
         c->kind->drop(&c->slot);
@@ -174,27 +181,28 @@ int
 set_client_open(struct set_client *c, const char *where,
                 const struct slot_kind *kind)
 {
-    int err, fifo = registration_open(where);
+    struct registry registry;
+    int err = registry_open(&registry, where);
 
-    if (fifo < 0)
-        return fifo;
+    if (err != 0)
+        return err;
     c->kind = kind;
     err = set_server_find(where, &c->server);
     if (err != 0)
-        goto close_fifo;
+        goto close_registry;
     /* Our death rings.  The first will of all, so that it is the last to be
      * carried out: who hears it finds that of our set opened. */
     err = will_make(c->server.id, DOORBELL);
     if (err != 0) {
         err = err == -EINVAL || err == -EIDRM ? -ECONNREFUSED : err;
-        goto close_fifo;
+        goto close_registry;
     }
     sets_reap(); /* of those of our user's who were killed while they joined */
-    err = make_and_join(c, where, fifo);
+    err = make_and_join(c, where, &registry);
     if (err != 0)
         ring_for_leaving(c);
-close_fifo:
-    close(fifo); /* the server's will tells from now on */
+close_registry:
+    registry_close(&registry); /* the server's will tells from now on */
     return err;
 }
 

@@ -84,7 +84,7 @@ set_server_create(struct set_server *s, const char *name,
     err = set_make(&s->set, SERVER_SEMS);
     if (err != 0)
         return err;
-    err = registrar_make(&s->registrar, name);
+    err = registrar_make(&s->registrar, name, geteuid() == 0);
     if (err != 0)
         goto remove_set;
     err = publish(s);
@@ -250,6 +250,8 @@ admit(struct set_server *s, const struct registration *r)
         answer(s, &new, sessions_choose(&s->sessions, peer.uid, now_ns()),
                &peer) != 0)
         s->kind->drop(&new.slot);
+    else
+        registrar_joined(r);
 }
 
 static void
@@ -326,7 +328,7 @@ take_request(struct set_server *s, struct ipc_request *req)
  * ring, and then waits behind us; the second one is ours.) */
 #define CROWD (2 * NS_PER_MS)
 
-/* Without clients it sleeps on the FIFO, which nobody can silence; nor does it
+/* Without clients it sleeps on NAME.join, which nobody can silence; nor does it
  * wake up before somebody comes.  With clients it sleeps on the doorbell. */
 static int
 wait_for_somebody(struct set_server *s, int64_t deadline)
@@ -334,7 +336,7 @@ wait_for_somebody(struct set_server *s, int64_t deadline)
     struct sembuf ring = {DOORBELL, -1, 0};
     int64_t soon;
 
-    if (registrar_pending(&s->registrar))
+    if (registrar_more(&s->registrar))
         return 0;
     if (s->sessions.count == 0)
         return wait_for(s->registrar.fd, POLLIN, deadline);

@@ -156,7 +156,7 @@ int set_server_find(const char *where, struct set *server);
     "    yours: server dead 0 without waiting, back -1\n" \
     "    (the slot is a REPLY and has the nonce, or it is marked FULL)\n" \
     "\n" \
-    "Ring again if nothing comes. The FIFO can be closed now. To send, write " \
+    "Ring again if nothing comes. Both can be closed now. To send, write " \
     "the slot, a\nREQUEST with the nonce; then\n" \
     "\n" \
     "    yours: server dead 0 without waiting, request +1\n" \

@@ -23,7 +23,7 @@
  * question.)  So one thread with many clients sleeps for the one that it has
  * served last, and looks what the others do at the end of each slice.  Slices
  * get longer while nothing happens.  A client that has been silent for a while
- * does not know how long they are, and rings: a byte into the FIFO where it has
+ * does not know how long they are, and rings: an empty message where it has
  * registered, which interrupts the server (alarm_listen()).
  *
  * Who asks?  A file is made by its client, mode 0600, and the kernel says who
@@ -96,7 +96,6 @@ struct turnfile_server {
     char name[ENDPOINT_SIZE];
     struct client_dir dir; /* client_files: NAME.d */
     struct registrar registrar;
-    int doorbell; /* the same FIFO, for reading alone: alarm_listen() */
     struct sessions sessions;
     struct turnfile_slot {
         struct turnfile file;
@@ -115,7 +114,7 @@ struct turnfile_server {
 
 struct turnfile_client {
     const struct turnfile_kind *kind;
-    int life; /* NAME.join: how one registers, and rings */
+    struct registry server; /* how one registers, and rings */
     struct turnfile file;
     struct guarded map;
     struct handoff handoff;
@@ -190,7 +189,7 @@ void turnfile_let_go(struct turnfile *f);
         "| 32 | | a frame |\n" \
         "\n" \
         "and unlock the byte of t. If the turn before was more than 4 ms " \
-        "ago, write one byte of\nzero into the FIFO: it wakes the server. " \
+        "ago, send an empty\nmessage to NAME.join: it wakes the server. " \
         "Lock the " \
         "byte of t+1 (F_OFD_SETLKW): the turn\nis yours again, and at " \
         "offset " replies \

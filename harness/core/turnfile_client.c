@@ -115,8 +115,8 @@ wait_for_verdict(struct turnfile_client *c, int64_t deadline)
             break;
         if (time_left(deadline) == 0)
             return -ETIMEDOUT;
-        err = wait_for(c->life, 0, now_ns() + rest);
-        if (err == 0) /* POLLERR: it has died */
+        err = wait_for(c->server.life, 0, now_ns() + rest);
+        if (err == 0) /* POLLHUP: it has died */
             return -ECONNREFUSED;
         if (err != -ETIMEDOUT && err != -EINTR)
             return err;
@@ -141,13 +141,13 @@ turnfile_open(void *cli, const char *where, const struct turnfile_kind *kind)
     int err;
 
     c->kind = kind;
-    c->life = registration_open(where);
-    if (c->life < 0)
-        return c->life;
+    err = registry_open(&c->server, where);
+    if (err != 0)
+        return err;
     err = make_file(c, where, &r, path);
     if (err != 0)
-        goto close_life;
-    err = registration_send(c->life, &r, deadline);
+        goto close_registry;
+    err = registration_send(&c->server, &r, deadline, NULL, NULL);
     if (err == 0)
         err = wait_for_verdict(c, deadline);
     /* Both have it open now, or never will: a crash from here on leaves
@@ -158,8 +158,8 @@ turnfile_open(void *cli, const char *where, const struct turnfile_kind *kind)
     if (err == 0)
         return 0;
     turnfile_let_go(&c->file);
-close_life:
-    close(c->life);
+close_registry:
+    registry_close(&c->server);
     return err;
 }
 
@@ -192,15 +192,6 @@ come_back(void *cli, int64_t deadline)
     return 0;
 }
 
-/* If the FIFO is full, somebody else has rung. */
-static void
-ring(const struct turnfile_client *c)
-{
-    ssize_t n = write(c->life, "", 1);
-
-    (void)n;
-}
-
 int
 turnfile_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {
@@ -222,7 +213,7 @@ turnfile_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
         return err;
     turn_sent(&c->turn, msg);
     if (now_ns() - c->heard > TURNFILE_QUIET)
-        ring(c);
+        registry_ring(&c->server);
     return 0;
 }
 
@@ -244,7 +235,7 @@ turnfile_forget(void *cli)
     /* The locks are the open file's, which the parent still has. */
     alarm_forget(&c->alarm);
     turnfile_let_go(&c->file);
-    close(c->life);
+    registry_close(&c->server);
 }
 
 void
@@ -254,5 +245,5 @@ turnfile_close(void *cli)
 
     alarm_free(&c->alarm);
     turnfile_let_go(&c->file);
-    close(c->life);
+    registry_close(&c->server);
 }

@@ -41,15 +41,11 @@ has_dir(const struct turnfile_server *s)
 static int
 open_register(struct turnfile_server *s)
 {
-    int err = registrar_make(&s->registrar, s->name);
+    int err = registrar_make(&s->registrar, s->name, geteuid() == 0);
 
-    if (err != 0)
-        return err;
-    s->doorbell = registrar_listen(s->name);
-    if (s->doorbell < 0)
-        registrar_remove(&s->registrar, s->name);
-    alarm_listen(&s->alarm, s->doorbell);
-    return s->doorbell < 0 ? s->doorbell : 0;
+    if (err == 0)
+        alarm_listen(&s->alarm, s->registrar.fd);
+    return err;
 }
 
 int
@@ -98,7 +94,6 @@ turnfile_destroy(void *srv)
         disconnect(s, slot);
     guard_watch(NULL, 0);
     alarm_free(&s->alarm);
-    close(s->doorbell);
     registrar_remove(&s->registrar, s->name);
     if (has_dir(s))
         client_dir_remove(&s->dir, s->name);
@@ -195,6 +190,7 @@ admit(struct turnfile_server *s, const struct registration *r)
     }
     slot = find_slot(s, peer.uid);
     if (slot >= 0 && take_in(s, slot, fd, &handoff, &peer) == 0) {
+        registrar_joined(r);
         if (stall_end(&s->stall, &s->sessions, peer.uid))
             disconnect(s, slot);
         return;
@@ -352,7 +348,7 @@ wait_for_newcomer(struct turnfile_server *s, int64_t deadline)
 
     alarm_free(&s->alarm); /* it would disturb this sleep */
     s->next_look = 0;
-    if (!registrar_pending(&s->registrar))
+    if (!registrar_more(&s->registrar))
         err = wait_for(s->registrar.fd, POLLIN, deadline);
     return err == -ETIMEDOUT ? 0 : err;
 }

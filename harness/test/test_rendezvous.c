@@ -6,6 +6,7 @@
 #include "test/test.h"
 
 #include "core/clock.h"
+#include "core/quota.h"
 #include "core/rendezvous.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -120,28 +122,30 @@ register_as(void *serial)
                                    .pid = (uint32_t)getpid(),
                                    .serial = *(const uint32_t *)serial,
                                    .id = {7, UINT32_MAX}};
-    int fd = registration_open(endpoint());
+    struct registry server;
 
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(registration_send(fd, &r, now_ns() + CALL_TIMEOUT), 0);
-    ck_assert_int_eq(registration_alive(fd), 0);
-    close(fd);
-    /* Nobody reads what others write, or holds the server's end. */
+    ck_assert_int_eq(registry_open(&server, endpoint()), 0);
+    ck_assert_int_eq(
+        registration_send(&server, &r, now_ns() + CALL_TIMEOUT, NULL, NULL), 0);
+    ck_assert_int_eq(registration_alive(&server), 0);
+    registry_close(&server);
+    /* Nobody holds the server's end, or can write where all look. */
     if (need_root() != NULL || geteuid() == 0)
         return; /* we are the server's own user */
-    ck_assert_int_eq(open(path_of(".join"), O_RDONLY), -1);
-    ck_assert_int_eq(open(path_of(".join"), O_RDWR), -1);
+    ck_assert_int_eq(open(path_of(".life"), O_WRONLY | O_NONBLOCK), -1);
+    ck_assert_int_eq(open(path_of(".life"), O_RDWR), -1);
 }
 
 START_TEST(who_registers_is_found_in_the_order_of_coming)
 {
     struct registrar r;
+    struct registry server;
     struct registration got;
     const uid_t who[] = {geteuid(), geteuid() == 0 ? ALICE : geteuid(),
                          geteuid() == 0 ? BOB : geteuid()};
 
-    ck_assert_int_eq(registration_open(endpoint()), -ENOENT);
-    ck_assert_int_eq(registrar_make(&r, endpoint()), 0);
+    ck_assert_int_eq(registry_open(&server, endpoint()), -ENOENT);
+    ck_assert_int_eq(registrar_make(&r, endpoint(), true), 0);
     ck_assert_int_eq(registrar_next(&r, &got), 0);
     for (uint32_t i = 0; i < 3; i++)
         as_user(who[i], register_as, &i);
@@ -149,39 +153,37 @@ START_TEST(who_registers_is_found_in_the_order_of_coming)
         ck_assert_int_eq(registrar_next(&r, &got), 1);
         ck_assert_uint_eq(got.serial, i);
         ck_assert_uint_eq(got.uid, who[i]);
+        ck_assert_uint_eq(got.sender, who[i]);
         ck_assert_uint_eq(got.id[0], 7);
         ck_assert_uint_eq(got.id[1], UINT32_MAX);
     }
     ck_assert_int_eq(registrar_next(&r, &got), 0);
     registrar_remove(&r, endpoint());
-    ck_assert_int_eq(registration_open(endpoint()), -ENOENT);
+    ck_assert_int_eq(registry_open(&server, endpoint()), -ENOENT);
 }
 END_TEST
 
 START_TEST(rubbish_among_the_registrations_costs_nobody_his)
 {
     const struct registration good = {.serial = 5};
-    static const uint8_t join[] = {'J', 'O', 'I', 'N'};
-    uint8_t rubbish[3 * REGISTRATION_SIZE], record[REGISTRATION_SIZE];
+    uint8_t rubbish[3 * REGISTRATION_SIZE];
+    struct registry server;
     struct registrar r;
     struct registration got;
-    int fd;
 
-    ck_assert_int_eq(registrar_make(&r, endpoint()), 0);
-    fd = registration_open(endpoint());
-    registration_encode(&good, record);
+    ck_assert_int_eq(registrar_make(&r, endpoint(), true), 0);
+    ck_assert_int_eq(registry_open(&server, endpoint()), 0);
+    memset(rubbish, 'J', sizeof rubbish);
+    registration_encode(&good, rubbish);
     for (size_t n = 0; n <= sizeof rubbish; n++) {
-        memset(rubbish, 'J', sizeof rubbish);
-        if (n >= 4) /* looks like the beginning of one, and is not */
-            memcpy(rubbish + n - 4, join, sizeof join);
-        ck_assert_int_eq(write(fd, rubbish, n), (ssize_t)n);
-        ck_assert_int_eq(registration_send(fd, &good, 0), 0);
-        do /* "JOIN" and his makes one more, which is nobody's */
-            ck_assert_int_eq(registrar_next(&r, &got), 1);
-        while (got.serial != 5);
-        ck_assert_int_eq(registrar_next(&r, &got), 0);
+        ck_assert_int_eq(send(server.join, rubbish, n, 0), (ssize_t)n);
+        ck_assert_int_eq(registration_send(&server, &good, 0, NULL, NULL), 0);
+        ck_assert_int_eq(registrar_next(&r, &got), 1);
+        ck_assert_uint_eq(got.serial, 5);
+        /* What is as long as one and looks like one, is one. */
+        ck_assert_int_eq(registrar_next(&r, &got), n == REGISTRATION_SIZE);
     }
-    close(fd);
+    registry_close(&server);
     registrar_remove(&r, endpoint());
 }
 END_TEST
@@ -189,22 +191,74 @@ END_TEST
 START_TEST(a_full_register_is_waited_for_with_a_limit)
 {
     const struct registration good = {.serial = 5};
+    struct registry server;
     struct registrar r;
     struct registration got;
     size_t n = 0;
-    int fd;
 
-    ck_assert_int_eq(registrar_make(&r, endpoint()), 0);
-    fd = registration_open(endpoint());
-    while (registration_send(fd, &good, 0) == 0)
+    ck_assert_int_eq(registrar_make(&r, endpoint(), true), 0);
+    ck_assert_int_eq(registry_open(&server, endpoint()), 0);
+    while (registration_send(&server, &good, 0, NULL, NULL) == 0)
         n++;
-    ck_assert_int_eq(registration_send(fd, &good, now_ns() + NS_PER_MS),
-                     -ETIMEDOUT);
+    ck_assert_int_eq(
+        registration_send(&server, &good, now_ns() + NS_PER_MS, NULL, NULL),
+        -ETIMEDOUT);
     for (size_t i = 0; i < n; i++)
         ck_assert_int_eq(registrar_next(&r, &got), 1);
     ck_assert_int_eq(registrar_next(&r, &got), 0);
-    ck_assert_int_eq(registration_send(fd, &good, 0), 0);
-    close(fd);
+    ck_assert_int_eq(registration_send(&server, &good, 0, NULL, NULL), 0);
+    registry_close(&server);
+    registrar_remove(&r, endpoint());
+}
+END_TEST
+
+#define BATCH 8u /* there is room for so many */
+
+static void
+register_often(void *arg)
+{
+    const struct registration r = {.uid = geteuid(), .serial = 1};
+    struct registry server;
+
+    (void)arg;
+    ck_assert_int_eq(registry_open(&server, endpoint()), 0);
+    for (unsigned i = 0; i < BATCH; i++)
+        ck_assert_int_eq(registration_send(&server, &r, 0, NULL, NULL), 0);
+    registry_close(&server);
+}
+
+/* Of so many registrations of this user. */
+static unsigned
+looked_at(struct registrar *r, uid_t who, unsigned registrations, bool joined)
+{
+    struct registration got;
+    unsigned looked = 0;
+
+    for (; registrations > 0; registrations -= BATCH) {
+        as_user(who, register_often, NULL);
+        for (; registrar_next(r, &got) == 1; looked++)
+            if (joined)
+                registrar_joined(&got);
+    }
+    return looked;
+}
+
+START_TEST(who_registers_for_nothing_is_not_looked_at_for_ever)
+{
+    const unsigned most = (unsigned)quota_kinds[QUOTA_JOINING].per_user;
+    struct registrar r;
+    unsigned looked;
+
+    ck_assert_int_eq(registrar_make(&r, endpoint(), true), 0);
+    quota_reset();
+    ck_assert_uint_eq(looked_at(&r, BOB, 2 * most, true), 2 * most);
+    /* Some come back while we count. */
+    looked = looked_at(&r, BOB, 16 * most, false);
+    ck_assert_uint_ge(looked, most);
+    ck_assert_uint_lt(looked, 16 * most);
+    /* It is nobody else's loss, nor root's. */
+    ck_assert_uint_eq(looked_at(&r, ALICE, BATCH, false), BATCH);
+    ck_assert_uint_eq(looked_at(&r, 0, 2 * most, false), 2 * most);
     registrar_remove(&r, endpoint());
 }
 END_TEST
@@ -215,30 +269,34 @@ be_a_server(struct actor *self, void *arg)
     struct registrar r;
 
     (void)arg;
-    ck_assert_int_eq(registrar_make(&r, endpoint()), 0);
+    ck_assert_int_eq(registrar_make(&r, endpoint(), true), 0);
     actor_step(self);
     actor_step(self);
 }
 
 START_TEST(who_has_registered_notices_at_once_that_the_server_is_dead)
 {
+    const struct registration nobody = {.uid = (uid_t)-1};
     struct pollfd p = {.events = 0};
+    struct registry registry, later;
     struct registrar next;
     struct actor server;
 
     actor_start(&server, geteuid(), be_a_server, NULL);
     actor_wait(&server);
-    p.fd = registration_open(endpoint());
-    ck_assert_int_ge(p.fd, 0);
-    ck_assert_int_eq(registration_alive(p.fd), 0);
+    ck_assert_int_eq(registry_open(&registry, endpoint()), 0);
+    p.fd = registry.life;
+    ck_assert_int_eq(registration_alive(&registry), 0);
     ck_assert(actor_kill(&server));
-    ck_assert_int_eq(registration_alive(p.fd), -EPIPE);
+    ck_assert_int_eq(registration_alive(&registry), -EPIPE);
     ck_assert_int_eq(poll(&p, 1, -1), 1);
-    ck_assert_int_eq(registration_open(endpoint()), -ECONNREFUSED);
+    ck_assert_int_eq(registry_open(&later, endpoint()), -ECONNREFUSED);
     /* And does not take the next one for it. */
-    ck_assert_int_eq(registrar_make(&next, endpoint()), 0);
-    ck_assert_int_eq(registration_alive(p.fd), -EPIPE);
-    close(p.fd);
+    ck_assert_int_eq(registrar_make(&next, endpoint(), true), 0);
+    ck_assert_int_eq(registration_alive(&registry), -EPIPE);
+    ck_assert_int_eq(registration_send(&registry, &nobody, 0, NULL, NULL),
+                     -EPIPE);
+    registry_close(&registry);
     registrar_remove(&next, endpoint());
     ck_assert_int_eq(registrar_sweep(endpoint()), 0);
 }
@@ -389,6 +447,8 @@ test_rendezvous(void)
     tcase_add_test(tc, who_registers_is_found_in_the_order_of_coming);
     tcase_add_test(tc, rubbish_among_the_registrations_costs_nobody_his);
     tcase_add_test(tc, a_full_register_is_waited_for_with_a_limit);
+    add_test_if(tc, need_root(),
+                who_registers_for_nothing_is_not_looked_at_for_ever);
     tcase_add_test(tc,
                    who_has_registered_notices_at_once_that_the_server_is_dead);
     add_test_if(tc, need_root(),

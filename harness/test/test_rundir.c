@@ -254,12 +254,12 @@ START_TEST(a_server_that_ends_leaves_another_ones_names_alone)
 
     ck_assert_int_eq(endpoint_name(ipc_registry[0], run_dir, name), 0);
     first = endpoint_lock(name, NULL);
-    first_life = life_make(name);
+    first_life = life_make(name, true);
     ck_assert(first >= 0 && first_life >= 0);
     ck_assert_int_eq(endpoint_file(name, ".lock", path), 0);
     ck_assert_int_eq(unlink(path), 0);
     second = endpoint_lock(name, NULL);
-    second_life = life_make(name);
+    second_life = life_make(name, true);
     ck_assert(second >= 0 && second_life >= 0);
     life_end(name, first_life);
     endpoint_unlock(name, first);

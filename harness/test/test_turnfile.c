@@ -36,7 +36,7 @@ struct hand {
     const struct ipc_mechanism *m;
     char where[ENDPOINT_SIZE];
     struct registration r;
-    int life;
+    struct registry server;
     struct handoff handoff;
     struct alarm alarm;
     uint8_t nonce[NONCE_SIZE];
@@ -88,17 +88,18 @@ make_file(struct hand *h)
 
     if (!is_file(h))
         h->r.pid = (uint32_t)getpid();
-    h->life = registration_open(h->where);
+    ck_assert_int_eq(registry_open(&h->server, h->where), 0);
     fd = memory(h)->make(h->where, is_file(h) ? 2109440 : 143360, &h->r, path);
-    ck_assert(h->life >= 0 && fd >= 0);
+    ck_assert_int_ge(fd, 0);
     return fd;
 }
 
 static void
 say_join(struct hand *h)
 {
-    ck_assert_int_eq(
-        registration_send(h->life, &h->r, deadline_in(CALL_TIMEOUT)), 0);
+    ck_assert_int_eq(registration_send(&h->server, &h->r,
+                                       deadline_in(CALL_TIMEOUT), NULL, NULL),
+                     0);
 }
 
 static void
@@ -129,7 +130,7 @@ drop(struct hand *h)
     }
     alarm_free(&h->alarm);
     close(h->handoff.fd);
-    close(h->life);
+    registry_close(&h->server);
 }
 
 static uint32_t
@@ -465,10 +466,9 @@ bob_links(void *arg)
     file_name(h, path);
     snprintf(target, sizeof target, "%s/precious", run_dir);
     ck_assert_int_eq(symlink(target, path), 0);
-    h->life = registration_open(h->where);
-    ck_assert_int_ge(h->life, 0);
+    ck_assert_int_eq(registry_open(&h->server, h->where), 0);
     say_join(h);
-    close(h->life);
+    registry_close(&h->server);
 }
 
 START_TEST(a_symbolic_link_leads_nowhere)

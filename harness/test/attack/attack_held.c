@@ -173,12 +173,69 @@ holds_the_request_fifo(bool naive)
     return holds_the_fifo("", 1);
 }
 
-/* Who has clients looks there now and then only. */
+/*
+ * What there is to lock where one joins?  Nothing: NAME.join is a socket, which
+ * has no open(2), and NAME.life he can only read.  From there he can have it
+ * locked while he waits for a pipe of his own (tee(2)), but only if there is
+ * something in it.
+ */
+static void
+bob_holds_where_one_joins(struct actor *self, void *arg)
+{
+    const struct held *h = arg;
+    char path[PATH_MAX + 8];
+    int own[2], life;
+
+    MUST(pipe2(own, O_CLOEXEC) == 0);
+    snprintf(path, sizeof path, "%s.join", h->path);
+    MUST(open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC) == -1);
+    snprintf(path, sizeof path, "%s.life", h->path);
+    MUST(open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC) == -1);
+    life = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    MUST(life != -1);
+    if (fork() == 0) {
+        splice(open_terminal(), NULL, own[1], NULL, 4096, 0);
+        _exit(EXIT_SUCCESS);
+    }
+    if (fork() == 0) {
+        for (;;) {
+            tee(life, own[1], 1, 0);
+            splice(life, NULL, own[1], NULL, 1, 0);
+        }
+    }
+    actor_step(self);
+}
+
+/* The naive form of it is a FIFO, which all may write to: as fifo/perclient has
+ * one for requests. */
 static bool
 holds_where_one_joins(bool naive)
 {
-    (void)naive;
-    return holds_the_fifo(".join", 1000);
+    struct host server;
+    struct actor bob, alice;
+    struct held *h;
+
+    if (naive) {
+        static struct attack fifo;
+
+        fifo = *this_attack;
+        fifo.mechanism = "fifo/perclient";
+        this_attack = &fifo;
+        return holds_the_fifo("", 1);
+    }
+    h = make_held(&server, false);
+    strcpy(h->path, server.where);
+    actor_start(&bob, BOB, bob_holds_where_one_joins, h);
+    actor_wait(&bob);
+    actor_start(&alice, ALICE, alice_asks_again, h);
+    actor_wait(&alice);
+    actor_go(&alice);
+    actor_wait(&alice);
+    be_served(&server);
+    MUST(host_stop(&server) == EXIT_SUCCESS);
+    actor_kill(&bob);
+    actor_kill(&alice);
+    return !h->served;
 }
 
 /* His own, into which he is answered. */
@@ -296,17 +353,16 @@ bob_leases(struct actor *self, void *arg)
     const struct held *h = arg;
     int memory = memfd_create("bob", MFD_CLOEXEC | MFD_ALLOW_SEALING), again;
     struct registration r = {.uid = geteuid(), .pid = (uint32_t)getpid()};
-    int fifo = registration_open(h->server->where);
     char path[64];
 
-    MUST(memory != -1 && fchmod(memory, 0600) == 0 && fifo >= 0);
+    MUST(memory != -1 && fchmod(memory, 0600) == 0);
     snprintf(path, sizeof path, "/proc/self/fd/%d", memory);
     again = open(path, O_RDONLY | O_CLOEXEC);
     close(memory);
     signal(SIGIO, SIG_IGN); /* asked for it back, he does not hear */
     MUST(again != -1 && fcntl(again, F_SETLEASE, F_RDLCK) == 0);
     r.id[0] = (uint32_t)again;
-    MUST(registration_send(fifo, &r, NO_DEADLINE) == 0);
+    MUST(register_this(h->server->where, &r) == 0);
     actor_step(self);
 }
 
@@ -530,14 +586,23 @@ const struct attack held_attacks[] = {
      .how = "until he ends", .cannot = fifo_lock,
      .missing = need_splice_to_lock, .run = holds_his_reply_fifo},
     {231, "sem/values", "holds the lock of the FIFO to join",
-     .how = "until he ends", .cannot = fifo_lock,
-     .missing = need_splice_to_lock, .run = holds_where_one_joins},
+     .how = "it is a datagram socket", .missing = need_splice_to_lock,
+     .run = holds_where_one_joins},
     {231, "shm/futex", "holds the lock of the FIFO to join",
-     .how = "until he ends", .cannot = fifo_lock,
-     .missing = need_splice_to_lock, .run = holds_where_one_joins},
+     .how = "it is a datagram socket", .missing = need_splice_to_lock,
+     .run = holds_where_one_joins},
     {231, "mmap/lockfile", "holds the lock of the FIFO to join",
-     .how = "until he ends", .cannot = fifo_lock,
-     .missing = need_splice_to_lock, .run = holds_where_one_joins},
+     .how = "it is a datagram socket", .missing = need_splice_to_lock,
+     .run = holds_where_one_joins},
+    {231, "msgq/posix", "holds the lock of the FIFO to join",
+     .how = "it is a datagram socket", .missing = need_splice_to_lock,
+     .run = holds_where_one_joins},
+    {231, "msgq/sysv-private", "holds the lock of the FIFO to join",
+     .how = "it is a datagram socket", .missing = need_splice_to_lock,
+     .run = holds_where_one_joins},
+    {231, "msgq/sysv-types", "holds the lock of the FIFO to join",
+     .how = "it is a datagram socket", .missing = need_splice_to_lock,
+     .run = holds_where_one_joins},
     {232, "run directory", "holds its lock while he lists it",
      .without = "search", .how = "mode 0711: EACCES", .missing = silent_missing,
      .run = holds_the_run_directory},

@@ -118,16 +118,13 @@ bob_says_there_is(void *arg)
     const struct locked *l = arg;
     struct registration r = {.uid = BOB, .pid = 4711, .serial = 1};
     struct hand *h;
-    int fifo;
 
     if (strcmp(this_attack->mechanism, "fifo/perclient") == 0) {
         h = make_hand(this_attack->mechanism, BOB);
         say_join(h);
         return;
     }
-    fifo = registration_open(l->server->where);
-    MUST(fifo >= 0 && registration_send(fifo, &r, NO_DEADLINE) == 0);
-    close(fifo);
+    MUST(register_this(l->server->where, &r) == 0);
 }
 
 /* She is in already. */

@@ -281,13 +281,9 @@ bob_moves_it(void *arg)
 {
     struct theft *t = arg;
     const struct registration hers = {.uid = ALICE, .pid = 1, .serial = 1};
-    int fd;
 
     MUST(rename(t->theirs, t->segment) == 0);
-    fd = registration_open(t->where);
-    MUST(fd >= 0 &&
-         registration_send(fd, &hers, now_ns() + ATTACK_TIMEOUT) == 0);
-    close(fd);
+    MUST(register_this(t->where, &hers) == 0);
 }
 
 static bool

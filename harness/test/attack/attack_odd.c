@@ -244,10 +244,9 @@ bob_brings_memory(struct actor *self, void *arg)
     struct edge *e = arg;
     struct registration r = {
         .uid = BOB, .pid = (uint32_t)getpid(), .serial = 1};
-    int fifo = registration_open(e->server->where);
 
     r.id[0] = (uint32_t)make_memory(e->id);
-    MUST(fifo >= 0 && registration_send(fifo, &r, NO_DEADLINE) == 0);
+    MUST(register_this(e->server->where, &r) == 0);
     actor_step(self);
 }
 

@@ -286,7 +286,8 @@ passes_to(const char *mechanism, int type, const bool *old)
         serve_old(&server, mechanism, *old);
     else
         serve(&server, mechanism);
-    strcpy(s->where, server.where);
+    snprintf(s->where, sizeof s->where, "%.99s%s", server.where,
+             strncmp(mechanism, "socket/", 7) == 0 ? "" : ".join");
     s->type = type;
     file_system = silent_start(s->dir, BOB);
     MUST(file_system > 0);
@@ -321,12 +322,26 @@ passes_what_never_closes_to_dgram(bool naive)
     return passes_to("socket/dgram", SOCK_DGRAM, NULL);
 }
 
+/* Beside a registration. */
+static bool
+passes_what_never_closes_where_one_joins(bool naive)
+{
+    (void)naive;
+    return passes_to(this_attack->mechanism, SOCK_DGRAM, NULL);
+}
+
 /* -- 200: the same, where the kernel does not keep it out (before 6.16) ----- */
 
 static bool
 passes_to_old(const char *mechanism, int type, bool naive)
 {
     return passes_to(mechanism, type, &naive);
+}
+
+static bool
+passes_to_old_where_one_joins(bool naive)
+{
+    return passes_to_old(this_attack->mechanism, SOCK_DGRAM, naive);
 }
 
 static bool
@@ -593,6 +608,10 @@ const struct attack passed_attacks[] = {
     {150, "socket/dgram", "sends a file that never closes",
      .without = "passrights,drain", .how = "SO_PASSRIGHTS: EPERM",
      .missing = passrights_missing, .run = passes_what_never_closes_to_dgram},
+    {150, "shm/futex", "registers, such a file beside it",
+     .without = "passrights,drain", .how = "SO_PASSRIGHTS: EPERM",
+     .missing = passrights_missing,
+     .run = passes_what_never_closes_where_one_joins},
     {200, M, "the same, before Linux 6.16", .without = "passrights,drain",
      .how = "a thread that only closes", .missing = silent_missing,
      .run = passes_to_old_stream},
@@ -602,6 +621,9 @@ const struct attack passed_attacks[] = {
     {200, "socket/dgram", "the same, before Linux 6.16",
      .without = "passrights,drain", .how = "a thread only for that",
      .missing = silent_missing, .run = passes_to_old_dgram},
+    {200, "shm/futex", "the same, before Linux 6.16",
+     .without = "passrights,drain", .how = "a thread only for that",
+     .missing = silent_missing, .run = passes_to_old_where_one_joins},
     {201, "socket/seqpacket", "leaves a socket that lingers unread",
      .without = "passrights,drain", .how = "a thread that only closes",
      .run = passes_what_is_not_read},

@@ -343,10 +343,6 @@ takes_every_slot(bool naive)
 
 /* -- the table ------------------------------------------------------------ */
 
-static const char uncounted[] =
-    "the kernel says only who was the last to send. Whose a newcomer is, is "
-    "supposed or unknown (K1), so nobody's clients can be counted.";
-
 static const char every_slot[] = "takes every slot; A comes";
 #define HALF .without = "slotquota", .how = "half of them for a user"
 
@@ -376,7 +372,7 @@ const struct attack server_attacks[] = {
     {136, "sem/mailbox", every_slot, .without = "own,slotquota",
      .how = "mode 0600: own user only", .run = takes_every_slot},
     {137, "mmap/lockfile", every_slot, HALF, .run = takes_every_slot},
-    {138, "msgq/sysv-types", every_slot, .how = "those who are in go on",
-     .cannot = uncounted, .run = takes_every_slot},
+    {138, "msgq/sysv-types", every_slot, .without = "sender,slotquota",
+     .how = "half: of who registered", .run = takes_every_slot},
     {0},
 };

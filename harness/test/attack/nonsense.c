@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* fallocate */
 #include "test/attack/nonsense.h"
 
+#include "core/ancillary.h"
 #include "core/clock.h"
 #include "core/rendezvous.h"
 #include "test/both/requests.h"
@@ -16,6 +17,7 @@
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* -- chance: xorshift64, the same for the same seed ------------------------ */
@@ -235,6 +237,24 @@ write_to(const char *path, const uint8_t *bytes, size_t n)
     return done;
 }
 
+/* A datagram, perhaps with a descriptor beside it. */
+static bool
+send_to(const char *path, const uint8_t *bytes, size_t n)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct iovec data = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = n};
+    bool done;
+
+    if (fd == -1)
+        return false;
+    strcpy(at.sun_path, path);
+    done = connect(fd, (struct sockaddr *)&at, sizeof at) == 0 &&
+           ancillary_send(fd, &data, 1, chance(4) == 0 ? fd : -1) >= 0;
+    close(fd);
+    return done;
+}
+
 bool
 register_nonsense(const char *where)
 {
@@ -245,7 +265,7 @@ register_nonsense(const char *where)
     if (chance(4) == 0)
         return write_to(where, bytes, chance(sizeof bytes));
     if (endpoint_file(where, ".join", join) == 0 && chance(2) == 0)
-        return write_to(join, bytes, chance(sizeof bytes));
+        return send_to(join, bytes, chance(sizeof bytes));
     return register_ids(where, any_id("/proc/sysvipc/sem"), (int)chance(99999),
                         geteuid()) == 0;
 }

@@ -146,6 +146,19 @@ listed_id(const char *where, unsigned client)
     return atoi(line);
 }
 
+int
+register_this(const char *where, const struct registration *r)
+{
+    struct registry registry;
+    int err = registry_open(&registry, where);
+
+    if (err != 0)
+        return err;
+    err = registration_send(&registry, r, NO_DEADLINE, NULL, NULL);
+    registry_close(&registry);
+    return err;
+}
+
 /* PID.SERIAL of a POSIX queue, or id or type of a System V one. */
 int
 register_as(const char *where, uint64_t replies, uid_t uid, pid_t pid)
@@ -155,13 +168,8 @@ register_as(const char *where, uint64_t replies, uid_t uid, pid_t pid)
         .pid = pid != 0 ? (uint32_t)pid : (uint32_t)replies,
         .serial = (uint32_t)(replies >> 32),
         .id = {(uint32_t)replies, (uint32_t)(replies >> 32)}};
-    int err, fd = registration_open(where);
 
-    if (fd < 0)
-        return fd;
-    err = registration_send(fd, &r, NO_DEADLINE);
-    close(fd);
-    return err;
+    return register_this(where, &r);
 }
 
 int
@@ -170,13 +178,8 @@ register_ids(const char *where, int first, int second, uid_t uid)
     const struct registration r = {.uid = uid,
                                    .pid = (uint32_t)getpid(),
                                    .id = {(uint32_t)first, (uint32_t)second}};
-    int err, fifo = registration_open(where);
 
-    if (fifo < 0)
-        return fifo;
-    err = registration_send(fifo, &r, NO_DEADLINE);
-    close(fifo);
-    return err;
+    return register_this(where, &r);
 }
 
 /* -- beside a message ----------------------------------------------------- */

@@ -8,11 +8,11 @@
 #ifndef RECORDS_H
 #define RECORDS_H
 
-#include "core/ipc.h"
+#include "ipc.h"
 
 #include <sys/socket.h>
 
-/* Sends one, waiting for room until the deadline (core/clock.h).  0 or -errno;
+/* Sends one, waiting for room until the deadline (clock.h).  0 or -errno;
  * signals do not interrupt it. */
 int record_send(int socket, struct iovec *data, size_t pieces, int fd,
                 int64_t deadline);

@@ -2,8 +2,8 @@
 #define _GNU_SOURCE /* struct ucred */
 #include "records.h"
 
-#include "core/ancillary.h"
-#include "core/clock.h"
+#include "ancillary.h"
+#include "clock.h"
 
 #include <errno.h>
 #include <poll.h>
