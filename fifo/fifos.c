@@ -4,7 +4,7 @@
 
 #include "core/activation.h"
 #include "core/clock.h"
-#include "core/fifo.h"
+#include "fifo.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@ make(const char *name)
 {
     int err = request_fifo_sweep(name);
 
-    return err < 0 ? err : fifo_make(name, 0);
+    return err < 0 ? err : fifo_make(name);
 }
 
 int

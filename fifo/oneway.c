@@ -15,8 +15,8 @@
  */
 #define _GNU_SOURCE /* O_CLOEXEC */
 #include "core/clock.h"
-#include "core/fifo.h"
 #include "core/wire.h"
+#include "fifo.h"
 #include "fifos.h"
 
 #include <errno.h>

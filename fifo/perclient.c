@@ -19,8 +19,8 @@
  */
 #define _GNU_SOURCE /* clock_gettime, O_WRONLY */
 #include "core/clock.h"
-#include "core/fifo.h"
 #include "core/sessions.h"
+#include "fifo.h"
 #include "record.h"
 
 #include <errno.h>

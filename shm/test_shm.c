@@ -619,8 +619,8 @@ START_TEST(only_a_newcomer_ends_a_long_sleep_beside_the_silent)
     struct rings_server *s;
     struct driven d;
     struct actor silent;
+    struct registry registry;
     uint32_t doorbell;
-    int life;
 
     ck_assert_int_eq(drive_begin(&d, on_rings[_i], run_dir), 0);
     s = d.srv;
@@ -636,12 +636,13 @@ START_TEST(only_a_newcomer_ends_a_long_sleep_beside_the_silent)
     ck_assert_int_eq(rings_sleep(s, doorbell, now_ns() + 5 * RINGS_SLICE),
                      -ETIMEDOUT);
     ck_assert_int_eq(s->look, 4 * HOUR);
-    life = registration_open(d.where);
-    ck_assert_int_eq(registration_send(life, &nobody, NO_DEADLINE), 0);
+    ck_assert_int_eq(registry_open(&registry, d.where), 0);
+    ck_assert_int_eq(
+        registration_send(&registry, &nobody, NO_DEADLINE, NULL, NULL), 0);
     ck_assert_int_eq(rings_sleep(s, doorbell, NO_DEADLINE), -EAGAIN);
     ck_assert_int_eq(drive(&d, 0), -ETIMEDOUT);
     ck_assert_int_eq(s->look, 0); /* it is awake: from the beginning */
-    close(life);
+    registry_close(&registry);
     actor_kill(&silent);
     drive_end(&d);
 }

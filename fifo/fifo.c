@@ -2,8 +2,8 @@
 #define _GNU_SOURCE /* O_CLOEXEC, O_NOFOLLOW */
 #include "fifo.h"
 
-#include "clock.h"
-#include "rundir.h"
+#include "core/clock.h"
+#include "core/rundir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 int
-fifo_make(const char *path, int flags)
+fifo_make(const char *path)
 {
     int fd, err;
 
@@ -22,7 +22,7 @@ fifo_make(const char *path, int flags)
      * the last client's leaving would otherwise be, again and again; nor does
      * open(2) wait for one.  Linux allows it, POSIX leaves it undefined:
      * fifo(7). */
-    fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | flags);
+    fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     /* By fchmod(2), which no umask changes. */
     if (fd != -1 && fchmod(fd, geteuid() == 0 ? 0622 : 0600) == 0)
         return fd;

@@ -1,6 +1,11 @@
 /*
- * fifo.h - a FIFO with a name, which many may write to and one reads: what
- * those who join say to a registrar (rendezvous.h), and the requests of fifo/.
+ * fifo.h - a FIFO with a name, which many may write to and one reads.
+ *
+ * It has one lock, and whoever may write there can keep it as long as he likes:
+ * splice(2) from a terminal at which nobody types.  Then its reader waits, and no
+ * flag and no signal helps (`ipcattack 210`).  So nothing but the requests of
+ * this directory comes that way; where one joins there is a socket
+ * (core/rendezvous.h).
  */
 #ifndef FIFO_H
 #define FIFO_H
@@ -11,10 +16,9 @@
 /*
  * Server: makes it; nothing stands at this path any more.  Root invites all
  * users to write, since only root can open what they make.
- *   flags  of its open file description: O_NONBLOCK, or 0
  * Returns a descriptor, or -errno, and nothing is left.
  */
-int fifo_make(const char *path, int flags);
+int fifo_make(const char *path);
 
 /*
  * Client: opens it to write, without waiting; it has to belong to whom the
