@@ -291,7 +291,7 @@ take_datagram(struct registrar *r, struct registration *next)
         ancillary_discard(beside.fd);
     if (n != REGISTRATION_SIZE || !registration_decode(bytes, next))
         return 0;
-    next->sender = beside.who.uid;
+    next->sender = DEFENCE("sender", beside.who.uid, next->uid);
     return quota_is_privileged(next->sender) ||
            quota_take(next->sender, QUOTA_JOINING, 1, now_ns()) == 0;
 }

@@ -363,7 +363,7 @@ life_make(const char *name, bool everybody)
     }
     /* Now that there is a writer; and never for writing: a client that held a
      * write end would keep the dead alive. */
-    if (fchmod(fd, everybody ? 0644 : 0600) == -1) {
+    if (fchmod(fd, everybody ? DEFENCE("life", 0644, 0666) : 0600) == -1) {
         err = -errno;
         goto close_fifo;
     }

@@ -64,6 +64,13 @@ why(struct argp_state *state)
                     "user, or as root (ptrace(2))\n",
                     (int)pid);
             status = NOT_HERE;
+        } else if (err == -ETIMEDOUT) {
+            fprintf(stderr,
+                    "ipclab: pid %d cannot be looked into: what stands in its "
+                    "memory, or a file that it has open, does not come (its "
+                    "own file system? FUSE, userfaultfd)\n",
+                    (int)pid);
+            status = NOT_HERE;
         } else if (err < 0) {
             fprintf(stderr, "ipclab: there is no process %d (any more)\n",
                     (int)pid);

@@ -1,18 +1,37 @@
 /* why.c - why does this process make no progress? (why.h) */
-#define _GNU_SOURCE /* syscall numbers */
+#define _GNU_SOURCE /* syscall numbers, pipe2 */
 #include "lab/why.h"
 
 #include "lab/why_says.h"
 
+#include "core/clock.h"
+#include "core/defence.h"
+
+#include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* -- putting sentences together ------------------------------------------------ */
+
+/* Names of files may hold anything, ESC and newlines too, and whose process it is
+ * has chosen them: they are not to be said to a terminal as they are. */
+static void
+make_printable(char *text)
+{
+    for (; *text != '\0'; text++)
+        if (DEFENCE("printable", !isprint((unsigned char)*text), false))
+            *text = '?';
+}
 
 void
 why_call(struct why_wait *w, const char *format, ...)
@@ -22,6 +41,7 @@ why_call(struct why_wait *w, const char *format, ...)
     va_start(args, format);
     vsnprintf(w->call, sizeof w->call, format, args);
     va_end(args);
+    make_printable(w->call);
 }
 
 void
@@ -40,6 +60,7 @@ why_say(struct why_wait *w, const char *format, ...)
     va_start(args, format);
     vsnprintf(to, size, format, args);
     va_end(args);
+    make_printable(to);
 }
 
 void
@@ -415,8 +436,8 @@ print_wait(const struct why_wait *w, bool thread)
     }
 }
 
-int
-why_print(pid_t pid)
+static int
+look_and_print(pid_t pid)
 {
     static struct why_wait waits[32];
     pid_t circle[CROWD];
@@ -432,4 +453,45 @@ why_print(pid_t pid)
         printf(" %d\n", (int)circle[0]);
     }
     return n < 0 ? n : 0;
+}
+
+/*
+ * Whose process it is may keep us waiting: a page of its memory comes from a file
+ * system or a userfaultfd(2) of its own; a file that it has open, too; and such a
+ * wait may not end by a signal.  So a child looks, and nobody waits for it longer
+ * than that, ns; not even for its end.
+ */
+int64_t why_patience = 5 * NS_PER_SEC;
+
+int
+why_print(pid_t pid)
+{
+    struct pollfd end = {.events = POLLIN};
+    int ends[2], status = 0;
+    pid_t child;
+
+    if (DEFENCE("patience", false, true))
+        return look_and_print(pid);
+    if (pipe2(ends, O_CLOEXEC) == -1)
+        return -errno;
+    fflush(NULL); /* or it would be printed twice */
+    child = fork();
+    if (child == -1)
+        return -errno;
+    if (child == 0) {
+        status = -look_and_print(pid);
+        fflush(NULL);
+        _exit(status);
+    }
+    close(ends[1]);
+    end.fd = ends[0];
+    status = poll_until(&end, 1, deadline_in(why_patience)); /* POLLHUP: it ends */
+    close(ends[0]);
+    if (status != 0) {
+        kill(child, SIGKILL);
+        return -ETIMEDOUT;
+    }
+    while (waitpid(child, &status, 0) == -1 && errno == EINTR)
+        continue;
+    return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
 }

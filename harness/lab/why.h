@@ -19,6 +19,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* What stands behind the wait.  A grader goes by it, a reader by the text. */
@@ -68,7 +69,12 @@ int why_look(pid_t pid, struct why_wait *waits, int max);
  */
 int why_circle(pid_t pid, pid_t *circle, int max);
 
-/* Prints all that for a process: 0, or as why_look(). */
+/*
+ * Prints all that for a process: 0, or as why_look().
+ *   -ETIMEDOUT  what stands in its memory, or a file that it has open, has not
+ *               come within that time, ns
+ */
+extern int64_t why_patience;
 int why_print(pid_t pid);
 
 #endif

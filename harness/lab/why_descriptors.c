@@ -5,6 +5,9 @@
 #define _GNU_SOURCE /* statx */
 #include "lab/why_says.h"
 
+#include "core/defence.h"
+#include "core/rendezvous.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>
@@ -16,6 +19,7 @@
 #include <sys/select.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* S_IFIFO ...; 0: not known.  A file system that somebody else serves (FUSE,
@@ -364,6 +368,49 @@ note_user(pid_t pid, int fd, int flags, void *arg)
     return true;
 }
 
+/* Is it in the queues' own file system, as one that we make ourselves? */
+static bool
+is_of_queues(const struct statx *of)
+{
+    char name[ENDPOINT_SIZE];
+    struct stat st = {0};
+    mqd_t own = -1;
+
+    if (endpoint_probe(name, 0) == 0)
+        own =
+            mq_open(name, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600, NULL);
+    if (own == -1)
+        return false;
+    mq_unlink(name);
+    fstat(own, &st);
+    mq_close(own);
+    return major(st.st_dev) == of->stx_dev_major &&
+           minor(st.st_dev) == of->stx_dev_minor;
+}
+
+/* The process may have put something else under that number meanwhile: a device
+ * that does something when it is opened, a file that waits for ever to be closed.
+ * So it is held first, which opens nothing, and asks no file system (statx(2)). */
+static int
+open_queue(const char *path)
+{
+    int held = open(path, O_PATH | O_CLOEXEC), queue = -1;
+    struct statx st;
+    char again[64];
+
+    if (DEFENCE("held", false, true))
+        return open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    snprintf(again, sizeof again, "/proc/self/fd/%d", held);
+    if (held != -1 &&
+        statx(held, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) ==
+            0 &&
+        is_of_queues(&st))
+        queue = open(again, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (held != -1)
+        close(held);
+    return queue;
+}
+
 static void
 queue(struct why_wait *w, const struct procfs_call *c, bool to_send)
 {
@@ -376,7 +423,7 @@ queue(struct why_wait *w, const struct procfs_call *c, bool to_send)
     why_call(w, "%s(fd %d -> queue %.80s)", to_send ? "mq_send" : "mq_receive",
              (int)c->args[0], link);
     snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)w->pid, (int)c->args[0]);
-    own = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    own = open_queue(path);
     if (own != -1 && mq_getattr(own, &attr) == 0)
         why_say(w, "The queue holds %ld message(s) of at most %ld.",
                 attr.mq_curmsgs, attr.mq_maxmsg);

@@ -1,0 +1,223 @@
+/* attack_why.c - what a process does to who asks why it waits: `ipclab why`, by
+ * root. */
+#define _GNU_SOURCE /* O_CLOEXEC, memfd_create */
+#include "test/attack/edge.h"
+#include "test/both/silent.h"
+
+#include "core/clock.h"
+#include "lab/why.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <mqueue.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Root asks, and what is said goes into a file. */
+static pid_t
+ask_why(pid_t pid, int to)
+{
+    pid_t asker;
+
+    fflush(NULL);
+    asker = fork();
+    MUST(asker != -1);
+    if (asker == 0) {
+        why_patience = NS_PER_SEC / 2;
+        dup2(to, STDOUT_FILENO);
+        why_print(pid);
+        fflush(NULL);
+        _exit(EXIT_SUCCESS);
+    }
+    return asker;
+}
+
+/* -- 271: a name with ESC in it ------------------------------------------- */
+
+static void
+bob_waits_at_a_name(struct actor *self, void *arg)
+{
+    const struct edge *e = arg;
+    char byte;
+    int fd;
+
+    MUST(mkfifo(e->path, 0600) == 0);
+    fd = open(e->path, O_RDWR | O_CLOEXEC);
+    MUST(fd != -1);
+    actor_step(self);
+    (void)!read(fd, &byte, 1);
+}
+
+static bool
+names_his_file_oddly(bool naive)
+{
+    struct edge *e = make_edge(NULL);
+    char said[2048] = "";
+    struct actor bob;
+    int out = memfd_create("said", MFD_CLOEXEC);
+    pid_t asker;
+
+    (void)naive;
+    snprintf(e->path, sizeof e->path, "%.100s/\033]0;root\007\nall is well",
+             make_careless_dir(stage_dir));
+    actor_start(&bob, BOB, bob_waits_at_a_name, e);
+    actor_wait(&bob);
+    actor_go(&bob);
+    while (!is_stuck(bob.pid, SYS_read))
+        sched_yield();
+    asker = ask_why(bob.pid, out);
+    MUST(waitpid(asker, NULL, 0) == asker);
+    MUST(pread(out, said, sizeof said - 1, 0) > 0);
+    MUST(strstr(said, "read(fd ") != NULL);
+    actor_kill(&bob);
+    return strchr(said, '\033') != NULL || strstr(said, "\nall") != NULL;
+}
+
+/* -- 272, 273: what never comes ------------------------------------------- */
+
+struct hidden {
+    char silent[PATH_MAX];
+    struct pollfd *fds;
+    mqd_t queue;
+};
+
+static void *
+waits_at_descriptors(void *arg)
+{
+    const struct hidden *h = arg;
+
+    poll(h->fds, 1, -1);
+    return NULL;
+}
+
+static void *
+waits_at_a_queue(void *arg)
+{
+    const struct hidden *h = arg;
+    char text[8192];
+
+    (void)!mq_receive(h->queue, text, sizeof text, NULL);
+    return NULL;
+}
+
+static int
+silent_file(const struct hidden *h)
+{
+    char path[PATH_MAX + 8];
+    int file;
+
+    snprintf(path, sizeof path, "%s/file", h->silent);
+    file = open(path, O_RDONLY | O_CLOEXEC);
+    MUST(file != -1);
+    return file;
+}
+
+/* The list of what it waits for is where his file system is by now. */
+static void
+bob_hides_what_he_waits_for(struct actor *self, void *arg)
+{
+    struct hidden *h = arg;
+    pthread_t thread;
+    int ends[2];
+
+    MUST(pipe2(ends, O_CLOEXEC) == 0);
+    h->fds = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    MUST(h->fds != MAP_FAILED);
+    h->fds[0] = (struct pollfd){.fd = ends[0], .events = POLLIN};
+    MUST(pthread_create(&thread, NULL, waits_at_descriptors, h) == 0);
+    actor_step(self); /* until the thread waits */
+    MUST(mmap(h->fds, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
+              silent_file(h), 0) == h->fds);
+    actor_step(self);
+}
+
+/* Under the number of his queue is a file that never closes by now. */
+static void
+bob_changes_what_he_waits_for(struct actor *self, void *arg)
+{
+    struct hidden *h = arg;
+    pthread_t thread;
+
+    h->queue = mq_open("/bobs", O_RDONLY | O_CREAT | O_CLOEXEC, 0600, NULL);
+    MUST(h->queue != -1);
+    MUST(pthread_create(&thread, NULL, waits_at_a_queue, h) == 0);
+    actor_step(self);
+    MUST(dup2(silent_file(h), (int)h->queue) == (int)h->queue);
+    actor_step(self);
+}
+
+#ifdef SYS_poll
+#define POLLS SYS_poll
+#else
+#define POLLS SYS_ppoll
+#endif
+
+static bool
+keeps_the_asker(actor_function *hide, long waits, long asks)
+{
+    struct hidden *h = shared(sizeof *h);
+    int out = memfd_create("said", MFD_CLOEXEC);
+    pid_t file_system, asker;
+    struct actor bob;
+    bool stuck = false;
+
+    snprintf(h->silent, sizeof h->silent, "%s/silent", stage_dir);
+    MUST(mkdir(h->silent, 0755) == 0);
+    file_system = silent_start(h->silent, BOB);
+    MUST(file_system > 0);
+    actor_start(&bob, BOB, hide, h);
+    actor_wait(&bob);
+    while (!is_stuck(bob.pid, waits))
+        sched_yield();
+    actor_go(&bob);
+    actor_wait(&bob);
+    asker = ask_why(bob.pid, out);
+    while (!stuck && waitpid(asker, NULL, WNOHANG) == 0)
+        stuck = is_stuck(asker, asks);
+    silent_end(file_system, h->silent);
+    if (stuck)
+        waitpid(asker, NULL, 0);
+    actor_kill(&bob);
+    return stuck;
+}
+
+static bool
+hides_his_memory(bool naive)
+{
+    (void)naive;
+    return keeps_the_asker(bob_hides_what_he_waits_for, POLLS,
+                           SYS_process_vm_readv);
+}
+
+static bool
+changes_his_queue(bool naive)
+{
+    (void)naive;
+    return keeps_the_asker(bob_changes_what_he_waits_for, SYS_mq_timedreceive,
+                           SYS_close);
+}
+
+/* -- the table ------------------------------------------------------------ */
+
+const struct attack why_attacks[] = {
+    {271, "ipclab why", "has ESC and newline in a file's name",
+     .without = "printable", .how = "only what can be printed",
+     .run = names_his_file_oddly},
+    {272, "ipclab why", "has memory that never comes", .without = "patience",
+     .how = "a child looks, for a time", .missing = silent_missing,
+     .run = hides_his_memory},
+    {273, "ipclab why", "has a file for a queue; to close it",
+     .without = "held,patience", .how = "opened if it is a queue",
+     .missing = silent_missing, .run = changes_his_queue},
+    {0},
+};
