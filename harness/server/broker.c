@@ -42,6 +42,17 @@ static bool told_to_end;
 
 /* -- may it? ----------------------------------------------------------------- */
 
+/* Where its clients make names; beside that are its siblings' files, and the
+ * log. */
+void
+broker_names(const char *endpoint, char dir[ENDPOINT_SIZE])
+{
+    if (endpoint_file(endpoint, ".d", dir) != 0)
+        dir[0] = '\0';
+    if (DEFENCE("ownnames", false, true))
+        *strrchr(dir, '/') = '\0';
+}
+
 /* In a directory of ours, and nowhere else. */
 static bool
 is_beneath(const char *path, const char *dir)

@@ -127,6 +127,9 @@ struct broker_peer {
     const char *dir;            /* where its clients' objects are */
 };
 
+/* What .dir is for the clients of this endpoint. */
+void broker_names(const char *endpoint, char dir[ENDPOINT_SIZE]);
+
 /* While there are the rights for it, of the pairs as they are made. */
 void broker_prepare(int channel);
 

@@ -152,6 +152,7 @@ go_on_without(int mounts)
 static int
 be_broker(struct ipcd *d, int report)
 {
+    static char names[MAX_ENDPOINTS][ENDPOINT_SIZE];
     struct broker_peer peers[MAX_ENDPOINTS];
     unsigned all = 0;
     rights kept;
@@ -160,10 +161,11 @@ be_broker(struct ipcd *d, int report)
     for (size_t i = 0; i < d->count; i++) {
         const struct endpoint *e = &d->endpoints[i];
 
+        broker_names(e->name, names[i]);
         peers[i] = (struct broker_peer){.channel = e->channel[1],
                                         .may = may_ask(d, e),
                                         .evidence = e->m->evidence,
-                                        .dir = d->dir};
+                                        .dir = names[i]};
         all |= peers[i].may;
     }
     kept = rights_of_broker(all);

@@ -96,6 +96,46 @@ has_his_link_followed(bool naive)
     return fell;
 }
 
+/* -- 282: the broker, and a sibling's files -------------------------------- */
+
+static bool
+opens_a_siblings_file(bool naive)
+{
+    const struct confinement c = {.user = {4711, 4711},
+                                  .kind = CONFINED_BROKER,
+                                  .kept =
+                                      rights_of_broker(1u << BROKER_OBJECT)};
+    struct broker_peer peer = {.may = 1u << BROKER_OBJECT,
+                               .evidence = IPC_OWNER};
+    char why[CONFINE_WHY] = "", where[ENDPOINT_SIZE], names[ENDPOINT_SIZE],
+         path[PATH_MAX];
+    int channel[2];
+    bool fell;
+    pid_t pid;
+
+    (void)naive;
+    MUST(endpoint_name(ipc_find("msgq/posix"), run_dir, where) == 0);
+    broker_names(where, names);
+    peer.dir = names;
+    snprintf(path, sizeof path, "%s/append.log", run_dir);
+    MUST(rename(make_file("secret", SECRET, 0600), path) == 0);
+    MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) == 0);
+    peer.channel = channel[1];
+    pid = fork();
+    if (pid == 0) {
+        if (confine(&c, why) != 0)
+            broken(__FILE__, __LINE__, why);
+        broker_run(&peer, 1);
+        _exit(EXIT_SUCCESS);
+    }
+    ask_by(channel[0]);
+    fell = the_broker_opens(path);
+    kill(pid, SIGTERM);
+    MUST(waitpid(pid, NULL, 0) == pid);
+    ask_by(0);
+    return fell;
+}
+
 /* -- 218: the worker's own descriptors ----------------------------------- */
 
 /* The rule lets A read in a directory to which nobody else finds a way; and so
@@ -259,6 +299,9 @@ const struct attack agent_attacks[] = {
     {216, "ipcd --user", "(has got in) has his link followed",
      .without = "links", .how = "RESOLVE_NO_SYMLINKS",
      .run = has_his_link_followed},
+    {282, "ipcd --user", "(has got in) opens a sibling's file",
+     .without = "ownnames", .how = "beneath its own NAME.d",
+     .run = opens_a_siblings_file},
     {218, "read_file", "goes through the worker's descriptors",
      .without = "magiclinks", .how = "RESOLVE_NO_MAGICLINKS",
      .run = goes_through_descriptors},
