@@ -36,6 +36,19 @@
 
 /* -- what is left behind --------------------------------------------------- */
 
+/* What a stranger has put there is his; and to remove a name is to wait for the
+ * lock of what it names, which he can keep. */
+static bool
+is_ours(int dir, const char *file)
+{
+    struct stat st;
+
+    return DEFENCE("sweep",
+                   fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+                       st.st_uid == geteuid(),
+                   true);
+}
+
 /* Is the client alive to whom this slot belongs? */
 static bool
 is_held(int dir, const char *file)
@@ -68,7 +81,7 @@ reap_names(const char *base, bool all)
         /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): its beginning */
         if (strncmp(file, base + 1, len) != 0 ||
             sscanf(file + len, ".%10u.%10u%n", &pid, &serial, &end) != 2 ||
-            file[len + (size_t)end] != '\0' ||
+            file[len + (size_t)end] != '\0' || !is_ours(dirfd(dir), file) ||
             (!all && is_held(dirfd(dir), file)))
             continue;
         removed += unlinkat(dirfd(dir), file, 0) == 0;

@@ -4,12 +4,14 @@
 #include "rendezvous.h"
 
 #include "activation.h"
+#include "clock.h"
 #include "defence.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -20,10 +22,15 @@
 
 /* Names that are removed in one turn of the server, and when it starts or stops:
  * some 100 us, some 10 ms.  Only who sweeps has all the time it takes. */
-#define SLICE    64
-#define AT_ONCE  4096
-#define NO_LIMIT UINT_MAX
-#define MOMENT   100 /* ms */
+#define SLICE   64
+#define AT_ONCE 4096
+
+/* For so long, ms, nobody need see anything removed, before one gives up waiting
+ * for the process that removes: when a server starts, when it ends, for who
+ * sweeps.  And at most so long, ns. */
+#define MOMENT  100
+#define LONGER  1000
+#define LONGEST (10 * NS_PER_SEC)
 
 #define AWAY     ".d-" /* NAME.d-0123abcd: was NAME.d */
 #define MODE_ALL 01733 /* sticky: nobody removes another's; not to be read */
@@ -126,6 +133,9 @@ remove_some(const char *path, unsigned limit)
     err = fstat(dir, &st) == -1 ? -errno : 0;
     if (err == 0 && DEFENCE("sweep", st.st_uid != geteuid(), false))
         err = -EPERM;
+    /* Nobody puts more there meanwhile. */
+    if (err == 0 && fchmod(dir, DEFENCE("closed", MODE_OWN, MODE_ALL)) == -1)
+        err = -errno;
     while (err == 0) { /* again, for what has been moved up meanwhile */
         slice.progress = false;
         empty(dir, &slice);
@@ -146,36 +156,66 @@ remove_some(const char *path, unsigned limit)
  * To remove a name is to wait for the lock of what it names: unlink(2), rmdir(2);
  * and that its owner can keep, in a write(2) of memory that never comes.  So a
  * process of its own waits, which nobody else waits for but a moment; and has
- * nothing else open, for what it has open nobody could close.  0 or -errno: there
- * is no such process.
+ * nothing else open, for what it has open nobody could close.  Each byte from it
+ * says that it gets on: 0; or why not, an errno.
  */
-static int
-remove_apart(const char *path)
+static void
+remove_all(const char *path)
 {
-    struct pollfd end = {.events = POLLIN};
-    int ends[2], err = 0;
+    uint8_t why = 0;
+    int n;
+
+    signal(SIGPIPE, SIG_IGN); /* nobody waits for us any more */
+    do {
+        n = remove_some(path, AT_ONCE);
+        why = n < 0 ? (uint8_t)-n : 0;
+        (void)!write(STDIN_FILENO, &why, 1);
+    } while (n == 0);
+}
+
+/* 1 = it is gone, 0 = there is more in it, and the other process is at it, or
+ * -errno: it cannot be removed. */
+static int
+wait_for_removal(int from, int moment)
+{
+    struct pollfd end = {.fd = from, .events = POLLIN};
+    int64_t deadline = deadline_in(LONGEST);
+    uint8_t why = EAGAIN; /* it could not even begin */
+
+    while (poll(&end, 1, moment) == 1 && time_left(deadline) > 0)
+        if (read(from, &why, 1) != 1)
+            return why == 0 ? 1 : -(int)why;
+    return 0;
+}
+
+/* *apart: false if there can be no such process. */
+static int
+remove_apart(const char *path, int moment, bool *apart)
+{
+    int ends[2], result;
     pid_t pid;
 
+    *apart = false;
     if (pipe2(ends, O_CLOEXEC) == -1)
         return -errno;
     pid = fork();
-    if (pid == -1)
-        err = -errno;
     if (pid == 0) { /* its child is nobody's: nobody need wait for that */
         prctl(PR_SET_NAME, "ipcd-remover");
         if (fork() == 0 && dup2(ends[1], STDIN_FILENO) != -1 &&
             close_range(STDIN_FILENO + 1, ~0u, 0) == 0)
-            remove_some(path, NO_LIMIT);
+            remove_all(path);
         _exit(0);
     }
+    result = -errno;
     close(ends[1]);
-    while (err == 0 && waitpid(pid, NULL, 0) == -1 && errno == EINTR)
-        continue;
-    end.fd = ends[0];
-    if (err == 0)
-        poll(&end, 1, MOMENT); /* POLLHUP: it has ended */
+    if (pid != -1) {
+        *apart = true;
+        while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+            continue;
+        result = wait_for_removal(ends[0], moment);
+    }
     close(ends[0]);
-    return err;
+    return result;
 }
 
 /* Out of the way: whatever is in it, its name is in a directory of ours.  1, 0:
@@ -193,6 +233,19 @@ move_away(const char *name, char aside[ENDPOINT_SIZE])
         return 1;
     aside[0] = '\0';
     return err != 0 || errno == ENOENT ? err : -errno;
+}
+
+/* The same for all who remove; where one cannot fork, a little at a time: -EAGAIN,
+ * there is more. */
+static int
+remove_old(const char *path, int moment)
+{
+    bool apart = DEFENCE("apart", true, false);
+    int err = apart ? remove_apart(path, moment, &apart) : 0;
+
+    if (!apart)
+        err = remove_some(path, AT_ONCE);
+    return !apart && err == 0 ? -EAGAIN : err;
 }
 
 /* -- the server's ---------------------------------------------------------- */
@@ -230,9 +283,7 @@ client_dir_make(struct client_dir *d, const char *name)
         err = move_away(name, d->old);
         if (err < 0)
             return err;
-        if (err == 1 &&
-            DEFENCE("apart", remove_apart(d->old),
-                    remove_some(d->old, AT_ONCE) == 0 ? -EAGAIN : 0) == 0)
+        if (err == 1 && remove_old(d->old, MOMENT) != -EAGAIN)
             d->old[0] = '\0'; /* what cannot be removed sweep says */
     }
     made = mkdir(path, MODE_OWN) == 0;
@@ -267,7 +318,7 @@ client_dir_remove(struct client_dir *d, const char *name)
     if (rmdir(path) == 0)
         return;
     if (move_away(name, d->old) == 1)
-        remove_some(d->old, AT_ONCE);
+        remove_old(d->old, LONGER);
 }
 
 /* -- sweeping -------------------------------------------------------------- */
@@ -298,9 +349,11 @@ sweep_moved(const char *name)
         n = snprintf(path, sizeof path, "%s/%s", dir, entry->d_name);
         if (n < 0 || (size_t)n >= sizeof path)
             continue;
-        n = remove_some(path, NO_LIMIT);
-        if (n < 0)
-            err = n;
+        do
+            n = remove_old(path, LONGER);
+        while (n == -EAGAIN);
+        if (n <= 0)
+            err = n == 0 ? -EBUSY : n;
         else
             removed = 1;
     }

@@ -1,10 +1,10 @@
 /* scratch.c - a directory for one run, and what a killed one has left. */
-#define _GNU_SOURCE /* nftw, mkdtemp, SOCK_CLOEXEC, O_DIRECTORY */
+#define _GNU_SOURCE /* mkdtemp, SOCK_CLOEXEC, O_DIRECTORY */
 #include "core/scratch.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <glob.h>
 #include <signal.h>
 #include <stdio.h>
@@ -102,18 +102,44 @@ scratch_make(const char *what, bool others, char dir[SCRATCH_SIZE])
     return err;
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+#define DEEPEST 64 /* nobody of ours goes so deep */
+
+/* By descriptors, not by paths: other users may have names in there, and a path
+ * that was a directory of theirs a moment ago is a link to /etc now. */
+static void
+empty(int dir, int depth)
 {
-    (void)st, (void)type, (void)at;
-    remove(path);
-    return 0;
+    DIR *d = fdopendir(dir);
+    struct dirent *e;
+    int below;
+
+    if (d == NULL) {
+        close(dir);
+        return;
+    }
+    while ((e = readdir(d)) != NULL) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+            unlinkat(dirfd(d), e->d_name, 0) == 0)
+            continue;
+        below = openat(dirfd(d), e->d_name,
+                       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (below != -1 && depth < DEEPEST)
+            empty(below, depth + 1);
+        else if (below != -1)
+            close(below);
+        unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
+    }
+    closedir(d);
 }
 
 void
 scratch_remove(const char *dir)
 {
-    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd != -1)
+        empty(fd, 0);
+    rmdir(dir);
 }
 
 /* -- with a keeper --------------------------------------------------------- */

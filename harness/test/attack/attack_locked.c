@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct locked {
@@ -27,6 +28,7 @@ struct locked {
     char silent[PATH_MAX]; /* his file system */
     char path[PATH_MAX];   /* of what he locks */
     pid_t program;         /* of the file system */
+    int dir;               /* NAME.d, held by him */
     bool served;
 };
 
@@ -177,6 +179,58 @@ locks_where_names_are_made(bool naive)
     return stuck;
 }
 
+/* -- 281: the same; who comes has to make a name there --------------------- */
+
+static void
+alice_wants_in(struct actor *self, void *arg)
+{
+    const struct locked *l = arg;
+    struct client c;
+
+    actor_step(self);
+    (void)host_client(l->server, &c);
+    actor_step(self);
+}
+
+static bool
+locks_out_who_comes(bool naive)
+{
+    struct host server;
+    struct locked *l = make_locked(&server);
+    struct actor writer, remover, alice;
+    bool stuck = false;
+
+    (void)naive;
+    serve(&server, this_attack->mechanism);
+    snprintf(l->path, sizeof l->path, "%.200s.d/file", server.where);
+    actor_start(&writer, BOB, bob_writes_silence, l);
+    actor_wait(&writer);
+    actor_go(&writer);
+    while (!is_stuck(writer.pid, SYS_pwrite64))
+        sched_yield();
+    actor_start(&remover, BOB, bob_removes_it, l);
+    actor_wait(&remover);
+    actor_go(&remover);
+    while (!is_stuck(remover.pid, SYS_unlinkat))
+        sched_yield();
+    actor_start(&alice, ALICE, alice_wants_in, l);
+    actor_wait(&alice);
+    actor_go(&alice);
+    while (!stuck && !actor_is_there(&alice))
+        stuck = is_stuck(alice.pid, SYS_openat) ||
+                is_stuck(alice.pid, SYS_mknodat)
+#ifdef SYS_mknod
+                || is_stuck(alice.pid, SYS_mknod)
+#endif
+            ;
+    silent_end(l->program, l->silent);
+    actor_kill(&writer);
+    actor_kill(&remover);
+    actor_kill(&alice);
+    host_stop(&server);
+    return stuck;
+}
+
 /* -- 242: what is left of the last server's clients ----------------------- */
 
 static void
@@ -192,18 +246,15 @@ start_the_next(struct actor *self, void *arg)
     host_stop(&next);
 }
 
+/* Of what he has made there, under a name that the next server removes. */
 static bool
-keeps_what_is_left(bool naive)
+keeps_the_lock_of(struct locked *l)
 {
-    struct host server;
-    struct locked *l = make_locked(&server);
+    struct host server = *l->server;
     struct actor writer, root;
     pid_t endpoint = 0;
     bool stuck = false;
 
-    (void)naive;
-    serve(&server, this_attack->mechanism);
-    snprintf(l->path, sizeof l->path, "%.200s.d/file", server.where);
     actor_start(&root, geteuid(), start_the_next, l);
     actor_wait(&root);
     actor_start(&writer, BOB, bob_writes_silence, l);
@@ -224,6 +275,129 @@ keeps_what_is_left(bool naive)
     actor_go(&root);
     actor_end(&root);
     return stuck;
+}
+
+static bool
+keeps_what_is_left(bool naive)
+{
+    static struct host server;
+    struct locked *l = make_locked(&server);
+
+    (void)naive;
+    serve(&server, this_attack->mechanism);
+    snprintf(l->path, sizeof l->path, "%.200s.d/file", server.where);
+    return keeps_the_lock_of(l);
+}
+
+/* -- 286: ... or in /dev/shm, beside the server's own --------------------- */
+
+static bool
+keeps_what_is_in_shm(bool naive)
+{
+    static struct host server;
+    struct locked *l = make_locked(&server);
+    char base[ENDPOINT_SIZE];
+
+    (void)naive;
+    serve(&server, this_attack->mechanism);
+    MUST(endpoint_lookup(server.where, "name", base, sizeof base) == 0);
+    snprintf(l->path, sizeof l->path, "/dev/shm/%.100s.1.1", base + 1);
+    return keeps_the_lock_of(l);
+}
+
+/* -- 283, 284: who ends, who sweeps --------------------------------------- */
+
+static void
+root_sweeps(struct actor *self, void *arg)
+{
+    const struct locked *l = arg;
+
+    actor_step(self);
+    l->server->m->sweep(l->server->where);
+    actor_step(self);
+}
+
+/* Without reaping it: host_stop() does that. */
+static bool
+has_ended(pid_t pid)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid == pid;
+}
+
+/* If he tried, he would wait himself: the one who sweeps has it locked. */
+static bool
+can_make_more(const struct locked *l)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d", l->dir);
+    become_user(BOB);
+    return access(path, W_OK | X_OK) == 0;
+}
+
+static bool
+keeps_who_removes_it(bool sweeps)
+{
+    struct host server;
+    struct locked *l = make_locked(&server);
+    struct actor writer, root;
+    char dir[ENDPOINT_SIZE];
+    bool stuck = false;
+
+    serve(&server, this_attack->mechanism);
+    MUST(endpoint_file(server.where, ".d", dir) == 0);
+    l->dir = open(dir, O_PATH | O_CLOEXEC);
+    snprintf(l->path, sizeof l->path, "%.200s/file", dir);
+    actor_start(&root, geteuid(), root_sweeps, l);
+    actor_wait(&root);
+    actor_start(&writer, BOB, bob_writes_silence, l);
+    actor_wait(&writer);
+    actor_go(&writer);
+    while (!is_stuck(writer.pid, SYS_pwrite64))
+        sched_yield();
+    if (sweeps) {
+        kill_server(&server);
+        host_stop(&server);
+        actor_go(&root);
+    } else {
+        kill(server.pid, SIGTERM);
+    }
+    while (!stuck && !(sweeps ? actor_is_there(&root) : has_ended(server.pid)))
+        stuck = sweeps ? is_stuck(root.pid, SYS_unlinkat)
+                       : is_stuck(server.pid, SYS_unlinkat) ||
+                             is_stuck(server.server, SYS_unlinkat);
+    if (!stuck && sweeps) {
+        pid_t bob = fork();
+        int status;
+
+        if (bob == 0)
+            _exit(can_make_more(l));
+        MUST(waitpid(bob, &status, 0) == bob && WIFEXITED(status));
+        stuck = WEXITSTATUS(status) != 0;
+    }
+    silent_end(l->program, l->silent);
+    actor_kill(&writer);
+    actor_kill(&root);
+    if (!sweeps)
+        host_stop(&server);
+    return stuck;
+}
+
+static bool
+keeps_who_ends(bool naive)
+{
+    (void)naive;
+    return keeps_who_removes_it(false);
+}
+
+static bool
+keeps_who_sweeps(bool naive)
+{
+    (void)naive;
+    return keeps_who_removes_it(true);
 }
 
 /* -- 241: the lock of the queues' directory ------------------------------- */
@@ -460,6 +634,15 @@ static const char file_lock[] =
     .what = "locks NAME.d; says what is not there", .without = "cached", \
     .how = "RESOLVE_CACHED", .missing = silent_missing, \
     .run = locks_where_names_are_made
+static const char names_lock[] =
+    "a directory has one lock, and unlink(2) keeps it while it waits for that "
+    "of the file, as above. Who may make names there may do that, and who "
+    "comes has to make one. Those who are in go on.";
+
+#define LOCKS_OUT \
+    .what = "locks NAME.d; A comes", .how = "until he ends", \
+    .cannot = names_lock, .missing = silent_missing, \
+    .run = locks_out_who_comes
 #define EVERYTHING \
     .what = "locks all that he may open; a restart", \
     .how = "no lock of ours is his", .run = locks_everything
@@ -474,6 +657,21 @@ const struct attack locked_attacks[] = {
     {242, "fifo/perclient", "keeps the lock of what he left",
      .without = "apart", .how = "a process of its own",
      .missing = silent_missing, .run = keeps_what_is_left},
+    {286, "sem/mailbox", "keeps the lock of what is in /dev/shm",
+     .without = "sweep", .how = "only what is root's",
+     .missing = silent_missing, .run = keeps_what_is_in_shm},
+    {283, "fifo/perclient", "keeps the lock of what he left; SIGTERM",
+     .without = "apart", .how = "a process of its own",
+     .missing = silent_missing, .run = keeps_who_ends},
+    {284, "fifo/perclient", "the same; root sweeps", .without = "apart",
+     .how = "a process of its own", .missing = silent_missing,
+     .run = keeps_who_sweeps},
+    {285, "fifo/perclient", "makes more where root sweeps", .without = "closed",
+     .how = "mode 0700 first", .missing = silent_missing,
+     .run = keeps_who_sweeps},
+    {.number = 281, .mechanism = "fifo/perclient", LOCKS_OUT},
+    {.number = 281, .mechanism = "mmap/file", LOCKS_OUT},
+    {.number = 281, .mechanism = "mmap/lockfile", LOCKS_OUT},
     {243, "mmap/lockfile", "asks, and keeps the lock of his file",
      .how = "until he ends", .cannot = file_lock, .missing = silent_missing,
      .run = keeps_his_file},
