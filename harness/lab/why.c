@@ -461,7 +461,7 @@ look_and_print(pid_t pid)
  * wait may not end by a signal.  So a child looks, and nobody waits for it longer
  * than that, ns; not even for its end.
  */
-int64_t why_patience = 5 * NS_PER_SEC;
+int64_t why_timeout = 5 * NS_PER_SEC;
 
 int
 why_print(pid_t pid)
@@ -470,7 +470,7 @@ why_print(pid_t pid)
     int ends[2], status = 0;
     pid_t child;
 
-    if (DEFENCE("patience", false, true))
+    if (DEFENCE("childlooks", false, true))
         return look_and_print(pid);
     if (pipe2(ends, O_CLOEXEC) == -1)
         return -errno;
@@ -485,7 +485,8 @@ why_print(pid_t pid)
     }
     close(ends[1]);
     end.fd = ends[0];
-    status = poll_until(&end, 1, deadline_in(why_patience)); /* POLLHUP: it ends */
+    status =
+        poll_until(&end, 1, deadline_in(why_timeout)); /* POLLHUP: it ends */
     close(ends[0]);
     if (status != 0) {
         kill(child, SIGKILL);

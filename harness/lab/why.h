@@ -74,7 +74,7 @@ int why_circle(pid_t pid, pid_t *circle, int max);
  *   -ETIMEDOUT  what stands in its memory, or a file that it has open, has not
  *               come within that time, ns
  */
-extern int64_t why_patience;
+extern int64_t why_timeout;
 int why_print(pid_t pid);
 
 #endif

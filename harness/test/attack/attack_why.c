@@ -32,7 +32,7 @@ ask_why(pid_t pid, int to)
     asker = fork();
     MUST(asker != -1);
     if (asker == 0) {
-        why_patience = NS_PER_SEC / 2;
+        why_timeout = NS_PER_SEC / 2;
         dup2(to, STDOUT_FILENO);
         why_print(pid);
         fflush(NULL);
@@ -213,11 +213,11 @@ const struct attack why_attacks[] = {
     {271, "ipclab why", "has ESC and newline in a file's name",
      .without = "printable", .how = "only what can be printed",
      .run = names_his_file_oddly},
-    {272, "ipclab why", "has memory that never comes", .without = "patience",
+    {272, "ipclab why", "has memory that never comes", .without = "childlooks",
      .how = "a child looks, for a time", .missing = silent_missing,
      .run = hides_his_memory},
     {273, "ipclab why", "has a file for a queue; to close it",
-     .without = "held,patience", .how = "opened if it is a queue",
+     .without = "held,childlooks", .how = "opened if it is a queue",
      .missing = silent_missing, .run = changes_his_queue},
     {0},
 };
