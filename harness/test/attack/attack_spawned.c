@@ -1,16 +1,20 @@
 /* attack_spawned.c - a set-user-ID server, and the client that starts it. */
 #define _GNU_SOURCE /* pipe2, F_GETPIPE_SZ, clearenv */
+#include "test/attack/silent.h"
 #include "test/attack/stage.h"
 
+#include "lab/procfs.h"
 #include "server/confine.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -22,7 +26,7 @@
 
 struct started {
     char program[ENDPOINT_SIZE + 16];
-    pid_t pid;
+    pid_t pid, writer;
     int to, from;
     char path[PATH_MAX];
     bool fell;
@@ -372,35 +376,61 @@ leave_it_alone(void)
 {
 }
 
-/* A line of almost a page: so most of them are on two pages, and between two
- * pages write(2) looks whether it is to die. */
-#define TEXT  950
-#define CALLS 12
-
-/* It writes one line after the other; it dies among them, each time a little
- * later.  Its real uid is hers, so she may. */
+/* Its real uid is hers, so she may kill it; and the child that writes for it,
+ * if she may. */
 static void
-alice_kills_it(void *arg)
+alice_kills_it(struct actor *self, void *arg)
 {
+    static const char hello[] = "hello";
     struct started *s = arg;
-    char line[TEXT];
-    const struct api_value text = {.at = line, .len = sizeof line};
+    const struct api_value text = {.at = hello, .len = sizeof hello - 1};
     uint8_t frame[REQUEST_ROOM], reply[4096];
-    size_t n;
+    size_t n = make_call(frame, "append_log", &text);
 
-    memset(line, 1, sizeof line); /* in the log each has four bytes */
-    n = make_call(frame, "append_log", &text);
-    for (int i = 0; i < 60; i++) {
-        start(s, leave_it_alone);
-        MUST(ask(s, "append_log", &text, reply) > 0);
-        for (int k = 0; k < CALLS; k++)
-            MUST(write(s->to, frame, n) == (ssize_t)n);
-        MUST(read(s->from, reply, 1) == 1); /* it is at it */
-        for (volatile int wait = 0; wait < i * 1000; wait++)
-            continue;
-        MUST(kill(s->pid, SIGKILL) == 0);
-        end(s);
-    }
+    start(s, leave_it_alone);
+    MUST(ask(s, "append_log", &text, reply) > 0);
+    actor_step(self); /* the log is locked */
+    MUST(write(s->to, frame, n) == (ssize_t)n);
+    actor_step(self); /* until there is one who waits to write */
+    MUST(kill(s->pid, SIGKILL) == 0);
+    s->fell = kill(s->writer, SIGKILL) == 0;
+    MUST(s->fell || errno == EPERM);
+    end(s);
+    actor_step(self);
+}
+
+/* write(2) has the file locked while it fetches what it is to write. */
+static void
+lock_the_log(struct actor *self, void *arg)
+{
+    char path[PATH_MAX + 8];
+    void *page;
+    int file, log = open("/var/log/ipclab/log", O_WRONLY | O_CLOEXEC);
+
+    (void)self;
+    snprintf(path, sizeof path, "%s/file", (const char *)arg);
+    file = open(path, O_RDONLY | O_CLOEXEC);
+    page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, file, 0);
+    MUST(log != -1 && file != -1 && page != MAP_FAILED);
+    (void)!pwrite(log, page, 100, 0);
+}
+
+/* Its only child; 0: it has none. */
+static pid_t
+child_of(pid_t pid)
+{
+    char path[64];
+    long child = 0;
+    FILE *in;
+
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid,
+             (int)pid);
+    in = fopen(path, "re");
+    MUST(in != NULL);
+    if (fscanf(in, "%ld", &child) != 1)
+        child = 0;
+    fclose(in);
+    return (pid_t)child;
 }
 
 static bool
@@ -415,31 +445,32 @@ has_half_a_line(const char *path)
     return n > 0 && text[n - 1] != '\n';
 }
 
-/* Is one of its lines not whole?  Who still writes has it locked. */
+/* Two lines, and both are whole? */
 static bool
-has_a_torn_line(const char *path)
+has_two_lines(const char *path)
 {
     FILE *log = fopen(path, "re");
-    size_t size = 0;
+    size_t size = 0, whole = 0, lines = 0;
     char *line = NULL;
-    ssize_t n, lines = 0;
-    bool torn = false;
+    ssize_t n;
 
-    MUST(log != NULL && flock(fileno(log), LOCK_EX) == 0);
+    MUST(log != NULL);
     for (; (n = getline(&line, &size, log)) > 0; lines++)
-        torn = torn || n < 4L * TEXT || strcmp(line + n - 2, "\"\n") != 0;
-    MUST(lines >= 60); /* or it has written nothing, and that proves nothing */
+        whole += strncmp(line + n - 8, "\"hello\"\n", 8) == 0;
     free(line);
     fclose(log);
-    return torn;
+    return lines == 2 && whole == 2;
 }
 
 static bool
 kills_it_while_it_writes(bool naive)
 {
+    static const char where[] = "/var/log/ipclab/log";
     char path[PATH_MAX];
     struct host server;
-    struct actor textbook;
+    struct started *s;
+    struct actor textbook, alice, locker;
+    pid_t file_system;
 
     if (naive) {
         strcpy(path, make_file("log", "", 0600));
@@ -452,11 +483,34 @@ kills_it_while_it_writes(bool naive)
     MUST(mount("log", "/var/log", "tmpfs", 0, "mode=0755") == 0);
     MUST(mkdir("/var/log/ipclab", 0700) == 0);
     serve_set_user_id(&server, "pipe/coprocess");
-    as_user(ALICE, alice_kills_it, make_started(&server));
-    return has_a_torn_line("/var/log/ipclab/log");
+    s = make_started(&server);
+    actor_start(&alice, ALICE, alice_kills_it, s);
+    actor_wait(&alice);
+    snprintf(path, sizeof path, "%s/silent", stage_dir);
+    MUST(mkdir(path, 0755) == 0);
+    file_system = silent_start(path, geteuid());
+    MUST(file_system > 0);
+    actor_start(&locker, geteuid(), lock_the_log, path);
+    while (!is_stuck(locker.pid, SYS_pwrite64))
+        sched_yield();
+    actor_go(&alice);
+    actor_wait(&alice);
+    while ((s->writer = child_of(s->pid)) == 0 ||
+           !is_stuck(s->writer, SYS_writev))
+        sched_yield();
+    actor_go(&alice);
+    actor_wait(&alice);
+    silent_end(file_system, path);
+    actor_kill(&locker);
+    while (procfs_lives(s->writer)) /* nobody may have reaped it */
+        sched_yield();
+    actor_kill(&alice);
+    return s->fell || !has_two_lines(where);
 }
 
 /* -- 185: room for half a line --------------------------------------------- */
+
+#define TEXT 950 /* bytes; in the log each has four */
 
 static void
 leave_room_for_half(void)
@@ -516,7 +570,8 @@ const struct attack spawned_attacks[] = {
      .how = "CAP_SYS_RESOURCE", .missing = need_resources,
      .run = leaves_no_room_for_good},
     {7, M, "kills it while it writes its log",
-     .how = "a writer she cannot kill", .run = kills_it_while_it_writes},
+     .how = "a writer she cannot kill", .missing = silent_missing,
+     .run = kills_it_while_it_writes},
     {185, M, "leaves its log room for half a line", .without = "limits,room",
      .how = "limits are set anew", .run = leaves_room_for_half_a_line},
     {0},
