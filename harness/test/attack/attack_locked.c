@@ -1,16 +1,18 @@
 /* attack_locked.c - locks that the kernel takes without being asked: of a file
  * that is written, of a directory where a name is looked up. */
-#define _GNU_SOURCE /* F_OFD_SETLK, SYS_getdents64 */
+#define _GNU_SOURCE /* nftw, renameat2, F_OFD_SETLK, SYS_getdents64 */
 #include "test/attack/edge.h"
 #include "test/attack/hand.h"
 #include "test/both/silent.h"
 
 #include "core/clock.h"
 #include "core/rendezvous.h"
+#include "core/scratch.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <mqueue.h>
 #include <sched.h>
 #include <signal.h>
@@ -400,6 +402,88 @@ keeps_who_sweeps(bool naive)
     return keeps_who_removes_it(true);
 }
 
+/* -- 287: a directory that becomes a link while it is removed -------------- */
+
+#define VICTIMS 200
+
+static int
+forget_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st, (void)type, (void)at;
+    remove(path);
+    return 0;
+}
+
+static void
+make_victims(const char *dir)
+{
+    char path[PATH_MAX];
+
+    for (int i = 0; i < VICTIMS; i++) {
+        snprintf(path, sizeof path, "%.200s/%d", dir, i);
+        close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    }
+}
+
+static int
+victims_in(const char *dir)
+{
+    char path[PATH_MAX];
+    int n = 0;
+
+    for (int i = 0; i < VICTIMS; i++) {
+        snprintf(path, sizeof path, "%.200s/%d", dir, i);
+        n += access(path, F_OK) == 0;
+    }
+    return n;
+}
+
+/* Files that are called like root's; and a link to where those are. */
+static void
+bob_exchanges(struct actor *self, void *arg)
+{
+    const struct locked *l = arg;
+    char sub[PATH_MAX], link[PATH_MAX];
+
+    snprintf(sub, sizeof sub, "%.200s/his", l->path);
+    snprintf(link, sizeof link, "%.200s/link", l->path);
+    MUST(mkdir(sub, 0700) == 0 && symlink(l->silent, link) == 0);
+    make_victims(sub);
+    actor_step(self);
+    while (renameat2(AT_FDCWD, sub, AT_FDCWD, link, RENAME_EXCHANGE) == 0)
+        continue;
+    actor_step(self);
+}
+
+static bool
+exchanges_what_is_removed(bool naive)
+{
+    struct locked *l = shared(sizeof *l);
+    char scratch[PATH_MAX];
+    struct actor bob;
+    bool fell = false;
+
+    snprintf(l->silent, sizeof l->silent, "%s/vault", stage_dir);
+    MUST(mkdir(l->silent, 0700) == 0);
+    make_victims(l->silent);
+    for (int i = 0; i < (naive ? 200 : 20) && !fell; i++) {
+        snprintf(scratch, sizeof scratch, "%s/run-%d", stage_dir, i);
+        snprintf(l->path, sizeof l->path, "%.200s/open", scratch);
+        MUST(mkdir(scratch, 0755) == 0 && mkdir(l->path, 0777) == 0 &&
+             chmod(l->path, 0777) == 0);
+        actor_start(&bob, BOB, bob_exchanges, l);
+        actor_wait(&bob);
+        actor_go(&bob);
+        if (naive)
+            nftw(scratch, forget_one, 16, FTW_DEPTH | FTW_PHYS);
+        else
+            scratch_remove(scratch);
+        actor_kill(&bob);
+        fell = victims_in(l->silent) < VICTIMS;
+    }
+    return fell;
+}
+
 /* -- 241: the lock of the queues' directory ------------------------------- */
 
 static void
@@ -669,6 +753,8 @@ const struct attack locked_attacks[] = {
     {285, "fifo/perclient", "makes more where root sweeps", .without = "closed",
      .how = "mode 0700 first", .missing = silent_missing,
      .run = keeps_who_sweeps},
+    {287, "run directory", "has a link for what root removes",
+     .how = "by descriptors, not paths", .run = exchanges_what_is_removed},
     {.number = 281, .mechanism = "fifo/perclient", LOCKS_OUT},
     {.number = 281, .mechanism = "mmap/file", LOCKS_OUT},
     {.number = 281, .mechanism = "mmap/lockfile", LOCKS_OUT},
