@@ -117,7 +117,7 @@ fifo_eof(void)
     }
     result("ends of file", "%ld", n);
     tell("An end of file is nothing that one reads once: it is a state. So a "
-         "server opens its own FIFO for writing, too (harness/core/fifo.c).");
+         "server opens its own FIFO for writing, too (fifo/fifo.c).");
     close(reader);
 }
 

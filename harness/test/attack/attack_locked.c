@@ -208,21 +208,21 @@ locks_out_who_comes(bool naive)
     actor_start(&writer, BOB, bob_writes_silence, l);
     actor_wait(&writer);
     actor_go(&writer);
-    while (!is_stuck(writer.pid, SYS_pwrite64))
+    while (!is_in_call(writer.pid, SYS_pwrite64))
         sched_yield();
     actor_start(&remover, BOB, bob_removes_it, l);
     actor_wait(&remover);
     actor_go(&remover);
-    while (!is_stuck(remover.pid, SYS_unlinkat))
+    while (!is_in_call(remover.pid, SYS_unlinkat))
         sched_yield();
     actor_start(&alice, ALICE, alice_wants_in, l);
     actor_wait(&alice);
     actor_go(&alice);
     while (!stuck && !actor_is_there(&alice))
-        stuck = is_stuck(alice.pid, SYS_openat) ||
-                is_stuck(alice.pid, SYS_mknodat)
+        stuck = is_in_call(alice.pid, SYS_openat) ||
+                is_in_call(alice.pid, SYS_mknodat)
 #ifdef SYS_mknod
-                || is_stuck(alice.pid, SYS_mknod)
+                || is_in_call(alice.pid, SYS_mknod)
 #endif
             ;
     silent_end(l->program, l->silent);
@@ -358,7 +358,7 @@ keeps_who_removes_it(bool sweeps)
     actor_start(&writer, BOB, bob_writes_silence, l);
     actor_wait(&writer);
     actor_go(&writer);
-    while (!is_stuck(writer.pid, SYS_pwrite64))
+    while (!is_in_call(writer.pid, SYS_pwrite64))
         sched_yield();
     if (sweeps) {
         kill_server(&server);
@@ -368,9 +368,9 @@ keeps_who_removes_it(bool sweeps)
         kill(server.pid, SIGTERM);
     }
     while (!stuck && !(sweeps ? actor_is_there(&root) : has_ended(server.pid)))
-        stuck = sweeps ? is_stuck(root.pid, SYS_unlinkat)
-                       : is_stuck(server.pid, SYS_unlinkat) ||
-                             is_stuck(server.server, SYS_unlinkat);
+        stuck = sweeps ? is_in_call(root.pid, SYS_unlinkat)
+                       : is_in_call(server.pid, SYS_unlinkat) ||
+                             is_in_call(server.server, SYS_unlinkat);
     if (!stuck && sweeps) {
         pid_t bob = fork();
         int status;

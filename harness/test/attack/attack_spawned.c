@@ -1,6 +1,6 @@
 /* attack_spawned.c - a set-user-ID server, and the client that starts it. */
 #define _GNU_SOURCE /* pipe2, F_GETPIPE_SZ, clearenv */
-#include "test/attack/silent.h"
+#include "test/both/silent.h"
 #include "test/attack/stage.h"
 
 #include "lab/procfs.h"
@@ -491,12 +491,12 @@ kills_it_while_it_writes(bool naive)
     file_system = silent_start(path, geteuid());
     MUST(file_system > 0);
     actor_start(&locker, geteuid(), lock_the_log, path);
-    while (!is_stuck(locker.pid, SYS_pwrite64))
+    while (!is_in_call(locker.pid, SYS_pwrite64))
         sched_yield();
     actor_go(&alice);
     actor_wait(&alice);
     while ((s->writer = child_of(s->pid)) == 0 ||
-           !is_stuck(s->writer, SYS_writev))
+           !is_in_call(s->writer, SYS_writev))
         sched_yield();
     actor_go(&alice);
     actor_wait(&alice);

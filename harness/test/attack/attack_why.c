@@ -72,7 +72,7 @@ names_his_file_oddly(bool naive)
     actor_start(&bob, BOB, bob_waits_at_a_name, e);
     actor_wait(&bob);
     actor_go(&bob);
-    while (!is_stuck(bob.pid, SYS_read))
+    while (!is_in_call(bob.pid, SYS_read))
         sched_yield();
     asker = ask_why(bob.pid, out);
     MUST(waitpid(asker, NULL, 0) == asker);
@@ -177,13 +177,13 @@ keeps_the_asker(actor_function *hide, long waits, long asks)
     MUST(file_system > 0);
     actor_start(&bob, BOB, hide, h);
     actor_wait(&bob);
-    while (!is_stuck(bob.pid, waits))
+    while (!is_in_call(bob.pid, waits))
         sched_yield();
     actor_go(&bob);
     actor_wait(&bob);
     asker = ask_why(bob.pid, out);
     while (!stuck && waitpid(asker, NULL, WNOHANG) == 0)
-        stuck = is_stuck(asker, asks);
+        stuck = is_in_call(asker, asks);
     silent_end(file_system, h->silent);
     if (stuck)
         waitpid(asker, NULL, 0);
