@@ -108,6 +108,10 @@ take(int lane)
     end_turn();
     unit = take_one(false);
     if (unit == -1 && lane == 0 && any_scarce()) {
+        if (isatty(STDERR_FILENO))
+            fputs("\r\033[K  waiting for another test program, which has the "
+                  "POSIX queues ",
+                  stderr);
         queues_take_turn(true);
         unit = take_one(true);
     }
