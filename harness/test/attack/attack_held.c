@@ -619,7 +619,7 @@ const struct attack held_attacks[] = {
      .without = "ownword", .how = "woken by a word of hers",
      .missing = need_waitv, .run = moves_who_sleeps},
     {215, "shm/futex", "the same; A comes", .without = "ownword",
-     .how = "interrupted: she registers", .missing = need_waitv,
+     .how = "her coming interrupts it", .missing = need_waitv,
      .run = moves_who_waits_for_her},
     {0},
 };
