@@ -281,6 +281,92 @@ START_TEST(what_a_readme_names_is_there)
 }
 END_TEST
 
+/* -- what is claimed ------------------------------------------------------ */
+
+/* A test, a fact, an attack, a cell of isolate, or what is measured. */
+static bool
+is_proof(const char *span)
+{
+    return is_sentence(span) || is_fact(span) || begins(span, "ipcattack") ||
+           begins(span, "isolate") || strstr(span, "ipcbench ") != NULL;
+}
+
+static bool
+names_a_proof(const char *text)
+{
+    const char *open = text, *close;
+    char span[256];
+
+    while ((open = strchr(open, '`')) != NULL &&
+           (close = strchr(open + 1, '`')) != NULL) {
+        snprintf(span, sizeof span, "%.*s", (int)(close - open - 1), open + 1);
+        if (is_proof(span))
+            return true;
+        open = close + 1;
+    }
+    return false;
+}
+
+/* A paragraph, an item, a row of a table; begun anew.  What only leads to the
+ * next one, or says that there is no test, claims nothing that has a proof. */
+static void
+expect_proof(char *text)
+{
+    static const char *const others[] = {
+        "#", "|-", "| |", "| the server has |", "`make prove", "In `test_"};
+    const size_t len = strlen(text);
+    bool claims = len > 2 && text[len - 2] != ':' &&
+                  strstr(text, "No test:") == NULL &&
+                  strstr(text, "names its test):") == NULL;
+
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        claims = claims && !begins(text, others[i]);
+    MUST(!claims || names_a_proof(text), "%s: no proof is named for: %s",
+         readme->file, text);
+    *text = '\0';
+}
+
+static bool
+is_about_the_kernel(const char *heading)
+{
+    return begins(heading, "## Surprises") || begins(heading, "## Limits") ||
+           begins(heading, "## Who is asking") ||
+           begins(heading, "## What a crash leaves");
+}
+
+START_TEST(what_a_readme_says_of_the_kernel_names_its_proof)
+{
+    static char text[1 << 14];
+    const struct readme *all;
+    bool inside = false, block = false;
+    char path[2 * PATH_MAX], *rest, *line;
+
+    ck_assert_uint_gt(readme_all(&all), (size_t)_i);
+    readme = &all[_i];
+    if (begins(readme->file, "harness/") &&
+        !begins(readme->file, "harness/ns/"))
+        return; /* about our own programs */
+    snprintf(path, sizeof path, "%s/%s", source_dir(), readme->file);
+    rest = strdup(file_text(path));
+    *text = '\0';
+    while ((line = readme_line(&rest)) != NULL) {
+        const bool heading = begins(line, "## ");
+
+        if (begins(line, "```"))
+            block = !block;
+        else if (!block && inside &&
+                 (*line == '\0' || heading || begins(line, "- ") ||
+                  begins(line, "|")))
+            expect_proof(text);
+        if (heading && !block)
+            inside = is_about_the_kernel(line);
+        else if (inside && !block && !begins(line, "```") && *line != '\0')
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s ",
+                     line);
+    }
+}
+END_TEST
+
 /* A line that looks like a command stands in a console block, or somebody has
  * said why not. */
 START_TEST(a_command_in_a_block_is_run)
@@ -386,6 +472,8 @@ test_claims(void)
     for (size_t i = 0; i < count; i++) {
         add_loop_test_if(tc, NULL, a_command_in_a_sentence_exists, (int)i);
         add_loop_test_if(tc, NULL, what_a_readme_names_is_there, (int)i);
+        add_loop_test_if(
+            tc, NULL, what_a_readme_says_of_the_kernel_names_its_proof, (int)i);
         add_loop_test_if(tc, NULL, a_command_in_a_block_is_run, (int)i);
     }
     return s;
