@@ -49,7 +49,9 @@ struct mailbox_sems {
 /* What a client in another language must know: it is a page of PROTOCOL.md. */
 #define MAILBOX_WIRE \
     "For processes of the server's own user only. The file `DIR/sem-mailbox` " \
-    "has a line\n\"name /BASE\". Choose a random 32-bit SERIAL. Make a file " \
+    "has a line\n\"name /BASE\", and one \"word N\": the bytes of a long in " \
+    "the server, which have to be\nyours, too. Choose a random 32-bit " \
+    "SERIAL. Make a file " \
     "in /dev/shm without a\nname (O_TMPFILE), mode 0600, of 4096 bytes; take " \
     "an open file description lock for\nwriting on its byte 0. It begins " \
     "with two semaphores, `full` and `back`\n(sem_init(3), shared, of value " \

@@ -150,7 +150,7 @@ mailbox_create(void *srv, const char *name)
     err = registrar_make(&s->registrar, name, DEFENCE("own", false, true));
     if (err != 0)
         goto remove_doorbell;
-    err = endpoint_publish(name, "name", s->base, &s->endpoint);
+    err = endpoint_publish_objects(name, "name", s->base, &s->endpoint);
     if (err == 0)
         return 0;
     registrar_remove(&s->registrar, name);
@@ -416,6 +416,8 @@ mailbox_open(void *cli, const char *where)
     err = endpoint_lookup(where, "name", base, sizeof base);
     if (err == 0 && !endpoint_is_fresh(where, base))
         err = -EPERM;
+    if (err == 0)
+        err = endpoint_same_word(where);
     if (err != 0)
         goto close_registry;
     c->doorbell = sem_open(base, 0);

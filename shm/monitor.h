@@ -78,8 +78,10 @@ static_assert(sizeof(struct monitor) == 4210688, "page");
     "Open the FIFO `DIR/shm-mutex.life` for reading, non-blocking, and keep " \
     "it open: the\nend of file, or POLLHUP from poll(2) later, is: no " \
     "server. " \
-    "`DIR/shm-mutex` is a file\nwith a line `name /NAME`: shm_open(3) that, " \
-    "4210688 bytes: the page. All integers in\nit are 32 bits, in the " \
+    "`DIR/shm-mutex` is a file\nwith a line `word N`, the bytes of a `long` " \
+    "in the server, which have to be yours,\ntoo, and one `name /NAME`: " \
+    "shm_open(3) that, 4210688 bytes: the page. All integers\nin it are 32 " \
+    "bits, in the " \
     "machine's own byte order.\n" \
     "\n" \
     "| page | |\n" \

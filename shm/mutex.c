@@ -117,7 +117,8 @@ keep_private(struct server *s)
 static int
 open_register(struct server *s)
 {
-    int err = shared_page_publish(&s->shared, s->name);
+    int err = endpoint_publish_objects(s->name, "name", s->shared.name,
+                                       &s->shared.endpoint_id);
 
     if (err == 0)
         err =
@@ -402,6 +403,9 @@ mutex_open(void *cli, const char *where)
     err = registry_open(&c->server, where);
     if (err != 0)
         return err;
+    err = endpoint_same_word(where);
+    if (err != 0)
+        goto close_registry;
     c->page_fd = shared_page_open(where, O_RDWR, sizeof *c->page);
     if (c->page_fd < 0) {
         err = c->page_fd;

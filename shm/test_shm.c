@@ -247,6 +247,36 @@ START_TEST(a_client_killed_with_the_lock_in_its_hand_stops_nobody)
 }
 END_TEST
 
+/* Both lay objects of the C library into memory that they share. */
+static const char *const with_objects[] = {"shm/mutex", "sem/mailbox"};
+
+START_TEST(a_server_of_another_word_size_is_told_apart)
+{
+    struct output *o = shared(sizeof *o);
+    struct host server;
+    char text[512], *word;
+    struct client c;
+    ssize_t n;
+    int fd;
+
+    server_start(&server, ipc_find(with_objects[_i]));
+    fd = open(server.where, O_RDWR);
+    n = pread(fd, text, sizeof text - 1, 0);
+    ck_assert_int_gt(n, 0);
+    text[n] = '\0';
+    word = strstr(text, "word ");
+    ck_assert_ptr_nonnull(word);
+    word[5] = word[5] == '8' ? '4' : '8';
+    ck_assert_int_eq(pwrite(fd, text, (size_t)n, 0), n);
+    close(fd);
+    ck_assert_int_eq(host_client(&server, &c), -EPROTONOSUPPORT);
+    run_program(o, "ipcctl", "-m", with_objects[_i], "hello", "x", NULL);
+    ck_assert_int_eq(o->status, 2);
+    ck_assert_ptr_nonnull(strstr(o->err, "of another word size"));
+    server_stop(&server);
+}
+END_TEST
+
 static void
 takes_a_slot(struct actor *self, void *server)
 {
@@ -675,6 +705,9 @@ test_shm(void)
     add_test_if(tc, no_shm,
                 a_client_killed_with_the_lock_in_its_hand_stops_nobody);
     add_test_if(tc, no_shm, the_slots_of_the_dead_are_taken_by_who_comes);
+    for (int i = 0; i < 2; i++)
+        add_loop_test_if(tc, need_mechanism(ipc_find(with_objects[i])),
+                         a_server_of_another_word_size_is_told_apart, i);
     add_test_if(tc, no_calls, a_monitor_without_clients_has_no_timer);
     add_test_if(tc, no_calls, a_monitor_sleeps_until_a_silent_client_rings);
     add_test_if(tc, no_root != NULL ? no_root : need_shared_programs(),

@@ -171,6 +171,13 @@ cannot_talk(const char *where, int err, const char *why)
     case EHOSTUNREACH:
         fprintf(stderr, "%s: no way to such a host", where);
         break;
+    case EPROTONOSUPPORT:
+        fprintf(stderr,
+                "the server is a program of another word size than this one "
+                "(%zu bits), and the C library's objects that both would use "
+                "differ; use another mechanism, or the server's ipcctl",
+                8 * sizeof(long));
+        break;
     case EPROTO:
         fprintf(stderr, "the server's answer is not of the protocol: %s", why);
         break;

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -146,6 +147,29 @@ find_line(const char *text, const char *key, char *value, size_t size)
         line += n + (line[n] == '\n');
     }
     return -ENOENT;
+}
+
+int
+endpoint_publish_objects(const char *name, const char *key, const char *value,
+                         struct object_id *id)
+{
+    char lines[ENDPOINT_SIZE + 32];
+    int n = snprintf(lines, sizeof lines, "%s\nword %zu", value, sizeof(long));
+
+    if (n < 0 || (size_t)n >= sizeof lines)
+        return -ENAMETOOLONG;
+    return endpoint_publish(name, key, lines, id);
+}
+
+int
+endpoint_same_word(const char *name)
+{
+    char word[16];
+    int err = endpoint_lookup(name, "word", word, sizeof word);
+
+    if (err != 0)
+        return err;
+    return strtoul(word, NULL, 10) == sizeof(long) ? 0 : -EPROTONOSUPPORT;
 }
 
 int

@@ -69,6 +69,16 @@ int endpoint_publish(const char *name, const char *key, const char *value,
                      struct object_id *id);
 
 /*
+ * The same where objects of the C library (sem_t, pthread_mutex_t) lie in what
+ * both sides share: a second line, "word 8", says for programs of which word
+ * size they are, sizeof(long).  endpoint_same_word(): 0, or -EPROTONOSUPPORT:
+ * not for ours.
+ */
+int endpoint_publish_objects(const char *name, const char *key,
+                             const char *value, struct object_id *id);
+int endpoint_same_word(const char *name);
+
+/*
  * Opens what was published, for a server that will give its user up and cannot
  * make files here then: a descriptor, to be closed by it.  And writes another
  * value there, of the same length, with one write(2).  0 or -errno.

@@ -1,7 +1,7 @@
 /* attack_spawned.c - a set-user-ID server, and the client that starts it. */
 #define _GNU_SOURCE /* pipe2, F_GETPIPE_SZ, clearenv */
-#include "test/both/silent.h"
 #include "test/attack/stage.h"
+#include "test/both/silent.h"
 
 #include "lab/procfs.h"
 #include "server/confine.h"
