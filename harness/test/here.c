@@ -141,16 +141,29 @@ need_right(int right)
     return need_root() != NULL ? need_root() : without(right);
 }
 
-const char *
-need_its_rights(const struct ipc_mechanism *m)
+static const char *
+need_brokers_rights(unsigned may_be_asked)
 {
+    const rights all = rights_of_broker(may_be_asked);
     const char *reason = NULL;
-    const rights all = rights_of_broker(rights_to_ask(m));
 
     for (int right = 0; reason == NULL && right <= CAP_LAST_CAP; right++)
         if (all >> right & 1)
             reason = without(right);
     return reason;
+}
+
+const char *
+need_its_rights(const struct ipc_mechanism *m)
+{
+    return need_brokers_rights(rights_to_ask(m));
+}
+
+/* What a rule allows needs rights, or root's server does not start. */
+const char *
+need_rules(void)
+{
+    return need_root() == NULL ? need_brokers_rights(~0u) : NULL;
 }
 
 const char *

@@ -92,6 +92,8 @@ void add_loop_test_if(TCase *tc, const char *reason, const TTest *test, int i);
 /* Reasons, or NULL. */
 const char *need_right(int right); /* CAP_...; root that has it */
 const char *need_strangers(const struct ipc_mechanism *m); /* to serve them */
+const char *
+need_rules(void); /* to serve by whatever rules, where we are root */
 const char *need_mounts(void);          /* to mount, and nobody else sees it */
 const char *need_root(void);            /* a second uid */
 const char *need_set_user_id(void);     /* ... and programs that change to it */

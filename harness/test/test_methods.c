@@ -392,6 +392,8 @@ add_methods(TCase *tc, int i)
     if (reason == NULL && need_root() == NULL &&
         !(of->caps & (IPC_INPROCESS | IPC_SPAWNED)))
         reason = need_strangers(of);
+    if (reason == NULL)
+        reason = need_rules();
     add_loop_test_if(tc, reason, another_is_told_what_is_missing, i);
 }
 
