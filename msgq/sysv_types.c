@@ -270,6 +270,8 @@ take_request(struct server *s, int slot, size_t len, struct ipc_request *req)
     }
     infer(s, slot);
     req->peer = s->base.sessions.slot[slot].peer;
+    if (req->peer.pid == -1) /* who registered is known, not who asks */
+        req->peer.uid = (uid_t)-1;
     req->msg.len = len - PREFIX;
     memcpy(req->msg.buf, s->base.buf->text + PREFIX, req->msg.len);
     req->reply_to = sessions_token(&s->base.sessions, (unsigned)slot);
