@@ -174,10 +174,11 @@ static int
 textbook_open(void *cli, const char *where)
 {
     static _Atomic unsigned opened; /* one process may have several clients */
+    const int own = (int)(atomic_fetch_add(&opened, 1) & 0xff);
     struct client_end *c = cli;
 
     /* Above 1, and nobody else's: a pid has at most 22 bits, a long 31. */
-    c->reply_type = (long)getpid() << 8 | (atomic_fetch_add(&opened, 1) & 0xff);
+    c->reply_type = (long)getpid() << 8 | own;
     /* block open: find the queue */
     c->queue = find_queue(where, 0);
     return c->queue < 0 ? c->queue : 0;

@@ -398,7 +398,7 @@ FACT(P14, "How much is in it can be asked; moving about in it cannot be.",
     make_pipe(ends, 0);
     put_text(ends[1], "abcde");
     saw("FIONREAD: %d; ", bytes_in(ends[0]));
-    saw("lseek: %s", outcome(lseek(ends[0], 0, SEEK_SET)));
+    saw("lseek: %s", outcome((long)lseek(ends[0], 0, SEEK_SET)));
     close_both(ends);
 }
 

@@ -273,11 +273,16 @@ hold_cached(int dir, const char *name)
         held = openat(dir, name, (int)how.flags);
     if (held != -1 || errno != EAGAIN)
         return held != -1 ? held : -errno;
-    if (fstatfs(dir, &fs) == 0 &&
-        (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC ||
-         fs.f_type == MQUEUE_MAGIC))
+    if (fstatfs(dir, &fs) == -1)
+        return -EAGAIN;
+    switch ((unsigned long)fs.f_type) { /* signed, and of any size: statfs(2) */
+    case TMPFS_MAGIC:
+    case RAMFS_MAGIC:
+    case MQUEUE_MAGIC:
         return -ENOENT;
-    return -EAGAIN;
+    default:
+        return -EAGAIN;
+    }
 }
 
 static int

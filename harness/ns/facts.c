@@ -364,7 +364,7 @@ seconds(clockid_t clock)
     struct timespec t;
 
     clock_gettime(clock, &t);
-    return t.tv_sec;
+    return (long)t.tv_sec;
 }
 
 /* Whole days, so that it does not matter how long the asking takes. */
@@ -383,7 +383,7 @@ set_clock(int out)
     if (pid == 0) {
         dprintf(out, "its child +%ld days, the time of day +%ld",
                 (seconds(CLOCK_MONOTONIC) - before) / 86400,
-                (time(NULL) - today) / 86400);
+                (long)(time(NULL) - today) / 86400);
         _exit(0);
     }
     waitpid(pid, NULL, 0);

@@ -813,7 +813,8 @@ let_go(struct holder *w)
 
     ck_assert_int_eq(ioctl(w->uffd, UFFDIO_ZEROPAGE, &zero), 0);
     ck_assert_int_eq(pthread_join(w->writer, NULL), 0);
-    ck_assert_int_eq(madvise(w->page, zero.range.len, MADV_DONTNEED), 0);
+    ck_assert_int_eq(madvise(w->page, (size_t)zero.range.len, MADV_DONTNEED),
+                     0);
 }
 
 #define MAPPED ((size_t)2 * TURNFILE_AREA) /* bytes */
