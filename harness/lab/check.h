@@ -20,10 +20,10 @@ struct judged {
 };
 
 struct check {
-    char target[64];    /* "fifo", or "fifo/perclient" */
-    char lab[32];       /* "fifo" */
-    char mechanism[64]; /* "fifo/work" */
-    char source[160];   /* "fifo/work/fifo.c"; of others "fifo/" */
+    char target[64];                     /* "fifo", or "fifo/perclient" */
+    char lab[32];                        /* "fifo" */
+    char mechanism[64 + sizeof "/work"]; /* "fifo/work" */
+    char source[160]; /* "fifo/work/fifo.c"; of others "fifo/" */
     char tests[PATH_MAX], bare[PATH_MAX];
     int only; /* this step; 0: all */
     struct result results[MOST_EXPERIMENTS];

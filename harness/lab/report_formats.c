@@ -223,7 +223,7 @@ int
 report_gradescope(struct check *c, const char *file)
 {
     json_t *tests = json_array();
-    char name[96], number[8];
+    char name[96], number[16];
 
     for (int step = 1; step <= STEPS; step++) {
         const struct judged *j = &c->steps[step];
