@@ -339,7 +339,7 @@ START_TEST(what_a_readme_says_of_the_kernel_names_its_proof)
     static char text[1 << 14];
     const struct readme *all;
     bool inside = false, block = false;
-    char path[2 * PATH_MAX], *rest, *line;
+    char path[2 * PATH_MAX], *all_of_it, *rest, *line;
 
     ck_assert_uint_gt(readme_all(&all), (size_t)_i);
     readme = &all[_i];
@@ -347,7 +347,8 @@ START_TEST(what_a_readme_says_of_the_kernel_names_its_proof)
         !begins(readme->file, "harness/ns/"))
         return; /* about our own programs */
     snprintf(path, sizeof path, "%s/%s", source_dir(), readme->file);
-    rest = strdup(file_text(path));
+    rest = all_of_it = strdup(file_text(path));
+    ck_assert_ptr_nonnull(rest);
     *text = '\0';
     while ((line = readme_line(&rest)) != NULL) {
         const bool heading = begins(line, "## ");
@@ -364,6 +365,7 @@ START_TEST(what_a_readme_says_of_the_kernel_names_its_proof)
             snprintf(text + strlen(text), sizeof text - strlen(text), "%s ",
                      line);
     }
+    free(all_of_it);
 }
 END_TEST
 

@@ -9,6 +9,8 @@
 #include "test/here.h"
 #include "test/readme.h"
 
+#include "core/sanitized.h"
+
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -204,6 +206,8 @@ need_strace(void)
 {
     if (need_source() != NULL)
         return need_source();
+    if (SANITIZED)
+        return "need a release build (LeakSanitizer gives up under strace)";
     return here_try(may_trace) ? NULL : "need strace, and leave to trace";
 }
 
