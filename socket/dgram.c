@@ -27,10 +27,10 @@
 #include "core/ancillary.h"
 #include "core/clock.h"
 #include "core/defence.h"
+#include "core/records.h"
 #include "core/wire.h"
 #include "local.h"
 #include "members.h"
-#include "core/records.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -4,8 +4,8 @@
 
 #include "core/ancillary.h"
 #include "core/clock.h"
-#include "core/wire.h"
 #include "core/records.h"
+#include "core/wire.h"
 
 #include <errno.h>
 #include <sys/epoll.h>

@@ -24,10 +24,10 @@
 #include "cookie.h"
 #include "core/ancillary.h"
 #include "core/clock.h"
+#include "core/records.h"
 #include "core/wire.h"
 #include "inet.h"
 #include "local.h"
-#include "core/records.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -171,8 +171,8 @@ struct rings_server {
     const struct rings_waiting *waiting;
     struct sessions sessions;
     struct registrar registrar;
-    struct alarm alarm; /* a newcomer interrupts a long sleep */
-    int64_t look;       /* how long the last one was, ns; 0: not yet */
+    struct alarm alarm;    /* a newcomer interrupts a long sleep */
+    int64_t look;          /* how long the last one was, ns; 0: not yet */
     struct client_dir dir; /* rings_files: NAME.d */
     struct shared_page
         page; /* the server's page; rings_files: it has no other name */

@@ -28,4 +28,6 @@ date=$(sed -n "s/^## $VERSION - //p" CHANGELOG.md)
 dpkg-buildpackage -us -uc -b
 cd ..
 rm -rf "ipclab-$VERSION"
-ls ./*.deb | sed 's|^\./|  build/deb/|'
+for package in *.deb; do
+    echo "  build/deb/$package"
+done
