@@ -136,6 +136,22 @@ applies(const struct rule *r, const struct isolate_cell *c)
            (r->uses == 0 || (r->uses & c->m->uses) != 0);
 }
 
+/* An ordinary user gets into the others by way of a user namespace, and so
+ * loses what that takes away, whatever the other one leaves. */
+static const struct rule *
+rule_of_the_way_in(const struct isolate_cell *c)
+{
+    const struct isolate_form *f = &isolate_forms[c->form];
+    const int added = isolate_flags(f) & ~f->flags;
+
+    for (const struct rule *r = rules; added != 0 && r->uses != 0; r++)
+        if (r->form == FORM_USER && r->err != 0 &&
+            (r->side == BOTH || r->side == (int)c->side) &&
+            (r->uses & c->m->uses) != 0)
+            return r;
+    return NULL;
+}
+
 bool
 isolate_expect(struct isolate_cell *c)
 {
@@ -145,6 +161,8 @@ isolate_expect(struct isolate_cell *c)
         return false;
     while (!applies(r, c)) /* the last one always does */
         r++;
+    if (r->err == 0 && rule_of_the_way_in(c) != NULL)
+        r = rule_of_the_way_in(c);
     c->why = r->why;
     c->expected = (struct isolate_outcome){.result = ISOLATE_CONNECTS};
     if (r->err != 0)
