@@ -358,7 +358,7 @@ START_TEST(a_new_mechanism_needs_no_other_file_to_change)
     snprintf(dir, sizeof dir, "%s/adding", programs_dir());
     ck_assert_msg(
         shell("harness/test/adding.sh '%s' '%s'", build_name(), dir) == 0,
-        "%.8000s", said);
+        "... %s", strlen(said) > 4000 ? said + strlen(said) - 4000 : said);
     expect_said("checks of carrier/pigeon: it does nothing yet");
     remove_tree(dir);
     children_end(); /* the other test programs' janitors */

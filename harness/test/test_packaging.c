@@ -16,7 +16,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 Suite *test_packaging(void);
 
@@ -288,12 +287,14 @@ static const char *
 need_history(void)
 {
     const char *reason = NEED("need make, git and gzip", "make", "git", "gzip");
-    char path[PATH_MAX];
+    char command[2 * PATH_MAX];
 
     if (reason != NULL)
         return reason;
-    snprintf(path, sizeof path, "%s/.git", source_dir());
-    return access(path, F_OK) == 0 ? NULL : "need a checkout of git";
+    snprintf(command, sizeof command,
+             "git -C '%s' rev-parse --verify -q HEAD >/dev/null 2>&1",
+             source_dir());
+    return system(command) == 0 ? NULL : "need a checkout of git's, and ours";
 }
 
 Suite *
