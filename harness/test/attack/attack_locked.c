@@ -116,6 +116,17 @@ bob_removes_it(struct actor *self, void *arg)
     actor_step(self);
 }
 
+/* Starts one of the two, and returns when it is in that call. */
+static void
+hold(struct actor *bob, actor_function *f, long call, struct locked *l)
+{
+    actor_start(bob, BOB, f, l);
+    actor_wait(bob);
+    actor_go(bob);
+    while (!is_in_call(bob->pid, call))
+        sched_yield();
+}
+
 static void
 bob_says_there_is(void *arg)
 {
@@ -159,16 +170,8 @@ locks_where_names_are_made(bool naive)
     snprintf(l->path, sizeof l->path, "%.200s.d/file", server.where);
     actor_start(&alice, ALICE, alice_asks_on, l);
     actor_wait(&alice);
-    actor_start(&writer, BOB, bob_writes_silence, l);
-    actor_wait(&writer);
-    actor_go(&writer);
-    while (!is_in_call(writer.pid, SYS_pwrite64))
-        sched_yield();
-    actor_start(&remover, BOB, bob_removes_it, l);
-    actor_wait(&remover);
-    actor_go(&remover);
-    while (!is_in_call(remover.pid, SYS_unlinkat))
-        sched_yield();
+    hold(&writer, bob_writes_silence, SYS_pwrite64, l);
+    hold(&remover, bob_removes_it, SYS_unlinkat, l);
     as_user(BOB, bob_says_there_is, l);
     actor_go(&alice);
     while (!stuck && !actor_is_there(&alice))
@@ -205,16 +208,8 @@ locks_out_who_comes(bool naive)
     (void)naive;
     serve(&server, this_attack->mechanism);
     snprintf(l->path, sizeof l->path, "%.200s.d/file", server.where);
-    actor_start(&writer, BOB, bob_writes_silence, l);
-    actor_wait(&writer);
-    actor_go(&writer);
-    while (!is_in_call(writer.pid, SYS_pwrite64))
-        sched_yield();
-    actor_start(&remover, BOB, bob_removes_it, l);
-    actor_wait(&remover);
-    actor_go(&remover);
-    while (!is_in_call(remover.pid, SYS_unlinkat))
-        sched_yield();
+    hold(&writer, bob_writes_silence, SYS_pwrite64, l);
+    hold(&remover, bob_removes_it, SYS_unlinkat, l);
     actor_start(&alice, ALICE, alice_wants_in, l);
     actor_wait(&alice);
     actor_go(&alice);
@@ -259,11 +254,7 @@ keeps_the_lock_of(struct locked *l)
 
     actor_start(&root, geteuid(), start_the_next, l);
     actor_wait(&root);
-    actor_start(&writer, BOB, bob_writes_silence, l);
-    actor_wait(&writer);
-    actor_go(&writer);
-    while (!is_in_call(writer.pid, SYS_pwrite64))
-        sched_yield();
+    hold(&writer, bob_writes_silence, SYS_pwrite64, l);
     kill_server(&server);
     host_stop(&server);
     actor_go(&root);
@@ -355,11 +346,7 @@ keeps_who_removes_it(bool sweeps)
     snprintf(l->path, sizeof l->path, "%.200s/file", dir);
     actor_start(&root, geteuid(), root_sweeps, l);
     actor_wait(&root);
-    actor_start(&writer, BOB, bob_writes_silence, l);
-    actor_wait(&writer);
-    actor_go(&writer);
-    while (!is_in_call(writer.pid, SYS_pwrite64))
-        sched_yield();
+    hold(&writer, bob_writes_silence, SYS_pwrite64, l);
     if (sweeps) {
         kill_server(&server);
         host_stop(&server);
