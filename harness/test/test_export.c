@@ -5,6 +5,7 @@
 #define _GNU_SOURCE /* strsep */
 #include "test/files.h"
 #include "test/made_up.h"
+#include "test/shell.h"
 
 #include "bench/record.h"
 #include "bench/summary.h"
@@ -12,6 +13,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 Suite *test_export(void);
 
@@ -147,6 +149,35 @@ START_TEST(sizes_have_units_and_rounds_are_whole)
 }
 END_TEST
 
+/* A complete run without a row. */
+static void
+complete(struct record *rec, bool measured)
+{
+    char mark[RECORD_PATH];
+
+    ck_assert_int_eq(record_open(rec, run_dir), 0);
+    ck_assert_int_eq(record_close(rec), 0);
+    ck_assert_int_eq(record_complete(rec, measured), 0);
+    ck_assert_int_eq(record_path(rec->dir, "INCOMPLETE", mark), 0);
+    ck_assert_int_eq(access(mark, F_OK), -1);
+}
+
+START_TEST(latest_is_a_run_that_measured_something)
+{
+    struct record first, nothing;
+    char latest[RECORD_PATH], to[RECORD_PATH] = "";
+
+    ck_assert_int_eq(record_path(run_dir, "latest", latest), 0);
+    complete(&nothing, false);
+    ck_assert_int_eq(readlink(latest, to, sizeof to - 1), -1);
+    complete(&first, true);
+    complete(&nothing, false);
+    ck_assert_int_ne(readlink(latest, to, sizeof to - 1), -1);
+    ck_assert_str_eq(to, first.name);
+    ck_assert_int_eq(shell("find '%s' -mindepth 1 -delete", run_dir), 0);
+}
+END_TEST
+
 Suite *
 test_export(void)
 {
@@ -159,5 +190,6 @@ test_export(void)
     tcase_add_test(tc, what_cannot_be_written_is_said_before_anything_is_done);
     tcase_add_test(tc, report_takes_the_cells_as_compare_does);
     tcase_add_test(tc, sizes_have_units_and_rounds_are_whole);
+    tcase_add_test(tc, latest_is_a_run_that_measured_something);
     return s;
 }
