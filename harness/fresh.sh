@@ -13,8 +13,11 @@
 #   LOGS=DIR    where the logs go; otherwise a new directory under /tmp
 #   CACHE=DIR   keeps the bare system and the packages: a second run is quick
 #   MIRROR=URL  where Debian is
-#   BUILDS=1    also builds all ways (asan, tsan, cov; gcc and clang)
-#   BUILDS=only does nothing but that
+#   WHAT=LIST   of these, "hello commands" otherwise:
+#               hello     make hello, where there is a compiler and nothing else
+#               commands  the two commands
+#               builds    all ways (asan, tsan, cov; gcc and clang)
+#               package   builds, installs, uses and purges the Debian package
 #
 # Everything is mounted in namespaces of its own, and the system is in one
 # temporary directory: when this ends, or is killed, nothing stays mounted.
@@ -136,26 +139,48 @@ inside() {
     cp -R "$work/ipclab" "$root/home/fresh"
     chown -R "$user:$user" "$root/home/fresh"
 
-    if [ "${BUILDS-}" = only ]; then
-        :
-    elif [ -n "$foreign" ]; then
+    if [ -n "$foreign" ]; then
         chroot "$root" dpkg --add-architecture "$arch"
         run 0 make deps CC="$foreign-linux-gnu-gcc"
         run $user make deps unit CC="$foreign-linux-gnu-gcc"
-    else
-        for uid in 0 $user; do
-            run $uid make deps bench
-            run $uid make deps check
-        done
+        return
     fi
-    if [ -n "${BUILDS-}" ]; then
-        run 0 make deps FOR=lint
-        for compiler in gcc clang; do
-            for way in release asan tsan cov; do
-                run 0 make WERROR=1 CC=$compiler V=$way
-            done
+    for what in ${WHAT:-hello commands}; do
+        "try_$what"
+    done
+}
+
+# shellcheck disable=SC2317 # called by their names, all four
+try_hello() {
+    run 0 apt-get update
+    run 0 apt-get install -y --no-install-recommends gcc libc6-dev
+    for uid in 0 $user; do
+        run $uid make hello
+    done
+}
+
+# shellcheck disable=SC2317
+try_commands() {
+    for uid in 0 $user; do
+        run $uid make deps bench
+        run $uid make deps check
+    done
+}
+
+# shellcheck disable=SC2317
+try_builds() {
+    run 0 make deps FOR=lint
+    for compiler in gcc clang; do
+        for way in release asan tsan cov; do
+            run 0 make WERROR=1 CC="$compiler" V="$way"
         done
-    fi
+    done
+}
+
+# shellcheck disable=SC2317
+try_package() {
+    run 0 apt-get update
+    run 0 harness/packaging/try.sh
 }
 
 # A bare system in $root, from the cache if it is there.
@@ -194,6 +219,12 @@ finish() {
 }
 
 check_arguments() {
+    for what in ${WHAT-}; do
+        case $what in
+        hello | commands | builds | package) ;;
+        *) refuse "WHAT=$what is none of hello, commands, builds, package" ;;
+        esac
+    done
     case $suite in
     '') refuse 'SUITE=bookworm, trixie or sid?' ;;
     *[!a-z]*) refuse "SUITE=$suite is no name of a Debian" ;;
@@ -236,7 +267,7 @@ rm -f "$LOGS"/[0-9]-*.log "$LOGS"/[0-9][0-9]-*.log
 git clone --quiet "$(dirname "$me")/.." "$work/ipclab"
 
 echo "make fresh: $suite $arch, $(git -C "$work/ipclab" log -1 --format='%h %s')"
-export SUITE="$suite" ARCH="$arch" LOGS CACHE qemu entry
+export SUITE="$suite" ARCH="$arch" WHAT="${WHAT-}" LOGS CACHE qemu entry
 setpriv --pdeathsig KILL unshare --mount --propagation private --ipc --uts --pid --fork \
     --kill-child=KILL "$me" inside "$work" &
 child=$!
