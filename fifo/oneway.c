@@ -15,9 +15,9 @@
  */
 #define _GNU_SOURCE /* O_CLOEXEC */
 #include "core/clock.h"
+#include "core/rundir.h"
 #include "core/wire.h"
 #include "fifo.h"
-#include "fifos.h"
 
 #include <errno.h>
 #include <limits.h>

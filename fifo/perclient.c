@@ -17,8 +17,11 @@
  * looks who owns that FIFO and writes a random nonce into it, mode 0600, and
  * from then on believes the requests that carry the nonce (core/owner.h).
  */
-#define _GNU_SOURCE /* clock_gettime, O_WRONLY */
+#define _GNU_SOURCE /* O_CLOEXEC, getrandom */
 #include "core/clock.h"
+#include "core/frames.h"
+#include "core/rendezvous.h"
+#include "core/rundir.h"
 #include "core/sessions.h"
 #include "fifo.h"
 #include "record.h"
@@ -26,6 +29,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct server {
@@ -312,7 +319,63 @@ perclient_pollfd(void *srv)
     return ((struct server *)srv)->fifo.fd;
 }
 
-/* -- client --------------------------------------------------------------- */
+/* -- client: joins -------------------------------------------------------- */
+
+/* Makes a FIFO in NAME.d of this endpoint and opens it for reading, without
+ * waiting.  Returns the descriptor or -errno.  path receives its name, to be
+ * unlinked as soon as the server has opened it. */
+static int
+reply_fifo_make(const char *where, struct reply_fifo *id, char path[PATH_MAX])
+{
+    char dir[ENDPOINT_SIZE], name[REPLY_NAME_SIZE];
+    int fd, err = endpoint_file(where, ".d", dir);
+
+    if (err != 0)
+        return err;
+    id->pid = (uint32_t)getpid();
+    if (getrandom(&id->serial, sizeof id->serial, 0) != sizeof id->serial)
+        return -errno;
+    reply_fifo_name(id, name);
+    snprintf(path, PATH_MAX, "%s/%s", dir, name);
+    if (mkfifo(path, 0600) == -1)
+        return -errno;
+    /* Now, because the server's open(2) for writing needs a reader. */
+    fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    /* A umask of 0777 has made it 0000. */
+    if (fd == -1 || fchmod(fd, 0600) == -1) {
+        err = -errno;
+        unlink(path);
+        if (fd != -1)
+            close(fd);
+        return err;
+    }
+    return fd;
+}
+
+/* Waits for the server, that is, for the nonce.  From then on reading from fd
+ * blocks. */
+static int
+reply_fifo_nonce(int fd, uint8_t nonce[NONCE_SIZE], int64_t deadline)
+{
+    ssize_t n;
+    int err;
+
+    do
+        err = wait_for(fd, POLLIN, deadline);
+    while (err == -EINTR);
+    if (err != 0)
+        return err;
+    n = read(fd, nonce, NONCE_SIZE);
+    if (n == -1)
+        return -errno;
+    if (n == 0) /* it came, and closed it: it has all the clients it can take */
+        return -EAGAIN;
+    /* O_NONBLOCK was for the open(2) only.  It belongs to this open file
+     * description; the server's end is another one and stays as it is. */
+    if (n != NONCE_SIZE || fcntl(fd, F_SETFL, 0) == -1)
+        return -EPIPE;
+    return 0;
+}
 
 /* Announces the reply FIFO and waits for the nonce in it. */
 static int
@@ -359,6 +422,8 @@ close_requests:
     return err;
 }
 
+/* -- client: send, receive ------------------------------------------------ */
+
 static int
 perclient_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {
@@ -368,6 +433,36 @@ perclient_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     record_set_length(c->record, len);
     memcpy(c->record + RECORD_PREFIX, msg->buf, msg->len);
     return fifo_write(c->requests, c->record, len, deadline_in(timeout_ns));
+}
+
+/* With no time limit read(2) itself waits: a system call less.  With one
+ * ppoll(2) waits, and after it read(2) does not: nobody else reads here. */
+static int
+reply_fifo_read(int fd, struct frames *in, struct ipc_message *msg,
+                int64_t timeout_ns)
+{
+    int64_t deadline = deadline_in(timeout_ns);
+    int got = frames_take(in, msg); /* may have come with the one before */
+
+    while (got == 0) {
+        int err = timeout_ns < 0 ? 0 : wait_for(fd, POLLIN, deadline);
+        size_t room;
+        void *to;
+        ssize_t n;
+
+        if (err != 0)
+            return err;
+        to = frames_place(in, msg, &room);
+        if (to == NULL)
+            return -ENOMEM;
+        n = read(fd, to, room);
+        if (n == -1)
+            return -errno;
+        if (n == 0) /* the server closed it, or died */
+            return -EPIPE;
+        got = frames_cut(in, msg, (size_t)n);
+    }
+    return got < 0 ? -EPIPE : 0;
 }
 
 static int

@@ -14,10 +14,14 @@
 #ifndef FIFO_RECORD_H
 #define FIFO_RECORD_H
 
+#include "core/owner.h"
 #include "core/wire.h"
-#include "fifos.h"
 
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/types.h>
 
 /* The same for the protocol page, for clients in another language. */
 #define RECORD_WIRE \
@@ -54,6 +58,19 @@
 #define RECORD_JOIN_LEN (RECORD_PREFIX + 4)
 
 enum record_type { RECORD_JOIN = 1, RECORD_MESSAGE = 2 };
+
+/* Which reply FIFO: made by process pid; serial is random, so that nobody can
+ * take the name before its owner does. */
+struct reply_fifo {
+    uint32_t pid, serial;
+};
+
+#define REPLY_NAME_SIZE 32 /* "PID.SERIAL" */
+static inline void
+reply_fifo_name(const struct reply_fifo *id, char name[REPLY_NAME_SIZE])
+{
+    snprintf(name, REPLY_NAME_SIZE, "%u.%u", id->pid, id->serial);
+}
 
 static const uint8_t record_mark[4] = {'F', 'I', 'F', 'O'};
 
