@@ -104,6 +104,7 @@ chart command:gnuplot             gnuplot-nox       gnuplot-minimal    gnuplot  
 chart font:                       fonts-dejavu-core dejavu-sans-fonts  ttf-dejavu   dejavu-fonts       font-dejavu            a font (charts)
 run   command:ip                  iproute2          iproute            iproute2     iproute2           iproute2               ip (two hosts)
 run   command:strace              strace            strace             strace       strace             strace                 strace
+run   command:zsh                 zsh               zsh                zsh          zsh                zsh                    zsh (its completion)
 page  command:help2man            help2man          help2man           help2man     help2man           help2man               help2man (manual pages)
 page  command:lowdown             lowdown           lowdown            lowdown      lowdown            lowdown                lowdown (manual pages)
 deb   command:git                 git               git                git          git                git                    git
