@@ -63,7 +63,8 @@ END
 # What is compiled is not compiled again (-o how); the rest is as that was: the
 # words are in that file, from the compiler on.  Those for linking come again.
 how=$(sed 's/ -pie / /; s/ -Wl,[^ ]*//g' "build/$build/how")
-make -j2 V="${build%%-*}" O="build/$build" CC="$how" -o "build/$build/how"
+case $build in asan* | tsan* | cov*) V=${build%%-*} ;; *) V=release ;; esac
+make -j2 V="$V" O="build/$build" CC="$how" -o "build/$build/how"
 
 [ -n "$all" ] && exec "build/$build/check"
 for what in CASE=carrier/dove CASE=carrier/pigeon CASE=carrier \
