@@ -50,8 +50,9 @@ _ipclab_words() {
     ipcctl:) words=$(_ipclab_methods) ;;
     ipcctl:*) words=$(_ipclab_arguments "$2") ;;
     ipcbench:) words='list run report compare isolate' ;;
-    ipclab:) words=why ;;
-    ipclab:why) words=$(ps -e -o pid= | tr -d ' ') ;;
+    ipclab:) words='check grade hint why' ;;
+    ipclab:why) words=$(cd /proc && echo [1-9]*) ;;
+    ipclab:*) words=$(_ipclab_directories | tr -d /) ;;
     *) return 1 ;;
     esac
 }

@@ -15,6 +15,11 @@ _ipclab_methods() {
     compadd -a names
 }
 
+_ipclab_labs() {
+    local -aU names=(${${(f)"$(ipcbench list --csv 2>/dev/null)"}[2,-1]%%/*})
+    compadd -a names
+}
+
 _ipclab_kinds() {
     compadd -S '' -q -- pid uts ipc net mnt user cgroup time all
 }
@@ -36,7 +41,8 @@ local -a first
 case $service in
 ipcctl) first=('1:method:_ipclab_methods' '*:value:_files') ;;
 ipcbench) first=('1:verb:(list run report compare isolate)' '*:directory:_files -/') ;;
-ipclab) first=('1:verb:(why)' '*:process:_pids') ;;
+ipclab) first=('1:verb:(check grade hint why)' '*:process:_pids')
+    [[ $words[2] = why ]] || first[2]='*:lab:_ipclab_labs' ;;
 nslab) first=('*::command:_normal') ;;
 esac
 _arguments "$first[@]" '(-m --mechanism)-m+[this mechanism]:mechanism:_ipclab_mechanisms' \

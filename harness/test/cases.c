@@ -101,12 +101,12 @@ print_not_run(void)
     int all = queues_left_out();
 
     if (queues_left_out() > 0)
-        printf("not run here: %d checks (but in the sum) need POSIX queues, "
-               "and other programs of this user have them all\n",
+        printf("not run here: %d check(s), but in the sum, for want of POSIX "
+               "queues: other programs of this user have them all\n",
                queues_left_out());
     for (size_t i = 0; not_run[i].reason != NULL; i++) {
-        printf("not run here: %d checks %s\n", not_run[i].count,
-               not_run[i].reason);
+        printf("not run here: %d check%s %s\n", not_run[i].count,
+               not_run[i].count == 1 ? "" : "s", not_run[i].reason);
         all += not_run[i].count;
     }
     return all;

@@ -248,7 +248,7 @@ run_place() {
     status=$?
     rm -rf "$LOGS/tmp"
     sum=$(grep -hE '^[0-9]+%: Checks:' "$log" | tail -n 1)
-    rest=$(sed -n 's/^not run here: \([0-9]*\) checks.*/\1/p' "$log" |
+    rest=$(sed -n 's/^not run here: \([0-9]*\) check.*/\1/p' "$log" |
         awk '{n += $1} END {print n + 0}')
     if [ "$status" = 0 ] && ! grep -q '^left behind' "$log"; then
         printf '%-18s green  %s; %s not run\n' "$name" "$sum" "$rest"

@@ -238,7 +238,7 @@ START_TEST(what_does_not_compile_stops_nobody_else)
 {
     static const char *const broken[] = {
         "echo \"this is not C\" >>", "sed -i s/fifo_work/fifo_play/",
-        "echo \"void f(void); void f(void) { g(); }\" >>"};
+        "echo \"void f(void), g(void); void f(void) { g(); }\" >>"};
 
     copy_tree(true);
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {

@@ -143,8 +143,9 @@ static const struct {
     {"ipcbench run -m pip", " pipe/ ", NULL},
     {"ipclab w", " why ", NULL},
     {"ipclab why \"\"", " 1 ", NULL},
+    {"ipclab check f", " fifo ", " mmap "},
     {"nslab --clone = p", " pid ", " all "},
-    {"nslab /etc/host", " /etc/hosts ", NULL},
+    {"nslab READ", " README.md ", NULL},
 };
 
 START_TEST(bash_completes)
@@ -179,6 +180,7 @@ START_TEST(zsh_completes)
         "try 'ipcbench com' compare\n"
         "try 'ipcbench run --plac' --placement=\n"
         "try 'ipcd --mechanism=shm/fut' shm/futex\n"
+        "try 'ipclab check fif' fifo\n"
         "zpty -d z\n";
     char path[PATH_MAX];
 
@@ -193,7 +195,7 @@ START_TEST(zsh_completes)
                         run_dir, run_dir, bin(), path) == 0,
                   "%s", said);
     expect_said("socket/stream\nwhoami\n--timeout=\ncompare\n--placement=\n"
-                "shm/futex\n");
+                "shm/futex\nfifo\n");
     children_end(); /* those of the terminal that has gone */
     ck_assert_int_eq(shell("rm -r '%s/zsh'", run_dir), 0);
 }
