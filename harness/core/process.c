@@ -28,13 +28,12 @@ make_page(void)
     return NULL;
 }
 
-unsigned
-process_number(void)
+/* The first call in this process. */
+static unsigned
+begin_number(void)
 {
     unsigned number;
 
-    if (page != NULL && *page != 0)
-        return *page;
     pthread_mutex_lock(&lock);
     if (page == NULL)
         page = make_page();
@@ -43,4 +42,13 @@ process_number(void)
     number = page != NULL ? *page : 0;
     pthread_mutex_unlock(&lock);
     return number;
+}
+
+unsigned
+process_number(void)
+{
+    _Atomic unsigned *here = page;
+    unsigned number = here != NULL ? *here : 0;
+
+    return number != 0 ? number : begin_number();
 }
