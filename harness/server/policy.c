@@ -52,8 +52,7 @@ look_up(const struct policy *p, const struct ipc_peer *peer,
 {
     const bool known = policy_knows(peer);
 
-    *denies = *allows = *nearly = NULL;
-    for (unsigned i = 0; p != NULL && i < p->count && *denies == NULL; i++) {
+    for (unsigned i = 0; i < p->count && *denies == NULL; i++) {
         const struct rule *r = &p->rules[i];
 
         if (!is_about(r, peer, method))
@@ -114,9 +113,10 @@ policy_decide(const struct policy *p, const struct ipc_mechanism *m,
               const struct ipc_peer *peer, const struct api_method *method,
               const char **rule, char why[POLICY_SENTENCE])
 {
-    const struct rule *denies, *allows, *nearly;
+    const struct rule *denies = NULL, *allows = NULL, *nearly = NULL;
 
-    look_up(p, peer, method, &denies, &allows, &nearly);
+    if (p != NULL)
+        look_up(p, peer, method, &denies, &allows, &nearly);
     *rule = "default: least evidence";
     if (DEFENCE("evidence", peer->evidence < method->evidence, false))
         return deny(why, "%s needs evidence %s, %s gives %s", method->name,

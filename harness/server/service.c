@@ -119,7 +119,7 @@ perform(struct call *c)
     uint32_t status = WIRE_OK;
     int err = 0;
 
-    if (audit_is_on && (c->method->marks & API_WRITES)) {
+    if (c->audited && (c->method->marks & API_WRITES)) {
         err = audit_write(&c->record, "begun");
         c->record.begun = err == 0;
     }
@@ -137,6 +137,23 @@ perform(struct call *c)
     return status != WIRE_OK ? status : method_find(c->method->number)(c);
 }
 
+/* What the audit will say of a call is put together only if it says anything:
+ * who measures does not pay for it. */
+static void
+begin_record(struct call *c, bool allowed, const struct api_value *args)
+{
+    c->record =
+        (struct audit_record){.m = c->service->m,
+                              .peer = &c->peer,
+                              .number = c->method->number,
+                              .method = api_by_number(c->method->number),
+                              .args = args,
+                              .allowed = allowed,
+                              .rule = c->rule};
+    audit_begin(&c->record);
+    c->audited = true;
+}
+
 /* Rights before arguments: who may not call a method does not get to know what
  * it thinks of the arguments.  They are decoded first all the same, so that the
  * audit can say what was asked for. */
@@ -146,36 +163,17 @@ carry_out(struct call *c, const uint8_t *payload, size_t len)
     const struct api_method *method = c->method;
     struct service *s = c->service;
     bool decoded = api_decode(method->args, payload, len, -1, c->args) == 0;
-    struct audit_record *r = &c->record;
-
-    r->method = method;
-    r->args = decoded ? c->args : NULL;
-    r->allowed =
+    bool allowed =
         policy_decide(c->policy, s->m, &c->peer, method, &c->rule, s->message);
-    r->rule = c->rule;
-    c->audited =
-        audit_is_on && !(r->allowed && (method->marks & API_MEASURING));
-    if (c->audited)
-        audit_begin(r);
-    if (!r->allowed)
+
+    if (audit_is_on && !(allowed && (method->marks & API_MEASURING)))
+        begin_record(c, allowed, decoded ? c->args : NULL);
+    if (!allowed)
         return WIRE_DENIED; /* and the message says why */
     if (!decoded)
         return call_fail(c, WIRE_BAD_ARGS, 0,
                          "the arguments of %s do not decode", method->name);
     return perform(c);
-}
-
-static uint32_t
-refuse_unknown(struct call *c, uint16_t number)
-{
-    struct audit_record *r = &c->record;
-
-    r->number = number;
-    r->rule = "default: there is no such method";
-    c->audited = audit_is_on;
-    if (c->audited)
-        audit_begin(r);
-    return call_fail(c, WIRE_NO_METHOD, 0, "there is no method %u", number);
 }
 
 void
@@ -185,8 +183,7 @@ call_end(struct call *c, const struct ipc_request *req, uint32_t status)
     int err = 0;
 
     if (c->audited) {
-        if (c->rule != NULL)
-            c->record.rule = c->rule; /* a file may have been granted */
+        c->record.rule = c->rule; /* a file may have been granted */
         audit_write(&c->record, api_status_word(status));
     }
     if (c->kind == WIRE_NOTICE) {
@@ -209,20 +206,23 @@ call_end(struct call *c, const struct ipc_request *req, uint32_t status)
         s->m->reply(s->srv, req, NULL);
 }
 
-/* Field by field: args are decoded into, and to clear them as well would cost
- * as much as the rest of a call through no mechanism at all (null/call). */
+/* Field by field, and of the results those that the method has: args are
+ * decoded into, the record is for the audit to fill in, and to clear all of it
+ * would cost as much as the rest of a call through no mechanism at all
+ * (null/call). */
 static void
 call_begin(struct call *c, struct service *s, const struct ipc_request *req,
-           const struct wire_header *h)
+           const struct wire_header *h, const struct api_method *method)
 {
     c->service = s;
     c->policy = policy_hold();
     c->peer = req->peer;
     c->id = h->id;
     c->kind = h->kind;
-    c->method = api_by_number(h->method);
+    c->method = method;
     c->rule = NULL;
-    memset(c->results, 0, sizeof c->results);
+    for (size_t i = 0; method->results[i].type != API_END; i++)
+        c->results[i] = (struct api_value){.at = NULL, .len = 0};
     c->fd = -1;
     /* where the first BYTES of a reply end up: api_encode() */
     c->scratch = s->out + WIRE_HEADER + 4;
@@ -231,32 +231,42 @@ call_begin(struct call *c, struct service *s, const struct ipc_request *req,
     c->resume = NULL;
     c->due = 0;
     c->broker = (struct broker_call){.fd = 0};
-    c->record.m = s->m;
-    c->record.peer = &c->peer;
-    c->record.method = NULL;
-    c->record.args = NULL;
-    c->record.allowed = c->record.begun = false;
     c->second = c->audited = c->admitted = false;
+}
+
+static void
+refuse_unknown(struct service *s, const struct ipc_request *req,
+               const struct wire_header *h)
+{
+    static const struct api_field none = {.type = API_END};
+    const struct api_method unknown = {
+        .number = h->method, .args = &none, .results = &none};
+    struct call c;
+
+    call_begin(&c, s, req, h, &unknown);
+    c.rule = "default: there is no such method";
+    if (audit_is_on)
+        begin_record(&c, false, NULL);
+    call_end(
+        &c, req,
+        call_fail(&c, WIRE_NO_METHOD, 0, "there is no method %u", h->method));
 }
 
 static void
 dispatch(struct service *s, const struct ipc_request *req,
          const struct wire_header *h)
 {
-    static const struct api_field none = {.type = API_END};
-    struct api_method unknown = {
-        .number = h->method, .args = &none, .results = &none};
+    const struct api_method *method = api_by_number(h->method);
     const uint8_t *payload = (uint8_t *)req->msg.buf + WIRE_HEADER;
     struct call c;
     uint32_t status;
 
-    call_begin(&c, s, req, h);
-    if (c.method != NULL) {
-        status = carry_out(&c, payload, h->length);
-    } else {
-        c.method = &unknown;
-        status = refuse_unknown(&c, h->method);
+    if (method == NULL) {
+        refuse_unknown(s, req, h);
+        return;
     }
+    call_begin(&c, s, req, h, method);
+    status = carry_out(&c, payload, h->length);
     if (status == CALL_LATER)
         slow_keep(&c, req->reply_to, payload, h->length);
     else
