@@ -82,8 +82,6 @@ send_as(struct client *c, const struct api_method *method,
         .id = id,
     };
 
-    if (!is_ours(c))
-        return -ESTALE;
     n = api_encode(method->args, args, c->buf + WIRE_HEADER,
                    c->limits.max_msg - WIRE_HEADER);
     if (n < 0)
@@ -101,6 +99,8 @@ int
 client_send(struct client *c, const struct api_method *method,
             const struct api_value *args, uint64_t *id, int64_t timeout_ns)
 {
+    if (!is_ours(c))
+        return -ESTALE;
     if (id != NULL)
         *id = c->next_id;
     return send_as(c, method, args, c->next_id++, timeout_ns);
@@ -138,6 +138,18 @@ parse(const struct ipc_message *msg, struct reply *r)
     return NULL;
 }
 
+/* All of it but the results: those that there are, api_decode() sets. */
+static void
+begin_reply(struct reply *r, int fd)
+{
+    r->id = 0;
+    r->method = 0;
+    r->status = WIRE_OK;
+    r->os_error = 0;
+    r->message = (struct api_value){.at = NULL, .len = 0};
+    r->fd = fd;
+}
+
 /* A message, or the header of what cannot be one. */
 static int
 receive(struct client *c, const struct ipc_message *msg, bool whole,
@@ -145,7 +157,7 @@ receive(struct client *c, const struct ipc_message *msg, bool whole,
 {
     struct wire_header h;
 
-    *r = (struct reply){.fd = msg->fd};
+    begin_reply(r, msg->fd);
     if (whole)
         c->why = parse(msg, r);
     else if (wire_decode_header(msg->buf, &h) == 0)
@@ -169,8 +181,6 @@ recv_until(struct client *c, struct reply *r, int64_t deadline)
         .buf = c->buf, .cap = c->limits.max_msg, .fd = -1};
     int err;
 
-    if (!is_ours(c))
-        return -ESTALE;
     if (c->turn != NULL)
         c->turn(c->server);
     do
@@ -184,7 +194,7 @@ recv_until(struct client *c, struct reply *r, int64_t deadline)
 int
 client_recv(struct client *c, struct reply *r, int64_t timeout_ns)
 {
-    return recv_until(c, r, deadline_in(timeout_ns));
+    return is_ours(c) ? recv_until(c, r, deadline_in(timeout_ns)) : -ESTALE;
 }
 
 static int64_t
@@ -202,7 +212,9 @@ client_call(struct client *c, const struct api_method *method,
     uint64_t id = c->next_id++;
     int err;
 
-    *r = (struct reply){.fd = -1};
+    if (!is_ours(c))
+        return -ESTALE;
+    r->fd = -1;
 again:
     err = send_as(c, method, args, id, time_left(deadline));
     if (err != 0)
@@ -210,6 +222,7 @@ again:
     if (method->kind == WIRE_NOTICE || (c->m->caps & IPC_ONEWAY) != 0) {
         if (c->turn != NULL)
             c->turn(c->server);
+        *r = (struct reply){.fd = -1};
         return 0;
     }
     if (lossy)
