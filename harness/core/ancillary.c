@@ -33,15 +33,16 @@ socket_error(int error)
     }
 }
 
-ssize_t
-ancillary_send(int socket, struct iovec *data, size_t pieces, int fd)
+#define SEND_FLAGS (MSG_NOSIGNAL | MSG_DONTWAIT)
+
+static ssize_t
+send_beside(int socket, struct iovec *data, size_t pieces, int fd)
 {
     union { /* aligned as the header it begins with */
         struct cmsghdr header;
         char room[CMSG_SPACE(sizeof(int))];
     } control = {.room = {0}};
     struct msghdr msg = {.msg_iov = data, .msg_iovlen = pieces};
-    ssize_t n;
 
     if (fd != -1) {
         msg.msg_control = &control;
@@ -51,7 +52,18 @@ ancillary_send(int socket, struct iovec *data, size_t pieces, int fd)
         control.header.cmsg_len = CMSG_LEN(sizeof fd);
         memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
     }
-    n = sendmsg(socket, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return sendmsg(socket, &msg, SEND_FLAGS);
+}
+
+/* Mostly nothing travels beside the bytes.  Then send(2) will do, which has no
+ * two structures to fetch from us and to check. */
+ssize_t
+ancillary_send(int socket, struct iovec *data, size_t pieces, int fd)
+{
+    ssize_t n = fd == -1 && pieces == 1
+                    ? send(socket, data->iov_base, data->iov_len, SEND_FLAGS)
+                    : send_beside(socket, data, pieces, fd);
+
     return n == -1 ? socket_error(errno) : n;
 }
 

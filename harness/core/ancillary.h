@@ -14,8 +14,8 @@
  * is gone, else -error. */
 int socket_error(int error);
 
-/* sendmsg(2) that does not wait.  fd (or -1) travels beside the first byte.
- * Bytes sent, or -errno. */
+/* send(2), or sendmsg(2), that does not wait.  fd (or -1) travels beside the
+ * first byte.  Bytes sent, or -errno. */
 ssize_t ancillary_send(int socket, struct iovec *data, size_t pieces, int fd);
 
 /* What came beside the bytes. */
