@@ -10,8 +10,10 @@
 #include <string.h>
 
 /* What one read(2) brings at most while no long message is announced: small
- * messages come several at a time. */
-#define FIRST_SIZE 8192
+ * messages come several at a time.  As much as a pipe holds, pipe(7): who reads
+ * less is woken again for what has been there already.  Of the memory only what
+ * has been read into is really there. */
+#define FIRST_SIZE 65536
 
 /* What a client may gather that sends on and on and takes no reply. */
 #define MOST ((size_t)16 * IPC_MAX_MSG)
@@ -132,6 +134,14 @@ frames_place(struct frames *f, const struct ipc_message *msg, size_t *room)
     return msg->buf;
 }
 
+/* Is this one message, all of it and nothing else, if it is any?  Who takes it
+ * decodes its header, so it need not be done here as well. */
+static bool
+is_whole(const uint8_t *from, size_t n)
+{
+    return n >= WIRE_HEADER && wire_length(from) == n - WIRE_HEADER;
+}
+
 int
 frames_cut(struct frames *f, struct ipc_message *msg, size_t n)
 {
@@ -141,6 +151,10 @@ frames_cut(struct frames *f, struct ipc_message *msg, size_t n)
     if (!is_direct(f)) {
         frames_add(f, n);
         return frames_take(f, msg);
+    }
+    if (is_whole(from, n)) {
+        msg->len = n;
+        return 1;
     }
     if (n >= WIRE_HEADER)
         len = length_at(from);

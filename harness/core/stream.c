@@ -128,7 +128,8 @@ stream_recv(void *end, struct ipc_message *msg, int64_t timeout_ns)
     }
     if (got < 0)
         return got;
-    if (wire_decode_header(msg->buf, &h) == 0 && h.nfds == 1) {
+    if (e->passed != -1 && wire_decode_header(msg->buf, &h) == 0 &&
+        h.nfds == 1) {
         msg->fd = e->passed;
         e->passed = -1;
     }

@@ -118,4 +118,11 @@ get64(const uint8_t *p)
     return get32(p) | (uint64_t)get32(p + 4) << 32;
 }
 
+/* What a header says about the length of its payload, if it is one. */
+static inline uint32_t
+wire_length(const uint8_t header[WIRE_HEADER])
+{
+    return get32(header + 8);
+}
+
 #endif
