@@ -24,24 +24,34 @@ enum verdict {
     COMPARE_SLOWER,
     COMPARE_SAME, /* whatever the change is, it is less than the limit */
     COMPARE_INCONCLUSIVE,
+    COMPARE_NO_FLOOR, /* no verdict: nothing to compare it by */
     COMPARE_ONLY_OLD, /* no verdict: there is one side */
     COMPARE_ONLY_NEW
 };
 extern const char *const verdict_words[];
 
 /*
- * By how much two runs of the same program differ at times; less is no verdict,
- * however sure the interval is.  From pairs of runs on a virtual machine:
- * where CPUs stay awake; where an operation is that short, or spins, so that
- * the distance of the caches counts; where it includes waking a CPU.  A run
- * whose own A/A pair differs by more has that as its limit.
+ * A verdict takes two things.
+ *
+ * That it is no accident: of everything that is called faster or slower in the
+ * table at most the part COMPARE_FALSE is, and in a table in which nothing has
+ * changed nothing is at all, but in that part of the tables
+ * (discoveries_up_to() in stats.h; under worse skies than its assumptions, up to
+ * 0.05: of_many_tables_of_one_build_at_most_one_in_20_has_a_verdict).  Of 400 intervals of 95 % each, 20 would
+ * leave out 0 if nothing had changed.
+ *
+ * And that it is more than two runs of the same program differ by at times.
+ * From pairs of runs on a virtual machine: where CPUs stay awake; where an
+ * operation is that short, or spins, so that the distance of the caches counts;
+ * where it includes waking a CPU.
  */
+#define COMPARE_FALSE       0.03
 #define COMPARE_LIMIT_AWAKE 0.03
 #define COMPARE_LIMIT_SPINS 0.06
 #define COMPARE_LIMIT_SLEEP 0.10
 #define COMPARE_SHORT_NS    1000.0
 
-/* Of fewer the bootstrap gives no 95 % interval. */
+/* Fewer say too little about how much rounds differ. */
 #define COMPARE_LEAST_ROUNDS 5
 
 /* Exit statuses, for scripts. */
@@ -54,6 +64,7 @@ struct change {
 #include "bench/csv_members.h"
 
 #include "bench/change.def"
+    bool itself; /* of the very same rounds */
 };
 
 /* Its columns as CSV. */
@@ -62,6 +73,7 @@ extern const struct csv_column change_columns[];
 struct comparison {
     struct change *changes; /* the largest first, those without one last */
     size_t n;
+    bool noisy;    /* either run says so of itself: then nothing is certain */
     long compared; /* the sum of these: */
     long faster, slower, same, inconclusive;
 };
@@ -77,12 +89,6 @@ struct compared_run {
 int compare_runs(const struct compared_run *old, const struct compared_run *new,
                  struct comparison *c);
 void comparison_free(struct comparison *c);
-
-/* The median of new over the median of old, less 1, and its 95 % percentile
- * bootstrap interval: both are drawn again, since both are samples.  NAN if
- * either is empty. */
-struct interval change_interval(const double *old, size_t n, const double *new,
-                                size_t m);
 
 /* The verb, in compare_print.c: old and new are results directories, or the
  * cells.csv in them.  Prints the table, or every change as CSV, and what went

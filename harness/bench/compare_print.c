@@ -30,7 +30,9 @@ static const char *
 percent(double v, char buf[16])
 {
     v *= 100;
-    if (fabs(v) < 99999)
+    if (isnan(v))
+        snprintf(buf, 16, "-");
+    else if (fabs(v) < 99999)
         snprintf(buf, 16, "%+.*f", fabs(v) < 99.95 ? 1 : 0, v);
     else
         snprintf(buf, 16, "%+.0e", v);
@@ -172,12 +174,18 @@ print_verdicts(const struct comparison *c)
     printf("%ld compared: %ld slower, %ld faster, %ld the same, %ld "
            "inconclusive.\n",
            c->compared, c->slower, c->faster, c->same, c->inconclusive);
-    printf("A verdict needs an interval without 0, a change of more than %.0f "
-           "%% (%.0f %% below 1 us or spinning,\n%.0f %% where CPUs may sleep; "
-           "or what the A/A pair differs by), and %d undisturbed rounds each.\n"
-           "The same: the whole interval is within that.\n",
+    if (c->noisy)
+        printf("Nothing can be told from a NOISY run (the notes above say "
+               "which): measure again, undisturbed.\n");
+    printf("A verdict needs a change of more than %.0f %% (%.0f %% below 1 us "
+           "or spinning, %.0f %% where CPUs\nmay sleep), %d undisturbed rounds "
+           "each, and that of all verdicts here no more than 1 in %.0f is\n"
+           "likely to be an accident: more than that one 95 %% interval leaves "
+           "out 0, for of %ld some do.\nThe same: the whole interval is within "
+           "the limit.\n",
            100 * COMPARE_LIMIT_AWAKE, 100 * COMPARE_LIMIT_SPINS,
-           100 * COMPARE_LIMIT_SLEEP, COMPARE_LEAST_ROUNDS);
+           100 * COMPARE_LIMIT_SLEEP, COMPARE_LEAST_ROUNDS, 1 / COMPARE_FALSE,
+           c->compared);
 }
 
 /* program_begin() sees to the output. */

@@ -184,6 +184,79 @@ median_interval(const double *v, size_t n)
     return r;
 }
 
+/* -- two samples, and many of them ------------------------------------------ */
+
+/* The trimmed mean of v, sorted by this, and its variance by the winsorised
+ * one: what was cut off counts as often as before, but no further out. */
+static double
+trimmed_mean(double *v, size_t n, double *variance, double *df)
+{
+    size_t cut = n / 5, h = n - 2 * cut;
+    double sum = 0, mean, winsorised = 0, squares = 0;
+
+    qsort(v, n, sizeof *v, compare);
+    for (size_t i = cut; i < n - cut; i++)
+        sum += v[i];
+    mean = sum / (double)h;
+    winsorised = (sum + (double)cut * (v[cut] + v[n - 1 - cut])) / (double)n;
+    for (size_t i = 0; i < n; i++) {
+        double x = v[i < cut ? cut : i >= n - cut ? n - 1 - cut : i];
+
+        squares += (x - winsorised) * (x - winsorised);
+    }
+    *df = (double)(h - 1);
+    *variance = squares / ((double)h * *df);
+    return mean;
+}
+
+struct difference
+difference(const double *a, size_t n, const double *b, size_t m)
+{
+    double x[MOST_ROUNDS], y[MOST_ROUNDS], va, vb, fa, fb;
+    struct difference d;
+
+    n = n < MOST_ROUNDS ? n : MOST_ROUNDS;
+    m = m < MOST_ROUNDS ? m : MOST_ROUNDS;
+    if (n == 0 || m == 0)
+        return (struct difference){NAN, NAN, NAN};
+    memcpy(x, a, n * sizeof *x);
+    memcpy(y, b, m * sizeof *y);
+    d.mid = -trimmed_mean(x, n, &va, &fa);
+    d.mid += trimmed_mean(y, m, &vb, &fb);
+    d.variance = va + vb;
+    d.df = d.variance > 0
+               ? d.variance * d.variance / (va * va / fa + vb * vb / fb)
+               : fa + fb;
+    return d;
+}
+
+double
+t_tail(double t, double df)
+{
+    double z = sqrt(df * log1p(t * t / df)) * (8 * df + 1) / (8 * df + 3);
+
+    return erfc(z / sqrt(2));
+}
+
+double
+t_of_95_percent(double df)
+{
+    double z = 1.959964 * (8 * df + 3) / (8 * df + 1);
+
+    return sqrt(df * expm1(z * z / df));
+}
+
+/* The k-th smallest of n may be up to k / n of the rate. */
+double
+discoveries_up_to(double *p, size_t n, double rate)
+{
+    qsort(p, n, sizeof *p, compare);
+    for (size_t k = n; k > 0; k--)
+        if (p[k - 1] <= rate * (double)k / (double)n)
+            return p[k - 1];
+    return -1;
+}
+
 double
 jain(const double *v, size_t n)
 {

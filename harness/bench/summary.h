@@ -93,8 +93,9 @@ const char *summary_why_not(const struct summary *s, const char *mechanism,
 double summary_noise(const struct summary *s, enum where placement,
                      const char **who);
 
-/* More than this is NOISY. */
+/* More than this, at any placement, is NOISY. */
 #define NOISE_LIMIT 0.03
+bool summary_noisy(const struct summary *s);
 
 /* -- names ----------------------------------------------------------------- */
 

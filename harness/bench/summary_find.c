@@ -220,6 +220,17 @@ summary_noise(const struct summary *s, enum where placement, const char **who)
     return NAN;
 }
 
+bool
+summary_noisy(const struct summary *s)
+{
+    const char *who;
+
+    for (unsigned p = ONE_CPU; p <= ELSEWHERE; p++)
+        if (fabs(summary_noise(s, (enum where)p, &who)) > NOISE_LIMIT)
+            return true;
+    return false;
+}
+
 /* -- names ----------------------------------------------------------------- */
 
 static void

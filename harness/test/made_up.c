@@ -3,6 +3,7 @@
 
 #include "test/files.h"
 
+#include "bench/echo.h"
 #include "bench/stats.h"
 #include "bench/summary.h"
 
@@ -65,6 +66,19 @@ add_stream(struct row *rows, size_t n, const struct recipe *how,
     return n + 1;
 }
 
+/* The bare echoes beside the pipe. */
+static size_t
+add_echoes(struct row *rows, size_t n, const struct recipe *how, long round,
+           double floor, struct rng *rng)
+{
+    const struct bare_echo *e = bare_echoes;
+
+    for (; !how->alone && e->name != NULL; e++)
+        if (strcmp(e->name, FLOOR_PIPE) != 0)
+            n = add_trip(rows, n, how, e->name, round, floor * noise(rng));
+    return n;
+}
+
 /* The machine changes its speed from round to round by half as much again, for
  * everything alike; what is left is noise. */
 size_t
@@ -80,6 +94,7 @@ make_rows(const struct recipe *how, struct row *rows)
 
         n = add_trip(rows, n, how, FLOOR_PIPE, round, floor * noise(&rng));
         n = add_stream(rows, n, how, FLOOR_MEMCPY, round, 1e10 / weather);
+        n = add_echoes(rows, n, how, round, floor, &rng);
         for (int i = 0; i < MECHANISMS; i++) {
             double slower;
 

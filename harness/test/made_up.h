@@ -31,6 +31,7 @@ struct recipe {
     double p50_ns;   /* of the floor, on an average day */
     double slowdown; /* of VICTIM: 1.05 takes 5 % longer */
     double aa;       /* the second of the A/A pair / the first; 0: no pair */
+    bool alone;      /* there is no bare echo but the pipe */
     long rounds;
     bool without; /* VICTIM is missing */
     enum status status;
@@ -42,7 +43,8 @@ extern const struct recipe usual;
 struct row made_up(const struct recipe *how, const char *mechanism,
                    enum kind kind, long round);
 
-#define MOST_ROWS ((size_t)ROUNDS * (2 * (MECHANISMS + 1) + 1))
+#define ECHOES    16L /* at most */
+#define MOST_ROWS ((size_t)ROUNDS * (2 * (MECHANISMS + 1) + 1 + ECHOES))
 
 /* All rows of a run, of which there is room for MOST_ROWS; how many. */
 size_t make_rows(const struct recipe *how, struct row *rows);

@@ -50,23 +50,6 @@ verdict(const char *mechanism, enum kind kind)
     return COMPARE_NO_VERDICT;
 }
 
-START_TEST(the_interval_of_a_change_is_around_it)
-{
-    const double low[] = {1, 1, 1, 1, 1}, high[] = {2, 2, 2, 2, 2};
-    const double old[] = {10, 11, 12, 13, 14, 15, 16, 17, 18};
-    struct interval r = change_interval(low, 5, high, 5);
-
-    ck_assert(r.lo == 1 && r.mid == 1 && r.hi == 1);
-    r = change_interval(high, 5, low, 5);
-    ck_assert(r.lo == -0.5 && r.mid == -0.5 && r.hi == -0.5);
-    r = change_interval(old, 9, old, 9);
-    ck_assert_double_eq(r.mid, 0);
-    ck_assert(r.lo < 0 && r.hi > 0);
-    ck_assert(isnan(change_interval(low, 0, high, 5).mid));
-    ck_assert(isnan(change_interval(low, 5, high, 0).mid));
-}
-END_TEST
-
 START_TEST(a_slowdown_of_5_percent_in_one_variant_is_found)
 {
     struct recipe slow = usual;
@@ -166,7 +149,189 @@ START_TEST(how_much_it_takes_depends_on_what_was_measured)
     ck_assert_uint_eq(five_percent(how), COMPARE_INCONCLUSIVE);
     how = usual;
     how.aa = 1.07; /* the run itself says that 7 % mean nothing */
-    ck_assert_uint_ne(five_percent(how), COMPARE_SLOWER);
+    ck_assert_uint_eq(five_percent(how), COMPARE_INCONCLUSIVE);
+}
+END_TEST
+
+/* However large the change is. */
+START_TEST(a_noisy_run_gives_inconclusive_and_nothing_else)
+{
+    struct recipe noisy = usual, slow = usual;
+
+    noisy.aa = 1.04;
+    slow.seed = 2;
+    slow.slowdown = 2;
+    compare_recipes(&noisy, &slow);
+    ck_assert(comparison.noisy);
+    ck_assert_int_eq(comparison.inconclusive, 2 * MECHANISMS);
+    compare_recipes(&slow, &noisy);
+    ck_assert_int_eq(comparison.inconclusive, 2 * MECHANISMS);
+    ck_assert_int_eq(comparison.compared, 2 * MECHANISMS);
+    noisy.aa = 1.02; /* is not noisy */
+    compare_recipes(&noisy, &slow);
+    ck_assert_uint_eq(verdict(VICTIM, ROW_RTT), COMPARE_SLOWER);
+}
+END_TEST
+
+/* -- many tables -------------------------------------------------------------
+ *
+ * Two runs of one build, over and over, with what runs really have: rounds that
+ * scatter, rounds that something came in between, and whole runs in which a
+ * mechanism is faster or slower than in the next, the bare echoes too.
+ */
+static const struct sky {
+    double scatter;  /* standard deviation from round to round */
+    double drift;    /* and from run to run, which no round can tell */
+    double outliers; /* this part of the rounds takes half as much again */
+} skies[] = {
+    {.scatter = 0.01},
+    {.scatter = 0.005, .drift = 0.005},
+    {.scatter = 0.01, .drift = 0.01},
+    {.scatter = 0.01, .drift = 0.02},
+    {.scatter = 0.03, .drift = 0.01, .outliers = 0.1},
+    {.scatter = 0.01, .drift = 0.005, .outliers = 0.2},
+};
+
+#define SKIES  (int)(sizeof skies / sizeof *skies)
+#define TABLES 400
+
+/* 0, give or take 1, about as a normal distribution has it. */
+static double
+normal(struct rng *rng)
+{
+    double sum = -6;
+
+    for (int i = 0; i < 12; i++)
+        sum += (double)rng_below(rng, 1000001) / 1e6;
+    return sum;
+}
+
+/* New rounds under this sky: the ratios are all that is compared. */
+static void
+shake(struct compared_run *run, const struct sky *sky, double slowdown,
+      struct rng *rng)
+{
+    const char *before = "";
+    enum kind kind = ROW_ANY_KIND;
+    double drift = 0;
+
+    for (struct row *r = run->rows; r < run->rows + run->n; r++) {
+        double v = sky->scatter * normal(rng);
+
+        if (strcmp(r->mechanism, before) != 0 || r->kind != kind)
+            drift = sky->drift * normal(rng);
+        before = r->mechanism;
+        kind = r->kind;
+        if ((double)rng_below(rng, 1000) < 1000 * sky->outliers)
+            v += log(1.5);
+        if (strcmp(before, VICTIM) == 0)
+            v += log(slowdown);
+        r->ratio = exp(r->kind == ROW_RTT ? v + drift : -v - drift);
+    }
+}
+
+/* In how many of TABLES pairs of runs `found` finds what it looks for. */
+static long
+tables_with(const struct sky *sky, double slowdown, bool (*found)(void))
+{
+    struct rng rng = {.state = 20};
+    struct compared_run a, b;
+    long n = 0;
+
+    make_run(&usual, &a);
+    make_run(&usual, &b);
+    for (int i = 0; i < TABLES; i++) {
+        shake(&a, sky, 1, &rng);
+        shake(&b, sky, slowdown, &rng);
+        comparison_free(&comparison);
+        ck_assert_int_eq(compare_runs(&a, &b, &comparison), 0);
+        ck_assert_int_eq(comparison.slower + comparison.faster +
+                             comparison.same + comparison.inconclusive,
+                         comparison.compared);
+        n += found();
+    }
+    summary_free(&a.summary);
+    summary_free(&b.summary);
+    free(a.rows);
+    free(b.rows);
+    return n;
+}
+
+static bool
+anything(void)
+{
+    return comparison.slower + comparison.faster > 0;
+}
+
+static bool
+the_victim(void)
+{
+    return verdict(VICTIM, ROW_RTT) == COMPARE_SLOWER;
+}
+
+START_TEST(of_many_tables_of_one_build_at_most_one_in_20_has_a_verdict)
+{
+    long n = tables_with(&skies[_i], 1, anything);
+
+    ck_assert_msg(n <= TABLES / 20, "%ld of %d, sky %d", n, TABLES, _i);
+}
+END_TEST
+
+/* In the quiet ones. */
+START_TEST(five_percent_in_one_variant_are_found_in_9_of_10_tables)
+{
+    long n = tables_with(&skies[_i], 1.05, the_victim);
+
+    ck_assert_msg(n >= TABLES / 10 * 9, "%ld of %d, sky %d", n, TABLES, _i);
+}
+END_TEST
+
+/* One error rate for all: more than that the interval leaves out 0. */
+START_TEST(of_many_intervals_some_leave_out_0_and_that_is_no_verdict)
+{
+    const struct sky sky = {.scatter = 0.03};
+    struct rng rng = {.state = 3};
+    struct compared_run a, b;
+    long without_0 = 0;
+
+    make_run(&usual, &a);
+    make_run(&usual, &b);
+    for (int i = 0; i < TABLES; i++) {
+        shake(&a, &sky, 1, &rng);
+        shake(&b, &sky, 1, &rng);
+        comparison_free(&comparison);
+        ck_assert_int_eq(compare_runs(&a, &b, &comparison), 0);
+        for (size_t j = 0; j < comparison.n; j++)
+            without_0 += comparison.changes[j].change_lo > 0 ||
+                         comparison.changes[j].change_hi < 0;
+    }
+    ck_assert_int_gt(without_0, TABLES / 2);
+    summary_free(&a.summary);
+    summary_free(&b.summary);
+    free(a.rows);
+    free(b.rows);
+}
+END_TEST
+
+START_TEST(what_has_no_floor_is_named_and_not_counted)
+{
+    struct compared_run a, b;
+
+    make_run(&usual, &a);
+    make_run(&usual, &b);
+    for (size_t i = 0; i < b.n; i++)
+        if (strcmp(b.rows[i].mechanism, VICTIM) == 0)
+            b.rows[i].ratio = NAN;
+    comparison_free(&comparison);
+    ck_assert_int_eq(compare_runs(&a, &b, &comparison), 0);
+    ck_assert_uint_eq(verdict(VICTIM, ROW_RTT), COMPARE_NO_FLOOR);
+    ck_assert_int_eq(comparison.compared, 2 * (MECHANISMS - 1));
+    ck_assert_int_eq(comparison.same + comparison.inconclusive,
+                     comparison.compared);
+    summary_free(&a.summary);
+    summary_free(&b.summary);
+    free(a.rows);
+    free(b.rows);
 }
 END_TEST
 
@@ -202,7 +367,7 @@ START_TEST(exit_status_1_means_slower_and_0_that_nothing_is)
     run_program(&output, "ipcbench", "compare", old, new, NULL);
     ck_assert_msg(output.status == COMPARE_EXIT_SLOWER, "%s", output.err);
     ck_assert_ptr_nonnull(strstr(output.out, VICTIM));
-    ck_assert_ptr_nonnull(strstr(output.out, "40 compared: 1 slower"));
+    ck_assert_ptr_nonnull(strstr(output.out, "40 compared: 2 slower"));
     for (const char *p = output.out; *p != '\0'; p += width + 1) {
         width = strcspn(p, "\n");
         ck_assert_msg(width <= 100, "%.*s", (int)width, p);
@@ -307,14 +472,23 @@ test_compare(void)
     Suite *s = suite_create("compare");
     TCase *tc = test_case(s, "compare/verdicts");
 
-    tcase_add_test(tc, the_interval_of_a_change_is_around_it);
     tcase_add_test(tc, a_slowdown_of_5_percent_in_one_variant_is_found);
     tcase_add_test(tc, a_stream_of_fewer_bytes_is_slower);
     tcase_add_test(tc, the_same_thing_twice_is_neither_faster_nor_slower);
     tcase_add_test(tc, a_run_is_the_same_as_itself);
     tcase_add_test(tc, what_is_within_the_limit_for_sure_is_the_same);
     tcase_add_test(tc, how_much_it_takes_depends_on_what_was_measured);
+    tcase_add_test(tc, a_noisy_run_gives_inconclusive_and_nothing_else);
+    tcase_add_test(tc, what_has_no_floor_is_named_and_not_counted);
     tcase_add_test(tc, what_one_run_lacks_is_said_and_no_verdict);
+    tc = test_case(s, "compare/tables");
+    tcase_add_loop_test(
+        tc, of_many_tables_of_one_build_at_most_one_in_20_has_a_verdict, 0,
+        SKIES);
+    tcase_add_loop_test(
+        tc, five_percent_in_one_variant_are_found_in_9_of_10_tables, 0, 2);
+    tcase_add_test(tc,
+                   of_many_intervals_some_leave_out_0_and_that_is_no_verdict);
     tc = test_case(s, "compare/program");
     tcase_add_test(tc, exit_status_1_means_slower_and_0_that_nothing_is);
     tcase_add_test(tc, as_csv_every_change_is_a_line);

@@ -165,6 +165,51 @@ START_TEST(a_fit_weighs_relative_errors_and_never_falls)
 }
 END_TEST
 
+/* By hand: of 1 2 3 4 5 the middle three are 2 3 4, winsorised it is 2 2 3 4 4,
+ * whose squares add up to 4; 4 / (3 * 2). */
+START_TEST(a_difference_is_that_of_the_middle_of_both)
+{
+    const double a[] = {5, 1, 4, 2, 3}, b[] = {11, 1000, 13, 14, 12};
+    struct difference d = difference(a, 5, b, 5);
+
+    ck_assert_double_eq_tol(d.mid, 10, 1e-12);
+    ck_assert_double_eq_tol(d.variance, 2 * 4 / 6.0, 1e-12);
+    ck_assert_double_eq_tol(d.df, 4, 1e-12);
+    d = difference(a, 1, b, 1);
+    ck_assert_double_eq(d.mid, 6);
+    ck_assert(isnan(d.variance));
+    ck_assert(isnan(difference(a, 0, b, 5).mid));
+    ck_assert(isnan(difference(a, 5, b, 0).mid));
+}
+END_TEST
+
+/* From any table of Student's t. */
+START_TEST(the_tail_of_t_is_that_of_the_tables)
+{
+    ck_assert_double_eq_tol(t_tail(4.303, 2), 0.05, 0.005);
+    ck_assert_double_eq_tol(t_tail(2.776, 4), 0.05, 0.001);
+    ck_assert_double_eq_tol(t_tail(-2.120, 16), 0.05, 0.001);
+    ck_assert_double_eq_tol(t_tail(4.015, 16), 0.001, 0.00005);
+    ck_assert_double_eq_tol(t_tail(0, 9), 1, 1e-12);
+    ck_assert_double_eq_tol(t_of_95_percent(4), 2.776, 0.03);
+    ck_assert_double_eq_tol(t_of_95_percent(16), 2.120, 0.005);
+}
+END_TEST
+
+/* The example of Benjamini and Hochberg's article: of 15, four. */
+START_TEST(of_many_probabilities_those_below_the_line_are_discoveries)
+{
+    double p[] = {0.0344, 0.0001, 0.0004, 0.0019, 0.0095,
+                  0.0201, 0.0278, 0.0298, 0.0459, 0.3240,
+                  0.4262, 0.5719, 0.6528, 0.7590, 1.0000};
+    double none[] = {0.03, 0.5, 0.9};
+
+    ck_assert_double_eq(discoveries_up_to(p, 15, 0.05), 0.0095);
+    ck_assert(discoveries_up_to(none, 3, 0.05) < 0);
+    ck_assert(discoveries_up_to(none, 0, 0.05) < 0);
+}
+END_TEST
+
 START_TEST(a_seed_gives_the_same_order_again)
 {
     struct rng a = {.state = 7}, b = {.state = 7};
@@ -199,6 +244,10 @@ test_stats(void)
     tcase_add_test(tc, jains_index_of_known_shares);
     tcase_add_test(tc, a_line_is_fitted_to_points_on_it_exactly);
     tcase_add_test(tc, a_fit_weighs_relative_errors_and_never_falls);
+    tcase_add_test(tc, a_difference_is_that_of_the_middle_of_both);
+    tcase_add_test(tc, the_tail_of_t_is_that_of_the_tables);
+    tcase_add_test(tc,
+                   of_many_probabilities_those_below_the_line_are_discoveries);
     tcase_add_test(tc, a_seed_gives_the_same_order_again);
     return s;
 }
