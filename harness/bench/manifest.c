@@ -28,6 +28,19 @@ describe_placements(const struct plan *plan)
 }
 
 static json_t *
+describe_left_out(const struct run *r)
+{
+    json_t *all = json_array();
+    const char *what;
+    char text[80];
+
+    for (int i = 0; (what = run_left_out(r, i, text)) != NULL; i++)
+        if (what[0] != '\0')
+            json_array_append_new(all, json_string(what));
+    return all;
+}
+
+static json_t *
 describe_run(const struct run *r)
 {
     const struct {
@@ -60,6 +73,8 @@ describe_run(const struct run *r)
     json_object_set_new(
         o, "cpus_share_core",
         r->cpus.siblings == -1 ? json_null() : json_boolean(r->cpus.siblings));
+    json_object_set_new(o, "promised_seconds", json_real(r->plan.promise));
+    json_object_set_new(o, "left_out", describe_left_out(r));
     json_object_set_new(o, "placements", describe_placements(&r->plan));
     return o;
 }

@@ -69,17 +69,19 @@ struct cell {
     enum kind kind;
     enum mode mode; /* of a row of this kind */
     int (*measure)(struct bench *, struct cell *, struct row *);
-    size_t size;    /* of the payload, bytes */
-    long clients;   /* at once */
-    int copy;       /* 1: the second of the A/A pair */
-    long every;     /* in rounds 1, 1 + every, 1 + 2 every ... */
-    long weight;    /* of its time: so many times bench.cell_ns */
-    int64_t ns;     /* or this long, whatever the budget; 0: by weight */
-    int64_t beside; /* what it took beside the timed part so far, ns */
-    long runs;      /* how often it was measured */
-    long batch;     /* operations per stamp; 0: the first round decides */
+    size_t size;     /* of the payload, bytes */
+    long clients;    /* at once */
+    int copy;        /* 1: the second of the A/A pair */
+    long every;      /* in rounds 1, 1 + every, 1 + 2 every ... */
+    long weight;     /* of its time: so many times bench.cell_ns */
+    int64_t ns;      /* or this long, whatever the budget; 0: by weight */
+    int64_t startup; /* of its server, when it was checked, ns */
+    int64_t beside;  /* what it took beside the timed part so far, ns */
+    long runs;       /* how often it was measured */
+    long batch;      /* operations per stamp; 0: the first round decides */
     struct histogram *pool; /* of all rounds, if it is to be kept */
     bool given_up;          /* failed once; not tried again */
+    bool left_out;          /* of the rounds to come: no time for it */
 };
 
 /*

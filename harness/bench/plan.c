@@ -12,7 +12,6 @@
 /* The budget unless told otherwise, s: for each mechanism, and for all of them
  * at most; of a full run, so many times that. */
 #define BUDGET_EACH 5.0
-#define BUDGET_MOST 90.0
 #define BUDGET_FULL 8.0
 
 #define ROUNDS      9
@@ -162,7 +161,7 @@ plan_make(struct plan *p, const struct plan_options *o, struct cpus *cpus,
 {
     int err;
 
-    *p = (struct plan){.cpus = cpus};
+    *p = (struct plan){.cpus = cpus, .share = 1};
     err = choose_mechanisms(p, o, who);
     choose_extent(p, o);
     if (err == 0)

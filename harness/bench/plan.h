@@ -25,6 +25,15 @@ struct plan_options {
 #define LOAD_NS     (600 * NS_PER_MS)
 #define LOAD_BUDGET 20.0 /* s; a shorter run has not the time for it */
 
+/* No run that nobody gave more takes longer than this, s. */
+#define BUDGET_MOST 90.0
+
+/* An interval can be had of so many rounds; no fewer unless asked for. */
+#define PLAN_LEAST_ROUNDS 5
+
+/* How many parts of a run can be left out. */
+#define PLAN_PARTS 5
+
 struct plan {
     const struct ipc_mechanism **mechanisms; /* that can run; NULL-ended */
     size_t mechanism_count;
@@ -37,11 +46,14 @@ struct plan {
     size_t absent_count;
     const size_t *sizes;
     const long *clients;
-    double budget; /* s */
+    double budget;  /* s; and what was promised, if that is more: */
+    double promise; /* plan_promise() */
+    double share;   /* of a CPU, which a process gets here: 1 if it is idle */
     double duration;
     long rounds;
     bool full;
-    const char *const *wanted; /* names given; NULL-ended */
+    const char *const *wanted;   /* names given; NULL-ended */
+    long left_after[PLAN_PARTS]; /* plan_left_out(); 0: is not left out */
 };
 
 /* Is the mechanism among these names ("pipe/packet", or "pipe" for all of the
@@ -52,11 +64,12 @@ bool plan_chooses(const char *const *names, const struct ipc_mechanism *m);
  * all? */
 bool plan_names(const struct plan *p, const struct ipc_mechanism *m);
 
-/* What a run has spent so far, for plan_cell_time(). */
+/* What a run has spent so far. */
 struct spending {
     int64_t since_begin; /* ns, all in all */
     int64_t in_rounds;   /* in the rounds so far */
     long rounds;         /* done */
+    bool between;        /* two rounds, or in the midst of one */
 };
 
 /* 0 or -errno; -ENOENT: *who is no mechanism's name, nor a placement's;
@@ -85,15 +98,35 @@ double plan_report_time(const struct plan *p);
  * bare echo: its first cell of 64-byte round trips. */
 bool plan_is_counted(const struct plan *p, size_t i);
 
+/* What starting and stopping the mechanism's server takes, ns. */
+void plan_started(struct plan *p, const struct ipc_mechanism *m, int64_t ns);
+
+/* How long all of it takes, s, if no cell has more time than it has to have and
+ * no round is measured that an interval can do without.  Known from the cells
+ * measured so far; before the first, from plan_started(). */
+double plan_need(const struct plan *p, const struct spending *so_far);
+
+/* Leaves out of the rounds to come what the budget has no room for, one part
+ * after the other; the round trips of 64 bytes never. */
+void plan_fit(struct plan *p, const struct spending *so_far);
+
+/* The same before the first round; and if even what is left takes longer than
+ * the budget, that is what the run may take, up to BUDGET_MOST: p->promise. */
+void plan_promise(struct plan *p, const struct spending *so_far);
+
+/* No time for more?  Asked before each cell, and between the rounds. */
+bool plan_is_over(const struct plan *p, const struct spending *so_far);
+
+/* Which part, of PLAN_PARTS, was left out, and when, into text; "" if it was
+ * not. */
+void plan_left_out(const struct plan *p, int part, char *text, size_t size);
+
 /*
  * How long the timed part of a cell of weight 1 may be, ns, if the whole run is
- * to keep to its budget: what is left, less what the remaining cells cost
- * beside it.  That is known from the rounds so far; before the first, from
- * startup: for each mechanism of the plan, what starting and stopping its
- * server takes, ns.
+ * to keep to its promise: what is left, less what the remaining cells cost
+ * beside it.
  */
-int64_t plan_cell_time(const struct plan *p, const struct spending *so_far,
-                       const int64_t *startup);
+int64_t plan_cell_time(const struct plan *p, const struct spending *so_far);
 
 void plan_print(const struct plan *p, const char *dir, uint64_t seed, FILE *f);
 

@@ -71,7 +71,6 @@ count_cells(const struct plan *p, enum kind kind)
 static void
 print_time(const struct plan *p, FILE *f)
 {
-    double report = plan_report_time(p);
     double runs = 0;
 
     for (size_t i = 0; i < p->cell_count; i++)
@@ -82,9 +81,9 @@ print_time(const struct plan *p, FILE *f)
                 p->duration * 1e3);
     else
         fprintf(f,
-                "about %.0f s: %.0f s for checks and %.0f cells, %.0f s for "
-                "charts and report\n",
-                p->budget, p->budget - report, runs, report);
+                "about %.3g s: checks, %.0f cells, charts and report (%.0f s "
+                "on an idle machine)\n",
+                p->budget, runs, plan_report_time(p));
 }
 
 void

@@ -12,6 +12,7 @@
 #include "core/clock.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,26 +47,25 @@ catch_signals(void)
  * would take most of the budget from the others. */
 #define SLOW_START (NS_PER_SEC / 2)
 
-/* *startup: for each mechanism, what starting and stopping its server takes,
- * ns. */
 static int
-check_all(struct run *r, int64_t *startup)
+check_all(struct run *r)
 {
     char reason[160];
     int works = 0;
 
     for (size_t i = 0; i < r->plan.mechanism_count && !stopped; i++) {
         const struct ipc_mechanism *m = r->plan.mechanisms[i];
+        int64_t startup = 0;
 
         reason[0] = '\0';
         run_progress(r, "checking mechanism", (long)i + 1,
                      (long)r->plan.mechanism_count);
-        if (measure_check(&r->bench, m, &startup[i], reason, sizeof reason) ==
-                0 &&
-            !plan_names(&r->plan, m) && startup[i] > SLOW_START)
+        if (measure_check(&r->bench, m, &startup, reason, sizeof reason) == 0 &&
+            !plan_names(&r->plan, m) && startup > SLOW_START)
             snprintf(reason, sizeof reason,
                      "takes %.1f s to start, every time; ask for it: -m %s",
-                     (double)startup[i] / (double)NS_PER_SEC, m->name);
+                     (double)startup / (double)NS_PER_SEC, m->name);
+        plan_started(&r->plan, m, startup);
         if (reason[0] == '\0')
             works++;
         else if (!stopped)
@@ -80,12 +80,17 @@ check_all(struct run *r, int64_t *startup)
     return works;
 }
 
+/* Counting may take this part of the budget. */
+#define COUNT_PART 0.2
+
 /* The system calls of every mechanism and every bare echo, once: they do not
- * change from round to round. */
+ * change from round to round.  Traced, each takes many times as long. */
 static int
 count_all(struct run *r)
 {
     const struct plan *p = &r->plan;
+    int64_t most = (int64_t)(COUNT_PART * p->budget * (double)NS_PER_SEC);
+    int64_t start = now_ns();
     struct row row;
     int err = 0;
 
@@ -94,32 +99,73 @@ count_all(struct run *r)
 
         run_progress(r, "counting system calls: cell", (long)i + 1,
                      (long)p->cell_count);
-        if (plan_is_counted(p, i) &&
-            measure_calls(&r->bench, c, &row) != -EINTR)
+        if (!plan_is_counted(p, i))
+            continue;
+        if (p->duration <= 0 && now_ns() - start > most)
+            r->uncounted++;
+        else if (measure_calls(&r->bench, c, &row) != -EINTR)
             err = record_row(&r->record, &row);
     }
     run_progress(r, NULL, 0, 0);
     return err;
 }
 
+/* How much of a CPU a process gets here: what else runs wants some of it, too.
+ * The report has to be begun so much the earlier. */
+#define SHARE_NS (50 * NS_PER_MS)
+
+static int64_t
+cpu_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return t.tv_sec * NS_PER_SEC + t.tv_nsec;
+}
+
+static double
+share_of_a_cpu(void)
+{
+    int64_t start = now_ns(), cpu = cpu_ns(), now;
+
+    do
+        now = now_ns();
+    while (now - start < SHARE_NS);
+    return fmin(1,
+                fmax(0.05, (double)(cpu_ns() - cpu) / (double)(now - start)));
+}
+
+static void
+promise(struct run *r)
+{
+    struct plan *p = &r->plan;
+
+    r->spending.since_begin = now_ns() - r->began;
+    r->spending.between = true;
+    plan_promise(p, &r->spending);
+    if (p->duration <= 0 && p->promise > p->budget)
+        printf("A budget of %.3g s is too short: the least that tells anything "
+               "takes about %.0f s here, so\nthat is what it gets (fewer "
+               "mechanisms take less: -m NAME).\n",
+               p->budget, ceil(p->promise));
+    r->bench.cell_ns = plan_cell_time(p, &r->spending);
+}
+
 static int
 prepare(struct run *r)
 {
-    int64_t *startup = calloc(r->plan.mechanism_count + 1, sizeof *startup);
     int err = 0;
 
-    if (startup == NULL)
-        return -ENOMEM;
-    r->works = check_all(r, startup);
+    r->plan.share = share_of_a_cpu();
+    r->works = check_all(r);
     if (r->works == 0)
         r->plan.rounds = 0; /* floors alone are of no interest */
     for (size_t i = 0; err == 0 && i < r->plan.absent_count; i++)
         err = record_row(&r->record, &r->plan.absent[i]);
     if (err == 0)
         err = count_all(r);
-    r->spending.since_begin = now_ns() - r->began;
-    r->bench.cell_ns = plan_cell_time(&r->plan, &r->spending, startup);
-    free(startup);
+    if (err == 0 && r->works > 0)
+        promise(r);
     return err;
 }
 

@@ -34,6 +34,7 @@ struct run {
     int works;                       /* mechanisms that passed the check */
     long rounds;                     /* done */
     long measured, rejected, failed; /* cells, over all rounds */
+    long uncounted;                  /* cells, for want of time */
     json_t *machine;                 /* as it was when the run began */
 };
 
@@ -43,6 +44,10 @@ int run_rounds(struct run *r);
 /* One line on a terminal, written over and over; nothing in a pipe.  what NULL:
  * wipes it. */
 void run_progress(const struct run *r, const char *what, long i, long n);
+
+/* What was left out to keep to the budget: says one thing of it after the other,
+ * up to NULL. */
+const char *run_left_out(const struct run *r, int i, char text[80]);
 
 /* run.json: what was measured on, by what, how.  0 or -errno. */
 int manifest_write(struct run *r);

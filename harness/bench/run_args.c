@@ -130,9 +130,9 @@ static const struct argp_option run_list[] = {
      "(default: one-cpu, and two-cpu-awake where possible, else two-cpu)",
      0},
     {"budget", KEY_BUDGET, "SECONDS", 0,
-     "how long the run may take (default: 5 for each mechanism, at most 90; "
-     "with "
-     "--full 8 times that)",
+     "how long the run may take; what there is no time for is left out, and "
+     "said (default: 5 for each mechanism, at most 90; with --full 8 times "
+     "that)",
      0},
     {"duration", KEY_DURATION, "MS", 0,
      "how long each cell is measured; the budget is of no account then "

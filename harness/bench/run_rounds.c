@@ -15,6 +15,7 @@
 #include "core/clock.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,7 +30,8 @@ run_progress(const struct run *r, const char *what, long i, long n)
         fprintf(stderr, "\r\033[K");
     else
         fprintf(stderr, "\r\033[K  %s %ld of %ld, %.0f s of about %.0f", what,
-                i, n, (double)(now_ns() - r->began) / 1e9, r->plan.budget);
+                i, n, (double)(now_ns() - r->began) / 1e9,
+                fmax(r->plan.budget, r->plan.promise));
 }
 
 /* One cell, and what it has cost of the budget. */
@@ -50,39 +52,67 @@ one_cell(struct run *r, struct cell *c)
     return record_row(&r->record, &row);
 }
 
+/* Before a cell: is there time for it? */
+static bool
+is_time_for(struct run *r, const struct cell *c)
+{
+    r->spending.since_begin = now_ns() - r->began;
+    plan_fit(&r->plan, &r->spending);
+    return !c->given_up && plan_has(c, r->rounds + 1);
+}
+
 static int
 one_round(struct run *r, const size_t *order)
 {
     int64_t start = now_ns();
     int err = 0;
 
+    r->spending.between = false;
     for (size_t i = 0; err == 0 && i < r->plan.cell_count; i++) {
         struct cell *c = &r->plan.cells[order[i]];
 
-        if (c->given_up || !plan_has(c, r->rounds + 1))
-            continue;
         if (i % 8 == 0)
             run_progress(r, "round", r->rounds + 1, r->plan.rounds);
+        if (!is_time_for(r, c))
+            continue;
+        if (plan_is_over(&r->plan, &r->spending))
+            return -ETIME;
         err = one_cell(r, c);
     }
     r->spending.in_rounds += now_ns() - start;
     return err != 0 ? err : record_flush(&r->record);
 }
 
-/* On a machine that is busy with something else the cells take what they take:
- * then there are fewer rounds instead of a longer run, but never fewer than an
- * interval can be had from. */
-#define LEAST_ROUNDS 5
-
-static bool
-out_of_time(const struct run *r)
+const char *
+run_left_out(const struct run *r, int i, char text[80])
 {
-    double so_far = (double)r->spending.since_begin / (double)NS_PER_SEC;
-    double round =
-        (double)r->spending.in_rounds / (double)NS_PER_SEC / (double)r->rounds;
+    text[0] = '\0';
+    if (i < PLAN_PARTS)
+        plan_left_out(&r->plan, i, text, 80);
+    else if (i == PLAN_PARTS && r->uncounted > 0)
+        snprintf(text, 80, "counting the system calls of %ld", r->uncounted);
+    else if (i == PLAN_PARTS + 1 && r->rounds < r->plan.rounds)
+        snprintf(text, 80,
+                 r->spending.between ? "rounds %ld to %ld"
+                                     : "most of round %ld up to %ld",
+                 r->rounds + 1, r->plan.rounds);
+    return i <= PLAN_PARTS + 1 ? text : NULL;
+}
 
-    return r->plan.duration <= 0 && r->rounds >= LEAST_ROUNDS &&
-           so_far + round > r->plan.budget;
+static void
+say_what_was_left_out(const struct run *r)
+{
+    const char *before = "Left out, to be done in time: ", *what;
+    char text[80];
+
+    for (int i = 0; (what = run_left_out(r, i, text)) != NULL; i++) {
+        if (what[0] == '\0')
+            continue;
+        printf("%s%s", before, what);
+        before = ";\n  ";
+    }
+    if (before[0] == ';')
+        printf(".\n");
 }
 
 int
@@ -102,16 +132,17 @@ run_rounds(struct run *r)
         if (err != 0)
             break;
         r->spending.rounds = ++r->rounds;
+        r->spending.between = true;
         r->spending.since_begin = now_ns() - r->began;
-        r->bench.cell_ns = plan_cell_time(&r->plan, &r->spending, NULL);
-        if (r->rounds < r->plan.rounds && out_of_time(r)) {
-            printf("Out of time after %ld of %ld rounds: this machine is busy "
-                   "with something else.\n",
-                   r->rounds, r->plan.rounds);
+        r->bench.cell_ns = plan_cell_time(&r->plan, &r->spending);
+        if (plan_is_over(&r->plan, &r->spending))
             break;
-        }
     }
     run_progress(r, NULL, 0, 0);
     free(order);
-    return err;
+    if (err != 0 && err != -ETIME)
+        return err;
+    if (r->works > 0)
+        say_what_was_left_out(r);
+    return record_flush(&r->record);
 }

@@ -1,5 +1,5 @@
 /*
- * test_ipcbench.c - the whole program: a run with a budget of a second, a
+ * test_ipcbench.c - the whole program: a short run, a
  * report without a run, a run that is stopped.  Nothing here looks at how long
  * anything took.
  */
@@ -129,7 +129,8 @@ START_TEST(a_small_run_leaves_complete_files)
 
     make_results();
     run_program(&output, "ipcbench", "run", "-m", "null", "-m", "pipe",
-                "--budget=1", "--rounds=2", "--seed=5", "--out", results, NULL);
+                "--duration=2", "--rounds=2", "--seed=5", "--out", results,
+                NULL);
     ck_assert_msg(output.status == 0, "%s", output.err);
     ck_assert_ptr_nonnull(strstr(output.out, "Checked: 4 of 4"));
     find_run();
@@ -316,7 +317,7 @@ static void
 small_run(const char *out)
 {
     run_program(&output, "ipcbench", "run", "-m", "pipe/coprocess",
-                "--budget=1", "--rounds=2", "--out", out, NULL);
+                "--duration=2", "--rounds=2", "--out", out, NULL);
 }
 
 /* As root in a mount namespace of the test's own. */
@@ -388,7 +389,8 @@ START_TEST(on_one_cpu_everything_is_measured_that_can_be)
     CPU_SET((unsigned)cpu, &one);
     ck_assert_int_eq(sched_setaffinity(0, sizeof one, &one), 0);
     run_program(&output, "ipcbench", "run", "-m", "pipe/coprocess", "-m",
-                "shm/spin", "--budget=1", "--rounds=2", "--out", results, NULL);
+                "shm/spin", "--duration=2", "--rounds=2", "--out", results,
+                NULL);
     ck_assert_msg(output.status == 0, "%s", output.err);
     ck_assert_ptr_nonnull(strstr(output.out, "one CPU only"));
     ck_assert_ptr_nonnull(strstr(output.out, "spins: on one CPU"));
