@@ -180,6 +180,8 @@ check_run(struct check *c, void (*told)(struct check *, int, void *), void *arg)
         run_step(c, step);
         if (told != NULL)
             told(c, step, arg);
+        if (c->first && c->steps[step].points < c->steps[step].of)
+            return;
     }
 }
 

@@ -25,7 +25,8 @@ struct check {
     char mechanism[64 + sizeof "/work"]; /* "fifo/work" */
     char source[160]; /* "fifo/work/fifo.c"; of others "fifo/" */
     char tests[PATH_MAX], bare[PATH_MAX];
-    int only; /* this step; 0: all */
+    int only;   /* this step; 0: all */
+    bool first; /* none after the first step that fails */
     struct result results[MOST_EXPERIMENTS];
     int count;
     struct judged steps[STEPS + 1];

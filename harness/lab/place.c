@@ -5,6 +5,7 @@
 #include "lab/procfs.h"
 
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STACK 16384 /* bytes of it that are looked through */
+#define STACK     16384 /* bytes of it that are looked through */
+#define ADDRESSES 200   /* in it that are looked up, at most */
 
 struct image {
     char path[PATH_MAX];
@@ -119,80 +121,233 @@ is_after_call(pid_t pid, unsigned long at)
 #endif
 }
 
-/* Each address is asked for twice, before it and at it.  If these are in two
- * functions it is where the second one begins, which a sanitizer writes into its
- * frames, and nobody returns there. */
-static void
-first_in_source(FILE *lines, const char *source, char *text, size_t size)
-{
-    char function[2][128], line[2][PATH_MAX];
-    const char *at;
+/* -- which of the addresses count ------------------------------------------------
+ *
+ * A return address on the stack may be left from a call that is long over.  What
+ * is certain is the chain of frame pointers: each points to the one of the caller,
+ * and beside it stands where the caller goes on.  It begins with the first two
+ * words that are such a pair, with another one where they point.
+ *
+ * Before it is what the C library has put there, which sleeps, and has no frame
+ * pointers: in it, somewhere, is where the innermost of our functions goes on.
+ * That function is known if the first in the chain has called it by its address;
+ * then no other one counts.  If it was called through a pointer, as a mechanism's
+ * functions are, any may be it.
+ */
 
-    text[0] = '\0';
-    while (text[0] == '\0') {
-        for (int i = 0; i < 2; i++)
-            if (fgets(function[i], sizeof function[i], lines) == NULL ||
-                fgets(line[i], sizeof line[i], lines) == NULL)
-                return;
-        at = strstr(line[0], source);
-        if (at == NULL || strchr(at, ':') == NULL ||
-            strcmp(function[0], function[1]) != 0)
+struct stack {
+    pid_t pid;
+    const struct image *im;
+    unsigned long sp;
+    unsigned long words[STACK / sizeof(unsigned long)];
+    size_t count;
+};
+
+static bool
+is_return(const struct stack *s, size_t i)
+{
+    return i < s->count && s->words[i] >= s->im->from &&
+           s->words[i] < s->im->to && is_after_call(s->pid, s->words[i]);
+}
+
+/* Where the frame pointer at i points, as a number of words; or 0. */
+static size_t
+link_at(const struct stack *s, size_t i)
+{
+    const unsigned long to = s->words[i];
+
+    if (to % 16 != 0 || to <= s->sp + (i + 1) * sizeof to ||
+        (to - s->sp) / sizeof to + 1 >= s->count)
+        return 0;
+    return (to - s->sp) / sizeof to;
+}
+
+static size_t
+find_chain(const struct stack *s)
+{
+    for (size_t i = 0; i + 1 < s->count; i++) {
+        const size_t next = is_return(s, i + 1) ? link_at(s, i) : 0;
+
+        /* The last one has been called by the C library. */
+        if (next != 0 && (is_return(s, next + 1) || link_at(s, next) == 0))
+            return i;
+    }
+    return s->count;
+}
+
+/* What the call before this address goes to; 0: through a pointer. */
+static unsigned long
+called_from(const struct stack *s, unsigned long at)
+{
+#ifdef __x86_64__
+    unsigned char code[5];
+    int32_t distance;
+
+    if (procfs_memory(s->pid, at - sizeof code, code, sizeof code) &&
+        code[0] == 0xe8) {
+        memcpy(&distance, code + 1, sizeof distance);
+        return at + (unsigned long)(long)distance;
+    }
+#else
+    (void)s;
+    (void)at;
+#endif
+    return 0;
+}
+
+/* Does that function end with a jump through a pointer, as ipc_send() does?  Then
+ * it is as if it had not been there. */
+static bool
+passes_on(const struct stack *s, unsigned long function)
+{
+    unsigned char code[256];
+
+    if (!procfs_memory(s->pid, function, code, sizeof code))
+        return false;
+    for (size_t i = 0; i + 1 < sizeof code; i++) {
+        if (code[i] == 0xc3 && code[i + 1] == 0xf3)
+            break; /* ret, and the next one begins: endbr64 */
+        if (code[i] == 0xff && (code[i + 1] & 0x38) == 0x20)
+            return true; /* FF /4 */
+    }
+    return false;
+}
+
+struct candidates {
+    unsigned long at[ADDRESSES];
+    int count;
+    int uncertain;          /* so many of the first are before the chain */
+    unsigned long function; /* whose these have to be; 0: anybody's */
+};
+
+static void
+find_candidates(const struct stack *s, struct candidates *c)
+{
+    const size_t chain = find_chain(s);
+
+    for (size_t i = 0; i < chain && c->count < ADDRESSES / 2; i++)
+        if (is_return(s, i))
+            c->at[c->count++] = s->words[i];
+    if (chain == s->count) /* cannot be read so: then any may be it */
+        return;
+    c->uncertain = c->count;
+    c->function = called_from(s, s->words[chain + 1]);
+    if (c->function != 0 && passes_on(s, c->function))
+        c->function = 0;
+    for (size_t i = chain; i != 0 && c->count < ADDRESSES; i = link_at(s, i))
+        if (is_return(s, i + 1))
+            c->at[c->count++] = s->words[i + 1];
+}
+
+/* -- their lines --------------------------------------------------------------- */
+
+/* What addr2line says of an address: the innermost of the functions in that file
+ * (others may be inlined into it), and the outermost of all. */
+struct line {
+    char place[PATH_MAX], function[128], outermost[128];
+};
+
+/* "0x1234" on a line of its own, then pairs: a function, FILE:LINE. */
+static bool
+read_line(FILE *lines, const char *source, struct line *l)
+{
+    char function[128], place[PATH_MAX];
+    const char *at;
+    int c;
+
+    *l = (struct line){.place = ""};
+    if (fgets(place, sizeof place, lines) == NULL)
+        return false;
+    while ((c = getc(lines)) != EOF && ungetc(c, lines) != '0') {
+        if (fgets(function, sizeof function, lines) == NULL ||
+            fgets(place, sizeof place, lines) == NULL)
+            return false;
+        function[strcspn(function, "\n")] = '\0';
+        memcpy(l->outermost, function, sizeof function);
+        at = strstr(place, source);
+        if (l->place[0] != '\0' || at == NULL || strchr(at, ':') == NULL)
             continue;
-        function[0][strcspn(function[0], "\n")] = '\0';
-        snprintf(text, size, "%.*s, in %.60s()", (int)strcspn(at, " \n"), at,
-                 function[0]);
+        snprintf(l->place, sizeof l->place, "%.*s", (int)strcspn(at, " \n"),
+                 at);
+        memcpy(l->function, function, sizeof function);
+    }
+    return true;
+}
+
+/* The first line is of c->function.  Then each address twice: before it, and at
+ * it.  If these are in two functions it is where the second one begins, which a
+ * sanitizer writes into its frames, and nobody returns there; nor is in what a
+ * sanitizer adds to a file. */
+static void
+choose(FILE *lines, const struct candidates *c, const char *source, char *text,
+       size_t size)
+{
+    struct line function, before, at;
+
+    if (!read_line(lines, source, &function))
+        return;
+    for (int i = 0; text[0] == '\0' && i < c->count; i++) {
+        if (!read_line(lines, source, &before) ||
+            !read_line(lines, source, &at))
+            return;
+        if (before.place[0] != '\0' &&
+            strcmp(before.outermost, at.outermost) == 0 &&
+            strncmp(before.function, "_sub_", 5) != 0 &&
+            (i >= c->uncertain || c->function == 0 ||
+             strcmp(before.outermost, function.outermost) == 0))
+            snprintf(text, size, "%s, in %.60s()", before.place,
+                     before.function);
     }
 }
 
-/* addr2line, and the addresses as its arguments: at most so many. */
-#define ADDRESSES 200
-
 static void
-look_up(const struct image *im, const unsigned long *at, int count,
-        const char *source, char *text, size_t size)
+look_up(const struct image *im, const struct candidates *c, const char *source,
+        char *text, size_t size)
 {
-    static char command[PATH_MAX + 64 + ADDRESSES * 48];
+    static char command[PATH_MAX + 64 + (2 * ADDRESSES + 1) * 24];
     size_t used;
     FILE *lines;
 
     used = (size_t)snprintf(command, sizeof command,
-                            "exec addr2line -f -e '%s'", im->path);
-    for (int i = 0; i < count; i++)
+                            "exec addr2line -a -i -f -e '%s' %#lx", im->path,
+                            c->function != 0 ? c->function - im->base : 0);
+    for (int i = 0; i < c->count; i++)
         used += (size_t)snprintf(command + used, sizeof command - used,
-                                 " %#lx %#lx", at[i] - im->base - (i > 0),
-                                 at[i] - im->base);
+                                 " %#lx %#lx", c->at[i] - im->base - 1,
+                                 c->at[i] - im->base);
     snprintf(command + used, sizeof command - used, " 2>/dev/null");
     lines = popen(command, "re");
     if (lines == NULL)
         return;
-    first_in_source(lines, source, text, size);
+    choose(lines, c, source, text, size);
     pclose(lines);
 }
 
 void
 place_of(pid_t pid, pid_t tid, const char *source, char *text, size_t size)
 {
-    static unsigned long words[STACK / sizeof(unsigned long)];
-    unsigned long found[ADDRESSES], sp, pc = 0;
+    static struct stack s;
+    struct candidates c = {.count = 0};
+    unsigned long pc = 0;
     struct image im;
-    int count = 0;
 
     text[0] = '\0';
     if (source == NULL || !find_image(pid, &im))
         return;
-    sp = sleepers_stack(pid, tid);
-    if (sp == 0)
-        sp = runners_stack(tid, &pc);
-    if (sp == 0)
+    s = (struct stack){.pid = pid, .im = &im, .sp = sleepers_stack(pid, tid)};
+    if (s.sp == 0)
+        s.sp = runners_stack(tid, &pc);
+    if (s.sp == 0)
         return;
-    found[count++] = pc; /* not after a call: it is there itself */
-    for (size_t have = sizeof words; have >= 512; have /= 2)
-        if (procfs_memory(pid, sp, words, have)) {
-            for (size_t i = 0; i < have / sizeof *words; i++)
-                if (words[i] >= im.from && words[i] < im.to &&
-                    count < ADDRESSES && is_after_call(pid, words[i]))
-                    found[count++] = words[i];
-            break;
-        }
-    look_up(&im, found, count, source, text, size);
+    for (size_t have = sizeof s.words; s.count == 0 && have >= 512; have /= 2)
+        if (procfs_memory(pid, s.sp, s.words, have))
+            s.count = have / sizeof *s.words;
+    find_candidates(&s, &c);
+    if (pc >= im.from && pc < im.to) { /* there it is, for certain */
+        memmove(c.at + 1, c.at, (ADDRESSES - 1) * sizeof *c.at);
+        c.at[0] = pc + 1;
+        c.count += c.count < ADDRESSES;
+        c.uncertain = 0;
+    }
+    look_up(&im, &c, source, text, size);
 }

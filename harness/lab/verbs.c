@@ -19,7 +19,16 @@ enum { BAD_GRADER = 2 };
 
 /* -- check --------------------------------------------------------------------------- */
 
-enum key { TAP = 256, JUNIT, GRADESCOPE, CLASSROOM, EVIDENCE, PROGRAMS, QUIET };
+enum key {
+    TAP = 256,
+    JUNIT,
+    GRADESCOPE,
+    CLASSROOM,
+    EVIDENCE,
+    PROGRAMS,
+    FIRST,
+    QUIET
+};
 
 static const struct argp_option options[] = {
     {"tap", TAP, "FILE", 0, "write TAP", 0},
@@ -28,6 +37,7 @@ static const struct argp_option options[] = {
     {"classroom", CLASSROOM, "FILE", 0, "write GitHub Classroom's JSON", 0},
     {"evidence", EVIDENCE, "DIR", 0, "write a file for each failure", 0},
     {"programs", PROGRAMS, "DIR", 0, "the test program is there", 0},
+    {"first", FIRST, NULL, 0, "end with the first step that fails", 0},
     {"quiet", QUIET, NULL, 0, "say the sum only", 0},
     {0},
 };
@@ -35,7 +45,7 @@ static const struct argp_option options[] = {
 struct order {
     const char *target, *programs;
     const char *files[PROGRAMS - TAP];
-    bool quiet;
+    bool first, quiet;
 };
 
 static error_t
@@ -53,6 +63,9 @@ parse(int key, char *arg, struct argp_state *state)
         return 0;
     case PROGRAMS:
         o->programs = arg;
+        return 0;
+    case FIRST:
+        o->first = true;
         return 0;
     case QUIET:
         o->quiet = true;
@@ -127,6 +140,7 @@ verb_check(struct argp_state *state)
     err = check_begin(&c, o.target, o.programs);
     if (err != 0)
         return cannot_begin(&c, o.target, err);
+    c.first = o.first;
     prctl(PR_SET_CHILD_SUBREAPER, 1); /* whose tests are killed, are ours */
     check_run(&c, tell_step, o.quiet ? &o : NULL);
     report_sum(stdout, &c);
