@@ -20,6 +20,7 @@
 #define _GNU_SOURCE /* O_CLOEXEC, getrandom */
 #include "core/clock.h"
 #include "core/frames.h"
+#include "core/quota.h"
 #include "core/rendezvous.h"
 #include "core/rundir.h"
 #include "core/sessions.h"
@@ -106,8 +107,8 @@ find(const struct server *s, const struct reply_fifo *id)
     return -1;
 }
 
-/* Those that have gone are noticed when somebody new comes: a FIFO without a
- * reader is POLLERR for its writer. */
+/* Those that have gone are noticed when somebody new comes who does own a reply
+ * FIFO: one without a reader is POLLERR for its writer. */
 static void
 reap(struct server *s)
 {
@@ -142,6 +143,29 @@ admit(struct server *s, int fd, const struct reply_fifo *id,
     return 0;
 }
 
+/* Whose are registrations that nobody can name: one user's, all of them. */
+#define ANYBODY ((uid_t)-1)
+
+/*
+ * Anybody can write JOINs for what is not there, a thousand in one turn.  So when
+ * they have come to nothing too often, each is worth one look and no more; then
+ * make_sure is false.  Who has the FIFO open, as clients do, is seen even so, if
+ * nothing disturbs the kernel.
+ */
+static int
+open_replies(const struct server *s, const struct reply_fifo *id, uid_t claimed,
+             bool make_sure)
+{
+    char name[REPLY_NAME_SIZE];
+    int err;
+
+    reply_fifo_name(id, name);
+    err = object_glance_at(s->dir.fd, name, claimed, make_sure);
+    return err != 0
+               ? err
+               : object_open(OBJECT_AT, s->dir.fd, name, O_WRONLY, claimed);
+}
+
 /* A JOIN: opens the reply FIFO, if it is whose the record says.  If not: not a
  * word, and a client who meant it times out in open().  One for whom there is no
  * slot reads an end of file where the nonce should be. */
@@ -149,25 +173,27 @@ static void
 join_client(struct server *s, const struct record *r)
 {
     const uid_t claimed = record_claim(r);
-    char name[REPLY_NAME_SIZE];
     struct ipc_peer peer;
+    bool make_sure;
     int fd;
 
-    reap(s);
-    client_dir_tidy(&s->dir);
     /* One that has joined already is left alone: this may be a third party, and
      * the owner has its nonce.  And no FIFO is opened for a user who is kept
      * out. */
     if (find(s, &r->id) != -1 ||
         sessions_barred(&s->sessions, claimed, now_ns()))
         return;
-    reply_fifo_name(&r->id, name);
-    fd = object_open(OBJECT_AT, s->dir.fd, name, O_WRONLY, claimed);
+    make_sure = quota_take(ANYBODY, QUOTA_JOINING, 1, now_ns()) == 0;
+    fd = open_replies(s, &r->id, claimed, make_sure);
     if (fd < 0)
         return;
+    reap(s);
+    client_dir_tidy(&s->dir);
     if (owner_check_fd(fd, S_IFIFO, claimed, &peer) != 0 ||
         admit(s, fd, &r->id, &peer) != 0)
         close(fd);
+    else if (make_sure)
+        quota_give(ANYBODY, QUOTA_JOINING, 1);
 }
 
 /* -- server: who wrote this? ---------------------------------------------- */
@@ -275,7 +301,7 @@ take_record(struct server *s, struct ipc_request *req)
 
 /* So often somebody has written what is no request, and then our caller may see
  * whether it is to end: a stranger can go on for ever. */
-#define FOR_NOTHING 16
+#define FOR_NOTHING 4
 
 static int
 perclient_next(void *srv, struct ipc_request *req, int64_t timeout_ns)

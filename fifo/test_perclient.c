@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE /* F_SETPIPE_SZ, O_CLOEXEC */
 #include "test/both/requests.h"
+#include "test/inject.h"
 #include "test/test.h"
 
 #include "core/clock.h"
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 Suite *test_perclient(void);
@@ -319,6 +321,63 @@ START_TEST(a_client_uses_only_what_the_directorys_owner_put_there)
 }
 END_TEST
 
+/* Says so often that there are reply FIFOs. */
+#define CLAIMS 1000
+
+static pid_t
+start_claiming(const struct host *server)
+{
+    const pid_t pid = fork();
+    struct request r = {.mechanism = "fifo/perclient"};
+    uint8_t join[REQUEST_SIZE];
+    struct hand h;
+    size_t len;
+
+    ck_assert_int_ne(pid, -1);
+    if (pid != 0)
+        return pid;
+    begin_by_hand(&h, server);
+    for (uint32_t i = 0; i < CLAIMS; i++) {
+        r.replies = REPLIES(1, i);
+        len = make_join(&r, geteuid(), join);
+        write_record(&h, join, len);
+    }
+    close(h.requests);
+    _exit(0);
+}
+
+START_TEST(what_is_not_there_costs_one_look_and_not_many)
+{
+    /* Counts all calls, and never comes so far as to do anything. */
+    struct injection count = {.nth = UINT_MAX, .kill = true};
+    struct host server;
+    struct client c;
+    pid_t pid;
+
+    server_start(&server, perclient());
+    inject_seize(server.server); /* and stands still: all of it is one turn's */
+    pid = start_claiming(&server);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    pid = fork();
+    ck_assert_int_ne(pid, -1);
+    if (pid == 0) { /* its requests stand behind all of that */
+        ipc_open_timeout = CALL_TIMEOUT; /* each call stops twice */
+        client_start(&server, &c);
+        expect_echo(&c, 100);
+        client_close(&c);
+        _exit(0);
+    }
+    ck_assert_int_eq(inject_watch(&count, pid, NULL, now_ns() + CALL_TIMEOUT),
+                     0);
+    inject_leave(server.server);
+    /* A look into the kernel's cache each; the first few have more of them, and
+     * are asked for, if the file system may know them all the same. */
+    ck_assert_uint_ge(count.seen, CLAIMS);
+    ck_assert_uint_lt(count.seen, 3 * CLAIMS);
+    server_stop(&server);
+}
+END_TEST
+
 START_TEST(a_server_of_ones_own_invites_nobody_else)
 {
     struct host server;
@@ -344,6 +403,8 @@ test_perclient(void)
     tcase_add_test(tc, half_a_record_costs_its_author_the_connection);
     tcase_add_test(tc, a_server_of_ones_own_invites_nobody_else);
     tcase_add_test(tc, a_server_that_ends_leaves_another_ones_fifos_alone);
+    add_test_if(tc, need_inject(),
+                what_is_not_there_costs_one_look_and_not_many);
     add_test_if(tc, need_root(),
                 what_strangers_leave_among_the_replies_prevents_no_restart);
     add_test_if(tc, need_root(),

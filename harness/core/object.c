@@ -255,7 +255,7 @@ open_held(int held, int flags)
 #endif
 
 static int
-hold_cached(int dir, const char *name)
+hold_cached(int dir, const char *name, bool make_sure)
 {
     const struct open_how how = {
         .flags =
@@ -263,9 +263,10 @@ hold_cached(int dir, const char *name)
         .resolve = DEFENCE("cached", RESOLVE_CACHED, 0),
     };
     struct statfs fs;
-    int held, tries = 8;
+    int held, tries = make_sure ? 8 : 1;
 
-    /* EAGAIN is also for who is disturbed: a rename(2) anywhere is enough. */
+    /* EAGAIN is also for who is disturbed: a rename(2) or mount(2) anywhere is
+     * enough. */
     do
         held = (int)syscall(SYS_openat2, dir, name, &how, sizeof how);
     while (held == -1 && errno == EAGAIN && --tries > 0);
@@ -273,6 +274,8 @@ hold_cached(int dir, const char *name)
         held = openat(dir, name, (int)how.flags);
     if (held != -1 || errno != EAGAIN)
         return held != -1 ? held : -errno;
+    if (!make_sure)
+        return -ENOENT;
     if (fstatfs(dir, &fs) == -1)
         return -EAGAIN;
     switch ((unsigned long)fs.f_type) { /* signed, and of any size: statfs(2) */
@@ -285,10 +288,10 @@ hold_cached(int dir, const char *name)
     }
 }
 
-static int
-glance_at(int dir, const char *name, uid_t uid)
+int
+object_glance_at(int dir, const char *name, uid_t uid, bool make_sure)
 {
-    int err = 0, held = hold_cached(dir, name);
+    int err = 0, held = hold_cached(dir, name, make_sure);
     struct stat st;
 
     if (held < 0)
@@ -297,6 +300,12 @@ glance_at(int dir, const char *name, uid_t uid)
         err = -EPERM;
     close(held);
     return err;
+}
+
+static int
+glance_at(int dir, const char *name, uid_t uid)
+{
+    return object_glance_at(dir, name, uid, true);
 }
 
 /* Where the queues have a file system that can be seen; or -errno. */
