@@ -403,7 +403,7 @@ test_make(void)
                     : reason,
                 rooms_tells_what_each_variant_reaches);
     tc = test_case(s, "adding");
-    tcase_set_timeout(tc, 300);
+    tcase_set_timeout(tc, 900); /* it compiles, and runs tests */
     add_test_if(tc, reason != NULL ? reason : need_a_build(),
                 a_new_mechanism_needs_no_other_file_to_change);
     return s;
