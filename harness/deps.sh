@@ -110,6 +110,7 @@ page  command:lowdown             lowdown           lowdown            lowdown  
 deb   command:git                 git               git                git          git                git                    git
 deb   command:dpkg-buildpackage   dpkg-dev,fakeroot -                  -            -                  -                      dpkg-buildpackage (make deb)
 deb   command:dh                  debhelper         -                  -            -                  -                      debhelper (make deb)
+deb   command:g++                 build-essential   -                  -            -                  -                      what packages are built with (make deb)
 deb   command:lintian             lintian           -                  -            -                  -                      lintian (make deb)
 lint  command:git                 git               git                git          git                git                    git
 lint  command:clang               clang             clang              clang        clang              clang                  clang
