@@ -244,7 +244,7 @@ tests_of() {
     harness/core/quota.c)
         suite='quota sessions' case=fifo/perclient ;;
     harness/core/turn*.c | harness/core/handoff.c)
-        suite='turnfile mmap' case=$'shm/reclock\nmmap/lockfile' ;;
+        suite='turn turnfile mmap' case=$'shm/reclock\nmmap/lockfile' ;;
     harness/core/set*.c)
         suite='sets sem shm_sysv' case=$'shm/sysv\nsem/values' ;;
     harness/core/*.c)
