@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,7 +38,10 @@
 
 /* -- was it left alone? ---------------------------------------------------- */
 
-/* These rules look at CPU time and at switches only, and were fixed before
+/* By how much the way between two CPUs may differ before and after. */
+#define MOVED 1.25
+
+/* These rules look at CPU time, at switches and at the floor, and were fixed before
  * anybody looked at a latency.  Comparisons with NAN are false: what is not
  * known does not speak against a cell. */
 static const char *
@@ -50,6 +54,8 @@ disturbed(const struct cell *c, const struct row *r)
     if (c->m != NULL && (c->m->caps & IPC_SPINS) &&
         (r->client_cpu < 0.95 || r->server_cpu < 0.95))
         return "a spinning side did not have its CPU to itself";
+    if (fabs(log(r->line_before_ns / r->line_after_ns)) > log(MOVED))
+        return "the way between the two CPUs changed meanwhile";
     if (c->placement->together && r->client_cpu + r->server_cpu < 0.93)
         return "the two sides did not have the CPU to themselves";
     if (!c->placement->together &&
@@ -76,6 +82,35 @@ cell_time(const struct bench *b, const struct cell *c)
     return c->ns != 0 ? c->ns : c->weight * b->cell_ns;
 }
 
+/* Is the floor of this cell the way of a cache line, which moves? */
+static bool
+is_probed(const struct bench *b, const struct cell *c)
+{
+    const char *floor = c->m != NULL ? c->m->floor : c->name;
+
+    if (b->counted != 0 || c->placement->together || c->placement->server == -1)
+        return false;
+    if (floor == NULL || (c->kind != ROW_RTT && c->kind != ROW_STREAM))
+        return false;
+    return strcmp(floor, FLOOR_PAGE) == 0 || strcmp(floor, FLOOR_RING) == 0 ||
+           strcmp(floor, FLOOR_COPY) == 0;
+}
+
+static int
+measure_probed(struct bench *b, struct cell *c, struct row *r)
+{
+    bool probed = is_probed(b, c);
+    int err = 0;
+
+    if (probed)
+        err = probe_line(b, c->placement, &r->line_before_ns);
+    if (err == 0)
+        err = c->measure(b, c, r);
+    if (err == 0 && probed)
+        err = probe_line(b, c->placement, &r->line_after_ns);
+    return err;
+}
+
 /* parent: if that one dies, however it dies, we are told to stop, and clean up
  * as if by ^C. */
 static _Noreturn void
@@ -93,7 +128,7 @@ cell_process(struct bench *b, struct cell *c, pid_t parent, int go)
     mine.cell_ns = cell_time(b, c);
     b->page->err = placement_enter(c->placement);
     if (b->page->err == 0)
-        b->page->err = c->measure(&mine, c, r);
+        b->page->err = measure_probed(&mine, c, r);
     placement_leave();
     b->page->batch = c->batch;
     _exit(0);

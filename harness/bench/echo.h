@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum side { CLIENT, SERVER, SIDES };
 
@@ -25,8 +26,9 @@ struct bare {
     struct {
         int in, out; /* descriptors, or -1 */
     } end[SIDES];
-    int queue;         /* System V */
-    struct page *page; /* shared memory */
+    int queue;           /* System V */
+    void *page;          /* shared memory; and how many this side has */
+    uint32_t put, taken; /* put into it and taken out of it */
 };
 
 struct bare_echo {
@@ -44,6 +46,10 @@ void bare_close(struct bare *b);
 /* The name of the bare echo with the same system calls, as the mechanism's
  * table has it, or NULL; also if there is no such mechanism in this build. */
 const char *echo_floor_for(const char *mechanism);
+
+/* The name of the bare one-way floor of a mechanism whose bare echo is a page of
+ * shared memory, or NULL. */
+const char *echo_way_for(const char *mechanism);
 
 /* Is there a bare echo of that name? */
 bool echo_is_known(const char *name);

@@ -135,6 +135,8 @@ overhead_row(const struct summary *s, const struct line *l, struct grid *g)
         snprintf(r->cell[5], GRID_CELL, "%.3g .. %.3g", more->own_lo,
                  more->own_hi);
     }
+    if (!isnan(l->line_ratio))
+        GRID_NUMBER(r, 6, l->line_ratio);
     if (!(l->own_ratio > GOAL)) {
         missed = more;
         its_floor = more == NULL ? NULL
@@ -161,7 +163,9 @@ const struct grid_type grid_overhead = {
     .note = "x floor: median of the ratios within each round, and its 95 % "
             "interval, at 64 B and at 4 KiB (or the most that fits, if that "
             "is less).  The goal is 1.05; where it is missed, the line below "
-            "says why and by how much, at 64 B if there, too.",
-    .head = {"floor", "us", "64 B", "interval", "4 KiB", "interval"},
+            "says why and by how much, at 64 B if there, too.  x line: of "
+            "64 B, to the time a cache line takes to the other CPU and back, "
+            "before and after.",
+    .head = {"floor", "us", "64 B", "interval", "4 KiB", "interval", "x line"},
     .fill = overhead,
 };

@@ -117,6 +117,14 @@ int with_pair(struct bench *b, struct cell *c, struct row *r,
               int (*inner)(struct bench *, struct cell *, struct row *,
                            struct pair *));
 
+/* What a cache line takes to the CPU of the placement's server and back, ns: for
+ * a few ms.  The caller is on the client's.  0 or -errno. */
+int probe_line(const struct bench *b, const struct placement *p, double *ns);
+
+/* ring.c: one way through shared memory, copied out, or looked at */
+int floor_ring(struct bench *b, struct cell *c, struct row *r);
+int floor_copy(struct bench *b, struct cell *c, struct row *r);
+
 /* echo.c: the bare echo called c->name; floor.c: the others */
 int floor_echo(struct bench *b, struct cell *c, struct row *r);
 int floor_gaps(struct bench *b, struct cell *c, struct row *r);

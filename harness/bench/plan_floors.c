@@ -38,6 +38,18 @@ add_own_floor(struct plan *p, const struct cell *c)
     return add_floor(p, *c, own, floor_echo);
 }
 
+/* A bare ring for those that send through one. */
+static int
+add_way_floors(struct plan *p, const struct cell *c)
+{
+    int err;
+
+    if (echo_way_for(c->name) == NULL)
+        return 0;
+    err = add_floor(p, *c, FLOOR_RING, floor_ring);
+    return err != 0 ? err : add_floor(p, *c, FLOOR_COPY, floor_copy);
+}
+
 /* What the floors themselves rest on: the clock, the interruptions, and an
  * independent program's word for the bare pipe. */
 static int
@@ -62,7 +74,7 @@ add_probes(struct plan *p)
 
 /* For every cell what it is compared with: for a round trip the bare pipe at
  * the same placement and the bare echo with its own system calls, for a stream
- * memcpy. */
+ * memcpy, and a bare ring where it is one. */
 int
 plan_floors(struct plan *p)
 {
@@ -77,8 +89,10 @@ plan_floors(struct plan *p)
             if (err == 0)
                 err = add_own_floor(p, &c);
         } else if (c.measure == measure_stream) {
+            err = add_way_floors(p, &c);
             c.placement = p->placements[0];
-            err = add_floor(p, c, FLOOR_MEMCPY, floor_memcpy);
+            if (err == 0)
+                err = add_floor(p, c, FLOOR_MEMCPY, floor_memcpy);
         }
     }
     return err == 0 ? add_probes(p) : err;

@@ -63,9 +63,9 @@ struct row {
 #include "bench/csv_members.h"
 
 #include "bench/row.def"
-    /* to the floor, and to the bare echo with the same system calls: not in
-     * the file, see summary.h */
-    double ratio, own_ratio;
+    /* to the floor, to the bare echo with the same system calls, to the cache
+     * line: not in the file, see summary.h */
+    double ratio, own_ratio, line_ratio;
 };
 
 extern const struct csv_column row_columns[];

@@ -145,7 +145,10 @@ measured_line(struct group *g, struct line *l)
     struct interval bytes = INTERVAL(g, bytes_per_second);
     struct interval ratio = INTERVAL(g, ratio);
     struct interval own = INTERVAL(g, own_ratio);
-    const char *floor = echo_floor_for(g->rows[0].mechanism);
+    struct interval line = INTERVAL(g, line_ratio);
+    const char *floor = g->rows[0].kind == ROW_STREAM
+                            ? echo_way_for(g->rows[0].mechanism)
+                            : echo_floor_for(g->rows[0].mechanism);
 
     l->p50_ns = p50.mid;
     l->p50_lo_ns = p50.lo;
@@ -159,6 +162,9 @@ measured_line(struct group *g, struct line *l)
     l->own_ratio = own.mid;
     l->own_lo = own.lo;
     l->own_hi = own.hi;
+    l->line_ratio = line.mid;
+    l->line_lo = line.lo;
+    l->line_hi = line.hi;
     snprintf(l->floor, sizeof l->floor, "%s",
              floor != NULL && !isnan(own.mid) ? floor : "");
     l->p99_ns = MEDIAN(g, p99_ns);

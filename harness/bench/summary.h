@@ -11,6 +11,9 @@
 
 #define FLOOR_PIPE   "floor/pipe"
 #define FLOOR_MEMCPY "floor/memcpy"
+#define FLOOR_RING   "floor/ring"
+#define FLOOR_COPY   "floor/copy"
+#define FLOOR_PAGE   "floor/page"
 #define FLOOR_GAPS   "floor/gaps"
 #define FLOOR_PERF   "floor/perf"
 

@@ -3,7 +3,7 @@
  * placements, rows and distributions written and read back, the summary.
  * (Its arithmetic: test_stats.c.  The program: test_ipcbench.c)
  */
-#define _GNU_SOURCE /* fmemopen */
+#define _GNU_SOURCE /* fmemopen, MAP_ANONYMOUS */
 #include "test/test.h"
 
 #include "bench/distribution.h"
@@ -16,6 +16,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 Suite *test_bench(void);
@@ -352,6 +353,109 @@ START_TEST(disturbed_rounds_are_left_out_while_enough_remain)
 }
 END_TEST
 
+static struct row
+one_way(const char *mechanism, enum where placement, double bytes)
+{
+    struct row r = measured(mechanism, 1, NAN, ROW_OK);
+
+    r.kind = ROW_STREAM;
+    r.placement = placement;
+    r.bytes_per_second = bytes;
+    return r;
+}
+
+/* memcpy has one side, and is measured at one placement; a ring has two. */
+START_TEST(what_goes_through_a_ring_is_compared_with_a_bare_one_at_its_place)
+{
+    struct row rows[] = {
+        one_way("shm/spin", TWO_CPU, 30), one_way("socket/stream", TWO_CPU, 5),
+        one_way(FLOOR_RING, ONE_CPU, 10), one_way(FLOOR_RING, TWO_CPU, 40),
+        one_way(FLOOR_MEMCPY, ONE_CPU, 60)};
+    struct summary s;
+    const struct line *l;
+
+    ck_assert_int_eq(summarise(rows, 5, &s), 0);
+    l = summary_find(&s, "shm/spin", TWO_CPU, ROW_STREAM, 64);
+    ck_assert_str_eq(l->floor, FLOOR_RING);
+    ck_assert_double_eq(l->own_ratio, 0.75);
+    ck_assert_double_eq(l->ratio, 0.5);
+    l = summary_find(&s, "socket/stream", TWO_CPU, ROW_STREAM, 64);
+    ck_assert(isnan(l->own_ratio));
+    summary_free(&s);
+}
+END_TEST
+
+START_TEST(a_cache_line_counts_as_it_was_before_and_after)
+{
+    struct row r = measured("shm/spin", 1, 220, ROW_OK);
+    struct summary s;
+    const struct line *l;
+
+    r.line_before_ns = 100;
+    r.line_after_ns = 120;
+    ck_assert_int_eq(summarise(&r, 1, &s), 0);
+    l = summary_find(&s, "shm/spin", ONE_CPU, ROW_RTT, 64);
+    ck_assert_double_eq(l->line_ratio, 2);
+    summary_free(&s);
+}
+END_TEST
+
+/* -- one cell -------------------------------------------------------------- */
+
+static double before, after;
+
+static int
+measure_made_up(struct bench *b, struct cell *c, struct row *r)
+{
+    (void)b;
+    (void)c;
+    r->n = 1000;
+    r->client_cpu = r->server_cpu = 0.5;
+    r->line_before_ns = before;
+    r->line_after_ns = after;
+    return 0;
+}
+
+static enum status
+status_of_made_up(char reason[160])
+{
+    static volatile sig_atomic_t stop;
+    struct cpus cpus;
+    struct bench b = {.dir = run_dir, .cell_ns = 1, .stop = &stop};
+    struct cell c = {.name = "made/up",
+                     .kind = ROW_RTT,
+                     .measure = measure_made_up,
+                     .weight = 1};
+    struct row r;
+
+    ck_assert_int_eq(cpus_find(&cpus), 0);
+    c.placement = placement_find(&cpus, "one-cpu");
+    b.page = mmap(NULL, sizeof *b.page, PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert(b.page != MAP_FAILED);
+    ck_assert_int_eq(measure_cell(&b, &c, 1, &r), 0);
+    munmap(b.page, sizeof *b.page);
+    snprintf(reason, 160, "%s", r.reason);
+    return r.status;
+}
+
+START_TEST(a_cell_during_which_the_cpus_moved_is_disturbed)
+{
+    char reason[160];
+
+    before = 100;
+    after = 120;
+    ck_assert_uint_eq(status_of_made_up(reason), ROW_OK);
+    after = 130;
+    ck_assert_uint_eq(status_of_made_up(reason), ROW_REJECTED);
+    ck_assert_ptr_nonnull(strstr(reason, "between the two CPUs"));
+    before = 170;
+    ck_assert_uint_eq(status_of_made_up(reason), ROW_REJECTED);
+    before = after = NAN; /* was not looked at */
+    ck_assert_uint_eq(status_of_made_up(reason), ROW_OK);
+}
+END_TEST
+
 START_TEST(noise_is_the_difference_within_the_pair)
 {
     struct row rows[] = {measured("x", 1, 100, ROW_OK),
@@ -408,6 +512,10 @@ test_bench(void)
         tc, a_variant_is_also_compared_with_the_bare_echo_of_its_own_kind);
     tcase_add_test(tc, the_bound_for_n_clients_is_n_over_r_or_1_over_d);
     tcase_add_test(tc, disturbed_rounds_are_left_out_while_enough_remain);
+    tcase_add_test(
+        tc, what_goes_through_a_ring_is_compared_with_a_bare_one_at_its_place);
+    tcase_add_test(tc, a_cache_line_counts_as_it_was_before_and_after);
+    tcase_add_test(tc, a_cell_during_which_the_cpus_moved_is_disturbed);
     tcase_add_test(tc, noise_is_the_difference_within_the_pair);
     tcase_add_test(tc, what_was_not_measured_has_a_reason);
     return s;

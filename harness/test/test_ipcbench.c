@@ -400,6 +400,50 @@ START_TEST(on_one_cpu_everything_is_measured_that_can_be)
 }
 END_TEST
 
+/* What was measured of this, and where both sides have a CPU of their own,
+ * whether the way between them was looked at. */
+static void
+expect_floor(const struct row *rows, size_t n, const char *name, enum kind kind)
+{
+    long there = 0, apart = 0;
+
+    for (const struct row *r = rows; r < rows + n; r++) {
+        if (strcmp(r->mechanism, name) != 0 || r->kind != kind)
+            continue;
+        there++;
+        if (r->placement == ONE_CPU)
+            continue;
+        apart++;
+        ck_assert_msg(r->line_before_ns > 0 && r->line_after_ns > 0, "%s",
+                      name);
+    }
+    ck_assert_msg(there > 0, "no row of %s", name);
+    ck_assert_msg(apart > 0 || sysconf(_SC_NPROCESSORS_ONLN) < 2, "%s", name);
+}
+
+START_TEST(shared_memory_has_a_line_a_page_and_a_ring_for_floors)
+{
+    struct row *rows;
+    unsigned line;
+    size_t n;
+
+    make_results();
+    run_program(&output, "ipcbench", "run", "-m", "shm/futex", "--duration=2",
+                "--rounds=2", "--sizes=64", "--out", results, NULL);
+    ck_assert_msg(output.status == 0, "%s", output.err);
+    find_run();
+    expect_rows();
+    ck_assert_int_eq(record_read(run, &rows, &n, &line), 0);
+    expect_floor(rows, n, "shm/futex", ROW_RTT);
+    expect_floor(rows, n, "shm/futex", ROW_STREAM);
+    expect_floor(rows, n, FLOOR_PAGE, ROW_RTT);
+    expect_floor(rows, n, FLOOR_RING, ROW_STREAM);
+    expect_floor(rows, n, FLOOR_COPY, ROW_STREAM);
+    free(rows);
+    remove_results();
+}
+END_TEST
+
 /* Run by an ordinary user, whose results belong to him.  Root may hold two CPUs
  * awake; of one only there is nothing to hold. */
 static void
@@ -454,6 +498,8 @@ test_ipcbench(void)
 
     tcase_add_test(tc, a_small_run_leaves_complete_files);
     tcase_add_test(tc, report_needs_nothing_but_the_rows);
+    tcase_add_test(tc,
+                   shared_memory_has_a_line_a_page_and_a_ring_for_floors);
     tcase_add_test(tc, tables_are_at_most_100_columns_wide);
     tcase_add_test(tc, a_run_that_is_stopped_cleans_up_and_says_so);
     tcase_add_loop_test(tc, a_run_that_is_killed_leaves_no_object_behind, 0, 3);
