@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -50,48 +51,71 @@ find_image(pid_t pid, struct image *im)
     return found;
 }
 
+struct registers {
+    unsigned long sp, bp, pc; /* 0: not known; pc: only of one that runs */
+};
+
 /* Of a thread that sleeps in a system call, the ninth word there is its stack
  * pointer. */
-static unsigned long
-sleepers_stack(pid_t pid, pid_t tid)
+static bool
+sleeps(pid_t pid, pid_t tid, struct registers *r)
 {
     char file[48], text[256], *at = text;
 
     snprintf(file, sizeof file, "task/%d/syscall", (int)tid);
     if (procfs_text(pid, file, text, sizeof text) <= 0 ||
         strncmp(text, "running", 7) == 0)
-        return 0;
+        return false;
     for (int word = 0; word < 7 && at != NULL; word++) {
         at = strchr(at, ' ');
         if (at != NULL)
             at++;
     }
-    return at != NULL ? strtoul(at, NULL, 16) : 0;
+    r->sp = at != NULL ? strtoul(at, NULL, 16) : 0;
+    return r->sp != 0;
 }
 
-/* Of one that runs: stopped for a moment, it says it itself. */
-static unsigned long
-runners_stack(pid_t tid, unsigned long *pc)
+/* Some calls fail with EINTR if their thread is stopped for a moment, signal(7),
+ * "Interruption of system calls ... by stop signals": those are left alone. */
+static bool
+may_be_stopped(pid_t pid, pid_t tid)
 {
-    unsigned long sp = 0;
+    static const long fragile[] = {SYS_semop, SYS_semtimedop,
+                                   SYS_rt_sigtimedwait, SYS_epoll_wait,
+                                   SYS_epoll_pwait};
+    struct procfs_call call;
+
+    if (procfs_call(pid, tid, &call) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof fragile / sizeof *fragile; i++)
+        if (call.number == fragile[i])
+            return false;
+    return true;
+}
+
+/* Stopped for a moment, it says more itself. */
+static void
+ask_registers(pid_t tid, struct registers *r)
+{
 #ifdef __x86_64__
-    struct user_regs_struct r;
+    const bool runs = r->sp == 0;
+    struct user_regs_struct regs;
     int status;
 
     if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) == -1)
-        return 0;
+        return;
     if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) != -1 &&
         waitpid(tid, &status, __WALL) == tid && WIFSTOPPED(status) &&
-        ptrace(PTRACE_GETREGS, tid, NULL, &r) != -1) {
-        sp = r.rsp;
-        *pc = r.rip;
+        ptrace(PTRACE_GETREGS, tid, NULL, &regs) != -1) {
+        r->sp = regs.rsp;
+        r->bp = regs.rbp;
+        r->pc = runs ? regs.rip : 0;
     }
     ptrace(PTRACE_DETACH, tid, NULL, NULL);
 #else
     (void)tid;
-    (void)pc;
+    (void)r;
 #endif
-    return sp;
 }
 
 /* Does a call stand before it?  Other numbers on a stack look like addresses,
@@ -129,16 +153,18 @@ is_after_call(pid_t pid, unsigned long at)
  * words that are such a pair, with another one where they point.
  *
  * Before it is what the C library has put there, which sleeps, and has no frame
- * pointers: in it, somewhere, is where the innermost of our functions goes on.
- * That function is known if the first in the chain has called it by its address;
- * then no other one counts.  If it was called through a pointer, as a mechanism's
- * functions are, any may be it.
+ * pointers: in it, somewhere, is where the innermost of our functions goes on; it
+ * is the last such word, since what follows are this function's own variables.
+ * Which function it is, is known if the first in the chain has called it by its
+ * address: then no other one counts.  If it was called through a pointer, as a
+ * mechanism's functions are, any may be it.  And if the call was one into a
+ * library, which has frame pointers after all, none is.
  */
 
 struct stack {
     pid_t pid;
     const struct image *im;
-    unsigned long sp;
+    struct registers r;
     unsigned long words[STACK / sizeof(unsigned long)];
     size_t count;
 };
@@ -156,23 +182,10 @@ link_at(const struct stack *s, size_t i)
 {
     const unsigned long to = s->words[i];
 
-    if (to % 16 != 0 || to <= s->sp + (i + 1) * sizeof to ||
-        (to - s->sp) / sizeof to + 1 >= s->count)
+    if (to % 16 != 0 || to <= s->r.sp + (i + 1) * sizeof to ||
+        (to - s->r.sp) / sizeof to + 1 >= s->count)
         return 0;
-    return (to - s->sp) / sizeof to;
-}
-
-static size_t
-find_chain(const struct stack *s)
-{
-    for (size_t i = 0; i + 1 < s->count; i++) {
-        const size_t next = is_return(s, i + 1) ? link_at(s, i) : 0;
-
-        /* The last one has been called by the C library. */
-        if (next != 0 && (is_return(s, next + 1) || link_at(s, next) == 0))
-            return i;
-    }
-    return s->count;
+    return (to - s->r.sp) / sizeof to;
 }
 
 /* What the call before this address goes to; 0: through a pointer. */
@@ -193,6 +206,54 @@ called_from(const struct stack *s, unsigned long at)
     (void)at;
 #endif
     return 0;
+}
+
+/* "jmp *there(%rip)" is all that stands in a program for a library's function. */
+static bool
+is_in_library(const struct stack *s, unsigned long function)
+{
+    unsigned char code[16];
+
+    if (!procfs_memory(s->pid, function, code, sizeof code))
+        return false;
+    for (size_t i = 0; i + 1 < 8; i++)
+        if (code[i] == 0xff && code[i + 1] == 0x25)
+            return true;
+    return false;
+}
+
+/* Is it after a call that leaves the program?  What sleeps is not in it. */
+static bool
+leaves(const struct stack *s, unsigned long at)
+{
+    const unsigned long to = called_from(s, at);
+
+    return to == 0 || is_in_library(s, to);
+}
+
+/* The last one of a chain has been called by the C library. */
+static bool
+is_link(const struct stack *s, size_t i)
+{
+    const size_t next = is_return(s, i + 1) ? link_at(s, i) : 0;
+
+    return next != 0 && (is_return(s, next + 1) || link_at(s, next) == 0);
+}
+
+/* Where the chain begins: where the register points that is the frame pointer,
+ * unless the C library has another use for it; or at the first that could be one. */
+static size_t
+find_chain(const struct stack *s)
+{
+    const size_t bp = (s->r.bp - s->r.sp) / sizeof *s->words;
+
+    if (s->r.bp > s->r.sp && s->r.bp % 16 == 0 && bp + 1 < s->count &&
+        is_link(s, bp))
+        return bp;
+    for (size_t i = 0; i + 1 < s->count; i++)
+        if (is_link(s, i) && !is_in_library(s, called_from(s, s->words[i + 1])))
+            return i;
+    return s->count;
 }
 
 /* Does that function end with a jump through a pointer, as ipc_send() does?  Then
@@ -226,12 +287,14 @@ find_candidates(const struct stack *s, struct candidates *c)
     const size_t chain = find_chain(s);
 
     for (size_t i = 0; i < chain && c->count < ADDRESSES / 2; i++)
-        if (is_return(s, i))
+        if (is_return(s, i) && leaves(s, s->words[i]))
             c->at[c->count++] = s->words[i];
     if (chain == s->count) /* cannot be read so: then any may be it */
         return;
-    c->uncertain = c->count;
     c->function = called_from(s, s->words[chain + 1]);
+    if (c->function != 0 && is_in_library(s, c->function))
+        c->count = 0;
+    c->uncertain = c->count;
     if (c->function != 0 && passes_on(s, c->function))
         c->function = 0;
     for (size_t i = chain; i != 0 && c->count < ADDRESSES; i = link_at(s, i))
@@ -274,6 +337,18 @@ read_line(FILE *lines, const char *source, struct line *l)
     return true;
 }
 
+/* Whose function has called that one, if it is another. */
+static void
+add_caller(const struct line *caller, const char *function, char *text,
+           size_t size)
+{
+    const size_t used = strlen(text);
+
+    if (caller->place[0] != '\0' && strcmp(caller->outermost, function) != 0)
+        snprintf(text + used, size - used, ", called by %.60s()",
+                 caller->outermost);
+}
+
 /* The first line is of c->function.  Then each address twice: before it, and at
  * it.  If these are in two functions it is where the second one begins, which a
  * sanitizer writes into its frames, and nobody returns there; nor is in what a
@@ -282,22 +357,32 @@ static void
 choose(FILE *lines, const struct candidates *c, const char *source, char *text,
        size_t size)
 {
-    struct line function, before, at;
+    struct line function, before, at, caller = {.place = ""};
+    char innermost[sizeof before.function] = "";
 
     if (!read_line(lines, source, &function))
         return;
-    for (int i = 0; text[0] == '\0' && i < c->count; i++) {
+    for (int i = 0; i < c->count; i++) {
         if (!read_line(lines, source, &before) ||
             !read_line(lines, source, &at))
-            return;
-        if (before.place[0] != '\0' &&
-            strcmp(before.outermost, at.outermost) == 0 &&
-            strncmp(before.function, "_sub_", 5) != 0 &&
-            (i >= c->uncertain || c->function == 0 ||
-             strcmp(before.outermost, function.outermost) == 0))
+            break;
+        if (before.place[0] == '\0' ||
+            strcmp(before.outermost, at.outermost) != 0 ||
+            strncmp(before.function, "_sub_", 5) == 0 ||
+            (i < c->uncertain && c->function != 0 &&
+             strcmp(before.outermost, function.outermost) != 0))
+            continue;
+        if (text[0] == '\0' || i < c->uncertain) {
             snprintf(text, size, "%s, in %.60s()", before.place,
                      before.function);
+            memcpy(innermost, before.function, sizeof innermost);
+            caller = before; /* it may be inlined into that */
+        } else if (i >= c->uncertain) {
+            caller = before;
+        }
     }
+    if (text[0] != '\0')
+        add_caller(&caller, innermost, text, size);
 }
 
 static void
@@ -328,24 +413,23 @@ place_of(pid_t pid, pid_t tid, const char *source, char *text, size_t size)
 {
     static struct stack s;
     struct candidates c = {.count = 0};
-    unsigned long pc = 0;
     struct image im;
 
     text[0] = '\0';
     if (source == NULL || !find_image(pid, &im))
         return;
-    s = (struct stack){.pid = pid, .im = &im, .sp = sleepers_stack(pid, tid)};
-    if (s.sp == 0)
-        s.sp = runners_stack(tid, &pc);
-    if (s.sp == 0)
+    s = (struct stack){.pid = pid, .im = &im};
+    if (!sleeps(pid, tid, &s.r) || may_be_stopped(pid, tid))
+        ask_registers(tid, &s.r);
+    if (s.r.sp == 0)
         return;
     for (size_t have = sizeof s.words; s.count == 0 && have >= 512; have /= 2)
-        if (procfs_memory(pid, s.sp, s.words, have))
+        if (procfs_memory(pid, s.r.sp, s.words, have))
             s.count = have / sizeof *s.words;
     find_candidates(&s, &c);
-    if (pc >= im.from && pc < im.to) { /* there it is, for certain */
+    if (s.r.pc >= im.from && s.r.pc < im.to) { /* there it is, for certain */
         memmove(c.at + 1, c.at, (ADDRESSES - 1) * sizeof *c.at);
-        c.at[0] = pc + 1;
+        c.at[0] = s.r.pc + 1;
         c.count += c.count < ADDRESSES;
         c.uncertain = 0;
     }

@@ -24,13 +24,24 @@ points_text(double points)
     return to;
 }
 
+/* What is taught: the first, unless it is that of both sides of one's own.  Of the
+ * two that follow, one with the textbook form each, a single one says more. */
 static const struct result *
 first_failure(struct check *c, int step)
 {
-    for (struct result *r = check_first(c, step); r < check_last(c, step); r++)
-        if (is_failure(r) || r->outcome == BROKEN)
-            return r;
-    return NULL;
+    const struct result *first = NULL, *half = NULL;
+    int halves = 0;
+
+    for (struct result *r = check_first(c, step); r < check_last(c, step);
+         r++) {
+        if (!is_failure(r) && r->outcome != BROKEN)
+            continue;
+        if (first == NULL)
+            first = r;
+        if (strstr(r->of->name, "/its_") != NULL && ++halves == 1)
+            half = r;
+    }
+    return step == 2 && halves == 1 ? half : first;
 }
 
 static bool
@@ -108,7 +119,7 @@ report_sum(FILE *f, struct check *c)
     while (next <= STEPS && c->steps[next].points >= c->steps[next].of)
         next++;
     fprintf(f, "%s of %s", points_text(c->points), points_text(c->of));
-    if (c->only == 0 && c->of < 100)
+    if (c->only == 0 && !c->first && c->of < 100)
         fprintf(f, " (%s cannot be judged here)", points_text(100 - c->of));
     if (next <= STEPS && c->only == 0)
         fprintf(f, "; next: step %d, make check L=%s.%d", next, c->target,

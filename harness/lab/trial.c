@@ -1,5 +1,5 @@
 /* trial.c - runs experiments and looks at their processes (trial.h). */
-#define _GNU_SOURCE /* setns, SYS_pidfd_open, MAP_ANONYMOUS */
+#define _GNU_SOURCE /* setns, SYS_pidfd_open, MAP_ANONYMOUS, sigabbrev_np */
 #include "lab/trial.h"
 
 #include "core/clock.h"
@@ -62,13 +62,13 @@ runs_server(pid_t pid)
 
 /* Ticks of processor time: the 14th and 15th word of stat. */
 static unsigned long
-ticks_of(pid_t pid)
+ticks_in(pid_t pid, const char *file)
 {
     unsigned long user = 0, system = 0;
     char text[512];
     const char *after;
 
-    if (procfs_text(pid, "stat", text, sizeof text) <= 0)
+    if (procfs_text(pid, file, text, sizeof text) <= 0)
         return 0;
     after = strrchr(text, ')');
     if (after == NULL ||
@@ -84,6 +84,23 @@ number_after(const char *text, const char *word)
     const char *at = strstr(text, word);
 
     return at != NULL ? strtoul(at + strlen(word), NULL, 10) : 0;
+}
+
+/* Who looks for something in a loop gives the processor up only when it is taken
+ * away; who naps in between does so itself, a hundred times a tick. */
+static bool
+is_busy(pid_t pid, pid_t tid)
+{
+    char file[48], text[4096];
+    unsigned long ticks;
+
+    snprintf(file, sizeof file, "task/%d/stat", (int)tid);
+    ticks = ticks_in(pid, file);
+    snprintf(file, sizeof file, "task/%d/status", (int)tid);
+    if (procfs_text(pid, file, text, sizeof text) <= 0)
+        return false;
+    return ticks >= 20 &&
+           number_after(text, "\nvoluntary_ctxt_switches:") < ticks * 10;
 }
 
 /* What changes as soon as one of its threads gets a processor.  *asleep: none is
@@ -175,6 +192,7 @@ struct look {
     struct waiting *waits;
     int count;
     long ticks;
+    char note[256];
 };
 
 #define MOST_LOOKS 32
@@ -192,7 +210,26 @@ look_for(const char *test)
         return NULL;
     snprintf(looks[look_count].test, sizeof looks->test, "%s", test);
     looks[look_count].waits = NULL;
+    looks[look_count].note[0] = '\0';
     return &looks[look_count++];
+}
+
+/* Some tests have both sides in one process: the function tells. */
+static bool
+is_servers(const char *place, bool otherwise)
+{
+    static const char *const servers[] = {"_create()", "_next()", "_reply()",
+                                          "_pollfd()", "_destroy()"};
+    static const char *const clients[] = {"_open()", "_send()", "_recv()",
+                                          "_close()", "_sweep()"};
+
+    for (size_t i = 0; i < sizeof servers / sizeof *servers; i++) {
+        if (strstr(place, servers[i]) != NULL)
+            return true;
+        if (strstr(place, clients[i]) != NULL)
+            return false;
+    }
+    return otherwise;
 }
 
 /* The test's own threads are not the student's; its client's calls are, if they
@@ -213,12 +250,36 @@ look_at(struct look *l, const struct trial *t, pid_t pid)
         struct waiting *w = &l->waits[l->count];
 
         w->wait = waits[i];
-        w->is_server = is_server;
         place_of(pid, waits[i].tid, t->source, w->place, sizeof w->place);
+        w->is_server = is_servers(w->place, is_server);
+        w->is_busy = is_busy(pid, waits[i].tid);
         if (is_server || w->place[0] != '\0')
             l->count++;
     }
     munmap(waits, MOST_WAITS * sizeof *waits);
+}
+
+/* What is mapped privately is nobody else's: a mistake, if it is the endpoint. */
+static void
+look_at_mappings(struct look *l, const struct trial *t, pid_t pid)
+{
+    char name[64], line[512], perms[8], path[256], end[80];
+    FILE *f;
+
+    snprintf(name, sizeof name, "/proc/%d/maps", (int)pid);
+    snprintf(end, sizeof end, "%.*s-work", (int)strcspn(t->mechanism, "/"),
+             t->mechanism);
+    f = fopen(name, "re");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL)
+        if (sscanf(line, "%*s %7s %*s %*s %*s %255s", perms, path) == 2 &&
+            perms[3] == 'p' && strstr(path, end) != NULL)
+            snprintf(l->note, sizeof l->note,
+                     "pid %d has mapped %.100s with MAP_PRIVATE: what it "
+                     "writes there is in a copy of its own, and nobody else "
+                     "sees it",
+                     (int)pid, path);
+    if (f != NULL)
+        fclose(f);
 }
 
 /* -- one run of the test program ---------------------------------------------------- */
@@ -248,12 +309,14 @@ look_at_all(const struct run *r, const struct crowd *c, const char *test)
         return;
     for (int i = 0; i < c->count; i++)
         if (runs_server(c->pids[i]))
-            ticks += (long)ticks_of(c->pids[i]);
+            ticks += (long)ticks_in(c->pids[i], "stat");
     l->count = 0;
     l->ticks = ticks;
     l->doing = *r->doing;
     for (int i = 0; i < c->count; i++)
         look_at(l, r->t, c->pids[i]);
+    for (int i = 0; i < c->count; i++)
+        look_at_mappings(l, r->t, c->pids[i]);
 }
 
 static bool
@@ -358,6 +421,36 @@ read_all(const char *path)
     return text;
 }
 
+/* What was said from where this test has begun ("-- NAME", asked.c) until the next
+ * one has; at most as much of it. */
+#define MOST_SAID (1 << 16)
+
+static char *
+read_said(const char *path, const char *test)
+{
+    FILE *f = fopen(path, "re");
+    char *text = calloc(1, MOST_SAID), *line = NULL;
+    size_t size = 0, used = 0;
+    bool its = false;
+    ssize_t n;
+
+    while (f != NULL && text != NULL && (n = getline(&line, &size, f)) > 0) {
+        if (strncmp(line, "-- ", 3) == 0) {
+            its = strncmp(line + 3, test, strlen(test)) == 0 &&
+                  line[3 + strlen(test)] == '\n';
+            continue;
+        }
+        if (its && used + (size_t)n < MOST_SAID) {
+            memcpy(text + used, line, (size_t)n);
+            used += (size_t)n;
+        }
+    }
+    free(line);
+    if (f != NULL)
+        fclose(f);
+    return text;
+}
+
 static void
 unescape(char *text)
 {
@@ -373,6 +466,27 @@ unescape(char *text)
     *to = '\0';
 }
 
+/* What Check itself says is for who knows it. */
+static void
+in_words(struct result *r, const char *saw)
+{
+    int number;
+
+    if (strstr(saw, "timeout expired") != NULL)
+        snprintf(r->saw, sizeof r->saw, "it has not ended, and was ended");
+    else if (sscanf(saw, "Early exit with return value %d", &number) == 1)
+        snprintf(r->saw, sizeof r->saw,
+                 "the program ended in the middle of it, with status %d",
+                 number);
+    else if (strstr(saw, "Received signal ") != NULL &&
+             sscanf(strstr(saw, "Received signal "), "Received signal %d",
+                    &number) == 1)
+        snprintf(r->saw, sizeof r->saw, "the program died of SIG%s",
+                 sigabbrev_np(number));
+    else
+        snprintf(r->saw, sizeof r->saw, "%s", saw);
+}
+
 /* "DID; expected EXPECTED; saw SAW"; another message is what was seen. */
 static void
 take_apart(struct result *r, const char *message)
@@ -381,13 +495,13 @@ take_apart(struct result *r, const char *message)
     const char *saw = expected != NULL ? strstr(expected, "; saw ") : NULL;
 
     if (saw == NULL) {
-        snprintf(r->saw, sizeof r->saw, "%s", message);
+        in_words(r, message);
         return;
     }
     snprintf(r->did, sizeof r->did, "%.*s", (int)(expected - message), message);
     snprintf(r->expected, sizeof r->expected, "%.*s",
              (int)(saw - expected) - 11, expected + 11);
-    snprintf(r->saw, sizeof r->saw, "%s", saw + 6);
+    in_words(r, saw + 6);
 }
 
 static enum outcome
@@ -452,6 +566,7 @@ add_what_was_seen(const struct run *run, struct result *r)
         memcpy(r->expected, l->doing.expected, sizeof r->expected);
     }
     r->ticks = l->ticks;
+    memcpy(r->note, l->note, sizeof r->note);
     r->wait_count = l->count;
     r->waits = calloc((size_t)l->count + 1, sizeof *r->waits);
     if (r->waits != NULL)
@@ -546,7 +661,9 @@ run_those(struct run *r, struct result *results, int count)
         if (is_in(r, &results[i]) &&
             (results[i].outcome == FAILED || results[i].outcome == STUCK ||
              results[i].outcome == BROKEN))
-            results[i].said = read_all(r->said);
+            results[i].said = results[i].outcome == BROKEN
+                                  ? read_all(r->said)
+                                  : read_said(r->said, results[i].of->name);
     forget_looks();
     scratch_end(&place);
 }

@@ -31,7 +31,8 @@ enum outcome {
 /* What one of the processes was waiting for. */
 struct waiting {
     struct why_wait wait;
-    bool is_server;  /* ipcd, by its command line */
+    bool is_server;  /* ipcd, by its command line; or a server's function */
+    bool is_busy;    /* it has run all the time, and not slept now and then */
     char place[160]; /* in the student's file: "fifo/work/fifo.c:131, in
                       * work_recv()"; or "" */
 };
@@ -42,11 +43,12 @@ struct result {
     char where[96]; /* of the assertion, in the tests */
     char did[256], expected[256];
     char saw[1024]; /* for NOT_HERE, BROKEN: the reason */
-    char *said;     /* on standard error, and sanitizers' reports; or NULL */
+    char *said;     /* on standard error, with sanitizers' reports; or NULL */
     struct waiting
         *waits; /* the last look at those that waited long, or NULL */
     int wait_count;
-    long ticks; /* of the processor, that the server had in that time */
+    long ticks;     /* of the processor, that the server had in that time */
+    char note[256]; /* what else was seen in its processes; or "" */
 };
 
 struct trial {

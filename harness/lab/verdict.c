@@ -160,12 +160,58 @@ blank_blocks(const struct check *c, const char *calls, char *names, size_t size,
 
 /* -- because: each returns whether it had something to say ------------------------------ */
 
-/* "==812==ERROR: AddressSanitizer: heap-buffer-overflow on address ..." and the
- * first frame in the student's file; or "FILE:LINE:COLUMN: runtime error: ...". */
+/* The first line in a text that has this word in it, without what stands before
+ * it; or NULL. */
+static const char *
+line_with(const char *text, const char *word, int *len)
+{
+    const char *at = strstr(text, word);
+
+    *len = at != NULL ? (int)strcspn(at, "\n") : 0;
+    return at;
+}
+
+/* "    #1 0x5581 in work_send /path/fifo/work/fifo.c:190", of which frame is the
+ * end, from the name of the student's file on. */
+static void
+look_at_frame(const char *said, const char *frame, struct verdict *v)
+{
+    const char *line = frame, *in;
+    char function[64] = "";
+
+    while (line > said && line[-1] != '\n')
+        line--;
+    in = strstr(line, " in ");
+    if (in != NULL && in < frame)
+        sscanf(in + 4, "%60s", function);
+    snprintf(v->look_at, sizeof v->look_at, "%.*s%s%s%s",
+             (int)strcspn(frame, "\n "), frame,
+             function[0] != '\0' ? ", in " : "", function,
+             function[0] != '\0' ? "()" : "");
+}
+
+/* What AddressSanitizer calls it, and what that is. */
+static const struct crime {
+    const char *name, *is;
+} crimes[] = {
+    {"buffer-overflow", "more bytes than the buffer has"},
+    {"heap-use-after-free", "memory that had been given back by free(3)"},
+    {"stack-use-after", "a variable of a function that had returned"},
+    {"double-free", "free(3) of what had been given back already"},
+    {"detected memory leaks", "memory that nobody has given back by free(3)"},
+    {"BUS", "a page of a mapping that its file does not have: ftruncate(2)"},
+    {"SEGV", "an address at which there is nothing; NULL, if it is small"},
+    {"param-overlap", "memcpy(3) of what lies over itself: memmove(3)"},
+};
+
+/* "==812==ERROR: AddressSanitizer: heap-buffer-overflow on address ...", "WRITE of
+ * size 4096 at ...", the frames, "0x62 is located 0 bytes after 4096-byte region";
+ * or "FILE:LINE:COLUMN: runtime error: ...". */
 static bool
 sanitizer_says(const struct check *c, const struct result *r, struct verdict *v)
 {
     const char *said = r->said != NULL ? r->said : "", *at, *frame, *line;
+    int len;
 
     at = strstr(said, "runtime error: ");
     if (at != NULL) {
@@ -184,12 +230,27 @@ sanitizer_says(const struct check *c, const struct result *r, struct verdict *v)
         return false;
     for (line = at; line > said && line[-1] != ' ' && line[-1] != '\n'; line--)
         continue;
-    say(v->because, sizeof v->because, "%.*s", (int)strcspn(line, "\n("), line);
+    len = (int)strcspn(line, "\n(");
+    if (memmem(line, (size_t)len, " on ", 4) != NULL)
+        len = (int)((const char *)memmem(line, (size_t)len, " on ", 4) - line);
+    say(v->because, sizeof v->because, "%.*s", len, line);
+    for (size_t i = 0; i < sizeof crimes / sizeof *crimes; i++)
+        if (memmem(line, (size_t)len, crimes[i].name, strlen(crimes[i].name)) !=
+            NULL) {
+            say(v->because, sizeof v->because, ": %s", crimes[i].is);
+            break;
+        }
+    if ((line = line_with(at, "WRITE of size ", &len)) != NULL ||
+        (line = line_with(at, "READ of size ", &len)) != NULL)
+        say(v->because, sizeof v->because, "\n%s of %ld bytes",
+            line[0] == 'W' ? "a write" : "a read",
+            strtol(strstr(line, "size ") + 5, NULL, 10));
+    if ((line = line_with(at, "is located ", &len)) != NULL)
+        say(v->because, sizeof v->because, "; the address %.*s",
+            (int)strcspn(line, "[\n"), line);
     frame = strstr(at, c->source);
-    if (frame == NULL)
-        return true;
-    snprintf(v->look_at, sizeof v->look_at, "%.*s", (int)strcspn(frame, "\n "),
-             frame);
+    if (frame != NULL)
+        look_at_frame(said, frame, v);
     return true;
 }
 
@@ -241,6 +302,8 @@ not_written(const struct check *c, const struct result *r, struct verdict *v)
 static int
 rank(const struct waiting *w)
 {
+    if (w->is_busy && w->place[0] != '\0')
+        return 2;
     switch (w->wait.cause) {
     case WHY_ITSELF:
     case WHY_DEAD_HOLDER:
@@ -248,10 +311,9 @@ rank(const struct waiting *w)
         return 0;
     case WHY_NOBODY:
         return 1;
-    case WHY_RUNS:
-        return 2;
     case WHY_OTHERS:
         return w->place[0] != '\0' ? 3 : 5;
+    case WHY_RUNS:
     case WHY_UNKNOWN:
     case WHY_CLOCK:
     case WHY_OUTSIDE:
@@ -277,9 +339,19 @@ best_wait(const struct result *r)
 static void
 say_wait(const struct waiting *w, struct verdict *v)
 {
-    say(v->because, sizeof v->because, "%sthe %s (pid %d) sleeps in %s",
+    say(v->because, sizeof v->because, "%sthe %s (pid %d) ",
         v->because[0] != '\0' ? "\n" : "", w->is_server ? "server" : "client",
-        (int)w->wait.pid, w->wait.call);
+        (int)w->wait.pid);
+    if (w->is_busy) {
+        say(v->because, sizeof v->because,
+            "does not sleep, it looks again and again: %s", w->place);
+        return;
+    }
+    if (w->wait.cause == WHY_RUNS) {
+        say(v->because, sizeof v->because, "runs: %s", w->place);
+        return;
+    }
+    say(v->because, sizeof v->because, "sleeps in %s", w->wait.call);
     if (w->place[0] != '\0')
         say(v->because, sizeof v->because, ", %s", w->place);
     if (w->wait.because[0] != '\0')
@@ -293,14 +365,7 @@ hang_says(const struct result *r, struct verdict *v)
 
     if (best == NULL)
         return false;
-    if (best->wait.cause == WHY_RUNS)
-        say(v->because, sizeof v->because,
-            "%sthe %s (pid %d) does not wait, it runs: %s",
-            v->because[0] != '\0' ? "\n" : "",
-            best->is_server ? "server" : "client", (int)best->wait.pid,
-            best->place);
-    else
-        say_wait(best, v);
+    say_wait(best, v);
     snprintf(v->look_at, sizeof v->look_at, "%s", best->place);
     /* The other side, if it is asleep in the student's code as well. */
     for (int i = 0; i < r->wait_count; i++)
@@ -324,7 +389,7 @@ table_says(const struct result *r, struct verdict *v)
 {
     for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
         if (strstr(r->of->name, causes[i].test) != NULL &&
-            (strstr(r->saw, causes[i].saw) != NULL ||
+            (strstr(v->saw, causes[i].saw) != NULL ||
              (r->outcome == STUCK &&
               strcmp(causes[i].saw, "ETIMEDOUT") == 0))) {
             say(v->because, sizeof v->because, "%s%s",
@@ -332,6 +397,100 @@ table_says(const struct result *r, struct verdict *v)
             return true;
         }
     return false;
+}
+
+/* What the server's next() or reply() came to (witness.h): the last of it.  In the
+ * later steps they are meant to. */
+static bool
+witness_says(const struct result *r, struct verdict *v)
+{
+    const char *at = r->said, *last = NULL;
+
+    if (r->of->step > 5 || strstr(r->of->name, "/a_killed") != NULL)
+        return false;
+    while (at != NULL && (at = strstr(at, "witness: ")) != NULL)
+        last = at += 9;
+    if (last == NULL)
+        return false;
+    say(v->because, sizeof v->because, "%sthe server's %.*s",
+        v->because[0] != '\0' ? "\n" : "", (int)strcspn(last, "\n"), last);
+    if (strncmp(last, "reply() returned -EPIPE", 23) == 0)
+        say(v->because, sizeof v->because,
+            "\nwhat it opens or sends to is not where this client waits");
+    return true;
+}
+
+/* Of two numbers in "brought 118 bytes, and the header in them says 110". */
+static void
+explain_bytes(struct verdict *v)
+{
+    const char *text = strstr(v->because, " brought ");
+    size_t had, says;
+
+    if (text == NULL)
+        text = strstr(v->saw, " brought ");
+    if (text == NULL)
+        return;
+    if (sscanf(text, " brought %zu bytes, and the header in them says %zu",
+               &had, &says) == 2)
+        say(v->because, sizeof v->because,
+            "%s%s: either the length that goes with a message is wrong, or %s",
+            v->because[0] != '\0' ? "\n" : "",
+            had < says ? "too few" : "too many",
+            had < says
+                ? "one read(2) or write(2) was taken for all of it"
+                : "what is left of a longer one before it, or of the next "
+                  "one, is taken for a part of it");
+    else if (strncmp(text, " brought 0 bytes", 16) == 0)
+        say(v->because, sizeof v->because,
+            "%s0 bytes are no message: from read(2) they are the end of file, "
+            "since the last one that could write has closed; elsewhere a "
+            "length that does not fit into its type",
+            v->because[0] != '\0' ? "\n" : "");
+}
+
+static bool
+is_late(const struct result *r)
+{
+    return r->outcome == STUCK || strstr(r->saw, "ETIMEDOUT") != NULL ||
+           strstr(r->saw, "has not ended") != NULL;
+}
+
+/* In step 2 each side is tried with the textbook form's other one, too. */
+static void
+say_which_half(const struct check *c, const struct result *r, struct verdict *v)
+{
+    const bool is_server = strstr(r->of->name, "its_server_") != NULL;
+    const char *other = is_server ? "its_client_" : "its_server_";
+
+    if (!is_server && strstr(r->of->name, "its_client_") == NULL)
+        return;
+    for (int i = 0; i < c->count; i++)
+        if (strstr(c->results[i].of->name, other) != NULL &&
+            c->results[i].outcome == PASSED)
+            say(v->because, sizeof v->because,
+                "%sit is in the %s: your %s understands the textbook form",
+                v->because[0] != '\0' ? "\n" : "",
+                is_server ? "server's half (create, next, reply)"
+                          : "client's half (open, send, recv, close)",
+                is_server ? "client" : "server");
+}
+
+static void
+all_that_is_known(const struct check *c, const struct result *r,
+                  struct verdict *v)
+{
+    const struct waiting *best = is_late(r) ? best_wait(r) : NULL;
+
+    if (r->note[0] != '\0')
+        say(v->because, sizeof v->because, "%s", r->note);
+    witness_says(r, v);
+    explain_bytes(v);
+    if (v->because[0] == '\0' && (best == NULL || !best->is_busy))
+        table_says(r, v);
+    if (best != NULL)
+        hang_says(r, v);
+    say_which_half(c, r, v);
 }
 
 /* -- the whole ---------------------------------------------------------------------- */
@@ -354,12 +513,52 @@ add_what_ipcd_said(const struct result *r, struct verdict *v)
             last);
 }
 
+/* The last "recv()" in a text. */
+static size_t
+find_last_call(const char *text, const char **at)
+{
+    size_t len = 0, n;
+
+    while ((n = find_call(text, &text)) > 0) {
+        *at = text;
+        len = n;
+        text += n;
+    }
+    return len;
+}
+
+/* Which of the calls it may be that went wrong. */
+static size_t
+suspect(const struct result *r, const struct verdict *v, const char **at)
+{
+    const bool is_server = strstr(r->of->name, "its_server_") != NULL;
+    const bool is_client = strstr(r->of->name, "its_client_") != NULL;
+    const bool came_wrong = is_late(r) || strstr(r->saw, "EPROTO") != NULL ||
+                            strstr(r->saw, "EBADMSG") != NULL ||
+                            strstr(r->saw, "bytes") != NULL;
+
+    *at = who_should_remove(r);
+    if (*at != NULL)
+        return strlen(*at);
+    if (strstr(v->because, "next() brought") != NULL)
+        *at = is_client ? "send" : "next";
+    else if (strstr(v->because, "reply() returned") != NULL)
+        *at = "reply";
+    else if (strstr(v->because, "next() returned") != NULL)
+        *at = "next";
+    else if (is_server && strncmp(r->did, "open", 4) != 0)
+        *at = came_wrong ? "reply" : "next";
+    if (*at != NULL)
+        return strlen(*at);
+    return came_wrong ? find_last_call(r->did, at) : find_call(r->did, at);
+}
+
 static void
 look_at_what_was_called(const struct check *c, const struct result *r,
                         struct verdict *v)
 {
-    const char *at = who_should_remove(r);
-    size_t len = at != NULL ? strlen(at) : find_call(r->did, &at);
+    const char *at;
+    size_t len = suspect(r, v, &at);
 
     if (len == 0)
         len = find_call(steps[r->of->step].calls, &at);
@@ -378,12 +577,8 @@ verdict_of(const struct check *c, const struct result *r, struct verdict *v)
     if (strstr(r->saw, "ended instead") != NULL ||
         strstr(r->saw, "exit status") != NULL)
         add_what_ipcd_said(r, v);
-    if (!sanitizer_says(c, r, v) && !not_written(c, r, v)) {
-        table_says(r, v);
-        if (r->outcome == STUCK || strstr(r->saw, "ETIMEDOUT") != NULL ||
-            strstr(r->saw, "timeout expired") != NULL)
-            hang_says(r, v);
-    }
+    if (!sanitizer_says(c, r, v) && !not_written(c, r, v))
+        all_that_is_known(c, r, v);
     if (v->look_at[0] == '\0')
         look_at_what_was_called(c, r, v);
 }

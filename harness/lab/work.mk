@@ -65,15 +65,16 @@ $W/registry.o: $W/registry.c
 $W/mine.o: $(MINE) $W/how | need
 	@$(STUDENT) $(SANITIZE) -c -o $@ $<
 
+WITNESS := $O/harness/lab/witness.o
 # Of the objects that the program of this name in $O is made of.
 link_work = $(LINK) -o $@ $(filter %/$(@F).o,$(PROGRAMS:%.c=$O/%.o)) \
-            $(@D)/mine.o $W/registry.o $(LIB) $(LIBS) $(LDLIBS)
+            $(WITNESS) $(@D)/mine.o $W/registry.o $(LIB) $(LIBS) $(LDLIBS)
 $(WORK_PROGRAMS:%=$W/%): $W/mine.o $W/registry.o $(BIN)
 	@$(link_work) $(SANITIZE)
 	@echo "  $@"
 # The test program, with that mechanism among the others.
-link_check = $(LINK) -o $@ $(TESTED) $(@D)/mine.o $W/registry.o $(LIB) \
-             $(CHECK_LIBS) $(LIBS) $(LDLIBS)
+link_check = $(LINK) -o $@ $(TESTED) $(WITNESS) $(@D)/mine.o $W/registry.o \
+             $(LIB) $(CHECK_LIBS) $(LIBS) $(LDLIBS)
 $W/check: $W/mine.o $W/registry.o $O/check
 	@$(link_check) $(SANITIZE)
 $W/fast/check: $W/fast/ipcd $O/check

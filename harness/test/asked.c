@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* strerrorname_np, O_CLOEXEC */
 #include "test/asked.h"
 
+#include "core/clock.h"
 #include "test/test.h"
 
 #include <errno.h>
@@ -26,7 +27,17 @@ static struct {
     const char *reason;
 } found[MOST];
 static int found_count;
-static int *begun; /* how many tests have; shared with their processes */
+
+/* Shared with the processes of the tests: how many have begun, and what each was
+ * doing last, of those that run. */
+static struct {
+    int begun;
+    struct {
+        char did[sizeof now->did], expected[sizeof now->expected];
+    } last[MOST];
+} * all;
+static int mine;            /* this test is the nth of them */
+static int64_t began_doing; /* ns */
 
 static void *
 map_shared(const char *path, size_t size)
@@ -55,7 +66,7 @@ asked_begin(void)
     if (longest != NULL && atoi(longest) > 0)
         call_timeout = atoi(longest) * INT64_C(1000000000);
     now = map_shared(getenv("IPCLAB_DOING"), sizeof *now);
-    begun = map_shared(NULL, sizeof *begun);
+    all = map_shared(NULL, sizeof *all);
 }
 
 /* Is the name one of the words of the list? */
@@ -120,9 +131,12 @@ nth_found(int n)
 void
 asked_next(void)
 {
-    snprintf(now->test, sizeof now->test, "%s", nth_found((*begun)++));
+    mine = all->begun++;
+    snprintf(now->test, sizeof now->test, "%s", nth_found(mine));
     now->did[0] = now->expected[0] = '\0';
     now->test_pid = getpid();
+    if (asked_for_some()) /* whose is what is said from here on? */
+        dprintf(STDERR_FILENO, "-- %s\n", now->test);
 }
 
 /* -- the report --------------------------------------------------------------- */
@@ -137,14 +151,23 @@ put_line(FILE *f, const char *text)
             fputc(*text == '\t' ? ' ' : *text, f);
 }
 
+/* What Check itself says, of a process that was ended, lacks what it did. */
 static void
-report_result(FILE *f, const char *name, TestResult *r)
+report_result(FILE *f, int nth, const char *name, TestResult *r)
 {
     const bool passed = tr_rtype(r) == CK_PASS;
+    const char *saw = passed || tr_msg(r) == NULL ? "" : tr_msg(r);
 
     fprintf(f, "%s\t%s\t%s:%d\t", name, passed ? "passed" : "failed",
             tr_lfile(r) != NULL ? tr_lfile(r) : "", tr_lno(r));
-    put_line(f, passed || tr_msg(r) == NULL ? "" : tr_msg(r));
+    if (!passed && nth < MOST && all->last[nth].did[0] != '\0' &&
+        strstr(saw, "; expected ") == NULL) {
+        put_line(f, all->last[nth].did);
+        fputs("; expected ", f);
+        put_line(f, all->last[nth].expected);
+        fputs("; saw ", f);
+    }
+    put_line(f, saw);
     fputc('\n', f);
 }
 
@@ -156,8 +179,10 @@ report_all(FILE *f, TestResult **results, int count)
     for (int i = 0; i < found_count; i++)
         if (found[i].reason != NULL)
             fprintf(f, "%s\tnot run\t\t%s\n", found[i].name, found[i].reason);
-        else if (ran < count)
-            report_result(f, found[i].name, results[ran++]);
+        else if (ran < count) {
+            report_result(f, ran, found[i].name, results[ran]);
+            ran++;
+        }
 }
 
 void
@@ -186,20 +211,28 @@ doing(const char *expected, const char *format, ...)
     vsnprintf(now->did, sizeof now->did, format, args);
     va_end(args);
     snprintf(now->expected, sizeof now->expected, "%s", expected);
+    if (mine < MOST) {
+        memcpy(all->last[mine].did, now->did, sizeof now->did);
+        memcpy(all->last[mine].expected, now->expected, sizeof now->expected);
+    }
+    began_doing = now_ns();
 }
 
 const char *
 unexpected(const char *format, ...)
 {
     static char text[2048];
-    char saw[1024];
+    char saw[1024], after[32] = "";
     va_list args;
 
     va_start(args, format);
     vsnprintf(saw, sizeof saw, format, args);
     va_end(args);
-    snprintf(text, sizeof text, "%s; expected %s; saw %s", now->did,
-             now->expected, saw);
+    if (strncmp(saw, "-ETIMEDOUT", 10) == 0)
+        snprintf(after, sizeof after, " after %.1f s",
+                 (double)(now_ns() - began_doing) / 1e9);
+    snprintf(text, sizeof text, "%s; expected %s; saw %s%s", now->did,
+             now->expected, saw, after);
     return text;
 }
 

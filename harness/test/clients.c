@@ -118,6 +118,17 @@ client_try(struct host *h, struct client *c)
     return err;
 }
 
+/* The last message that a client has received. */
+static size_t came;
+
+static void
+see(const struct ipc_message *msg, bool sent, const char *why)
+{
+    (void)why;
+    if (!sent)
+        came = msg->len;
+}
+
 void
 client_start(struct host *h, struct client *c)
 {
@@ -129,16 +140,39 @@ client_start(struct host *h, struct client *c)
         is_unexpected("%s", result_name(err));
 }
 
+/* Of a message that is no reply: what is wrong with it. */
+static const char *
+what_came(const struct client *c, int err)
+{
+    static char text[160];
+    struct wire_header h;
+
+    text[0] = '\0';
+    if (err != -EPROTO || c->why == NULL)
+        return text;
+    if (c->watch == see && came >= WIRE_HEADER &&
+        wire_decode_header(c->buf, &h) == 0 && h.length != came - WIRE_HEADER)
+        snprintf(text, sizeof text,
+                 ": recv() brought %zu bytes, and the header in them says %zu",
+                 came, WIRE_HEADER + (size_t)h.length);
+    else if (c->watch == see)
+        snprintf(text, sizeof text, ": recv() brought %zu bytes: %s", came,
+                 c->why);
+    return text;
+}
+
 void
 expect_call(struct client *c, const char *method, const struct api_value *args,
             uint32_t status, struct reply *r)
 {
     int err;
 
+    if (c->watch == NULL)
+        c->watch = see;
     doing(api_status_name(status), "the call %s: send(), recv()", method);
     err = client_call(c, api_by_name(method), args, r, CALL_TIMEOUT);
     if (err != 0)
-        is_unexpected("%s", result_name(err));
+        is_unexpected("%s%s", result_name(err), what_came(c, err));
     if (r->status != status)
         is_unexpected("%s %.*s", api_status_name(r->status),
                       r->status == WIRE_OK ? 0 : (int)r->message.len,
@@ -154,6 +188,8 @@ expect_echo(struct client *c, size_t size)
     int err;
 
     ck_assert_ptr_nonnull(data);
+    if (c->watch == NULL)
+        c->watch = see;
     /* Different for each process and size. */
     for (size_t i = 0; i < size; i++)
         data[i] = (uint8_t)(i * 31 + size + (size_t)getpid());
@@ -161,7 +197,7 @@ expect_echo(struct client *c, size_t size)
           size);
     err = client_call(c, api_by_name("echo"), &arg, &r, CALL_TIMEOUT);
     if (err != 0)
-        is_unexpected("%s", result_name(err));
+        is_unexpected("%s%s", result_name(err), what_came(c, err));
     if (r.status != WIRE_OK)
         is_unexpected("the status %s", api_status_name(r.status));
     if (r.results[0].len != size)

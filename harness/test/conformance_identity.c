@@ -38,6 +38,15 @@ is_told(int64_t number, int64_t own, bool told)
     return number == (told || has(IPC_INPROCESS) ? own : -1);
 }
 
+/* If a pid is wrong: what may it come from? */
+static const char *
+whose(int64_t pid)
+{
+    if (pid == getpid())
+        return ", which is right; but nothing proves it, by the table";
+    return pid == server_pid(&server) ? ", which is the server's own" : "";
+}
+
 static void
 expect_whoami(struct client *c)
 {
@@ -51,7 +60,7 @@ expect_whoami(struct client *c)
           "are not known",
           "next() says who asks (whoami)");
     if (!is_told(v[1].i64, getpid(), subject->pid_from != IPC_NO_PID))
-        is_unexpected("pid %lld", (long long)v[1].i64);
+        is_unexpected("pid %lld%s", (long long)v[1].i64, whose(v[1].i64));
     if (!is_told(v[2].i64, geteuid(), subject->uid_from != IPC_NO_UID))
         is_unexpected("uid %lld", (long long)v[2].i64);
     if (!is_right_gid(v[3].i64))
