@@ -1,12 +1,18 @@
 /*
  * daemon.c - one endpoint's process.
  *
- * The main thread makes the endpoint, gives up its rights, starts the thread
- * that serves and then only waits for a signal.  That thread is blocked in
- * whatever its mechanism blocks in; what gets it out is a signal too (WAKE),
- * because that is the one thing that interrupts every system call there is.
+ * It has one thread, which makes the endpoint, gives up its rights, and serves.
+ * A second one would have to be paid for with every system call: the C library
+ * then asks around each call that may wait whether the thread is being
+ * cancelled, and the kernel counts who uses a descriptor.
+ *
+ * So what waits is interrupted by what it is told, a signal, because that is
+ * the one thing that ends every system call there is.  A signal that comes a
+ * moment too early, when the thread does not wait yet, ends nothing; therefore
+ * the handler starts a timer, whose signals go on coming until the thread has
+ * seen what it was told.
  */
-#define _GNU_SOURCE /* pthread_tryjoin_np */
+#define _GNU_SOURCE /* geteuid, setitimer */
 #include "server/ipcd.h"
 
 #include "core/activation.h"
@@ -18,48 +24,89 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/time.h>
 #include <unistd.h>
 
-#define WAKE SIGUSR1
+#define TICK 2000 /* us */
 
 /* -- signals -------------------------------------------------------------- */
 
+/* What it has been told. */
+static volatile sig_atomic_t to_end, to_reload;
+static atomic_int *stop; /* of the service */
+
 static void
-wake(int signal_number)
+tick(suseconds_t us)
 {
-    (void)signal_number; /* only has to interrupt */
+    const struct itimerval every = {{0, us}, {0, us}};
+
+    setitimer(ITIMER_REAL, &every, NULL); /* in Linux a plain system call */
 }
 
-/* Signals that end the program are blocked in every thread and taken by the
- * main one with sigwait(3): no handler, no race.  All others are not, whatever
- * we inherited. */
+static void
+interrupt(int signal_number)
+{
+    (void)signal_number; /* the system call has been */
+}
+
+static void
+end(int signal_number)
+{
+    (void)signal_number;
+    to_end = 1;
+    *stop = 1;
+    tick(TICK);
+}
+
+static void
+reload(int signal_number)
+{
+    (void)signal_number;
+    to_reload = 1;
+    tick(TICK);
+}
+
+static void
+between(void)
+{
+    if (!to_reload)
+        return;
+    tick(0);
+    to_reload = 0;
+    settings_reload();
+}
+
+/* Without SA_RESTART; one at a time, so that none interrupts the other.  All
+ * signals are let in, whatever we inherited. */
 static int
-prepare_signals(sigset_t *ending)
+handle(int signal_number, void (*handler)(int))
 {
-    struct sigaction sa = {.sa_handler = wake}; /* without SA_RESTART */
+    struct sigaction sa = {.sa_handler = handler};
 
-    sigemptyset(ending);
-    sigaddset(ending, SIGTERM);
-    sigaddset(ending, SIGINT);
-    sigaddset(ending, SIGHUP);
-    if (sigprocmask(SIG_SETMASK, ending, NULL) == -1 ||
-        sigaction(WAKE, &sa, NULL) == -1 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-        return -errno;
-    return 0;
+    sigfillset(&sa.sa_mask);
+    return sigaction(signal_number, &sa, NULL) == -1 ? -errno : 0;
 }
 
-/* A signal that comes just before the thread blocks is lost; so it is sent
- * again until the thread has gone. */
-static void
-join(struct endpoint *e)
+static int
+prepare_signals(struct ipcd *d)
 {
-    const struct timespec soon = {.tv_nsec = 2 * NS_PER_MS};
+    sigset_t none;
+    int err;
 
-    pthread_kill(e->thread, WAKE);
-    while (pthread_tryjoin_np(e->thread, NULL) == EBUSY) {
-        nanosleep(&soon, NULL);
-        pthread_kill(e->thread, WAKE);
-    }
+    stop = &d->stop;
+    sigemptyset(&none);
+    err = handle(SIGTERM, end);
+    if (err == 0)
+        err = handle(SIGINT, end);
+    if (err == 0)
+        err = handle(SIGHUP, settings_reloads() ? reload : end);
+    if (err == 0)
+        err = handle(SIGALRM, interrupt);
+    if (err == 0)
+        err = handle(SIGPIPE, SIG_IGN);
+    if (err == 0 && sigprocmask(SIG_SETMASK, &none, NULL) == -1)
+        err = -errno;
+    return err;
 }
 
 /* -- serving -------------------------------------------------------------- */
@@ -74,39 +121,22 @@ report_to(int fd)
     return n == sizeof report ? 0 : -EPIPE;
 }
 
-/* Until a signal, of which the one that says that the thread has ended is one
- * (endpoint_run()). */
-static void
-wait_for_the_end(const sigset_t *ending)
-{
-    int got = 0;
-
-    while (sigwait(ending, &got) == 0 && got == SIGHUP && settings_reloads())
-        settings_reload();
-}
-
 static int
 serve(struct ipcd *d, struct endpoint *e, int report)
 {
-    sigset_t ending;
-    int err = prepare_signals(&ending);
-    bool by_method;
+    int err = prepare_signals(d), told = 0;
 
-    e->main = pthread_self();
     if (err == 0)
-        err = -pthread_create(&e->thread, NULL, endpoint_run, e);
-    if (err != 0) {
-        ipcd_complain(e->m->name, "no thread for it (ulimit -u, -v)", err);
-        return err;
-    }
-    err = report_to(report);
+        told = report_to(report);
+    e->service.between = between;
+    if (err == 0 && told == 0)
+        err = service_run(&e->service);
+    tick(0);
+    if (err != 0)
+        ipcd_complain(e->m->name, "stopped", err);
     if (err == 0)
-        wait_for_the_end(&ending);
-    by_method = atomic_exchange(&d->stop, 1) != 0;
-    join(e);
-    if (e->result != 0)
-        ipcd_complain(e->m->name, "stopped", e->result);
-    return e->result != 0 ? e->result : by_method ? STATUS_SHUTDOWN : err;
+        err = told;
+    return err != 0 ? err : to_end ? 0 : STATUS_SHUTDOWN;
 }
 
 /* -- giving up ------------------------------------------------------------ */

@@ -137,16 +137,3 @@ endpoint_take_name(struct endpoint *e, const struct ipcd *d)
     }
     return err;
 }
-
-/* -- serving -------------------------------------------------------------- */
-
-void *
-endpoint_run(void *endpoint)
-{
-    struct endpoint *e = endpoint;
-
-    e->result = service_run(&e->service);
-    /* NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread): it waits for it */
-    pthread_kill(e->main, SIGTERM);
-    return NULL;
-}

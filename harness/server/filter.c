@@ -66,8 +66,8 @@ static const char *const always[] = {
 static const char *const of_endpoint[] = {
     "unlink", "unlinkat", "rmdir", "ftruncate", "epoll_wait", "epoll_pwait",
     "epoll_pwait2", "epoll_ctl", "timerfd_settime", "timerfd_settime64",
-    "timer_create", "timer_settime", "timer_delete", "eventfd2", "accept",
-    "accept4", "shutdown",
+    "timer_create", "timer_settime", "timer_delete", "setitimer", "eventfd2",
+    "accept", "accept4", "shutdown",
     /* System V; POSIX queues */
     "msgget", "msgrcv", "msgsnd", "msgctl", "semop", "semtimedop", "semctl",
     "shmat", "shmdt", "shmctl", "mq_timedsend", "mq_timedreceive",

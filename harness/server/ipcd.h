@@ -23,7 +23,6 @@
 #include "server/confine.h"
 #include "server/service.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -56,8 +55,6 @@ struct endpoint {
     /* its own process's */
     void *srv;
     struct service service;
-    pthread_t thread, main;
-    int result; /* of service_run() */
 };
 
 #define MAX_ENDPOINTS 64
@@ -88,9 +85,6 @@ void endpoint_destroy(struct endpoint *e);
 
 /* The name in the run directory, locked: 0, or -errno and it has been said. */
 int endpoint_take_name(struct endpoint *e, const struct ipcd *d);
-
-/* Serves, for pthread_create(3); tells e->main when it is over. */
-void *endpoint_run(void *endpoint);
 
 /* -- daemon.c ---------------------------------------------------------------- */
 

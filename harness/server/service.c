@@ -368,6 +368,8 @@ service_run(struct service *s)
     int err = slow_begin(s);
 
     while (!*s->stop && err == 0) {
+        if (s->between != NULL)
+            s->between();
         err = service_step(s, -1);
         if (err == 0)
             failures = 0;

@@ -25,6 +25,7 @@ struct service {
     struct ipc_limits limits;
     uint8_t *in, *out; /* limits.max_msg bytes each */
     atomic_int *stop;  /* set by whoever ends the program, and by shutdown */
+    void (*between)(void); /* called before each step; or NULL */
     uint64_t requests, notices, refused, malformed; /* stats */
     char message[POLICY_SENTENCE]; /* why the call at hand failed, if it did */
     struct slow *slow;             /* SLOW_SLOTS of them */
