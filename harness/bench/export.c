@@ -231,7 +231,7 @@ export_write(const struct summary *s, const char *dir)
             err = put_json(s, dir, f);
             break;
         case MARKDOWN:
-            grids(s, NULL, put_grid, f);
+            grids(s, GRID_ALL, NULL, put_grid, f);
             break;
         case FORMS:
             break;

@@ -7,7 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-#define WIDTH  100
 #define INDENT 4
 
 struct grid_row *
@@ -81,28 +80,49 @@ name_width(const struct grid *g)
     return width;
 }
 
+/* The columns that the terminal has room for, beside the rows' names: of those
+ * that can be spared, the first is the first to go. */
+static void
+choose_columns(const struct grid *g, size_t names, bool shown[GRID_COLUMNS])
+{
+    size_t room = (size_t)wrap_columns(), width = names;
+
+    for (size_t c = 0; g->head[c] != NULL; c++) {
+        shown[c] = !g->wide[c];
+        width += shown[c] ? 2 + column_width(g, c) : 0;
+    }
+    for (int spare = 1; spare <= GRID_COLUMNS; spare++)
+        for (size_t c = 0; g->head[c] != NULL; c++)
+            if (width > room && shown[c] && g->spare[c] == spare) {
+                shown[c] = false;
+                width -= 2 + column_width(g, c);
+            }
+}
+
 /* A cell, or a head, in its column. */
 static void
 put_cell(const struct grid *g, size_t column, const char *text, FILE *f)
 {
-    if (!g->wide[column])
-        fprintf(f, "  %*s", (int)column_width(g, column), text);
+    fprintf(f, "  %*s", (int)column_width(g, column), text);
 }
 
 static void
-put_row(const struct grid *g, const struct grid_row *r, int names, FILE *f)
+put_row(const struct grid *g, const struct grid_row *r, int names,
+        const bool shown[GRID_COLUMNS], FILE *f)
 {
     fprintf(f, "%-*s", names, r->name);
     if (r->absent) {
-        fprintf(f, "  -  %.*s\n", WIDTH - names - 5, r->why);
+        fprintf(f, "  -  ");
+        wrap(f, r->why, names + 5, wrap_columns());
         return;
     }
     for (size_t c = 0; g->head[c] != NULL; c++)
-        put_cell(g, c, r->cell[c], f);
+        if (shown[c])
+            put_cell(g, c, r->cell[c], f);
     fputc('\n', f);
     if (r->why[0] != '\0') {
         fprintf(f, "%*s", INDENT, "");
-        wrap(f, r->why, INDENT, WIDTH);
+        wrap(f, r->why, INDENT, wrap_columns());
     }
 }
 
@@ -110,16 +130,21 @@ void
 grid_text(const struct grid *g, FILE *f)
 {
     int names = (int)name_width(g);
+    bool shown[GRID_COLUMNS];
 
-    fprintf(f, "\n%s, %s%s%s\n%-*s", g->title, where_words[g->placement],
-            g->unit[0] != '\0' ? ": " : "", g->unit, names, "");
+    choose_columns(g, (size_t)names, shown);
+    fputc('\n', f);
+    wrap_say(f, "%s, %s%s%s", g->title, where_words[g->placement],
+             g->unit[0] != '\0' ? ": " : "", g->unit);
+    fprintf(f, "%-*s", names, "");
     for (size_t c = 0; g->head[c] != NULL; c++)
-        put_cell(g, c, g->head[c], f);
+        if (shown[c])
+            put_cell(g, c, g->head[c], f);
     fputc('\n', f);
     for (size_t i = 0; i < g->rows; i++)
-        put_row(g, &g->row[i], names, f);
+        put_row(g, &g->row[i], names, shown, f);
     if (g->note != NULL)
-        wrap(f, g->note, 0, WIDTH);
+        wrap(f, g->note, 0, wrap_columns());
 }
 
 /* -- HTML ------------------------------------------------------------------ */
@@ -170,9 +195,11 @@ grid_html(const struct grid *g, FILE *f)
 
     for (; g->head[columns] != NULL; columns++)
         heads[1 + columns] = g->head[columns];
+    fputs(g->on_paper ? "<section>\n" : "<section class=\"screen\">\n", f);
     html_title(g, f);
     html_table(f, "numbers", heads);
     for (size_t i = 0; i < g->rows; i++)
         put_html_row(&g->row[i], columns, f);
     html_table_end(f);
+    fputs("</section>\n", f);
 }

@@ -26,6 +26,9 @@ struct grid {
     const char *head[GRID_COLUMNS + 1]; /* of the columns; NULL-ended */
     char numbered[GRID_COLUMNS][16];    /* room for heads that are composed */
     bool wide[GRID_COLUMNS];            /* a column that only the page has */
+    int spare[GRID_COLUMNS]; /* a terminal that is too narrow does without the
+                              * column of 1, then that of 2 ...; 0: never */
+    bool on_paper;           /* the page is printed with it */
     size_t rows;
     struct grid_row {
         char name[48];
@@ -55,6 +58,8 @@ void grid_html(const struct grid *g, FILE *f);
 struct grid_type {
     const char *title, *note;
     const char *head[GRID_COLUMNS + 1];
+    int spare[GRID_COLUMNS];
+    bool on_paper;
     void (*fill)(const struct summary *s, enum where placement, struct grid *g);
 };
 
@@ -62,8 +67,9 @@ extern const struct grid_type grid_trips, grid_trips_by_size,
     grid_streams_by_size, grid_overhead; /* the others: grids.c */
 
 /* Every grid of a run, one after the other: put() gets each that has a row.
- * run: run.json as read, or NULL. */
-void grids(const struct summary *s, const json_t *run,
+ * The headline is the round trip of 64 bytes.  run: run.json as read, or NULL. */
+enum grid_part { GRID_HEADLINE = 1, GRID_OTHERS = 2, GRID_ALL = 3 };
+void grids(const struct summary *s, enum grid_part part, const json_t *run,
            void (*put)(const struct grid *, FILE *), FILE *f);
 
 #endif

@@ -167,5 +167,6 @@ const struct grid_type grid_overhead = {
             "64 B, to the time a cache line takes to the other CPU and back, "
             "before and after.",
     .head = {"floor", "us", "64 B", "interval", "4 KiB", "interval", "x line"},
+    .spare = {[5] = 1, [3] = 2, [6] = 3, [1] = 4},
     .fill = overhead,
 };

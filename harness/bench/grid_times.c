@@ -53,6 +53,8 @@ const struct grid_type grid_trips = {
         "have no protocol.",
     .head = {"median", "95 % interval", "p99", "p99.9", "x floor", "switches",
              "invol.", "CPU", ""},
+    .spare = {[6] = 1, [1] = 2, [3] = 3, [7] = 4},
+    .on_paper = true,
     .fill = fill_trips,
 };
 
@@ -151,7 +153,7 @@ fill_sizes(const struct summary *s, enum where placement, enum kind kind,
     for (size_t i = 0; i < n; i++)
         g->wide[add_head(g, size_name((size_t)sizes[i], name))] =
             !is_usual(sizes[i]);
-    add_head(g, "its most");
+    g->spare[add_head(g, "its most")] = 1;
     if (!rtt)
         add_head(g, "");
     for (; l != NULL; l = summary_next(s, placement, kind, l))

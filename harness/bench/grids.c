@@ -49,6 +49,7 @@ static const struct grid_type per_request = {
             "joining: open() and the first reply, us, where measured.",
     .head = {"calls", "+ server", "switches", "invol.", "faults", "CPU",
              "+ server", "copied", "joining"},
+    .spare = {[4] = 1, [3] = 2, [7] = 3},
     .fill = fill_per_request,
 };
 
@@ -200,6 +201,7 @@ static const struct grid_type load = {
             "percentiles (coordinated omission).  Timed from when each "
             "request was due, it is all there: that is latency under load.",
     .head = {"p50", "p99", "p99.9", "max", "requests/s"},
+    .spare = {[4] = 1, [2] = 2},
     .fill = fill_load,
 };
 
@@ -251,7 +253,7 @@ says_of(const json_t *run, enum where placement)
 }
 
 void
-grids(const struct summary *s, const json_t *run,
+grids(const struct summary *s, enum grid_part part, const json_t *run,
       void (*put)(const struct grid *, FILE *), FILE *f)
 {
     static const struct grid_type *const types[] = {&grid_trips,
@@ -269,13 +271,16 @@ grids(const struct summary *s, const json_t *run,
     summary_placements(s, &placements);
     for (size_t i = 0; g != NULL && i < sizeof types / sizeof *types; i++) {
         const char *note = types[i]->note;
+        enum grid_part its = i == 0 ? GRID_HEADLINE : GRID_OTHERS;
 
-        for (size_t j = 0; j < placements.n; j++) {
+        for (size_t j = 0; (part & its) != 0 && j < placements.n; j++) {
             *g = (struct grid){.title = types[i]->title,
                                .note = note,
                                .placement = placements.at[j],
+                               .on_paper = types[i]->on_paper,
                                .says = says_of(run, placements.at[j])};
             memcpy(g->head, types[i]->head, sizeof g->head);
+            memcpy(g->spare, types[i]->spare, sizeof g->spare);
             types[i]->fill(s, placements.at[j], g);
             if (g->rows == 0)
                 continue;

@@ -8,7 +8,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#define WIDTH  100
 #define INDENT 4
 
 /* A mechanism as a line of the CSV file. */
@@ -73,7 +72,7 @@ static void
 paragraph(FILE *f, const char *text)
 {
     fprintf(f, "%*s", INDENT, "");
-    wrap(f, text, INDENT, WIDTH);
+    wrap(f, text, INDENT, wrap_columns());
 }
 
 static void
@@ -113,11 +112,12 @@ list(FILE *f, bool csv)
         else
             print_entry(f, &e);
     }
-    if (!csv && err == 0)
-        fprintf(f, "\nEvidence: K0 claimed by the request, K1 looked up after "
-                   "the fact, K2 owns the reply object,\nK3 the kernel's word "
-                   "for the connection, K4 the kernel's word for every "
-                   "message.\nTextbook forms are for honest peers; "
-                   "`ipcbench run` measures them when asked to: -m DIR, "
-                   "-m NAME.\n");
+    if (csv || err != 0)
+        return;
+    fputc('\n', f);
+    wrap_say(f, "Evidence: K0 claimed by the request, K1 looked up after the "
+                "fact, K2 owns the reply object, K3 the kernel's word for the "
+                "connection, K4 the kernel's word for every message.");
+    wrap_say(f, "Textbook forms are for honest peers; `ipcbench run` measures "
+                "them when asked to: -m DIR, -m NAME.");
 }

@@ -145,7 +145,7 @@ rounds(FILE *f, const struct page *p)
 static void
 tables(FILE *f, const struct page *p)
 {
-    grids(p->s, p->run, grid_html, f);
+    grids(p->s, GRID_ALL, p->run, grid_html, f);
 }
 
 static const struct {

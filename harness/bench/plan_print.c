@@ -2,6 +2,8 @@
 #define _GNU_SOURCE /* clock_gettime */
 #include "bench/plan.h"
 
+#include "bench/wrap.h"
+
 #include <string.h>
 
 const char *
@@ -48,11 +50,11 @@ print_sizes(const size_t *sizes, FILE *f)
     for (; *sizes != 0; sizes++) {
         column += fprintf(f, " %s%s", size_name(*sizes, name),
                           sizes[1] != 0 ? "," : "");
-        if (column > 85)
+        if (column > wrap_columns() - 15)
             column = fprintf(f, "\n%16s", "");
     }
     fprintf(f, ",%sor the largest that fits\n",
-            column > 70 ? "\n                 " : " ");
+            column > wrap_columns() - 30 ? "\n                 " : " ");
 }
 
 static long
@@ -97,9 +99,12 @@ plan_print(const struct plan *p, const char *dir, uint64_t seed, FILE *f)
     print_sizes(p->sizes, f);
     fputs("  one way        64 B, 4 KiB, 64 KiB, 1 MiB, as fast as it is "
           "taken\n"
-          "  floors         bare echoes with the same system calls, memcpy, "
-          "clock, in the same rounds\n",
+          "  floors         ",
           f);
+    wrap(f,
+         "bare echoes with the same system calls, memcpy, clock, in the same "
+         "rounds",
+         17, wrap_columns());
     if (count_cells(p, ROW_CLIENTS) > 0)
         fprintf(f, "  clients        several at once, 64 B: %ld cells\n",
                 count_cells(p, ROW_CLIENTS));

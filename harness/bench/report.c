@@ -41,8 +41,8 @@ draw(const struct summary *s, const char *dir)
     report_heading(dir, heading, date);
     err = charts_draw(s, dir, heading, date);
     if (err == -ENOENT)
-        printf("\nNo charts: there is no gnuplot here (`make deps` installs "
-               "it, `ipcbench report %s`\nthen draws them)\n",
+        printf("\nNo charts: there is no gnuplot here; `make deps` installs "
+               "it, and then\n`ipcbench report %s`\ndraws them.\n",
                dir);
     else if (err != 0)
         printf("\nNo charts, or not all: %s\n", strerror(-err));

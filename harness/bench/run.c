@@ -9,6 +9,7 @@
 #include "bench/export.h"
 #include "bench/machine.h"
 #include "bench/report.h"
+#include "bench/wrap.h"
 #include "core/clock.h"
 
 #include <errno.h>
@@ -73,9 +74,10 @@ check_all(struct run *r)
     }
     run_progress(r, NULL, 0, 0);
     if (!stopped)
-        printf("Checked: %d of %zu mechanisms work: they return what they are "
-               "given, up to the largest\nmessage.\n",
-               works, r->plan.mechanism_count);
+        wrap_say(stdout,
+                 "Checked: %d of %zu mechanisms work: they return what they "
+                 "are given, up to the largest message.",
+                 works, r->plan.mechanism_count);
     fflush(stdout);
     return works;
 }
@@ -267,10 +269,9 @@ report_and_complete(struct run *r)
         return explain(r, err);
     if (r->works == 0)
         return EX_UNAVAILABLE; /* the tables have said why */
-    printf("\nLeft in %s (and %s/latest):\n"
-           "  report.html to look at, cells.csv summary.csv run.json and the "
-           "charts; `ipcbench report\nDIR` draws them again\n",
-           r->record.dir, r->record.parent);
+    printf("\nLeft in %s (and %s/latest):\n", r->record.dir, r->record.parent);
+    wrap_say(stdout, "report.html to look at, cells.csv summary.csv run.json "
+                     "and the charts; `ipcbench report DIR` draws them again");
     return EX_OK;
 }
 

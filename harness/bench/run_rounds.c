@@ -16,15 +16,27 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* One line on a terminal, written over and over; nothing in a pipe. */
+/* Can a line be written over?  Not in a pipe, and not where TERM says that this
+ * terminal only ever goes on: Emacs's shell, a log. */
+static bool
+can_write_over(void)
+{
+    const char *term = getenv("TERM");
+
+    return isatty(STDERR_FILENO) && term != NULL && term[0] != '\0' &&
+           strcmp(term, "dumb") != 0;
+}
+
+/* One line on a terminal, written over and over; elsewhere nothing. */
 void
 run_progress(const struct run *r, const char *what, long i, long n)
 {
-    if (!isatty(STDERR_FILENO))
+    if (!can_write_over())
         return;
     if (what == NULL)
         fprintf(stderr, "\r\033[K");

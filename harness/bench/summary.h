@@ -100,6 +100,11 @@ double summary_noise(const struct summary *s, enum where placement,
 #define NOISE_LIMIT 0.03
 bool summary_noisy(const struct summary *s);
 
+/* What one would not have expected of this run, in a few words; false: nothing
+ * can be compared. */
+#define SURPRISE 160
+bool summary_surprise(const struct summary *s, char text[SURPRISE]);
+
 /* -- names ----------------------------------------------------------------- */
 
 struct names {

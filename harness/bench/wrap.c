@@ -1,7 +1,28 @@
 /* wrap.c - text in lines. */
 #include "bench/wrap.h"
 
+#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define LEAST 40
+#define MOST  100
+
+int
+wrap_columns(void)
+{
+    const char *told = getenv("COLUMNS");
+    int columns = told != NULL ? atoi(told) : 0;
+    struct winsize w;
+
+    if (columns <= 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0)
+        columns = w.ws_col;
+    if (columns <= 0 || columns > MOST)
+        return MOST;
+    return columns < LEAST ? LEAST : columns;
+}
 
 void
 wrap(FILE *f, const char *text, int indent, int width)
@@ -23,4 +44,16 @@ wrap(FILE *f, const char *text, int indent, int width)
         word += len;
     }
     fputc('\n', f);
+}
+
+void
+wrap_say(FILE *f, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    wrap(f, text, 0, wrap_columns());
 }

@@ -11,4 +11,12 @@
  * far. */
 void wrap(FILE *f, const char *text, int indent, int width);
 
+/* Columns of the terminal: what COLUMNS says, or else standard output's own, or
+ * where there is none, 100; never more than that, which is enough to read. */
+int wrap_columns(void);
+
+/* As printf, broken like that. */
+__attribute__((format(printf, 2, 3))) void wrap_say(FILE *f, const char *format,
+                                                    ...);
+
 #endif
