@@ -1,6 +1,8 @@
 /* html.c - text within HTML. */
 #include "bench/html.h"
 
+#include <string.h>
+
 void
 html_text(FILE *f, const char *text)
 {
@@ -24,6 +26,19 @@ html_text(FILE *f, const char *text)
         default: /* of control characters HTML knows white space only */
             fputc((unsigned char)*text < ' ' || *text == 127 ? ' ' : *text, f);
         }
+}
+
+void
+html_lines(FILE *f, const char *text)
+{
+    for (const char *end; (end = strstr(text, "; ")) != NULL; text = end + 2) {
+        char line[512];
+
+        snprintf(line, sizeof line, "%.*s", (int)(end - text), text);
+        html_text(f, line);
+        fputc('\n', f);
+    }
+    html_text(f, text);
 }
 
 void

@@ -32,6 +32,35 @@ base64(FILE *f, const char *data, size_t n)
     }
 }
 
+/* A comment behind the end of a picture, "<!-- at LEFT TOP WIDTH HEIGHT: text
+ * -->" (plot/style.gp), is what stands there, in percent: shown while the
+ * pointer is there, on the side where there is room; "; " ends a line. */
+static void
+spot(FILE *f, const char *line)
+{
+    double left, top, width, height;
+    char text[2048];
+    char *end;
+    int at = 0;
+
+    if (sscanf(line, "<!-- at %lf %lf %lf %lf: %n", &left, &top, &width,
+               &height, &at) != 4 ||
+        at == 0)
+        return;
+    snprintf(text, sizeof text, "%.*s", (int)strcspn(line + at, "\n"),
+             line + at);
+    end = strstr(text, " -->");
+    if (end != NULL)
+        *end = '\0';
+    fprintf(f,
+            "<span class=\"spot%s%s\" style=\"left:%.2f%%;top:%.2f%%;"
+            "width:%.2f%%;height:%.2f%%\"><span>",
+            left > 50 ? " right" : "", top > 45 ? " low" : "", left, top, width,
+            height);
+    html_lines(f, text);
+    fputs("</span></span>\n", f);
+}
+
 /* "latency: what it shows": the chart as an image within the page.  Not as an
  * <svg> among the HTML: an image runs no script, asks nobody and cannot spoil
  * what surrounds it, wherever the file came from, and the ids that gnuplot
@@ -41,6 +70,7 @@ chart(FILE *f, const struct page *p, const char *what)
 {
     int length = (int)strcspn(what, ":");
     char file[32], path[RECORD_PATH], *svg = NULL;
+    const char *end = NULL;
     ssize_t n = -1;
     size_t room = 0;
     FILE *in = NULL;
@@ -52,13 +82,19 @@ chart(FILE *f, const struct page *p, const char *what)
         n = getdelim(&svg, &room, '\0', in); /* all of it */
         fclose(in);
     }
-    if (n > 0) {
+    if (n > 0)
+        end = strstr(svg, "</svg>\n");
+    if (end != NULL) {
+        end += strlen("</svg>\n");
         fprintf(f,
-                "<div class=\"wide\" tabindex=\"0\"><img alt=\"%s\" "
-                "src=\"data:image/svg+xml;base64,",
+                "<div class=\"wide\" tabindex=\"0\"><div class=\"chart\">"
+                "<img alt=\"%s\" src=\"data:image/svg+xml;base64,",
                 what + length + 2);
-        base64(f, svg, (size_t)n);
-        fputs("\"></div>", f);
+        base64(f, svg, (size_t)(end - svg));
+        fputs("\">\n", f);
+        for (; *end != '\0'; end += strcspn(end, "\n"), end += *end == '\n')
+            spot(f, end);
+        fputs("</div></div>", f);
     } else {
         fputs(
             "<p class=\"warning\">This chart was not drawn: it takes gnuplot. "
@@ -102,17 +138,32 @@ is_so(const struct page *p, const char *name)
         return is_noisy(p->s);
     if (strcmp(name, "clients") == 0)
         return has_kind(p->s, ROW_CLIENTS);
+    if (strcmp(name, "attacks") == 0 || strcmp(name, "isolation") == 0)
+        return page_has(p, name[0] == 'a' ? "attack" : "isolate");
     return strcmp(name, "load") == 0 && has_kind(p->s, ROW_LOAD);
 }
 
 /* -- {{name}} -------------------------------------------------------------- */
 
 static void
+whole(FILE *f, const char *file)
+{
+    for (const char *const *l = shown_lines(file); *l != NULL; l++)
+        fputs(*l, f);
+}
+
+static void
 style(FILE *f, const struct page *p)
 {
     (void)p;
-    for (const char *const *l = shown_lines("style.css"); *l != NULL; l++)
-        fputs(*l, f);
+    whole(f, "style.css");
+}
+
+static void
+script(FILE *f, const struct page *p)
+{
+    (void)p;
+    whole(f, "tables.js");
 }
 
 static void
@@ -153,6 +204,7 @@ static const struct {
     void (*put)(FILE *f, const struct page *p);
 } words[] = {
     {"style", style},
+    {"script", script},
     {"heading", heading},
     {"noise", noise},
     {"rounds", rounds},
@@ -161,6 +213,7 @@ static const struct {
     {"interruptions", page_interruptions},
     {"crowd", page_crowd},
     {"stall", page_stall},
+    {"surprise", page_surprise},
     {"tables", tables},
     {"attacks", page_attacks},
     {"isolation", page_isolation},

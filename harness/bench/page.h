@@ -5,9 +5,11 @@
  *          {{name}}        what is said of this one: words[] in page.c
  *          {{if name}}     lines up to {{end}}, if that is so
  *      page/style.css      how it looks
+ *      page/tables.js      sorts and filters its tables; nothing needs it
  *
- * The page needs nothing but itself: its style and its charts are in it, there
- * is no script, and its own Content-Security-Policy forbids any request.
+ * The page needs nothing but itself: its style and its charts are in it, and its
+ * own Content-Security-Policy forbids any request, and any script but this one,
+ * by its hash: what a run says of itself can never become one.
  */
 #ifndef PAGE_H
 #define PAGE_H
@@ -37,8 +39,10 @@ void page_most(FILE *f, const struct page *p);
 void page_interruptions(FILE *f, const struct page *p);
 void page_crowd(FILE *f, const struct page *p);
 void page_stall(FILE *f, const struct page *p);
+void page_surprise(FILE *f, const struct page *p);
 
 /* page_found.c: attacks and isolation, if they were tried. */
+bool page_has(const struct page *p, const char *what); /* what.csv */
 void page_attacks(FILE *f, const struct page *p);
 void page_isolation(FILE *f, const struct page *p);
 

@@ -28,7 +28,7 @@ pairs(FILE *f, const struct summary *s)
         fputs(", measured twice in each round, ", f);
         html_text(f, where_words[placements.at[i]]);
         fprintf(f, ": differs by %+.1f %%%s.</li>\n", 100 * d,
-                fabs(d) > NOISE_LIMIT ? ": NOISY" : "");
+                fabs(d) > NOISE_LIMIT ? ": <b class=\"odd\">NOISY</b>" : "");
     }
 }
 
@@ -47,9 +47,10 @@ troubled(FILE *f, const struct summary *s)
         html_text(f, l->mechanism);
         fputs(", ", f);
         html_text(f, where_words[l->placement]);
-        fprintf(f, ", %s of %s: %s", summary_kind(l->kind),
+        fprintf(f, ", %s of %s: %s: ", summary_kind(l->kind),
                 size_name((size_t)l->size, size),
-                failed ? "FAILED: " : "mostly disturbed: ");
+                failed ? "<b class=\"bad\">FAILED</b>"
+                       : "<b class=\"odd\">mostly disturbed</b>");
         html_text(f, l->reason);
         fputs("</li>\n", f);
     }
@@ -200,16 +201,16 @@ fact(FILE *f, const char *name, json_t *v)
 }
 
 /* An object of run.json as a table; the objects in it, each a table of its own,
- * come after it. */
+ * come after it, and are not printed. */
 static void
-facts(FILE *f, const char *title, json_t *object)
+facts(FILE *f, const char *title, json_t *object, bool inner)
 {
     const char *name;
     json_t *v;
 
     if (json_object_size(object) == 0)
         return;
-    fputs("<h3>", f);
+    fputs(inner ? "<section class=\"screen\"><h3>" : "<section><h3>", f);
     words(f, title);
     fputs("</h3>\n<table class=\"facts\"><tbody>\n", f);
     json_object_foreach(object, name, v)
@@ -219,10 +220,10 @@ facts(FILE *f, const char *title, json_t *object)
         for (size_t i = 0; i < json_array_size(v); i++)
             fact(f, name, json_array_get(v, i));
     }
-    fputs("</tbody></table>\n", f);
+    fputs("</tbody></table></section>\n", f);
     json_object_foreach(object, name, v)
     {
-        facts(f, name, v);
+        facts(f, name, v, true);
     }
 }
 
@@ -231,7 +232,7 @@ page_machine(FILE *f, const struct page *p)
 {
     if (p->run == NULL)
         fputs("<p>Not known: there is no run.json.</p>\n", f);
-    facts(f, "run", json_object_get(p->run, "run"));
-    facts(f, "build", json_object_get(p->run, "build"));
-    facts(f, "machine", json_object_get(p->run, "machine"));
+    facts(f, "run", json_object_get(p->run, "run"), false);
+    facts(f, "build", json_object_get(p->run, "build"), false);
+    facts(f, "machine", json_object_get(p->run, "machine"), false);
 }

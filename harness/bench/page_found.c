@@ -62,6 +62,17 @@ find_file(const char *dir, const char *what, char from[MOST])
     return fopen(path, "re");
 }
 
+bool
+page_has(const struct page *p, const char *what)
+{
+    char from[MOST];
+    FILE *f = find_file(p->dir, what, from);
+
+    if (f != NULL)
+        fclose(f);
+    return f != NULL;
+}
+
 static void
 source(FILE *f, const char *from)
 {
@@ -72,12 +83,21 @@ source(FILE *f, const char *from)
     fputs(".</p>\n", f);
 }
 
+/* <span class="good">REFUSED</span> */
+static void
+in_colour(FILE *f, const char *class, const char *word)
+{
+    fprintf(f, "<span class=\"%s\">", class);
+    html_text(f, word);
+    fputs("</span>", f);
+}
+
 /* -- attacks --------------------------------------------------------------- */
 
 /* clang-format off */
 #define ATTACK_COLUMNS \
     TEXT(number, 16) TEXT(mechanism, 40) TEXT(attack, 200) TEXT(naive, 80) \
-    TEXT(defended, 80) TEXT(how, 400)
+    TEXT(defended, 80) TEXT(expected, 20) TEXT(how, 400)
 
 struct attack {
 #include "bench/csv_members.h"
@@ -92,34 +112,93 @@ static const struct csv_column attack_columns[] = {
 };
 /* clang-format on */
 
+/* What became of it is one of these, and what the page calls it. */
+static const struct outcome {
+    const char *defended, *expected, *class, *says;
+} outcomes[] = {
+    {"REFUSED", "yes", "good", "REFUSED"},
+    {"FELL", "not prevented", "odd", "FELL, not prevented there"},
+    {"not run", NULL, "small", "not run here"},
+    {NULL, NULL, "bad", "FINDING: not as expected"}, /* any other one */
+};
+#define OUTCOMES (sizeof outcomes / sizeof *outcomes)
+
+static size_t
+outcome_of(const struct attack *a)
+{
+    size_t i = 0;
+
+    while (outcomes[i].defended != NULL &&
+           (strcmp(a->defended, outcomes[i].defended) != 0 ||
+            (outcomes[i].expected != NULL &&
+             strcmp(a->expected, outcomes[i].expected) != 0)))
+        i++;
+    return i;
+}
+
+static void
+attack_row(FILE *f, const struct attack *a, const struct outcome *o)
+{
+    const char *const cells[] = {a->attack, a->mechanism, a->naive};
+
+    fputs(strcmp(o->class, "good") == 0 || strcmp(o->class, "small") == 0
+              ? "<tr class=\"asked\">"
+              : "<tr>",
+          f);
+    html_element(f, "th scope=\"row\"", "th", a->number);
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
+        html_element(f, "td", "td", cells[i]);
+    fputs("<td>", f);
+    in_colour(f, o->class, o->says);
+    if (o->defended == NULL) {
+        fputc(' ', f);
+        html_text(f, a->defended);
+    }
+    fputs("</td>", f);
+    html_element(f, "td", "td", a->how);
+    html_row_end(f);
+}
+
+/* "164 REFUSED, 5 FELL, not prevented there, ..." */
+static void
+attack_counts(FILE *f, const long count[OUTCOMES])
+{
+    fputs("<p>", f);
+    for (size_t i = 0; i < OUTCOMES; i++) {
+        fprintf(f, "%s%ld ", i > 0 ? "&ensp; " : "", count[i]);
+        in_colour(f, count[i] > 0 ? outcomes[i].class : "small",
+                  outcomes[i].says);
+    }
+    fputs("</p>\n", f);
+}
+
 void
 page_attacks(FILE *f, const struct page *p)
 {
+    static const char *const heads[] = {
+        "", "Attack", "Mechanism", "Without", "With the defence", "How", NULL};
     char from[MOST];
     struct csv_reader r;
     struct attack a = {.number = ""};
+    long count[OUTCOMES] = {0};
     FILE *in = find_file(p->dir, "attack", from);
 
     if (in == NULL)
         return;
     if (csv_open(&r, in, attack_columns) == 0) {
-        static const char *const heads[] = {
-            "",    "Attack", "Mechanism", "Without", "With the defence",
-            "How", NULL};
-
         fputs("<h2 id=\"attacks\">Attacks</h2>\n"
               "<p>Each was tried against a server without the defence, where "
-              "it must succeed, and against ours.</p>\n",
+              "it must succeed (FELL), and against ours.</p>\n",
               f);
         source(f, from);
-        html_table(f, "words", heads);
-        while (csv_read(&r, &a) == 1) {
-            const char *const cells[] = {a.attack, a.mechanism, a.naive,
-                                         a.defended, a.how};
-
-            html_row(f, a.number, cells, sizeof cells / sizeof *cells);
-            html_row_end(f);
-        }
+        while (csv_read(&r, &a) == 1)
+            count[outcome_of(&a)]++;
+        attack_counts(f, count);
+        html_table(f, "words found", heads);
+        rewind(in); /* once more, from its first line */
+        csv_open(&r, in, attack_columns);
+        while (csv_read(&r, &a) == 1)
+            attack_row(f, &a, &outcomes[outcome_of(&a)]);
         html_table_end(f);
     }
     fclose(in);
@@ -129,7 +208,8 @@ page_attacks(FILE *f, const struct page *p)
 
 /* clang-format off */
 #define ISOLATION_COLUMNS \
-    TEXT(mechanism, 40) TEXT(inside, 16) TEXT(namespace, 24) TEXT(word, 24)
+    TEXT(mechanism, 40) TEXT(inside, 16) TEXT(namespace, 24) TEXT(word, 24) \
+    TEXT(verdict, 24)
 
 struct isolation {
 #include "bench/csv_members.h"
@@ -154,6 +234,27 @@ same_row(const struct isolation *a, const struct isolation *b)
            strcmp(a->inside, b->inside) == 0;
 }
 
+/* Whether the two reach each other; and if that is news, so it says. */
+static void
+isolation_word(FILE *f, const struct isolation *x)
+{
+    static const char *const through[] = {"yes", "uid", "pid"};
+    const char *class = "odd";
+
+    for (size_t i = 0; i < sizeof through / sizeof *through; i++)
+        if (strcmp(x->word, through[i]) == 0)
+            class = "good";
+    if (strcmp(x->word, "n/a") == 0 || strcmp(x->verdict, "not run") == 0)
+        class = "small";
+    fputs("<td>", f);
+    in_colour(f, class, x->word);
+    if (strcmp(x->verdict, "FINDING") == 0) {
+        fputc(' ', f);
+        in_colour(f, "bad", "FINDING");
+    }
+    fputs("</td>", f);
+}
+
 /* The first row's namespaces are the heads of all. */
 static void
 matrix(FILE *f, const struct isolation *all, size_t n)
@@ -169,7 +270,7 @@ matrix(FILE *f, const struct isolation *all, size_t n)
 
         if (i == 0 || !same_row(&all[i], &all[i - 1]))
             html_row(f, all[i].mechanism, inside, 1);
-        html_element(f, "td", "td", all[i].word);
+        isolation_word(f, &all[i]);
         if (i + 1 == n || !same_row(&all[i + 1], &all[i]))
             html_row_end(f);
     }
@@ -194,7 +295,8 @@ page_isolation(FILE *f, const struct page *p)
         fputs("<h2 id=\"isolation\">Namespaces</h2>\n"
               "<p>The client, or the server, in a new namespace of each kind: "
               "do the two still reach each other, and is the client taken for "
-              "who it is?</p>\n",
+              "who it is?  yes, uid, pid: they do (uid, pid: under another "
+              "number); FINDING: not as expected.</p>\n",
               f);
         source(f, from);
         matrix(f, all, n);

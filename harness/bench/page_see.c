@@ -159,3 +159,15 @@ page_stall(FILE *f, const struct page *p)
                 "requests that come by a schedule",
                 duration(closed->p99_ns, a), duration(due->p99_ns, b));
 }
+
+void
+page_surprise(FILE *f, const struct page *p)
+{
+    char text[SURPRISE];
+
+    if (!summary_surprise(p->s, text))
+        return;
+    fputs("<p class=\"surprise\"><b>What surprised:</b> ", f);
+    html_text(f, text);
+    fputs("</p>", f);
+}

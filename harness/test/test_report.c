@@ -3,19 +3,33 @@
  * on it, it needs nothing from anywhere else, and what a run says about itself
  * is never more than text.
  */
+#define _GNU_SOURCE /* posix_openpt, popen's "e" */
 #include "test/files.h"
 #include "test/made_up.h"
 
 #include "bench/grid.h"
 #include "bench/summary.h"
+#include "core/rundir.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 Suite *test_report(void);
+
+static void
+copy_reference(const char *dir, const char *file)
+{
+    char path[4096];
+
+    snprintf(path, sizeof path, "%s/results/reference/%s", source_dir(), file);
+    write_in(dir, file, file_text(path));
+}
 
 /* Reports on the run, and nobody complains. */
 static void
@@ -60,7 +74,8 @@ START_TEST(the_page_has_every_mechanism_and_needs_nobody)
         ck_assert_msg(strstr(page, name) != NULL, "%s", name);
     }
     ck_assert_ptr_null(strstr(page, "://"));
-    ck_assert_ptr_null(strstr(page, "<script"));
+    ck_assert_uint_eq(times_in(page, "<script"), 1);
+    ck_assert_ptr_nonnull(strstr(page, "default-src 'none'"));
     ck_assert_ptr_null(strstr(page, "<link"));
     remove_results();
 }
@@ -83,7 +98,8 @@ START_TEST(what_a_run_says_is_text_on_the_page_and_nothing_else)
              "{\"heading\": \"</h1><b>\", \"run\": {\"<i>\": \"<u>\", "
              "\"placements\": [7, {\"name\": \"<s>\"}]}, \"build\": 3}");
     page = report(dir);
-    ck_assert_ptr_null(strstr(page, "<script"));
+    ck_assert_ptr_null(strstr(page, "<script>alert"));
+    ck_assert_uint_eq(times_in(page, "<script"), 1);
     ck_assert_ptr_null(strstr(page, "<img src=x"));
     ck_assert_ptr_null(strstr(page, "<b>"));
     ck_assert_ptr_null(strstr(page, "<i>"));
@@ -92,6 +108,247 @@ START_TEST(what_a_run_says_is_text_on_the_page_and_nothing_else)
     ck_assert_ptr_nonnull(strstr(page, "x&amp;y"));
     ck_assert_ptr_nonnull(strstr(page, "&lt;script&gt;alert(&#39;a&#39;)"));
     remove_results();
+}
+END_TEST
+
+static const char *
+need_basenc(void)
+{
+    return system("command -v basenc >/dev/null") == 0
+               ? NULL
+               : "needs basenc (coreutils), to write a hash down";
+}
+
+/* A browser runs the script whose hash the page names, and no other one: so it
+ * runs ours. */
+START_TEST(the_page_allows_one_script_which_is_its_own)
+{
+    char dir[RECORD_PATH], hash[128], wanted[256];
+    const char *page, *from, *to;
+    FILE *f;
+
+    write_run(&usual, dir);
+    page = report(dir);
+    from = strstr(page, "<script>");
+    to = strstr(page, "</script>");
+    ck_assert(from != NULL && to != NULL);
+    from += strlen("<script>");
+    ck_assert_int_lt(to - from, 8192);
+    snprintf(wanted, sizeof wanted, "%s/script", run_dir);
+    f = fopen(wanted, "we");
+    ck_assert(f != NULL && fwrite(from, (size_t)(to - from), 1, f) == 1);
+    ck_assert_int_eq(fclose(f), 0);
+    ck_assert_int_eq(setenv("SCRIPT", wanted, 1), 0);
+    f = popen("sha256sum \"$SCRIPT\" | cut -c1-64 | tr a-f A-F | "
+              "basenc --base16 -d | base64",
+              "re");
+    ck_assert(f != NULL && fscanf(f, "%127s", hash) == 1);
+    pclose(f);
+    ck_assert_int_eq(unlink(getenv("SCRIPT")), 0);
+    snprintf(wanted, sizeof wanted, "script-src 'sha256-%.100s'", hash);
+    ck_assert_msg(strstr(page, wanted) != NULL, "page/report.html must say: %s",
+                  wanted);
+    remove_results();
+}
+END_TEST
+
+/* What `ipcattack` and `ipcbench isolate` leave. */
+static void
+write_found(const char *dir)
+{
+    write_in(dir, "attack.csv",
+             "number,mechanism,attack,naive,defended,expected,how\n"
+             "1,x/a,lies,FELL,REFUSED,yes,so\n"
+             "2,x/b,fills,FELL,FELL,not prevented,because\n"
+             "3,x/c,breaks,FELL,FELL,no,nobody knows\n"
+             "4,x/d,hides,not run,not run,yes,needs root\n");
+    write_in(dir, "isolate.csv",
+             "mechanism,inside,namespace,result,errno,pid,uid,word,expected,"
+             "verdict,why\n"
+             "x/a,client,net,connects,,same,same,yes,yes,as expected,\"\"\n"
+             "x/a,client,ipc,refused,EPERM,,,refused,yes,FINDING,\"\"\n");
+}
+
+/* A colour is its class; who does not see it reads the word. */
+START_TEST(what_was_found_has_a_colour_and_a_word)
+{
+    static const char *const found[] = {
+        "1 <span class=\"good\">REFUSED</span>",
+        "1 <span class=\"odd\">FELL, not prevented there</span>",
+        "1 <span class=\"bad\">FINDING: not as expected</span>",
+        "<td><span class=\"bad\">FINDING: not as expected</span> FELL</td>",
+        "<td><span class=\"small\">not run here</span></td>",
+        "<td><span class=\"good\">yes</span></td>",
+        "<td><span class=\"odd\">refused</span> "
+        "<span class=\"bad\">FINDING</span></td>",
+    };
+    char dir[RECORD_PATH];
+    const char *page;
+
+    write_run(&usual, dir);
+    write_found(dir);
+    page = report(dir);
+    for (size_t i = 0; i < sizeof found / sizeof *found; i++)
+        ck_assert_msg(strstr(page, found[i]) != NULL, "%s", found[i]);
+    remove_results();
+}
+END_TEST
+
+START_TEST(each_section_is_reached_from_the_top)
+{
+    char dir[RECORD_PATH], link[80], id[40];
+    const char *page, *top, *at;
+    int sections = 0;
+
+    write_run(&usual, dir);
+    write_found(dir);
+    page = report(dir);
+    top = strstr(page, "<nav>");
+    ck_assert(top != NULL && top < strstr(page, "<h2"));
+    for (at = page; (at = strstr(at, "<h2 id=\"")) != NULL; at++) {
+        ck_assert_int_eq(sscanf(at, "<h2 id=\"%39[a-z0-9-]\"", id), 1);
+        snprintf(link, sizeof link, "<a href=\"#%s\">", id);
+        ck_assert_msg(strstr(top, link) != NULL, "%s", link);
+        sections++;
+    }
+    ck_assert_int_ge(sections, 10);
+    remove_results();
+}
+END_TEST
+
+/* -- in the terminal ------------------------------------------------------- */
+
+/* The longest line, and which it is. */
+static size_t
+longest_line(const char *text, const char **which)
+{
+    size_t longest = 0;
+
+    for (const char *next; *text != '\0'; text = next) {
+        size_t n = strcspn(text, "\n");
+
+        if (n > longest) {
+            longest = n;
+            *which = text;
+        }
+        next = text + n + (text[n] == '\n');
+    }
+    return longest;
+}
+
+/* What is said in so many columns. */
+static const char *
+in_columns(const char *columns, const char *verb, const char *dir)
+{
+    static struct output output;
+    const char *which = "";
+    size_t longest;
+
+    ck_assert_int_eq(setenv("COLUMNS", columns, 1), 0);
+    run_program(&output, "ipcbench", verb, dir, NULL);
+    ck_assert_int_eq(output.status, 0);
+    longest = longest_line(output.out, &which);
+    ck_assert_msg(longest <= strtoul(columns, NULL, 10), "%zu columns: %.*s",
+                  longest, (int)longest, which);
+    return output.out;
+}
+
+/* Narrow: fewer columns, and none cut off; 100 has all. */
+START_TEST(the_tables_fit_the_terminal)
+{
+    struct row none = made_up(&usual, "x/y", ROW_RTT, 1);
+    char dir[RECORD_PATH];
+    const char *text;
+
+    write_rows(&none, 1, dir);
+    copy_reference(dir, "cells.csv");
+    ck_assert_int_eq(setenv("PATH", "/nowhere", 1), 0); /* no charts */
+    text = in_columns("80", "report", dir);
+    ck_assert_ptr_nonnull(strstr(text, "median    p99  p99.9  x floor"));
+    ck_assert_ptr_null(strstr(text, "95 % interval    p99"));
+    ck_assert_ptr_nonnull(strstr(text, "openmpi-bin, then make)"));
+    text = in_columns("100", "report", dir);
+    ck_assert_ptr_nonnull(strstr(text, "median   95 % interval    p99"));
+    ck_assert_ptr_nonnull(strstr(text, "switches   invol.   CPU"));
+    in_columns("80", "list", NULL);
+    in_columns("100", "list", NULL);
+    remove_results();
+}
+END_TEST
+
+/* It is what is still on the screen. */
+START_TEST(the_headline_is_the_last_table_and_then_comes_what_surprised)
+{
+    struct row none = made_up(&usual, "x/y", ROW_RTT, 1);
+    const char *text, *headline, *next, *surprise;
+    char dir[RECORD_PATH];
+
+    write_rows(&none, 1, dir);
+    copy_reference(dir, "cells.csv");
+    ck_assert_int_eq(setenv("PATH", "/nowhere", 1), 0); /* no charts */
+    text = in_columns("100", "report", dir);
+    headline = strstr(text, "\nRound trip of 64 bytes, one-cpu");
+    surprise = strstr(text, "\nWhat surprised: two-cpu-awake makes ");
+    ck_assert(headline != NULL && surprise != NULL && headline < surprise);
+    for (next = headline; (next = strstr(next, "\n\n")) != NULL; next++)
+        ck_assert_msg(strncmp(next + 2, "Round trip of 64 bytes", 22) == 0 ||
+                          next + 1 >= surprise,
+                      "%.60s", next + 2);
+    ck_assert_ptr_nonnull(strstr(surprise, "x faster"));
+    remove_results();
+}
+END_TEST
+
+/* What `ipcbench run` writes to a terminal of that kind as its standard
+ * error. */
+static const char *
+progress(const char *term)
+{
+    static char text[1 << 14];
+    char bench[PATH_MAX], results[RECORD_PATH];
+    int ours = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), status;
+    size_t n = 0;
+    ssize_t got;
+    pid_t pid;
+
+    ck_assert_int_ge(ours, 0);
+    ck_assert(grantpt(ours) == 0 && unlockpt(ours) == 0);
+    ck_assert_int_eq(program_path("ipcbench", bench, sizeof bench), 0);
+    ck_assert_int_eq(record_path(run_dir, term, results), 0);
+    pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        int terminal = open(ptsname(ours), O_RDWR | O_NOCTTY);
+        int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+        dup2(null, STDOUT_FILENO);
+        dup2(terminal, STDERR_FILENO);
+        close(terminal);
+        setenv("TERM", term, 1);
+        setenv("PATH", "/nowhere", 1); /* no charts */
+        execl(bench, "ipcbench", "run", "-m", "pipe/coprocess", "--rounds=1",
+              "--duration=1", "--sizes=64", "--out", results, (char *)NULL);
+        _exit(127);
+    }
+    /* When nobody has the terminal open any more, reading from it is EIO. */
+    while (n < sizeof text - 1 &&
+           (got = read(ours, text + n, sizeof text - 1 - n)) > 0)
+        n += (size_t)got;
+    text[n] = '\0';
+    close(ours);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(status == 0, "%x: %s", (unsigned)status, text);
+    remove_tree(results);
+    return text;
+}
+
+START_TEST(progress_is_one_line_and_none_on_a_dumb_terminal)
+{
+    const char *text = progress("xterm");
+
+    ck_assert_msg(strstr(text, "\r\033[K  ") != NULL, "%s", text);
+    ck_assert_ptr_null(strchr(text, '\n'));
+    ck_assert_str_eq(progress("dumb"), "");
 }
 END_TEST
 
@@ -206,32 +463,43 @@ END_TEST
  * branch of its script only. */
 static const struct {
     const char *chart;
-    const char *words[8];
+    const char *words[10];
 } drawn[] = {
     {"latency",
      {"null/call (baseline)", "one-cpu floor: a bare pipe", "0.268",
+      "one-cpu: 5.04 us, 95 % between 4.99 us and 5.15 us",
       "fifo/oneway is not shown: one-way: there is no way back"}},
     {"sizes",
-     {"thread/queue (baseline)", "carries up to 508 B", "100 ms",
-      "model: a + 2 n / B", "floor: a bare pipe, one-cpu"}},
+     {"thread/queue (baseline)", "up to 508 B", "100 us", "13.3 ms .. 69.5 ms",
+      "its own scale:", "model: a + 2 n / B", "floor: a bare pipe, one-cpu",
+      "signals/bits; one-cpu: 64 B: 13.3 ms, 508 B: 69.5 ms"}},
     {"throughput",
-     {"socket/tcp, 4.73 GB/s", "one by one, acknowledged", "10 kB/s",
-      "ceiling: memcpy, one-cpu", "carries up to 65471 B"}},
-    {"memcpy", {"socket/udp, 65471 B", "two-cpu-awake", "1.6e-07"}},
+     {"socket/tcp, 4.73 GB/s", "one by one", "10 MB/s",
+      "6.85 kB/s .. 13.7 kB/s", "ceiling: memcpy, one-cpu", "up to 65471 B"}},
+    {"memcpy",
+     {"socket/udp, 65471 B", "two-cpu-awake", "1/1000 or less", ">2e-05<",
+      "8.5 % of memcpy, messages of 65536 B"}},
     {"tails", {"shm/spin", "socket/tcp", "99.9", "10 us", "circles: from"}},
     {"clients", {"shm/futex", "bound: min(N/R, 1/D)", "clients at once"}},
     {"clients-p99", {"shm/futex", "two-cpu-awake", "clients at once"}},
     {"load", {"5000/s, from when due", "closed loop", "99.99", "10 ms"}},
 };
 
-static void
-copy_reference(const char *dir, const char *file)
+/* The page shows it there, without a script. */
+START_TEST(the_values_of_a_chart_are_shown_under_the_pointer)
 {
-    char path[4096];
+    char dir[RECORD_PATH];
+    const char *page;
 
-    snprintf(path, sizeof path, "%s/results/reference/%s", source_dir(), file);
-    write_in(dir, file, file_text(path));
+    write_run(&usual, dir);
+    page = report(dir);
+    ck_assert_uint_eq(times_in(page, "<span>made/up-3, 64 B there and back\n"),
+                      1);
+    ck_assert_uint_ge(times_in(page, "<span class=\"spot"), MECHANISMS);
+    ck_assert_ptr_null(strstr(page, "<!-- at"));
+    remove_results();
 }
+END_TEST
 
 START_TEST(every_chart_of_the_reference_run_is_drawn_as_it_was)
 {
@@ -327,6 +595,15 @@ test_report(void)
 
     tcase_add_test(tc, the_page_has_every_mechanism_and_needs_nobody);
     tcase_add_test(tc, what_a_run_says_is_text_on_the_page_and_nothing_else);
+    tcase_add_test(tc, what_was_found_has_a_colour_and_a_word);
+    tcase_add_test(tc, each_section_is_reached_from_the_top);
+    add_test_if(tc, need_basenc(), the_page_allows_one_script_which_is_its_own);
+    add_test_if(tc, need_gnuplot(),
+                the_values_of_a_chart_are_shown_under_the_pointer);
+    add_test_if(tc, need_source(), the_tables_fit_the_terminal);
+    add_test_if(tc, need_source(),
+                the_headline_is_the_last_table_and_then_comes_what_surprised);
+    tcase_add_test(tc, progress_is_one_line_and_none_on_a_dumb_terminal);
     tcase_add_test(tc, the_steadiest_placement_comes_first);
     tcase_add_test(tc,
                    rows_are_in_order_of_the_ratio_where_the_floor_is_steady);

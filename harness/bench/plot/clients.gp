@@ -28,6 +28,21 @@ stats 'summary.csv' using (is('clients') && seen_value(0) > 0 ? limits(seen_valu
 stats 'summary.csv' using (is('clients') && column('predicted') > 0 \
                            ? curve(strcol('mechanism').'|'.strcol('placement')) : 0) nooutput
 
+# All values of a panel, wherever in it the pointer is.
+array says[n]
+do for [i = 1:n] {
+    m = word(names, i)
+    says[i] = label(m)
+    do for [p in placements] {
+        values = ''
+        stats 'summary.csv' using (is('clients') && strcol('mechanism') eq m && strcol('placement') eq p \
+            ? (values = values.sprintf('%s %d clients: ', values eq '' ? '' : ',', column('clients')) \
+                      .(rate ? sprintf('%.3g thousand/s', seen_value(0)) : amount(seen_value(0) / 1e6, 's')), 0) \
+            : 0) nooutput
+        says[i] = says[i].(values eq '' ? '' : '; '.p.':'.values)
+    }
+}
+
 # -- the frame -----------------------------------------------------------------
 
 panels = n + 1 # side by side so that few places stay empty; the last is the key
@@ -36,14 +51,19 @@ down = (panels + across - 1) / across
 left = 75.0
 top = 60.0
 bottom = 75.0 + small
+right = 15.0
+between = 12.0 # panels; and below each
+below = 34.0
 width = max(left + 225 * across + 20, 800)
 height = top + 190 * down + bottom
+panel = (width - left - right - between * (across - 1)) / across
+tall = (height - top - bottom - below * (down - 1)) / down
 title = rate ? 'Round trips of 64 bytes, thousands/s, by the number of clients at once: higher is faster' \
              : 'Round trip of 64 bytes, 99th percentile in us, by the number of clients at once: lower is faster'
 eval begin
 set multiplot layout down,across \
-    margins screen left / width, 1 - 15.0 / width, bottom / height, 1 - top / height \
-    spacing screen 12.0 / width, 34.0 / height
+    margins screen left / width, 1 - right / width, bottom / height, 1 - top / height \
+    spacing screen between / width, below / height
 set tics nomirror
 set grid linetype 1 linecolor rgb '#eeeeee'
 unset mxtics
@@ -71,6 +91,9 @@ do for [i = 1:n] {
              with linespoints pointtype shape(style(word(here, j))) pointsize 0.9 linewidth 1.5 \
              linecolor rgb colour(style(word(here, j))) notitle
     unset label
+
+    nothing = spot(left + (panel + between) * ((i - 1) % across), \
+                   top + (tall + below) * int((i - 1) / across), panel, tall, says[i])
 }
 
 eval key_panel
@@ -78,3 +101,4 @@ plot for [p in placements] NaN with linespoints pointtype shape(style(p)) \
          linewidth 1.5 linecolor rgb colour(style(p)) title p, \
      NaN with lines dashtype 2 linecolor rgb black title (rate ? 'bound: min(N/R, 1/D)' : '')
 unset multiplot
+eval finish

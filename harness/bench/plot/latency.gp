@@ -38,21 +38,28 @@ time_of(m, j) = time[n * (j - 1) + at(unsorted, m)]
 low = unknown
 high = 0
 rounds = 0
+array least[n * k]
+array most[n * k]
+range(m, j) = has(unsorted, m) ? (least[n * (j - 1) + at(unsorted, m)] = us('p50_lo_ns'), \
+                                  most[n * (j - 1) + at(unsorted, m)] = us('p50_hi_ns')) : 0
 limits(l) = (low = min(low, us('p50_lo_ns')), high = max(high, us('p50_hi_ns')), \
+            range(strcol('mechanism'), at(placements, strcol('placement'))), \
             rounds = max(rounds, column('used') + column('failed') + \
                          (strcol('status') eq 'ok' ? column('rejected') : 0)), 0)
 stats 'summary.csv' using (trip(64) ? limits(0) : 0) nooutput
 
 # -- the frame -----------------------------------------------------------------
 
-top = 60 + 18 * k
-bottom = 75 + small
+# As low as it can be read, so that all of it is on a screen at once.
+top = 50.0 + 17 * k
+bottom = 74.0 + small
 rows = max(n, 3) # one row has no room for its own frame
-width = 900
-height = top + 26 * rows + bottom
+pitch = min(24, max(14, int((622 - top - bottom) / rows)))
+width = 1080
+height = top + pitch * rows + bottom
 title = sprintf('Round trip of 64 bytes: median of %d rounds, and the bar its 95 %% interval', rounds)
 eval begin
-set key at screen 0.4, screen 1 - 30.0 / height center top Left reverse vertical maxrows k
+set key at screen 0.42, screen 1 - 28.0 / height center top Left reverse vertical maxrows k
 set logscale x
 set xlabel 'logarithmic scale; further left is faster'
 set grid xtics ytics linetype 1 linecolor '#e0e0e0'
@@ -60,7 +67,8 @@ set border 1
 set tics nomirror
 set bmargin at screen 1.0 * bottom / height
 set tmargin at screen 1 - 1.0 * top / height
-set rmargin at screen 0.965 - 0.07 * k
+set lmargin at screen 0.17
+set rmargin at screen 0.975 - 0.06 * k
 set xtics 1e-12, 10
 set format x '%.0s %cs'
 unset mxtics
@@ -72,16 +80,16 @@ do for [i = 1:n] { set ytics add (tic(label(word(names, i))) i - 1) }
 # The medians once more, as numbers, in a column for each placement to the right
 # of the frame.
 digits(us) = us < 1 ? '%.3f' : us < 10 ? '%.2f' : us < 100 ? '%.1f' : '%.0f'
-set label 'median, us' at graph 1.02, graph 1 offset 0, 1.8
+set label 'median, us' at screen 0.99, screen 1 - (top - 36) / height right
 do for [j = 1:k] {
     s = style(word(placements, j))
-    x = 1.0 + 0.1 * j
-    set label '' at graph x - 0.02, graph 1 offset 0, 1 \
+    x = 0.985 - 0.06 * (k - j)
+    set label '' at screen x - 0.015, screen 1 - (top - 14) / height \
         point pointtype shape(s) pointsize 1.1 linecolor rgb colour(s)
     do for [i = 1:n] {
         us = time_of(word(names, i), j)
         if (us == us) {
-            set label sprintf(digits(us), us) at graph x, first i - 1 right textcolor rgb colour(s)
+            set label sprintf(digits(us), us) at screen x, first i - 1 right textcolor rgb colour(s)
         }
     }
     if (floor[j] == floor[j]) {
@@ -100,3 +108,18 @@ plot for [j = 1:k] 'summary.csv' using (shown(j) ? us('p50_ns') / 1e6 : NaN):(ro
      for [j = 1:k] NaN with lines dashtype j + 1 linewidth 1.5 \
          linecolor rgb colour(style(word(placements, j))) \
          title floor[j] == floor[j] ? word(placements, j).' floor: a bare pipe' : ''
+
+# A row, from end to end, has the values of all its marks.
+do for [i = 1:n] {
+    m = word(names, i)
+    says = label(m).', 64 B there and back'
+    do for [j = 1:k] {
+        if (time_of(m, j) == time_of(m, j)) {
+            c = n * (j - 1) + at(unsorted, m)
+            says = says.'; '.word(placements, j).': '.amount(time_of(m, j) / 1e6, 's') \
+                   .', 95 % between '.amount(least[c] / 1e6, 's').' and '.amount(most[c] / 1e6, 's')
+        }
+    }
+    nothing = spot(0, top + pitch * (i - 1), width, pitch, says)
+}
+eval finish

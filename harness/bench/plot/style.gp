@@ -10,8 +10,9 @@
 # measured; and the machine.
 #
 # A script goes over summary.csv to find what it shows, in lists of words; sets
-# width and height in pixels, and title; and begins (`eval begin`).  All values
-# are in the units of the axes: seconds, bytes, bytes per second.
+# width and height in pixels, and title; begins (`eval begin`), says which values
+# stand where (`spot`), and ends (`eval finish`).  All values are in the units of
+# the axes: seconds, bytes, bytes per second.
 
 chart = ARG1
 png = ARG2 eq 'png'
@@ -43,6 +44,10 @@ style(p) = has(known, p) ? at(known, p) : words(known) + 1
 has(list, w) = strstrt(' '.list.' ', ' '.w.' ') > 0
 with(list, w) = w eq '' || has(list, w) ? list : list.' '.w
 at(list, w) = words(substr(' '.list.' ', 1, strstrt(' '.list.' ', ' '.w.' '))) + 1
+
+# A word as a number: gnuplot takes 5.0e-06 for one, and 5e-06 not.
+number(s) = strstrt(s, 'e') > 0 && strstrt(s, '.') == 0 \
+            ? (s[1:strstrt(s, 'e') - 1].'.0'.s[strstrt(s, 'e'):*]) + 0 : s + 0
 
 # names, the smallest key[] first
 sort = "sorted = ''; \
@@ -113,6 +118,32 @@ while (rest ne '') { \
     rest = substr(rest, cut + 1, strlen(rest)); \
     y = y - 15 \
 }"
+
+# -- values under the pointer ---------------------------------------------------
+
+# What the page shows while the pointer is there: at LEFT TOP WIDTH HEIGHT, in
+# percent of the picture, which values stand there, with '; ' between the lines.
+# It is kept in the SVG itself, as comments behind its end, where two hyphens may
+# not stand.  `eval finish` is the last line of a script.
+spots = ''
+plain(s) = strstrt(s, '--') == 0 ? s \
+           : s[1:strstrt(s, '--')].' '.plain(s[strstrt(s, '--') + 1:*])
+line(s) = strstrt(s, "\n") == 0 ? s \
+          : s[1:strstrt(s, "\n") - 1].' '.line(s[strstrt(s, "\n") + 1:*])
+spot(left, top, w, h, says) = \
+    (spots = spots.sprintf('<!%s at %.2f %.2f %.2f %.2f: ', '--', 100.0 * left / width, \
+                           100.0 * top / height, 100.0 * w / width, 100.0 * h / height) \
+                           .plain(line(says)).' '.'-->'."\n", 0)
+# A number and its unit: 5.04 us, 37.7 GB/s.
+amount(v, unit) = v != v ? '-' : v >= 1e9 ? sprintf('%.3g G%s', v / 1e9, unit) \
+                 : v >= 1e6 ? sprintf('%.3g M%s', v / 1e6, unit) \
+                 : v >= 1e3 ? sprintf('%.3g k%s', v / 1e3, unit) \
+                 : v >= 1 ? sprintf('%.3g %s', v, unit) \
+                 : v >= 1e-3 ? sprintf('%.3g m%s', v * 1e3, unit) \
+                 : v >= 1e-6 ? sprintf('%.3g u%s', v * 1e6, unit) \
+                 : sprintf('%.3g n%s', v * 1e9, unit)
+finish = "unset output; \
+if (!png && spots ne '') { set print chart.'.svg' append; print spots; unset print }"
 
 # -- several panels ------------------------------------------------------------
 

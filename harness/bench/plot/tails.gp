@@ -19,7 +19,7 @@ enough = 89 # a curve that does not get to this percentile is none
 preferred = load_kind ? 'due sent closed' \
     : 'shm/spin shm/futex pipe/coprocess msgq/posix sem/mailbox socket/seqpacket socket/tcp'
 colours_of = load_kind ? '6 1 2' : '1 2 3 4 5 6 7'
-says(s) = s eq 'due' ? '5000/s, from when due' : s eq 'sent' ? '5000/s, from sending' \
+called(s) = s eq 'due' ? '5000/s, from when due' : s eq 'sent' ? '5000/s, from sending' \
           : s eq 'closed' ? 'closed loop' : s
 
 # -- what there is to see ------------------------------------------------------
@@ -140,8 +140,8 @@ do for [j = 1:words(panels)] {
     before = ''
     do for [l = 1:|$points|] {
         s = word($points[l], 1)
-        x = word($points[l], 3) + 0
-        y = word($points[l], 4) + 0
+        x = number(word($points[l], 3))
+        y = number(word($points[l], 4))
         i = word($points[l], 2) eq p && has(shown, s) ? at(shown, s) : 0
         if (i > 0) {
             rare = rate > 0 ? 1 / (median[at(curves, s.'|'.p)] * rate) : 0
@@ -179,10 +179,25 @@ do for [j = 1:words(panels)] {
         at_y[i] = min(at_y[i], most)
         most = at_y[i] / apart
         c = style_of[at(shown, word(names, i))]
-        set label says(word(names, i)) at graph 1.03, first at_y[i] left \
+        set label called(word(names, i)) at graph 1.03, first at_y[i] left \
             textcolor rgb colour(c) point pointtype shape(c) pointsize 0.9 \
             linecolor rgb colour(c) offset 0.6,0
     }
+
+    # The percentiles with names, wherever in the panel.
+    says = p
+    do for [s in shown] {
+        says = says.'; '.called(s).':'
+        do for [percentile in '50 90 99 99.9'] {
+            y = NaN
+            do for [l = 1:|$points|] {
+                if (y != y && word($points[l], 1) eq s && word($points[l], 2) eq p && \
+                    number(word($points[l], 3)) * 1.0001 >= rarity(percentile + 0)) { y = number(word($points[l], 4)) }
+            }
+            if (y == y) { says = says.(says[strlen(says):*] eq ':' ? ' ' : ', ').percentile.' % within '.amount(y, 's') }
+        }
+    }
+    nothing = spot(0, top + (panel + 35) * (j - 1), width, panel + 35, says)
 
     do for [i = 1:n] {
         if (circle[i] == circle[i]) {
@@ -200,3 +215,4 @@ do for [j = 1:words(panels)] {
     unset label
 }
 unset multiplot
+eval finish
