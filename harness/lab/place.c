@@ -80,9 +80,31 @@ sleeps(pid_t pid, pid_t tid, struct registers *r)
 static bool
 may_be_stopped(pid_t pid, pid_t tid)
 {
-    static const long fragile[] = {SYS_semop, SYS_semtimedop,
-                                   SYS_rt_sigtimedwait, SYS_epoll_wait,
-                                   SYS_epoll_pwait};
+    /* Not every processor has each of them by a number of its own. */
+    static const long fragile[] = {
+        SYS_epoll_pwait,
+#ifdef SYS_epoll_wait
+        SYS_epoll_wait,
+#endif
+#ifdef SYS_ipc /* semop(2) */
+        SYS_ipc,
+#endif
+#ifdef SYS_semop
+        SYS_semop,
+#endif
+#ifdef SYS_semtimedop
+        SYS_semtimedop,
+#endif
+#ifdef SYS_semtimedop_time64
+        SYS_semtimedop_time64,
+#endif
+#ifdef SYS_rt_sigtimedwait
+        SYS_rt_sigtimedwait,
+#endif
+#ifdef SYS_rt_sigtimedwait_time64
+        SYS_rt_sigtimedwait_time64,
+#endif
+    };
     struct procfs_call call;
 
     if (procfs_call(pid, tid, &call) != 0)
