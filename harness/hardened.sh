@@ -1,6 +1,7 @@
 #!/bin/sh
-# hardened.sh - how distributions harden their programs, as far as a compiler
-# knows it and the user's own flags do not say otherwise.
+# hardened.sh - how distributions harden their programs, and optimize them when
+# they are linked, as far as a compiler knows it and the user's own flags do not
+# say otherwise.
 #
 #       CC='ccache gcc' harness/hardened.sh [FLAG...]
 #
@@ -15,6 +16,9 @@ always="-fstack-protector-strong -fstack-clash-protection \
 -fPIE -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack"
 # An indirect jump ends where one may: Intel's and ARM's.
 jumps='-fcf-protection -mbranch-protection=standard'
+# What a program is made of is optimized as a whole, when it is linked; or each
+# file by itself, as ever: the objects have both.
+whole='-flto=auto -ffat-lto-objects'
 
 program=$(mktemp)
 trap 'rm -f "$program"' EXIT
@@ -32,15 +36,15 @@ PROGRAM
 
 # All at once, as is mostly possible,
 for jump in $jumps; do
-    if text=$(said "$always $jump" "$@") && [ -z "$text" ]; then
-        echo "$always $jump"
+    if text=$(said "$always $jump $whole" "$@") && [ -z "$text" ]; then
+        echo "$always $jump $whole"
         exit
     fi
 done
 # or one after the other, and the user's may make a warning by themselves.
 usual=$(said '' "$@") || exit 0
 taken=
-for flag in $always $jumps; do
+for flag in $always $jumps "$whole"; do
     if text=$(said "$taken $flag" "$@") && [ "$text" = "$usual" ]; then
         taken="$taken $flag"
     fi

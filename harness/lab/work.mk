@@ -79,6 +79,7 @@ $W/check: $W/mine.o $W/registry.o $O/check
 	@$(link_check) $(SANITIZE)
 $W/fast/check: $W/fast/ipcd $O/check
 	@[ ! -e $< ] || $(link_check)
+$W/fast/ipcd $W/fast/ipcbench: private WHOLE := $(LTO)
 $W/fast/ipcd: always $W/registry.o $(BIN)
 	@rm -f $@ $W/fast/ipcbench
 	@$(STUDENT) -c -o $W/fast/mine.o $(MINE) && $(link_work) || \

@@ -114,6 +114,10 @@ START_TEST(a_release_is_hardened_as_distributions_harden)
 #elif defined __aarch64__
         "-mbranch-protection=standard",
 #endif
+#ifndef __clang__
+        "-flto=auto -ffat-lto-objects", /* ipcd and ipcbench */
+        "-fno-lto",                     /* ipclab */
+#endif
     };
 
     ck_assert_int_eq(shell("make -n " EMPTY " programs"), 0);
@@ -122,6 +126,7 @@ START_TEST(a_release_is_hardened_as_distributions_harden)
     ck_assert_int_eq(shell("make -n " EMPTY " V=asan programs"), 0);
     expect_unsaid("-fstack-protector");
     expect_unsaid("_FORTIFY_SOURCE");
+    expect_unsaid("-flto");
     ck_assert_int_eq(shell("make -n " EMPTY " CPPFLAGS=-D_FORTIFY_SOURCE=2 "
                            "CFLAGS=-fno-stack-protector programs"),
                      0);
