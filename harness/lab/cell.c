@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +103,20 @@ reap_until(pid_t pid, int64_t deadline)
     return TIME_UP;
 }
 
+static int shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static int
+shell(const char *format, ...)
+{
+    char command[2 * PATH_MAX];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(command, sizeof command, format, args);
+    va_end(args);
+    return system(command);
+}
+
 static int
 mount_limited(const char *dir, const char *options)
 {
@@ -124,23 +139,53 @@ close_the_rest(const struct cell *c)
 /* A short name, since endpoints and sockets are in there (ENDPOINT_SIZE). */
 #define TMP "/var/tmp"
 
+/* Its directory is a file system of limited size, too, with what was in there;
+ * a descriptor of what it hides, or -1. */
+static int
+move_in(const struct cell *c)
+{
+    const int outside = open(c->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (outside == -1 || mount_limited(c->dir, "mode=755,size=384m,"
+                                               "nr_inodes=32768") == -1)
+        return -1;
+    if (shell("cp -a /proc/$PPID/fd/%d/. '%s'", outside, c->dir) != 0)
+        return -1;
+    return outside;
+}
+
+/* Nobody of the cell is left now.  What it has made of out/ is copied as it is:
+ * a link stays one; unless it is one itself. */
 static void
+move_out(const struct cell *c, int outside)
+{
+    kill(-1, SIGKILL);
+    while (waitpid(-1, NULL, 0) > 0)
+        continue;
+    if (outside != -1)
+        shell("cd '%s' && [ ! -L out ] && cp -r out /proc/$PPID/fd/%d/", c->dir,
+              outside);
+}
+
+static int
 furnish(const struct cell *c)
 {
     if (spaces_private_mounts() != 0)
-        return; /* what we mounted would be seen outside */
+        return -1; /* what we mounted would be seen outside */
     close_the_rest(c);
     spaces_fresh_proc();
     mount_limited("/dev/shm", "mode=1777,size=64m,nr_inodes=4096");
     if (strncmp(c->dir, TMP, strlen(TMP)) != 0 &&
         mount_limited(TMP, "mode=1777,size=128m,nr_inodes=16384") == 0)
         setenv("TMPDIR", TMP, 1);
+    return move_in(c);
 }
 
 static int
 live(const struct cell *c, char *const argv[], bool is_apart)
 {
     char tmp[PATH_MAX];
+    int outside = -1, status = NO_CELL;
     pid_t pid;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -148,12 +193,15 @@ live(const struct cell *c, char *const argv[], bool is_apart)
     setenv("TMPDIR", tmp, 1);
     setenv("CCACHE_DISABLE", "1", 1);
     if (is_apart)
-        furnish(c);
+        outside = furnish(c);
     pid = fork();
     if (pid == 0)
         become_program(c, argv);
-    return pid == -1 ? NO_CELL
-                     : reap_until(pid, now_ns() + c->seconds * NS_PER_SEC);
+    if (pid != -1)
+        status = reap_until(pid, now_ns() + c->seconds * NS_PER_SEC);
+    if (is_apart)
+        move_out(c, outside);
+    return status;
 }
 
 /* -- outside --------------------------------------------------------------------------- */

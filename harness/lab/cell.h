@@ -8,8 +8,8 @@
  *                       kills all the others, however they         own, if root
  *                       hide                                       grades
  *
- * Its /dev/shm and its directory for files are file systems of limited size, its
- * System V objects and queues are in an IPC namespace; they end with it, too.
+ * Its own directory, /dev/shm and /var/tmp are file systems of limited size, of
+ * which DIR/out comes back; its System V objects and queues are in an IPC namespace; they end with it, too.
  * Where the kernel refuses namespaces the cell is "reduced": its descendants are
  * killed, as far as they can be found.
  */

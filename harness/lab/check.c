@@ -74,6 +74,7 @@ check_begin(struct check *c, const char *target, const char *programs)
          strcmp(c->mechanism + strlen(c->lab), "/work") != 0 &&
          ipc_find(c->mechanism) == NULL))
         return -EINVAL;
+    snprintf(c->other, sizeof c->other, "%s/textbook.c", c->lab);
     if (strcmp(c->mechanism + strlen(c->lab), "/work") == 0)
         snprintf(c->source, sizeof c->source, "%s/work/%s.c", c->lab, c->lab);
     else
@@ -154,7 +155,8 @@ run_step(struct check *c, int step)
     const struct trial t = {.check = c->tests,
                             .bare = c->bare,
                             .mechanism = c->mechanism,
-                            .source = c->source};
+                            .source = c->source,
+                            .other = c->other};
     struct result *first = &c->results[c->count];
     int n = 0;
 

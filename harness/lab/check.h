@@ -24,6 +24,7 @@ struct check {
     char lab[32];                        /* "fifo" */
     char mechanism[64 + sizeof "/work"]; /* "fifo/work" */
     char source[160]; /* "fifo/work/fifo.c"; of others "fifo/" */
+    char other[64];   /* "fifo/textbook.c" */
     char tests[PATH_MAX], bare[PATH_MAX];
     int only;   /* this step; 0: all */
     bool first; /* none after the first step that fails */

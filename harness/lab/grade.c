@@ -7,7 +7,7 @@
  *      in a cell (cell.h):      make, ipclab check
  *      then                     out/ to RESULTS/NAME/, a line of the table
  */
-#define _GNU_SOURCE /* O_CLOEXEC */
+#define _GNU_SOURCE /* O_CLOEXEC, syscall */
 #include "lab/verbs.h"
 
 #include "core/rundir.h"
@@ -18,15 +18,18 @@
 #include <argp.h>
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <libgen.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -132,10 +135,35 @@ find_paths(struct paths *p)
     return 0;
 }
 
+/* What a student has handed in, or left behind, may be anything: a link to a file
+ * of ours, a FIFO at which open(2) waits, a device without an end.  A descriptor
+ * of a file that is one, in dir and below; or -errno. */
 static int
-copy_file(const char *from, const char *to)
+open_theirs(const char *dir, const char *name)
 {
-    FILE *in = fopen(from, "re"), *out = NULL;
+    struct open_how how = {.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+    const int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct stat st;
+    int fd, err;
+
+    if (at == -1)
+        return -errno;
+    fd = (int)syscall(SYS_openat2, at, name, &how, sizeof how);
+    err = fd == -1 ? -errno : 0;
+    close(at);
+    if (err == 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        return fd;
+    if (err != 0)
+        return err;
+    close(fd);
+    return -EINVAL;
+}
+
+static int
+copy_file(int from, const char *to)
+{
+    FILE *in = fdopen(from, "r"), *out = NULL;
     char buf[4096];
     size_t n, all = 0;
     int err = in != NULL ? 0 : -errno;
@@ -161,15 +189,16 @@ static int
 take_file(const char *dir, const char *lab, const char *scratch)
 {
     char from[PATH_MAX], to[PATH_MAX];
-    int err;
+    int fd;
 
     snprintf(to, sizeof to, "%.60s/%s/work/%s.c", scratch, lab, lab);
-    snprintf(from, sizeof from, "%.3000s/%s.c", dir, lab);
-    err = copy_file(from, to);
-    if (err != -ENOENT)
-        return err;
-    snprintf(from, sizeof from, "%.3000s/%s/work/%s.c", dir, lab, lab);
-    return copy_file(from, to);
+    snprintf(from, sizeof from, "%s.c", lab);
+    fd = open_theirs(dir, from);
+    if (fd == -ENOENT) {
+        snprintf(from, sizeof from, "%s/work/%s.c", lab, lab);
+        fd = open_theirs(dir, from);
+    }
+    return fd < 0 ? fd : copy_file(fd, to);
 }
 
 static int
@@ -192,11 +221,13 @@ make_room(const char *scratch, const char *lab, unsigned uid)
     return 0;
 }
 
-/* make, with nothing else to be made; then the check. */
+/* make, with nothing else to be made; then the check.  A compiler reads what it is
+ * told to include to its end, into memory. */
 #define SCRIPT \
-    "make -s --no-print-directory -C '%s' -o '%s/how' L=%s O='%s' " \
+    "( ulimit -v 3000000; make -s --no-print-directory -C '%s' -o '%s/how' " \
+    "L=%s O='%s' " \
     "MINE='%s/%s/work/%s.c' W='%s/build' '%s/build/ipcd' '%s/build/ipcctl' " \
-    "'%s/build/check' '%s/build/fast/check' >out/make.txt 2>&1 || " \
+    "'%s/build/check' '%s/build/fast/check' >out/make.txt 2>&1 ) || " \
     "{ cat out/make.txt; exit 99; }; " \
     "'%s' check %s --programs build --gradescope out/results.json --junit " \
     "out/junit.xml --tap out/tap.txt --evidence out/evidence >out/verdict.txt"
@@ -216,12 +247,14 @@ run_in_cell(struct cell *cell, const struct paths *p, const char *lab)
 static void
 read_results(const char *scratch, struct row *row)
 {
-    char path[PATH_MAX];
-    json_t *all, *tests, *test;
+    const int fd = open_theirs(scratch, "out/results.json");
+    json_t *all = NULL, *tests, *test;
     size_t i;
 
-    snprintf(path, sizeof path, "%.60s/out/results.json", scratch);
-    all = json_load_file(path, 0, NULL);
+    if (fd >= 0) {
+        all = json_loadfd(fd, 0, NULL);
+        close(fd);
+    }
     if (all == NULL) {
         if (row->note[0] == '\0')
             snprintf(row->note, sizeof row->note, "no results");
@@ -243,7 +276,8 @@ read_results(const char *scratch, struct row *row)
     json_decref(all);
 }
 
-/* without links and what is large: what it made of out/ is its own affair. */
+/* Without links, devices and what is large: what it made of out/ is its own
+ * affair. */
 static void
 keep_results(const char *scratch, const struct order *o, const char *name)
 {
@@ -251,11 +285,11 @@ keep_results(const char *scratch, const struct order *o, const char *name)
 
     if (o->results == NULL)
         return;
-    snprintf(
-        command, sizeof command,
-        "mkdir -p '%.2000s/%s' && cd '%.60s/out' && find . -type l -delete "
-        "&& find . -type f -size +4096k -delete && cp -r . '%.2000s/%s'",
-        o->results, name, scratch, o->results, name);
+    snprintf(command, sizeof command,
+             "mkdir -p '%.2000s/%s' && cd '%.60s' && [ ! -L out ] && cd out && "
+             "find . ! -type f ! -type d -delete && "
+             "find . -type f -size +4096k -delete && cp -r . '%.2000s/%s'",
+             o->results, name, scratch, o->results, name);
     (void)!system(command);
 }
 
@@ -293,7 +327,9 @@ judge(const struct order *o, const struct paths *p, const char *dir, int slot,
         keep_results(scratch, o, row->name);
     } else {
         snprintf(row->note, sizeof row->note, "%s.c: %s", o->lab,
-                 strerror(-err));
+                 err == -EINVAL  ? "is no file"
+                 : err == -ELOOP ? "is a link, or in a directory that is one"
+                                 : strerror(-err));
     }
     if (held >= 0) {
         scratch_remove(scratch);

@@ -10,10 +10,10 @@
 #                                       its name is in the verdict
 #       selfcheck.sh hunt [N...]        each bug of the museum is found by the test
 #                                       that it names, and has a Because
-#       selfcheck.sh class              submissions that do not compile, fork
-#                                       without end, or leave daemons that fill
-#                                       /dev/shm: each has its line, nothing of
-#                                       them is left
+#       selfcheck.sh class [KIND...]    submissions of more than thirty kinds that
+#                                       cannot be built, fork without end, fill
+#                                       what there is, or leave daemons: each has
+#                                       its line, nothing of them is left
 #
 # O=build/release is where the programs are.  A line for each; exit 1 if one is
 # not as it should be.
@@ -174,14 +174,147 @@ hunt() {
     done
 }
 
+# -- a class, of which many are hostile -------------------------------------------
+
 # submission NAME CODE: the textbook form, whose create() does that first.
 submission() {
     mkdir -p "$scratch/class/$1"
     awk -v lab=fifo -v blank=none -f harness/lab/skeleton.awk fifo/textbook.c |
-        sed "s|    strcpy(s->name, name);|&\\n$2|
-             s|#include <errno.h>|&\\n#include <signal.h>|" \
+        CODE=$2 awk '/^#include <errno.h>/ {
+                print "#include <mqueue.h>\n#include <sched.h>"
+                print "#include <signal.h>\n#include <stdlib.h>"
+                print "#include <sys/msg.h>\n#include <sys/sem.h>"
+                print "#include <sys/resource.h>\n#include <sys/shm.h>"
+                print "#include <sys/socket.h>\n#include <sys/un.h>"
+            }
+            { print }
+            /strcpy\(s->name, name\);/ { print ENVIRON["CODE"] }' \
             > "$scratch/class/$1/fifo.c"
 }
+
+# before NAME CODE: the textbook form, with that above it.
+before() {
+    submission "$1" ''
+    { echo "$2" && cat "$scratch/class/$1/fifo.c"; } > "$scratch/new"
+    mv "$scratch/new" "$scratch/class/$1/fifo.c"
+}
+
+# no_file NAME: where its file should be there is something else.
+no_file() {
+    mkdir -p "$scratch/class/$1"
+    echo "$scratch/class/$1/fifo.c"
+}
+
+# What is told of one of these: a word of its line; "-": it does not matter.
+# C, as sh has to quote it; each kind is called by its name.
+# shellcheck disable=SC2016
+hostile() {
+    case $1 in
+        honest) submission "$1" '' ;; # or all of this would prove nothing
+        blank) submission "$1" 'return -ENOSYS;' ;;
+        # -- which cannot be built, or not be read
+        broken) submission "$1" 'this is not C' ;;
+        zero) before "$1" '#include "/dev/zero"' ;;
+        itself) before "$1" '#include __FILE__
+#include __FILE__' ;;
+        macros)
+            before "$1" "$(awk 'BEGIN { print "#define X0 1"
+                for (i = 1; i < 40; i++) printf "#define X%d X%d+X%d\n", i, i-1, i-1
+                print "int x = X39;" }')"
+            ;;
+        huge) before "$1" 'char huge[1UL << 36] = {1};' ;;
+        shadow) before "$1" '__asm__(".incbin \"/etc/shadow\"");' ;;
+        link) ln -s /etc/shadow "$(no_file "$1")" ;;
+        linked)
+            mkdir -p "$scratch/class/$1/fifo"
+            ln -s "$scratch/class/blank" "$scratch/class/$1/fifo/work"
+            ;;
+        pipe) mkfifo "$(no_file "$1")" ;;
+        directory) mkdir -p "$(no_file "$1")" ;;
+        device) ln -s /dev/zero "$(no_file "$1")" ;;
+        large) head -c 2000000 /dev/zero | tr '\0' ' ' > "$(no_file "$1")" ;;
+        nothing) mkdir -p "$scratch/class/$1" ;;
+        # -- processes
+        bomb) submission "$1" 'for (;;) fork();' ;;
+        early)
+            before "$1" '#include <unistd.h>
+__attribute__((constructor)) static void f(void) { for (;;) fork(); }'
+            ;;
+        daemon)
+            submission "$1" 'signal(SIGTERM, SIG_IGN); if (fork() == 0) { setsid();
+if (fork() == 0) for (;;) { static char b[1 << 20]; char p[64];
+snprintf(p, 64, "/dev/shm/hostile-%d", getpid()); FILE *f = fopen(p, "a");
+if (f != NULL) { fwrite(b, 1, sizeof b, f); fclose(f); } } }'
+            ;;
+        deaf)
+            submission "$1" 'sigset_t all; sigfillset(&all);
+sigprocmask(SIG_BLOCK, &all, NULL); for (int i = 1; i < 65; i++)
+signal(i, SIG_IGN); for (;;) sigsuspend(&all);'
+            ;;
+        parent) submission "$1" 'kill(getppid(), SIGKILL); kill(getppid(), SIGSTOP);' ;;
+        everybody) submission "$1" 'kill(-1, SIGKILL);' ;;
+        stopper) submission "$1" 'kill(-1, SIGSTOP);' ;;
+        spaces)
+            submission "$1" 'if (fork() == 0) { unshare(CLONE_NEWUSER |
+CLONE_NEWPID | CLONE_NEWIPC); if (fork() == 0) { setsid(); for (;;) pause(); } }'
+            ;;
+        # -- what outlives its process
+        queues)
+            submission "$1" 'for (int i = 0; i < 2000; i++) { char p[64];
+snprintf(p, 64, "/hostile-%d", i); mq_open(p, O_CREAT | O_RDWR, 0666, NULL); }'
+            ;;
+        sysv)
+            submission "$1" 'for (int i = 0; i < 5000; i++) {
+msgget(0x686f0000 + i, IPC_CREAT | 0666);
+semget(0x686f0000 + i, 10, IPC_CREAT | 0666);
+shmget(0x686f0000 + i, 1 << 20, IPC_CREAT | 0666); }'
+            ;;
+        listener)
+            submission "$1" 'if (fork() == 0) { setsid(); struct sockaddr_un a =
+{.sun_family = AF_UNIX, .sun_path = "\0hostile"}; int fd = socket(AF_UNIX,
+SOCK_STREAM, 0); bind(fd, (struct sockaddr *)&a, sizeof a); listen(fd, 5);
+for (;;) pause(); }'
+            ;;
+        # -- files
+        output)
+            submission "$1" 'for (;;) { static char b[65536];
+for (int i = 1; i < 10; i++) (void)!write(i, b, sizeof b); }'
+            ;;
+        disk)
+            submission "$1" 'for (int i = 0;; i++) { static char b[1 << 20];
+char p[64]; snprintf(p, 64, "hostile-%d", i % 1000); FILE *f = fopen(p, "a");
+if (f != NULL) { fwrite(b, 1, sizeof b, f); fclose(f); } }'
+            ;;
+        deep)
+            submission "$1" 'for (int i = 0; i < 20000; i++)
+if (mkdir("hostile", 0777) == -1 || chdir("hostile") == -1) break;'
+            ;;
+        names)
+            submission "$1" 'mkdir("out/a\nb", 0777);
+(void)!open("out/a\nb/\"; rm -rf $HOME; \033[2J", O_CREAT | O_WRONLY, 0666);
+(void)!open("out/-rf", O_CREAT | O_WRONLY, 0666);'
+            ;;
+        results)
+            submission "$1" 'unlink("out/results.json");
+mkfifo("out/results.json", 0666); mkfifo("out/hostile", 0666);'
+            ;;
+        elsewhere)
+            submission "$1" 'rename("out", "in"); (void)!symlink("/etc", "out");'
+            ;;
+        descriptors)
+            submission "$1" 'for (int i = 3; i < 1024; i++)
+(void)!write(i, "hostile\n", 8);'
+            ;;
+        limits)
+            submission "$1" 'struct rlimit no = {0, 0};
+for (int i = 0; i < 16; i++) prlimit(getppid(), i, &no, NULL);'
+            ;;
+    esac
+}
+
+kinds="honest blank broken zero itself macros huge shadow link linked pipe directory \
+device large nothing bomb early daemon deaf parent everybody stopper spaces \
+queues sysv listener output disk deep names results elsewhere descriptors limits"
 
 # Whoever runs one of the programs that were built for them.
 still_there() {
@@ -192,36 +325,55 @@ still_there() {
     done
 }
 
-# shellcheck disable=SC2016,SC2317 # C; called by name
+# What they made has that in its name, or in its key.
+left_of_them() {
+    still_there
+    find /dev/shm /dev/mqueue /tmp -maxdepth 1 -name '*hostile*' 2> /dev/null
+    ipcs | grep -i 0x686f || :
+    grep -a @hostile /proc/net/unix || :
+    ls "$scratch/work"
+}
+
+# Whether a secret of ours has come into what is handed back: a hash of shadow's.
+told_secrets() {
+    [ ! -r /etc/shadow ] || grep -rlF "$(head -n 1 /etc/shadow)" \
+        "$scratch/results" || :
+}
+
 class() {
-    submission blank 'return -ENOSYS;'
-    submission broken 'this is not C'
-    submission bomb 'for (;;) fork();'
-    submission daemon 'signal(SIGTERM, SIG_IGN); if (fork() == 0) { setsid(); \
-if (fork() == 0) for (;;) { static char b[1 << 20]; char p[64]; snprintf(p, \
-64, "/dev/shm/fill%d", getpid()); FILE *f = fopen(p, "a"); if (f != NULL) { \
-fwrite(b, 1, sizeof b, f); fclose(f); } } }'
     dirs=
-    for one in ${CLASS:-blank broken bomb daemon}; do
+    for one in ${chosen:-$kinds}; do
+        hostile "$one"
         dirs="$dirs $scratch/class/$one"
     done
     mkdir -p "$scratch/work"
-    before=$(ls /dev/shm)
     # shellcheck disable=SC2086 # they are words
-    TMPDIR=$scratch/work "$ipclab" grade -o "$scratch/results" --seconds 40 \
-        fifo $dirs
-    for one in ${CLASS:-blank broken bomb daemon}; do
-        if grep -q "^\"$one\",0" "$scratch/results/summary.csv"; then
-            say yes "$one: $(grep "^\"$one\"" "$scratch/results/summary.csv")"
+    TMPDIR=$scratch/work "$ipclab" grade -o "$scratch/results" \
+        --seconds "${SECONDS_EACH:-40}" fifo $dirs
+    for one in ${chosen:-$kinds}; do
+        line=$(grep "^\"$one\"," "$scratch/results/summary.csv" || :)
+        case $one in
+            honest) wanted='^"honest",[5-9]' ;;
+            spaces | queues | sysv | listener | deep | names | results | \
+                elsewhere | descriptors | limits) wanted='^"[a-z]*",' ;;
+            *) wanted='^"[a-z]*",0' ;; # they have not served anybody
+        esac
+        if echo "$line" | grep -q "$wanted"; then
+            say yes "$line"
         else
-            say no "$one: $(cat "$scratch/results/summary.csv")"
+            say no "$one: $line"
         fi
     done
-    if [ -z "$(still_there)" ] && [ "$before" = "$(ls /dev/shm)" ] &&
-        [ -z "$(ls "$scratch/work")" ]; then
+    left=$(left_of_them)
+    if [ -z "$left" ]; then
         say yes "nothing of them is left"
     else
-        say no "left: $(still_there) $(ls /dev/shm "$scratch/work")"
+        say no "left: $left"
+    fi
+    if [ -z "$(told_secrets)" ]; then
+        say yes "none of them was told what is not theirs"
+    else
+        say no "what is not theirs: $(told_secrets)"
     fi
 }
 

@@ -249,8 +249,13 @@ look_at(struct look *l, const struct trial *t, pid_t pid)
     for (int i = 0; i < n && l->count < MOST_WAITS; i++) {
         struct waiting *w = &l->waits[l->count];
 
-        w->wait = waits[i];
-        place_of(pid, waits[i].tid, t->source, w->place, sizeof w->place);
+        *w = (struct waiting){.wait = waits[i]};
+        /* ipcd's own thread, which waits for the end, is in none of it. */
+        if (strncmp(waits[i].call, "sigwait(SIGHUP SIGINT SIGTERM)", 30) != 0)
+            place_of(pid, waits[i].tid, t->source, w->place, sizeof w->place);
+        /* With the textbook form as the other side: where that one is. */
+        if (w->place[0] == '\0' && t->other != NULL)
+            place_of(pid, waits[i].tid, t->other, w->place, sizeof w->place);
         w->is_server = is_servers(w->place, is_server);
         w->is_busy = is_busy(pid, waits[i].tid);
         if (is_server || w->place[0] != '\0')
@@ -369,6 +374,7 @@ watch(struct run *r)
     struct pollfd p = {.fd = fd, .events = POLLIN};
     int64_t changed = now_ns(), begun = changed, looked = changed;
     unsigned long before = 0;
+    bool ended = false;
     char test[sizeof r->doing->test] = "";
 
     while (poll(&p, 1, (int)(LOOK / NS_PER_MS)) <= 0) {
@@ -382,16 +388,18 @@ watch(struct run *r)
         if (strcmp(test, r->doing->test) != 0) {
             snprintf(test, sizeof test, "%s", r->doing->test);
             begun = now;
+            ended = false;
         }
         if (progress != before || !asleep)
             changed = now;
         before = progress;
-        if (test[0] == '\0')
+        if (test[0] == '\0' ||
+            ended) /* of one that is killed nothing is seen */
             continue;
         if (now - changed >= QUIET) {
             look_at_all(r, &c, test);
             end_stuck(r);
-            changed = now;
+            ended = true;
         } else if (now - begun >= LONG && now - looked >= NS_PER_SEC) {
             look_at_all(r, &c, test);
             looked = now;

@@ -56,6 +56,7 @@ struct trial {
     const char *bare;      /* the same without sanitizers */
     const char *mechanism; /* "fifo/work" */
     const char *source;    /* "fifo/work/fifo.c", for places; or NULL */
+    const char *other;     /* "fifo/textbook.c"; or NULL */
 };
 
 /* Runs these experiments; each .of says which. */

@@ -298,6 +298,13 @@ not_written(const struct check *c, const struct result *r, struct verdict *v)
     return true;
 }
 
+/* A server that waits for a request is what a server is like. */
+static bool
+is_idle(const struct waiting *w)
+{
+    return strstr(w->place, "_next()") != NULL;
+}
+
 /* How well a wait explains a hang: the lowest is told first. */
 static int
 rank(const struct waiting *w)
@@ -310,9 +317,9 @@ rank(const struct waiting *w)
     case WHY_WRONG_KIND:
         return 0;
     case WHY_NOBODY:
-        return 1;
+        return is_idle(w) ? 3 : 1;
     case WHY_OTHERS:
-        return w->place[0] != '\0' ? 3 : 5;
+        return w->place[0] == '\0' ? 6 : is_idle(w) ? 4 : 3;
     case WHY_RUNS:
     case WHY_UNKNOWN:
     case WHY_CLOCK:
@@ -321,7 +328,7 @@ rank(const struct waiting *w)
     case WHY_STOPPED:
         break;
     }
-    return w->place[0] != '\0' ? 4 : 6;
+    return w->place[0] == '\0' ? 6 : is_idle(w) ? 5 : 4;
 }
 
 static const struct waiting *
@@ -359,14 +366,15 @@ say_wait(const struct waiting *w, struct verdict *v)
 }
 
 static bool
-hang_says(const struct result *r, struct verdict *v)
+hang_says(const struct check *c, const struct result *r, struct verdict *v)
 {
     const struct waiting *best = best_wait(r);
 
     if (best == NULL)
         return false;
     say_wait(best, v);
-    snprintf(v->look_at, sizeof v->look_at, "%s", best->place);
+    if (strncmp(best->place, c->source, strlen(c->source)) == 0)
+        snprintf(v->look_at, sizeof v->look_at, "%s", best->place);
     /* The other side, if it is asleep in the student's code as well. */
     for (int i = 0; i < r->wait_count; i++)
         if (r->waits[i].is_server != best->is_server &&
@@ -489,7 +497,7 @@ all_that_is_known(const struct check *c, const struct result *r,
     if (v->because[0] == '\0' && (best == NULL || !best->is_busy))
         table_says(r, v);
     if (best != NULL)
-        hang_says(r, v);
+        hang_says(c, r, v);
     say_which_half(c, r, v);
 }
 

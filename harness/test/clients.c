@@ -155,6 +155,8 @@ what_came(const struct client *c, int err)
         snprintf(text, sizeof text,
                  ": recv() brought %zu bytes, and the header in them says %zu",
                  came, WIRE_HEADER + (size_t)h.length);
+    else if (c->watch == see && came == 0 && c->why[0] == 'l')
+        snprintf(text, sizeof text, ": recv() returned -EBADMSG");
     else if (c->watch == see)
         snprintf(text, sizeof text, ": recv() brought %zu bytes: %s", came,
                  c->why);

@@ -97,8 +97,8 @@ setup(void)
     struct stat st;
 
     queues_check();
-    asked_next();
     take_a_process();
+    asked_next();
     if (stat(run_dir, &st) == 0)
         clean_up();
     ck_assert_int_eq(mkdir(run_dir, 0700), 0);

@@ -52,6 +52,8 @@ main(int argc, char **argv)
                         "environment picks one mechanism\n");
         return 64;
     }
+    if (getenv("TMPDIR") != NULL) /* Check's name for it */
+        setenv("TEMP", getenv("TMPDIR"), 1);
     here_inherit_nothing();
     asked_begin();
     queues_raise_limit();
