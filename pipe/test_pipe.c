@@ -100,6 +100,34 @@ START_TEST(who_only_asks_and_never_listens_is_not_stuck)
 }
 END_TEST
 
+/* A packet takes a page, however short, and a pipe has sixteen: pipe(7).  What
+ * was not sent is not said to have been. */
+START_TEST(who_finds_the_pipe_full_waits_with_a_limit)
+{
+    uint8_t frame[WIRE_HEADER];
+    struct ipc_message msg = {.buf = frame, .len = sizeof frame, .fd = -1};
+    int err = 0, sent = 0;
+
+    begin(_i);
+    raw_frame(frame, API_stats, 7, NULL, 0);
+    signal_server(SIGSTOP);
+    while (err == 0 && sent < 1000) {
+        err = subject->send(client.state, &msg, NS_PER_MS);
+        sent += err == 0;
+    }
+    ck_assert_int_eq(err, -ETIMEDOUT);
+    ck_assert_int_ge(sent, 1);
+    signal_server(SIGCONT);
+    for (int i = 0; i < sent; i++) {
+        struct ipc_message reply = {.buf = client.buf,
+                                    .cap = client.limits.max_msg};
+
+        ck_assert_int_eq(subject->recv(client.state, &reply, CALL_TIMEOUT), 0);
+    }
+    end();
+}
+END_TEST
+
 /* -- how we wait ---------------------------------------------------------- */
 
 /* What recv() says of a reply that takes its time, while signals come. */
@@ -268,6 +296,8 @@ test_pipe(void)
         /* A packet takes a page, however short; few are under way at a time. */
         add(tc, i, who_only_asks_and_never_listens_is_not_stuck, 0,
             IPC_BOUNDARIES);
+        add(tc, i, who_finds_the_pipe_full_waits_with_a_limit, IPC_BOUNDARIES,
+            0);
         add(tc, i, with_no_time_limit_read_itself_waits, 0, 0);
         add(tc, i, who_waits_for_ever_hears_that_the_server_died, 0, 0);
         add(tc, i, the_servers_ends_wait, 0, 0);

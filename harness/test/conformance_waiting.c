@@ -49,6 +49,26 @@ START_TEST(a_timeout_is_not_early_and_the_late_reply_goes_unheard)
 }
 END_TEST
 
+/* 0 is a look, and not "for ever", which is less than 0. */
+START_TEST(who_only_looks_does_not_wait)
+{
+    struct ipc_message msg = {.fd = -1};
+    struct reply r;
+
+    begin(_i);
+    msg.buf = client.buf;
+    msg.cap = client.limits.max_msg;
+    send_request(&client, "sleep", (struct api_value){.u32 = 200});
+    signal_server(SIGSTOP); /* who waited would wait for ever */
+    expect_result(subject->recv(client.state, &msg, 0), -ETIMEDOUT,
+                  "recv() with no time to wait, and no reply comes");
+    signal_server(SIGCONT);
+    expect_result(client_recv(&client, &r, CALL_TIMEOUT), 0,
+                  "recv() of the reply that comes later");
+    end();
+}
+END_TEST
+
 START_TEST(signals_do_not_disturb_calls)
 {
     const struct api_value ms = {.u32 = 5};
@@ -337,6 +357,8 @@ conformance_waiting(TCase *tc, int i)
 {
     add(tc, i, a_timeout_is_not_early_and_the_late_reply_goes_unheard, 0,
         IPC_CALLED | IPC_ONEWAY);
+    add(tc, i, who_only_looks_does_not_wait, 0,
+        IPC_CALLED | IPC_ONEWAY | IPC_TEXTBOOK);
     add(tc, i, signals_do_not_disturb_calls, 0, IPC_ONEWAY);
     /* pthread_cond_wait(3) is not interrupted. */
     add(tc, i, a_client_that_wants_to_stop_is_woken_by_a_signal, 0, ALONE);
