@@ -32,7 +32,9 @@
 # What survives, and may:
 #   - the value that a helper's error is passed on with, where any error will do:
 #     `return err` for -ENOENT at the end of a clean-up;
-#   - a test of whether something can run at all here (link_unavailable());
+#   - a test of whether something can run at all here (link_unavailable()), and
+#     what it asks (open_pidfd() in link.c): those tests say then that they cannot
+#     run;
 #   - where connect(2) or the like may succeed at once or later, the branch that
 #     this kernel does not take (tcp.c, connect_until());
 #   - < for <= where the value cannot occur: a deadline hit to the nanosecond, a

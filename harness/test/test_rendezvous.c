@@ -91,6 +91,81 @@ START_TEST(what_the_server_publishes_is_what_a_client_finds)
 }
 END_TEST
 
+static void
+write_file(const char *text)
+{
+    FILE *f = fopen(endpoint(), "we");
+
+    ck_assert_ptr_nonnull(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+START_TEST(a_line_has_its_key_its_value_and_room_for_it)
+{
+    char value[64];
+
+    write_file("named /no\nnam /no\nxname /no\nname /yes\nlast /end");
+    ck_assert_int_eq(endpoint_lookup(endpoint(), "name", value, sizeof value),
+                     0);
+    ck_assert_str_eq(value, "/yes");
+    ck_assert_int_eq(endpoint_lookup(endpoint(), "last", value, sizeof value),
+                     0);
+    ck_assert_str_eq(value, "/end");
+    /* Four bytes, and their end. */
+    ck_assert_int_eq(endpoint_lookup(endpoint(), "name", value, 5), 0);
+    ck_assert_str_eq(value, "/yes");
+    ck_assert_int_eq(endpoint_lookup(endpoint(), "name", value, 4), -ENOENT);
+    write_file("name");
+    ck_assert_int_eq(endpoint_lookup(endpoint(), "name", value, sizeof value),
+                     -ENOENT);
+    write_file("name \n");
+    ck_assert_int_eq(endpoint_lookup(endpoint(), "name", value, sizeof value),
+                     0);
+    ck_assert_str_eq(value, "");
+    ck_assert_int_eq(unlink(endpoint()), 0);
+}
+END_TEST
+
+/* Cut off it would be another name. */
+START_TEST(what_is_too_long_is_refused_and_changes_nothing)
+{
+    char longest[2 * ENDPOINT_SIZE], fresh[ENDPOINT_SIZE], value[64];
+    const size_t most = ENDPOINT_SIZE - 1 - strlen("/ipclab-0123456789abcdef-");
+    struct object_id id;
+    int held;
+
+    memset(longest, 'x', sizeof longest);
+    longest[sizeof longest - 1] = '\0';
+    ck_assert_int_eq(endpoint_fresh(longest, fresh), -ENAMETOOLONG);
+    longest[most + 1] = '\0';
+    ck_assert_int_eq(endpoint_fresh(longest, fresh), -ENAMETOOLONG);
+    longest[most] = '\0';
+    ck_assert_int_eq(endpoint_fresh(longest, fresh), 0);
+    ck_assert_uint_eq(strlen(fresh), ENDPOINT_SIZE - 1);
+    ck_assert(endpoint_is_fresh(longest, fresh));
+
+    ck_assert_int_eq(endpoint_publish(endpoint(), "name", "/x-1", &id), 0);
+    held = endpoint_hold(endpoint());
+    ck_assert_int_ge(held, 0);
+    memset(longest, 'x', sizeof longest - 1);
+    ck_assert_int_eq(endpoint_rewrite(held, "name", longest), -ENAMETOOLONG);
+    ck_assert_int_eq(endpoint_lookup(endpoint(), "name", value, sizeof value),
+                     0);
+    ck_assert_str_eq(value, "/x-1");
+    ck_assert_int_eq(endpoint_rewrite(held, "name", "/x-2"), 0);
+    ck_assert_int_eq(endpoint_lookup(endpoint(), "name", value, sizeof value),
+                     0);
+    ck_assert_str_eq(value, "/x-2");
+    close(held);
+    ck_assert_int_eq(endpoint_publish_objects(endpoint(), "name", longest, &id),
+                     -ENAMETOOLONG);
+    ck_assert_int_eq(endpoint_lookup(endpoint(), "name", value, sizeof value),
+                     0);
+    ck_assert_int_eq(unlink(endpoint()), 0);
+}
+END_TEST
+
 START_TEST(what_stands_at_the_endpoint_must_be_a_file_of_the_directorys_owner)
 {
     struct object_id id;
@@ -441,6 +516,8 @@ test_rendezvous(void)
     tcase_add_test(tc,
                    a_fresh_name_is_another_each_time_and_known_by_its_shape);
     tcase_add_test(tc, what_the_server_publishes_is_what_a_client_finds);
+    tcase_add_test(tc, a_line_has_its_key_its_value_and_room_for_it);
+    tcase_add_test(tc, what_is_too_long_is_refused_and_changes_nothing);
     add_test_if(
         tc, need_root(),
         what_stands_at_the_endpoint_must_be_a_file_of_the_directorys_owner);
