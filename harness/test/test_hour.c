@@ -10,6 +10,7 @@
 #include "test/readme.h"
 
 #include "core/sanitized.h"
+#include "ns/spaces.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -333,6 +334,189 @@ START_TEST(a_prediction_is_shown_beside_the_measurement_and_kept)
 }
 END_TEST
 
+/* -- coverage --------------------------------------------------------------- */
+
+/* What stands between two ` on a line of a table, one after the other; the text
+ * after it, or NULL. */
+static const char *
+next_command(const char *from, char command[128])
+{
+    const char *open = strchr(from, '`');
+    const char *close = open != NULL ? strchr(open + 1, '`') : NULL;
+
+    if (close == NULL)
+        return NULL;
+    snprintf(command, 128, "%.*s", (int)(close - open - 1), open + 1);
+    return close + 1;
+}
+
+/* The command of the shell for what stands there, with this build's programs.
+ * The first of all goes through make, as somebody would type it, without
+ * building any: -o says that a file is as new as it need be.  The others do what
+ * the Makefile's lines say, which takes a third of the time.  A demonstration is
+ * only looked up: each_demonstration_runs() has run it. */
+static void
+covering(const char *command, bool by_make, char *line, size_t size)
+{
+    const char *build = build_dir();
+    char verb[16] = "", what[64] = "";
+
+    if (strncmp(command, "build/release/", 14) == 0)
+        snprintf(line, size, "'%s'/%s", build,
+                 command + strlen("build/release/"));
+    else if (sscanf(command, "make %15s %*[DFM]=%63[a-zA-Z0-9-]", verb, what) !=
+             2)
+        MUST(false, "no command: %s", command);
+    else if (by_make)
+        snprintf(line, size, "make O='%s' -o '%s/check' %s", build, build,
+                 command + strlen("make "));
+    else if (strcmp(verb, "facts") == 0)
+        snprintf(line, size,
+                 "FACTS=show FACTS_OF=%s CK_RUN_SUITE=facts '%s/check'", what,
+                 build);
+    else if (strcmp(verb, "ask") == 0)
+        snprintf(line, size, "harness/hour/ask.sh '%s' %s", build, what);
+    else if (strcmp(verb, "demo") == 0)
+        snprintf(line, size, "harness/hour/hour.sh demo | grep '^  %s '", what);
+    else
+        MUST(false, "no verb: %s", command);
+}
+
+static void
+run_covered(const char *command, bool by_make)
+{
+    char line[8192], whole[16384], text[1 << 15];
+    size_t n;
+    FILE *in;
+
+    covering(command, by_make, line, sizeof line);
+    snprintf(whole, sizeof whole,
+             "cd '%s'; unset MAKEFLAGS CK_RUN_CASE IPCLAB_TEST; exec 2>&1 "
+             "</dev/null; %s",
+             source_dir(), line);
+    in = popen(whole, "re");
+    ck_assert_ptr_nonnull(in);
+    n = fread(text, 1, sizeof text - 1, in);
+    text[n] = '\0';
+    while (fgetc(in) != EOF)
+        continue;
+    MUST(pclose(in) == 0, "%s: %s", line, text);
+    children_end();
+    if (strstr(command, " F=") != NULL || strstr(command, "make ask") != NULL)
+        MUST(strstr(text, " ok  ") != NULL ||
+                 strstr(text, "not run here") != NULL,
+             "%s: %s", line, text);
+}
+
+/* The lines of the table under that heading, from its third on. */
+static char *
+table_under(const char *heading, char **line)
+{
+    static char *text;
+    char path[4096], *at;
+
+    snprintf(path, sizeof path, "%s/harness/hour/README.md", source_dir());
+    free(text);
+    text = strdup(file_text(path));
+    at = strstr(text, heading);
+    MUST(at != NULL, "no \"%s\" in %s", heading, path);
+    at = strstr(at, "\n|---");
+    ck_assert_ptr_nonnull(at);
+    *line = strchr(at + 1, '\n') + 1;
+    return text;
+}
+
+static const struct {
+    const char *heading;
+    int lines, commands; /* each line has so many, at least */
+} coverage[] = {
+    {"\n## What was asked for, and what shows it\n", 19, 1},
+    {"\n## The nine questions of the lab manual\n", 9, 1},
+    {"\n## The eight namespaces\n", 8, 2},
+};
+#define TABLES        3
+#define COVERED_LINES (19 + 9 + 8)
+
+/* One line, so that several can be tried at once. */
+START_TEST(each_line_of_the_coverage_is_a_command_that_runs)
+{
+    int table = 0, line_number = _i, count = 0;
+    char *rest, *line, command[128];
+
+    for (; line_number >= coverage[table].lines; table++)
+        line_number -= coverage[table].lines;
+    setenv("IPCLAB_TURN", "taken", 1);
+    table_under(coverage[table].heading, &rest);
+    do
+        line = readme_line(&rest);
+    while (line != NULL && line_number-- > 0);
+    MUST(line != NULL && line[0] == '|', "%s", coverage[table].heading);
+    for (const char *at = line; (at = next_command(at, command)) != NULL;
+         count++)
+        run_covered(command, _i == 0 && count == 0);
+    MUST(count >= coverage[table].commands, "which command shows it? %s", line);
+}
+END_TEST
+
+/* Each of the manual's questions, and each namespace both ways. */
+START_TEST(the_coverage_leaves_no_question_and_no_namespace_out)
+{
+    char path[4096], want[64], *rest, *line, *questions;
+    const char *at, *text;
+
+    for (int i = 0; i < TABLES; i++) {
+        int n = 0;
+
+        table_under(coverage[i].heading, &rest);
+        while ((line = readme_line(&rest)) != NULL && line[0] == '|')
+            n++;
+        ck_assert_int_eq(n, coverage[i].lines);
+    }
+
+    snprintf(path, sizeof path, "%s/harness/hour/questions.txt", source_dir());
+    questions = strdup(file_text(path));
+    text = table_under(coverage[1].heading, &rest);
+    for (int i = 1; i <= 9; i++) {
+        char id[8] = "";
+
+        snprintf(want, sizeof want, " manual %d\n", i);
+        at = strstr(questions, want);
+        ck_assert_ptr_nonnull(at);
+        while (at[-1] != '\n')
+            at--;
+        ck_assert_int_eq(sscanf(at, "%*s %7s", id), 1);
+        snprintf(want, sizeof want, "| `make ask M=%s` |", id);
+        MUST(strstr(text, want) != NULL, "%s", want);
+    }
+    free(questions);
+    for (int i = 0; i < SPACES; i++) {
+        snprintf(want, sizeof want, "--clone %s`", spaces[i].name);
+        MUST(strstr(text, want) != NULL, "%s", want);
+        snprintf(want, sizeof want, "--unshare %s`", spaces[i].name);
+        MUST(strstr(text, want) != NULL, "%s", want);
+    }
+}
+END_TEST
+
+static bool
+may_unshare_all(void)
+{
+    return system("unshare -rpfuinmCT true >/dev/null 2>&1") == 0;
+}
+
+/* Why this line cannot be tried; or NULL.  The last ones are namespaces. */
+static const char *
+need_for(int line)
+{
+    static int may = -1;
+
+    if (need_source() != NULL || line < COVERED_LINES - coverage[2].lines)
+        return need_source();
+    if (may == -1)
+        may = here_try(may_unshare_all);
+    return may ? NULL : "need user namespaces";
+}
+
 Suite *
 test_hour(void)
 {
@@ -356,6 +540,12 @@ test_hour(void)
     tc = test_case(s, "ask");
     add_test_if(tc, need_source(), a_question_is_answered_by_its_fact);
     add_test_if(tc, need_source(), questions_are_asked_and_answers_judged);
+    tc = test_case(s, "coverage");
+    for (int i = 0; i < COVERED_LINES; i++)
+        add_loop_test_if(tc, need_for(i),
+                         each_line_of_the_coverage_is_a_command_that_runs, i);
+    add_test_if(tc, need_source(),
+                the_coverage_leaves_no_question_and_no_namespace_out);
     tc = test_case(s, "facts");
 
     tcase_add_test(tc, each_fact_fails_when_its_claim_is_negated);
