@@ -191,12 +191,14 @@ cell_clean_up(struct cell_page *page, const char *dir)
         end_process(page->cell);
     if (page->server != 0)
         end_process(page->server);
+    if (page->group != 0)
+        kill(-page->group, SIGKILL);
     if (page->m != NULL)
         sweep(page->m, dir);
     if (page->queue != 0)
         msgctl(page->queue - 1, IPC_RMID, NULL);
     page->m = NULL;
-    page->cell = page->server = page->queue = 0;
+    page->cell = page->server = page->group = page->queue = 0;
 }
 
 /* Forks the cell's process, which waits for a byte from go if that is not

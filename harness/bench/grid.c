@@ -40,6 +40,16 @@ grid_absent(struct grid *g, const struct summary *s, enum kind kind, long size)
 }
 
 const char *
+grid_fixed(double v, int decimals, char buf[GRID_CELL])
+{
+    if (isnan(v))
+        snprintf(buf, GRID_CELL, "-");
+    else
+        snprintf(buf, GRID_CELL, "%.*f", decimals, v);
+    return buf;
+}
+
+const char *
 grid_number(double v, char buf[GRID_CELL])
 {
     if (isnan(v))

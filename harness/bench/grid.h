@@ -50,6 +50,9 @@ void grid_absent(struct grid *g, const struct summary *s, enum kind kind,
 const char *grid_number(double v, char buf[GRID_CELL]);
 #define GRID_NUMBER(row, column, v) grid_number((v), (row)->cell[column])
 
+/* So many decimals; "-" if not known. */
+const char *grid_fixed(double v, int decimals, char buf[GRID_CELL]);
+
 void grid_text(const struct grid *g, FILE *f);
 void grid_html(const struct grid *g, FILE *f);
 

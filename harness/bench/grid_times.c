@@ -20,9 +20,9 @@ trip_row(struct grid_row *r, const struct line *l)
     GRID_NUMBER(r, 2, l->p99_ns / 1e3);
     GRID_NUMBER(r, 3, l->p999_ns / 1e3);
     GRID_NUMBER(r, 4, l->ratio);
-    snprintf(r->cell[5], GRID_CELL, "%.2f", l->voluntary);
-    snprintf(r->cell[6], GRID_CELL, "%.2f", l->involuntary);
-    snprintf(r->cell[7], GRID_CELL, "%.2f", l->cpu);
+    grid_fixed(l->voluntary, 2, r->cell[5]);
+    grid_fixed(l->involuntary, 2, r->cell[6]);
+    grid_fixed(l->cpu, 2, r->cell[7]);
     snprintf(r->cell[8], GRID_CELL, "%s%s", l->batch > 1 ? "b" : "",
              l->status == ROW_REJECTED ? "~" : "");
 }

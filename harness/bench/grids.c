@@ -29,9 +29,9 @@ fill_per_request(const struct summary *s, enum where placement, struct grid *g)
 
         GRID_NUMBER(r, 0, l->client_calls);
         GRID_NUMBER(r, 1, l->server_calls);
-        snprintf(r->cell[2], GRID_CELL, "%.2f", l->voluntary);
-        snprintf(r->cell[3], GRID_CELL, "%.2f", l->involuntary);
-        snprintf(r->cell[4], GRID_CELL, "%.3f", l->faults);
+        grid_fixed(l->voluntary, 2, r->cell[2]);
+        grid_fixed(l->involuntary, 2, r->cell[3]);
+        grid_fixed(l->faults, 3, r->cell[4]);
         GRID_NUMBER(r, 5, l->client_cpu_ns / 1e3);
         GRID_NUMBER(r, 6, l->server_cpu_ns / 1e3);
         snprintf(r->cell[7], GRID_CELL, "%.0f", l->copied);

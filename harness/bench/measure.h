@@ -43,6 +43,7 @@ struct cell_page {
     char dir[SCRATCH_SIZE];        /* run directory of the servers */
     const struct ipc_mechanism *m; /* served at the moment, or NULL */
     pid_t cell, server;            /* to be stopped if they hang; 0: none */
+    pid_t group;                   /* of a peer's processes; 0: none */
     int queue;                     /* a floor's System V queue + 1; 0: none */
     int err;                       /* what measure() returned */
     long batch;
@@ -66,6 +67,7 @@ struct cell {
     const char *name;              /* the mechanism's, or "floor/pipe" */
     const struct ipc_mechanism *m; /* NULL: a floor */
     const struct placement *placement;
+    const char *command; /* of a peer (peer.h), or NULL */
     enum kind kind;
     enum mode mode; /* of a row of this kind */
     int (*measure)(struct bench *, struct cell *, struct row *);

@@ -87,7 +87,7 @@ choose_mechanisms(struct plan *p, const struct plan_options *o,
         if (reason == NULL)
             p->mechanisms[p->mechanism_count++] = m;
         else
-            err = plan_absent(p, m, ANYWHERE, ROW_ANY_KIND, reason);
+            err = plan_absent(p, m->name, ANYWHERE, ROW_ANY_KIND, reason);
     }
     return err;
 }
@@ -227,5 +227,5 @@ plan_drop(struct plan *p, const struct ipc_mechanism *m, const char *reason)
         else
             free(p->cells[i].pool);
     p->cell_count = kept;
-    return plan_absent(p, m, ANYWHERE, ROW_ANY_KIND, reason);
+    return plan_absent(p, m->name, ANYWHERE, ROW_ANY_KIND, reason);
 }

@@ -10,9 +10,16 @@
 
 #include <stdbool.h>
 
+/* Another program, to be measured with ours (peer.h). */
+struct peer {
+    char name[32]; /* "peer/zmq" */
+    const char *command;
+};
+
 struct plan_options {
     const char *const *mechanisms; /* names, or directories; NULL-ended */
     const char *const *placements; /* NULL-ended; empty: the default */
+    const struct peer *peers;      /* ended by one without a command */
     const size_t *sizes;           /* bytes, rising, 0-ended; NULL: default */
     const long *clients;           /* 0-ended; NULL: default */
     double budget;                 /* s; 0: by the number of mechanisms */
@@ -81,6 +88,12 @@ void plan_free(struct plan *p);
 
 /* Memory for the distributions that are kept.  0 or -ENOMEM. */
 int plan_pools(struct plan *p);
+
+/* A peer works: cells for it at every placement, each of which takes ns; kind is
+ * that of its number.  It does not: only the reason.  0 or -ENOMEM. */
+int plan_add_peer(struct plan *p, const struct peer *peer, enum kind kind,
+                  int64_t ns);
+int plan_drop_peer(struct plan *p, const struct peer *peer, const char *reason);
 
 /* The mechanism does not work: its cells go, the reason stays. */
 int plan_drop(struct plan *p, const struct ipc_mechanism *m,
@@ -152,7 +165,7 @@ long plan_every(const struct plan *p, long rounds);
 bool plan_is_main(size_t size);
 int plan_floors(struct plan *p); /* plan_floors.c, as the next */
 int plan_pair(struct plan *p);
-int plan_absent(struct plan *p, const struct ipc_mechanism *m,
-                enum where placement, enum kind kind, const char *reason);
+int plan_absent(struct plan *p, const char *name, enum where placement,
+                enum kind kind, const char *reason);
 
 #endif

@@ -1,4 +1,5 @@
 /* plan_cells.c - which cells a mechanism has. */
+#include "bench/peer.h"
 #include "bench/plan.h"
 
 #include <errno.h>
@@ -50,7 +51,7 @@ plan_add(struct plan *p, struct cell c)
 }
 
 int
-plan_absent(struct plan *p, const struct ipc_mechanism *m, enum where placement,
+plan_absent(struct plan *p, const char *name, enum where placement,
             enum kind kind, const char *reason)
 {
     void *rows = p->absent;
@@ -60,7 +61,7 @@ plan_absent(struct plan *p, const struct ipc_mechanism *m, enum where placement,
     if (r == NULL)
         return -ENOMEM;
     *r = row_empty();
-    snprintf(r->mechanism, sizeof r->mechanism, "%s", m->name);
+    snprintf(r->mechanism, sizeof r->mechanism, "%s", name);
     r->placement = placement;
     r->kind = kind;
     r->status = ROW_ABSENT;
@@ -195,6 +196,34 @@ add_load(struct plan *p, struct cell c)
 }
 
 int
+plan_add_peer(struct plan *p, const struct peer *peer, enum kind kind,
+              int64_t ns)
+{
+    struct cell c = {.name = peer->name,
+                     .command = peer->command,
+                     .kind = kind,
+                     .measure = measure_peer,
+                     .size = 64,
+                     .clients = 1,
+                     .every = 1,
+                     .weight = 1,
+                     .ns = ns};
+    int err = 0;
+
+    for (size_t i = 0; err == 0 && i < p->placement_count; i++) {
+        c.placement = p->placements[i];
+        err = plan_add(p, c);
+    }
+    return err;
+}
+
+int
+plan_drop_peer(struct plan *p, const struct peer *peer, const char *reason)
+{
+    return plan_absent(p, peer->name, ANYWHERE, ROW_ANY_KIND, reason);
+}
+
+int
 plan_cells(struct plan *p, const struct ipc_mechanism *m,
            const struct placement *pl, int allowed)
 {
@@ -206,7 +235,7 @@ plan_cells(struct plan *p, const struct ipc_mechanism *m,
     c.kind = ROW_RTT;
     c.measure = measure_rtt;
     why = reason != NULL ? reason : no_round_trip(m);
-    err = why != NULL ? plan_absent(p, m, pl->where, ROW_RTT, why)
+    err = why != NULL ? plan_absent(p, m->name, pl->where, ROW_RTT, why)
                       : add_sizes(p, c, p->sizes);
     if (err != 0)
         return err;
@@ -221,6 +250,6 @@ plan_cells(struct plan *p, const struct ipc_mechanism *m,
     c.kind = ROW_STREAM;
     c.measure = measure_stream;
     why = reason != NULL ? reason : no_stream(m);
-    return why != NULL ? plan_absent(p, m, pl->where, ROW_STREAM, why)
+    return why != NULL ? plan_absent(p, m->name, pl->where, ROW_STREAM, why)
                        : add_sizes(p, c, stream_sizes);
 }

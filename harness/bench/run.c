@@ -8,6 +8,7 @@
 #include "bench/distribution.h"
 #include "bench/export.h"
 #include "bench/machine.h"
+#include "bench/peer.h"
 #include "bench/report.h"
 #include "bench/wrap.h"
 #include "core/clock.h"
@@ -80,6 +81,42 @@ check_all(struct run *r)
                  works, r->plan.mechanism_count);
     fflush(stdout);
     return works;
+}
+
+/* Each peer once: what it prints says what kind of cell it is.  One that does
+ * not work is named, with the reason; the run goes on without it. */
+static int
+check_peers(struct run *r, const struct peer *peer)
+{
+    int err = 0;
+
+    for (; err == 0 && peer != NULL && peer->command != NULL; peer++) {
+        struct cell c = {.name = peer->name,
+                         .command = peer->command,
+                         .placement = r->plan.placements[0],
+                         .kind = ROW_RTT,
+                         .measure = measure_peer,
+                         .size = 64,
+                         .clients = 1,
+                         .ns = 1};
+        struct row row;
+
+        if (measure_cell(&r->bench, &c, 1, &row) != 0)
+            return -EINTR;
+        if (row.status == ROW_OK) {
+            err = plan_add_peer(&r->plan, peer, row.kind,
+                                (int64_t)(row.seconds * 1e9));
+            printf("%s: %.4g %s\n", peer->name,
+                   row.kind == ROW_RTT ? row.p50_ns / 1e3 : row.per_second,
+                   row.kind == ROW_RTT ? "us" : "messages/s");
+        } else {
+            err = plan_drop_peer(&r->plan, peer, row.reason);
+            fprintf(stderr, "ipcbench: %s is not measured: %s\n", peer->name,
+                    row.reason);
+        }
+        fflush(stdout);
+    }
+    return err;
 }
 
 /* Counting may take this part of the budget. */
@@ -162,6 +199,8 @@ prepare(struct run *r)
     r->works = check_all(r);
     if (r->works == 0)
         r->plan.rounds = 0; /* floors alone are of no interest */
+    else if (!stopped)
+        err = check_peers(r, r->peers);
     for (size_t i = 0; err == 0 && i < r->plan.absent_count; i++)
         err = record_row(&r->record, &r->plan.absent[i]);
     if (err == 0)
@@ -302,7 +341,10 @@ plan(struct run *r, const struct run_options *o)
 int
 run(const struct run_options *o)
 {
-    struct run r = {.seed = o->seed, .began = now_ns(), .janitor.socket = -1};
+    struct run r = {.seed = o->seed,
+                    .began = now_ns(),
+                    .peers = o->plan.peers,
+                    .janitor.socket = -1};
     int status, err;
 
     catch_signals(); /* before there is anything to remove */

@@ -27,6 +27,7 @@ struct run {
     struct plan plan;
     struct cpus cpus;
     struct record record;
+    const struct peer *peers;
     uint64_t seed;
     int64_t began;
     struct spending spending;

@@ -18,6 +18,7 @@ enum {
     KEY_CLIENTS,
     KEY_DURATION,
     KEY_FULL,
+    KEY_PEER,
     KEY_CSV /* of other verbs */
 };
 

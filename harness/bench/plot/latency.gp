@@ -101,10 +101,17 @@ do for [j = 1:k] {
 # Side by side within the row, or equal ones would hide each other.
 row(j) = at(names, strcol('mechanism')) - 1.18 + 0.36 * (j - 0.5) / k
 shown(j) = trip_at(word(placements, j)) && has(names, strcol('mechanism'))
-plot for [j = 1:k] 'summary.csv' using (shown(j) ? us('p50_ns') / 1e6 : NaN):(row(j)) \
+# Other programs (--peer) have hollow marks: the shape before is the same, empty.
+peer(j) = shown(j) && strcol('mechanism')[1:5] eq 'peer/'
+ours(j) = shown(j) && !peer(j)
+plot for [j = 1:k] 'summary.csv' using (ours(j) ? us('p50_ns') / 1e6 : NaN):(row(j)) \
          :(us('p50_lo_ns') / 1e6):(us('p50_hi_ns') / 1e6) with xerrorbars \
          pointtype shape(style(word(placements, j))) pointsize 1.1 linewidth 1.5 \
          linecolor rgb colour(style(word(placements, j))) title word(placements, j), \
+     for [j = 1:k] 'summary.csv' using (peer(j) ? us('p50_ns') / 1e6 : NaN):(row(j)) \
+         :(us('p50_lo_ns') / 1e6):(us('p50_hi_ns') / 1e6) with xerrorbars \
+         pointtype shape(style(word(placements, j))) - 1 pointsize 1.4 linewidth 1.5 \
+         linecolor rgb colour(style(word(placements, j))) notitle, \
      for [j = 1:k] NaN with lines dashtype j + 1 linewidth 1.5 \
          linecolor rgb colour(style(word(placements, j))) \
          title floor[j] == floor[j] ? word(placements, j).' floor: a bare pipe' : ''
