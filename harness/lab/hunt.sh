@@ -1,7 +1,7 @@
 #!/bin/sh
 # hunt.sh - the bug museum: each hunt/N-LAB.sed puts one bug into a copy of
-# LAB/textbook.c, and says in its first three lines what is wrong, which of our
-# tests finds it, and why.  `make hunt` calls it:
+# LAB/textbook.c, and says in its first lines what is wrong, which of our tests
+# finds it, why, and what the grader tells of it.  `make hunt` calls it:
 #
 #       hunt.sh list            which there are, and not what they are
 #       hunt.sh hunt N          tries your test, LAB/work/hunt-N.sh, on the form
