@@ -3,11 +3,13 @@
  *
  *      0           1                                       8 (4 on 32 bits)
  *      +-----------+----------------------------------------+
- *      | 0         | u16 length of the message, zeros       |
+ *      | 0         | u16 length of the message, word, zeros |
  *      | 1 ... 255 | bytes of the message                   |
  *      +-----------+----------------------------------------+
  *
- * After 255 comes 1.  A gap would mean that somebody else has spoken.
+ * After 255 comes 1.  A gap would mean that somebody else has spoken.  word: how
+ * many bytes the value has, 8 or 4, in the server's first message; those of the
+ * other size would never come to an end.
  */
 #ifndef CHUNK_H
 #define CHUNK_H
@@ -36,13 +38,15 @@
     "then 1 to 255, and 1 again. The first\nholds the length of the frame " \
     "(u16, then zeros), the others the bytes of the\nframe. An empty " \
     "message from the server says that it is ready; send nothing\nbefore. " \
-    "EAGAIN: the queue is full, try again. One request at a time. SIGHUP " \
-    "ends the\nserver."
+    "Byte 3 of that is the number of bytes that its values have, which has " \
+    "to be\nyours, too. EAGAIN: the queue is full, try again. One request " \
+    "at a time. SIGHUP\nends the server."
 
 struct incoming {
     uint8_t bytes[MAX_MSG + CHUNK];
     size_t got, want;
     uint8_t expected; /* number of the next chunk; 0: a message begins */
+    uint8_t word;
 };
 
 static inline uint8_t
@@ -63,6 +67,7 @@ chunk_add(struct incoming *in, const union sigval *value)
     if (chunk[0] == 0) {
         in->got = 0;
         in->want = get16(chunk + 1);
+        in->word = chunk[3];
         if (in->want > MAX_MSG)
             return -EPIPE;
     } else {

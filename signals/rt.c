@@ -112,6 +112,7 @@ transmit(const struct link *l, int number, const struct ipc_message *msg,
     int err;
 
     put16(chunk + 1, (uint16_t)msg->len);
+    chunk[3] = sizeof(union sigval);
     err = send_chunk(l, number, chunk, deadline);
     *begun = err == 0;
     for (size_t at = 0; at < msg->len && err == 0; at += CHUNK) {
@@ -209,6 +210,8 @@ rt_open(void *cli, const char *where)
         return err;
     c->turn.state = TURN_GIVEN_UP; /* "ready" comes as if it were a reply */
     err = turn_take(&c->turn, discard, c, deadline_in(ipc_open_timeout));
+    if (err == 0 && c->in.word != sizeof(union sigval))
+        err = -EPROTONOSUPPORT; /* a program of 32 bits, and one of 64 */
     if (err == 0)
         return 0;
     link_close(&c->link);

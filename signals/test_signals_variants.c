@@ -11,9 +11,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -230,6 +232,37 @@ START_TEST(without_a_queue_it_says_so)
 }
 END_TEST
 
+/* It stands for a server whose values have four bytes: says that it is ready, by
+ * the first number that is free, and ends.  procps' kill(1) queues a value. */
+static const char of_another_word_size[] =
+    "#!/bin/sh\nexec /bin/kill -q 67108864 -s %d $PPID\n";
+
+static const char *
+need_queueing_kill(void)
+{
+    return system("/bin/kill -q 1 -s 0 $$ 2> /dev/null") == 0
+               ? NULL
+               : "no kill(1) that queues a value (Debian: apt install procps)";
+}
+
+START_TEST(a_server_of_another_word_size_is_told_apart)
+{
+    char path[PATH_MAX], text[sizeof of_another_word_size + 16];
+    const int n =
+        snprintf(text, sizeof text, of_another_word_size, SIGRTMIN + 1);
+    int fd;
+
+    snprintf(path, sizeof path, "%s/server", run_dir);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+    ck_assert_int_ne(fd, -1);
+    ck_assert_int_eq(write(fd, text, (size_t)n), n);
+    close(fd);
+    ck_assert_int_eq(client_open(&client, ipc_registry[_i], path),
+                     -EPROTONOSUPPORT);
+    unlink(path);
+}
+END_TEST
+
 /* -- signals/bits, signals/doorbell --------------------------------------- */
 
 START_TEST(where_no_value_travels_no_queue_is_needed)
@@ -291,6 +324,8 @@ add_variant(Suite *s, int i)
     add_loop_test_if(
         tc, why, a_liar_of_the_same_uid_ends_the_conversation_as_kill_would, i);
     add_loop_test_if(tc, why, without_a_queue_it_says_so, i);
+    add_loop_test_if(tc, why != NULL ? why : need_queueing_kill(),
+                     a_server_of_another_word_size_is_told_apart, i);
 }
 
 Suite *

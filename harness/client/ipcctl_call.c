@@ -174,8 +174,8 @@ cannot_talk(const char *where, int err, const char *why)
     case EPROTONOSUPPORT:
         fprintf(stderr,
                 "the server is a program of another word size than this one "
-                "(%zu bits), and the C library's objects that both would use "
-                "differ; use another mechanism, or the server's ipcctl",
+                "(%zu bits), and what both share would differ; use another "
+                "mechanism, or the server's ipcctl",
                 8 * sizeof(long));
         break;
     case EPROTO:
