@@ -89,7 +89,7 @@ HAS_CHECK := $(or $(DEPS),$(shell $(PKG_CONFIG) --exists check 2>/dev/null && ec
 vpath %.c $(sort $(dir $(PROGRAMS)))
 
 .PHONY: all programs no-check need need-check deps check check-all unit bench report \
-        hello facts ask demo predict trace prove isolate attack lint rooms format \
+        hello facts ask demo predict trace prove static isolate attack lint rooms format \
         fresh sweep clean help
 .DELETE_ON_ERROR:
 all: programs $(if $(HAS_CHECK),$O/check,no-check) ## build everything
@@ -111,6 +111,20 @@ PASSED   := $(wildcard harness/core/*.c) harness/bench/null.c \
             $(patsubst %,harness/server/%.c,service policy methods slow)
 $(patsubst %.c,$O/%.o,$(PASSED)) $(patsubst %.c,$O/%,$(notdir $(MEASURED))): \
     private WHOLE := $(LTO)
+
+# The two programs without a shared library: they run where there is nothing
+# else, an empty chroot, an initramfs, another distribution.  What a static glibc
+# cannot do is said by the linker: names of users and hosts come from the libraries
+# of the very glibc it was, or else from files; numbers always do.
+STATIC := $O/static/ipcd $O/static/ipcctl
+static: $(STATIC) ## ipcd and ipcctl without shared libraries
+$(STATIC): $O/static/%: $O/%
+	@mkdir -p $(@D)
+	@$(filter-out -pie,$(LINK)) $(if $(filter -pie,$(HARDENED_LINK)),-static-pie,-static) \
+	    -o $@ $(filter %/$*.o,$(PROGRAMS:%.c=$O/%.o)) $(LIB) \
+	    $$($(PKG_CONFIG) --static --libs $(PACKAGES)) $(LIBS) $(LDLIBS) || \
+	    { echo "make static wants each library's .a beside its .so: Debian has them in the -dev packages"; exit 1; }
+	@echo "  $@"
 
 # The test programs.
 TESTED := $(TESTS:%.c=$O/%.o) $(CHECK_SRC:%.c=$O/%.o) $O/suites.o

@@ -378,6 +378,56 @@ need_a_build(void)
     return need_programs() != NULL ? need_programs() : need_proc();
 }
 
+/* -- without shared libraries ------------------------------------------------ */
+
+static bool
+may_link_statically(void)
+{
+    return system("echo 'int main(void) { return 0; }' | cc -static -x c - "
+                  "-ljansson -lcap -lseccomp -o /dev/null 2>/dev/null") == 0;
+}
+
+static const char *
+need_static(void)
+{
+    if (need_source() != NULL)
+        return need_source();
+    if (SANITIZED)
+        return "need a release build (a sanitizer is a shared library)";
+    if (geteuid() != 0)
+        return "need root, for chroot(2)";
+    return here_try(may_link_statically) ? NULL
+                                         : "need the libraries as .a files";
+}
+
+/* Nothing is in there but the two programs and an empty directory: no library, no
+ * /proc, no /dev, no /etc. */
+START_TEST(static_programs_serve_and_ask_in_an_empty_chroot)
+{
+    static const char script[] =
+        "make --no-print-directory O=\"$O\" -o \"$O/ipcd\" -o \"$O/ipcctl\" "
+        "static || exit; "
+        "mkdir -p \"$J/run\"; cp \"$O/static/ipcd\" \"$O/static/ipcctl\" "
+        "\"$J\"; "
+        "chroot \"$J\" /ipcd --keep-root -m socket/stream --run-dir /run "
+        ">\"$J.said\" 2>&1 & "
+        "until grep -q \"^ipcd: serving\" \"$J.said\"; do "
+        "kill -0 $! || { cat \"$J.said\"; exit 1; }; done; "
+        "chroot \"$J\" /ipcctl --run-dir /run -m socket/stream hello World; "
+        "chroot \"$J\" /ipcctl --run-dir /run -m socket/stream whoami; "
+        "kill $!; wait $!; rm -r \"$J\" \"$J.said\"";
+    char build[PATH_MAX], dir[PATH_MAX];
+
+    ck_assert_int_eq(program_path("ipcd", build, sizeof build), 0);
+    snprintf(dir, sizeof dir, "%s/jail", run_dir);
+    ck_assert_int_eq(
+        shell("O='%s' J='%s' sh -c '%s'", dirname(build), dir, script), 0);
+    expect_said("Hello World\n");
+    expect_said("uid=0\n");
+    children_end();
+}
+END_TEST
+
 Suite *
 test_make(void)
 {
@@ -411,5 +461,7 @@ test_make(void)
     tcase_set_timeout(tc, 900); /* it compiles, and runs tests */
     add_test_if(tc, reason != NULL ? reason : need_a_build(),
                 a_new_mechanism_needs_no_other_file_to_change);
+    add_test_if(tc, need_static(),
+                static_programs_serve_and_ask_in_an_empty_chroot);
     return s;
 }
