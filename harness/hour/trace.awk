@@ -1,5 +1,6 @@
 # trace.awk - what strace wrote, two files merged ("c" and "s" before the lines of
-# client and server), as a diagram with a column for each process, and a card.
+# client and server), as a diagram with a column for each process, and a card; and
+# both once more as a picture, into the file svg.
 
 BEGIN {
     n = split("read write readv writev sendmsg recvmsg sendto recvfrom poll ppoll " \
@@ -76,14 +77,22 @@ function show(time, side, pid, name, arguments, answer, took,    c, what, text) 
     calls[c]++
     slept = waits[name] && took > 0.0005
     if (slept) sleeps[c]++
-    if (name ~ /^(write|send|mq_timedsend|msgsnd|pwrite)/ && answer > 0)
-        sent[c] += answer
-    if (name ~ /^(read|recv|mq_timedreceive|msgrcv|pread)/ && answer > 0)
-        got[c] += answer
+    bytes = 0
+    if (name == "mq_timedsend" || name == "msgsnd") { # they answer 0
+        text = arguments
+        sub(/.*["}.], /, "", text)
+        bytes = text + 0
+    } else if (name ~ /^(write|send|pwrite|read|recv|mq_timedreceive|msgrcv|pread)/ &&
+        answer > 0) bytes = answer
+    out = name ~ /^(write|send|mq_timedsend|msgsnd|pwrite)/
+    if (out) sent[c] += bytes
+    else got[c] += bytes
     if (name == "mq_timedsend" || name == "msgsnd") answer = ""
     sub(/^mq_timed/, "mq_", name); sub(/^rt_/, "", name)
     when[++lines] = time - started; in_column[lines] = c
     mark[lines] = slept ? "~" : " "
+    going[lines] = bytes == 0 ? "" : out ? "out" : "in"
+    size[lines] = bytes
     call[lines] = name; of[lines] = what
     result[lines] = answer != "" && answer != "0" && answer != "?" ? \
         " " answer : ""
@@ -114,12 +123,114 @@ over { next }
 }
 
 # A name that is too long is shown by its end.
-function fitted(i, room,    left) {
+function fitted(i, room,    left, name) {
     left = room - length(call[i]) - length(result[i]) - 2
+    name = of[i]
     if (left < 1) return substr(call[i] result[i], 1, room)
-    if (length(of[i]) > left)
-        of[i] = substr(of[i], length(of[i]) - left + 1)
-    return call[i] "(" of[i] ")" result[i]
+    if (length(name) > left) name = substr(name, length(name) - left + 1)
+    return call[i] "(" name ")" result[i]
+}
+
+# -- the picture ---------------------------------------------------------------
+
+function escaped(text) {
+    gsub(/&/, "\\&amp;", text); gsub(/</, "\\&lt;", text)
+    gsub(/>/, "\\&gt;", text)
+    return text
+}
+
+# What was sent is what somebody in another column got, in as many bytes, of one
+# call or of several; the first such pair that is left.
+function got_by(i, j,    all) {
+    for (all = 0; j <= lines; j++) {
+        if (in_column[j] != in_column[i] && going[j] == "in" && !to[j])
+            all += size[j]
+        if (all >= size[i]) break
+    }
+    return all == size[i]
+}
+
+function match_messages(    i, j, k, left) {
+    for (i = 1; i <= lines; i++)
+        for (j = 1; going[i] == "out" && !from[i] && j <= lines; j++)
+            if (going[j] == "in" && !to[j] && in_column[i] != in_column[j] &&
+                (j > i || mark[j] == "~") && got_by(i, j)) {
+                from[i] = j
+                left = size[i]
+                for (k = j; left > 0; k++)
+                    if (in_column[k] != in_column[i] && going[k] == "in" && !to[k]) {
+                        to[k] = i
+                        left -= size[k]
+                    }
+            }
+}
+
+function x(c) { return 90 + 330 * (c - 1) }
+function y(i) { return 76 + 21 * i }
+
+function text_at(left, top, style, text) {
+    printf "<text x=\"%d\" y=\"%d\"%s>%s</text>\n", left, top, style, \
+        escaped(text) > svg
+}
+
+# A column's line goes down; a call is a dot on it with its name; a sleep is a
+# thick bar until what was waited for came; a message is an arrow.
+function draw(    c, i, j, side, down, wide) {
+    match_messages()
+    wide = x(columns) + 330
+    down = y(lines) + 60 + 20 * columns
+    printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" " \
+        "height=\"%d\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" " \
+        "font-size=\"13\">\n<rect width=\"100%%\" height=\"100%%\" " \
+        "fill=\"white\"/>\n<defs><marker id=\"head\" viewBox=\"0 0 10 10\" " \
+        "refX=\"9\" refY=\"5\" markerWidth=\"8\" markerHeight=\"8\" " \
+        "orient=\"auto\"><path d=\"M0 0 10 5 0 10z\" fill=\"#D55E00\"/>" \
+        "</marker></defs>\n", wide, down, wide, down > svg
+    text_at(20, 28, " font-size=\"17\"", subject ": one request, hello World")
+    text_at(20, 60, " fill=\"#666\"", "ms")
+    for (c = 1; c <= columns; c++) {
+        text_at(x(c) - 8, 60, " font-weight=\"bold\"", title[c])
+        printf "<path d=\"M%d 68V%d\" stroke=\"#bbb\"/>\n", x(c), \
+            y(lines) + 14 > svg
+    }
+    for (i = 1; i <= lines; i++) {
+        for (j = i + 1; j < lines && in_column[j] != in_column[i]; j++);
+        if (to[i] > i) j = to[i]
+        if (mark[i] == "~" && j <= lines)
+            printf "<path d=\"M%d %dV%d\" stroke=\"#0072B2\" " \
+                "stroke-width=\"7\" opacity=\"0.5\"/>\n", x(in_column[i]), \
+                y(i) - 4, y(j) - 4 > svg
+    }
+    for (i = 1; i <= lines; i++)
+        if (j = from[i]) {
+            side = in_column[j] > in_column[i] ? 1 : -1
+            printf "<path d=\"M%d %dL%d %d\" stroke=\"#D55E00\" " \
+                "stroke-width=\"1.5\" marker-end=\"url(#head)\"/>\n", \
+                x(in_column[i]), y(i) - 4, x(in_column[j]) - 6 * side, \
+                (j > i ? y(j) : y(i)) - 4 > svg
+        }
+    for (i = 1; i <= lines; i++) {
+        printf "<circle cx=\"%d\" cy=\"%d\" r=\"4\" fill=\"%s\"/>\n", \
+            x(in_column[i]), y(i) - 4, mark[i] == "~" ? "#0072B2" : "#111" > svg
+        text_at(20, y(i), " fill=\"#666\" font-size=\"11\"", \
+            sprintf("%.2f", 1000 * when[i]))
+        text_at(x(in_column[i]) + 12, y(i), " stroke=\"white\" " \
+            "stroke-width=\"4\" paint-order=\"stroke\"", fitted(i, 38) \
+            (going[i] != "" && result[i] == "" ? " " size[i] : "") \
+            (mark[i] == "~" ? "  sleeps" : ""))
+    }
+    for (c = 1; c <= columns; c++)
+        text_at(20, y(lines) + 26 + 20 * c, "", sprintf( \
+            "%s: %d calls, sleeps %d times (each a switch to somebody else), " \
+            "%d bytes out, %d bytes in", title[c], calls[c], sleeps[c], sent[c], \
+            got[c]))
+    text_at(20, y(lines) + 46 + 20 * columns, "", copied())
+    print "</svg>" > svg
+}
+
+function copied(    c, all) {
+    for (c = 1; c <= columns; c++) all += sent[c] + got[c]
+    return "The kernel copied " all " bytes; shared memory it does not touch."
 }
 
 END {
@@ -135,9 +246,11 @@ END {
             1000 * when[i], mark[i], fitted(i, width - 2)
     printf "\n~ it slept there. strace makes all of this slow: it shows what is " \
         "done, not how\nfast.\n\n%-12s %8s %8s %12s %12s\n", "", "calls", \
-        "sleeps", "bytes out", "bytes in"
+        "switches", "bytes out", "bytes in"
     for (c = 1; c <= columns; c++)
         printf "%-12s %8d %8d %12d %12d\n", title[c], calls[c], sleeps[c], \
             sent[c], got[c]
     if (others) printf "(and %d calls of other processes)\n", others
+    print "\nswitches: to somebody else, because it slept.\n" copied()
+    if (svg != "") draw()
 }

@@ -61,9 +61,16 @@ fi
 wait
 server=''
 
+# The picture goes to the programs, or where TRACE_SVG says; if neither can be
+# written to there is none.
+svg=${TRACE_SVG-$programs/trace-$(echo "$mechanism" | tr / -).svg}
+: 2>/dev/null >"$svg" || svg=''
+
 # In the order of time.  A call that was "unfinished" is told where it resumes.
 [ -e "$dir/server" ] || : >"$dir/server"
 echo "$mechanism: $(cat "$dir/answer")"
 echo
 { sed 's/^/c /' "$dir/client"; sed 's/^/s /' "$dir/server"; } | sort -s -k3,3 |
-    awk -v run="$IPCLAB_DIR" -f harness/hour/trace.awk
+    awk -v run="$IPCLAB_DIR" -v svg="$svg" -v subject="$mechanism" \
+        -f harness/hour/trace.awk
+[ -z "$svg" ] || printf '\nAs a picture: %s\n' "$svg"

@@ -177,9 +177,12 @@ START_TEST(a_request_is_traced_on_both_sides)
         {"socket/stream", {" connect(socket)", "accept", "server "}},
         {"pipe/coprocess", {" pipe2(", "execve(ipcd)", "its child "}},
     };
-    char command[8192], text[1 << 14];
+    char command[8192], text[1 << 14], picture[4096];
+    const char *svg;
     FILE *in;
 
+    snprintf(picture, sizeof picture, "%s/trace.svg", run_dir);
+    setenv("TRACE_SVG", picture, 1);
     snprintf(command, sizeof command,
              "cd '%s' && harness/hour/trace.sh '%s' %s 2>&1 </dev/null",
              source_dir(), build_dir(), traces[_i].mechanism);
@@ -193,6 +196,14 @@ START_TEST(a_request_is_traced_on_both_sides)
     for (int i = 0; i < 3; i++)
         MUST(strstr(text, traces[_i].calls[i]) != NULL, "no \"%s\" in: %s",
              traces[_i].calls[i], text);
+    MUST(strstr(text, "The kernel copied ") != NULL, "%s", text);
+    MUST(strstr(text, " switches ") != NULL, "%s", text);
+    /* The picture has both columns, and an arrow for what was sent. */
+    svg = file_text(picture);
+    MUST(strstr(svg, "</svg>") != NULL, "%s", svg);
+    MUST(strstr(svg, ">client</text>") != NULL, "%s", svg);
+    MUST(strstr(svg, "marker-end=\"url(#head)\"") != NULL, "%s", svg);
+    ck_assert_int_eq(unlink(picture), 0);
 }
 END_TEST
 
