@@ -83,7 +83,7 @@ function show(time, side, pid, name, arguments, answer, took,    c, what, text) 
         sub(/.*["}.], /, "", text)
         bytes = text + 0
     } else if (name ~ /^(write|send|pwrite|read|recv|mq_timedreceive|msgrcv|pread)/ &&
-        answer > 0) bytes = answer
+        answer + 0 > 0) bytes = answer
     out = name ~ /^(write|send|mq_timedsend|msgsnd|pwrite)/
     if (out) sent[c] += bytes
     else got[c] += bytes
