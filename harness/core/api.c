@@ -108,6 +108,19 @@ decode_bytes(const uint8_t *buf, size_t len, struct api_value *v)
     return 0;
 }
 
+size_t
+api_size(const struct api_field *fields, const struct api_value *values)
+{
+    size_t size = 0;
+
+    for (; fields->type != API_END; fields++, values++) {
+        size += fixed_size(fields->type);
+        if (fields->type == API_STRING || fields->type == API_BYTES)
+            size += values->len;
+    }
+    return size;
+}
+
 ssize_t
 api_encode(const struct api_field *fields, const struct api_value *values,
            void *buf, size_t cap)

@@ -97,6 +97,9 @@ const struct api_method *api_by_name(const char *name);  /* or NULL */
 ssize_t api_encode(const struct api_field *fields,
                    const struct api_value *values, void *buf, size_t cap);
 
+/* The bytes that api_encode() uses for these values, if it encodes them. */
+size_t api_size(const struct api_field *fields, const struct api_value *values);
+
 /*
  * Decodes exactly len bytes into values, which point into buf.  FD fields get
  * fd.  -EBADMSG if they do not fit together: too short, trailing bytes, a NUL

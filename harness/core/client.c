@@ -68,12 +68,29 @@ client_take_over(struct client *c)
     c->process = process_number();
 }
 
+/* Where the message is made: where the mechanism will have it, if it has such a
+ * place; or in our own buffer, from which it is copied there.  (Who watches is
+ * shown what we have sent, and not what the peer may have made of it since.) */
+static void
+choose_place(struct client *c, const struct api_method *method,
+             const struct api_value *args, struct ipc_message *msg)
+{
+    const size_t len = WIRE_HEADER + api_size(method->args, args);
+    void *place = c->watch == NULL ? c->m->send_space(c->state, len) : NULL;
+
+    if (place == NULL)
+        return;
+    msg->buf = place;
+    msg->cap = len;
+}
+
 static int
 send_as(struct client *c, const struct api_method *method,
         const struct api_value *args, uint64_t id, int64_t timeout_ns)
 {
     struct ipc_message msg = {
         .buf = c->buf, .cap = c->limits.max_msg, .fd = -1};
+    uint8_t *buf;
     ssize_t n;
     int err;
     struct wire_header h = {
@@ -82,12 +99,15 @@ send_as(struct client *c, const struct api_method *method,
         .id = id,
     };
 
-    n = api_encode(method->args, args, c->buf + WIRE_HEADER,
-                   c->limits.max_msg - WIRE_HEADER);
+    if (c->m->send_space != NULL)
+        choose_place(c, method, args, &msg);
+    buf = msg.buf;
+    n = api_encode(method->args, args, buf + WIRE_HEADER,
+                   msg.cap - WIRE_HEADER);
     if (n < 0)
         return (int)n;
     h.length = (uint32_t)n;
-    wire_encode(&h, c->buf);
+    wire_encode(&h, buf);
     msg.len = WIRE_HEADER + (size_t)n;
     err = ipc_send(c->m, &c->limits, c->state, &msg, timeout_ns);
     if (err == 0 && c->watch != NULL)

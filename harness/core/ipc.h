@@ -230,6 +230,13 @@ struct ipc_mechanism {
  *   -EAGAIN  with a descriptor: this user has too many that are not received
  *           yet; nothing was sent.
      *
+     * reply_space()  NULL; or a place in the mechanism's own memory for a reply
+     *           of len bytes to this request: if reply() comes next, and
+     *           msg->buf is that place, nothing is copied.  It may return
+     *           NULL: there is none, make the reply elsewhere.  The peer may be
+     *           able to change what stands there at any time: it is written
+     *           to, never read.
+     *
      * pollfd()  a descriptor for poll(2): readable when something has come.
      *           next() may read ahead, so call it with timeout 0 until it
      *           says -ETIMEDOUT before you poll again.  NULL unless
@@ -240,6 +247,7 @@ struct ipc_mechanism {
     int (*next)(void *srv, struct ipc_request *req, int64_t timeout_ns);
     int (*reply)(void *srv, const struct ipc_request *req,
                  const struct ipc_message *msg);
+    void *(*reply_space)(void *srv, const struct ipc_request *req, size_t len);
     int (*pollfd)(void *srv);
     void (*destroy)(void *srv);
 
@@ -267,6 +275,8 @@ struct ipc_mechanism {
      *           If the time is up in the middle of a message the connection is
      *           of no more use: -ETIMEDOUT now, -EPIPE from then on.
      *
+     * send_space()  as reply_space(), for a message to be sent.
+     *
      * recv()    the next reply.  -EBADMSG: what came is not of the protocol,
      *           and where the next one begins cannot be told; its header is in
      *           msg.  -EINTR: a signal came before a reply did; nothing is
@@ -282,6 +292,7 @@ struct ipc_mechanism {
      *           that. */
     int (*open)(void *cli, const char *where);
     int (*send)(void *cli, const struct ipc_message *msg, int64_t timeout_ns);
+    void *(*send_space)(void *cli, size_t len);
     int (*recv)(void *cli, struct ipc_message *msg, int64_t timeout_ns);
     void (*close)(void *cli);
     void (*forget)(void *cli);

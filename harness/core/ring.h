@@ -130,8 +130,20 @@ ring_copy(uint8_t *to, const uint8_t *message, size_t len)
     memcpy(to, message, first);
 }
 
+/* Where a message of len bytes will stand if it is put into the ring next; NULL:
+ * there is no room for it now.  Who makes it there saves a copy. */
+static inline void *
+ring_place(struct ring_writer *w, size_t len)
+{
+    uint32_t at = w->at + ring_skip(w->at, ring_record(len));
+
+    return ring_room(w, len) != 0 ? NULL
+                                  : &w->ring->bytes[at % RING_SIZE + RING_WORD];
+}
+
 /*
- * Puts a message into the ring.  0, -EAGAIN, -EPROTO as above.
+ * Puts a message into the ring, unless it has been made at its place.  0,
+ * -EAGAIN, -EPROTO as above.
  *
  * publish  memory_order_release, if the reader finds it by looking;
  *          memory_order_seq_cst, if the reader may be asleep and the writer's
@@ -143,6 +155,7 @@ ring_put(struct ring_writer *w, const void *message, size_t len,
 {
     uint32_t need = ring_record(len), skip = ring_skip(w->at, need);
     uint32_t at = w->at + skip, word = RING_MESSAGE | (uint32_t)len;
+    uint8_t *to = &w->ring->bytes[at % RING_SIZE + RING_WORD];
     int err = ring_room(w, len);
 
     if (err != 0)
@@ -150,7 +163,8 @@ ring_put(struct ring_writer *w, const void *message, size_t len,
     /* Nobody looks at these before the word in front of them is there. */
     atomic_store_explicit(ring_word(w->ring, at + need), RING_NOTHING,
                           memory_order_relaxed);
-    ring_copy(&w->ring->bytes[at % RING_SIZE + RING_WORD], message, len);
+    if (message != to)
+        ring_copy(to, message, len);
     if (skip != 0) {
         atomic_store_explicit(ring_word(w->ring, at), word,
                               memory_order_relaxed);

@@ -73,6 +73,16 @@ wait_for_server(struct rings_client *c, size_t room, int64_t deadline)
     return err;
 }
 
+void *
+rings_send_space(void *cli, size_t len)
+{
+    struct rings_client *c = cli;
+
+    return len < RINGS_IN_PLACE || len > RING_MAX_MESSAGE
+               ? NULL
+               : ring_place(&c->out, len);
+}
+
 int
 rings_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
 {

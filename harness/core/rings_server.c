@@ -176,6 +176,18 @@ rings_reply(void *srv, const struct ipc_request *req,
     return 0;
 }
 
+void *
+rings_reply_space(void *srv, const struct ipc_request *req, size_t len)
+{
+    struct rings_server *s = srv;
+    int slot = sessions_slot(&s->sessions, req->reply_to);
+
+    if (len < RINGS_IN_PLACE || len > RING_MAX_MESSAGE || slot == -1)
+        return NULL;
+    guard_watch(s->segments, IPC_MAX_CLIENTS);
+    return ring_place(&s->out[slot], len);
+}
+
 int
 rings_limits(struct ipc_limits *l)
 {

@@ -65,21 +65,36 @@ tell(const char *call, int result, const struct ipc_message *msg)
         witness(call, result, msg);
 }
 
+/* Where the reply is made: in the mechanism's own memory, if it has a place for
+ * it; or in ours, from which it is copied there. */
+static uint8_t *
+place_of(const struct call *c, const struct ipc_request *req)
+{
+    struct service *s = c->service;
+    void *place = NULL;
+
+    if (s->m->reply_space != NULL)
+        place = s->m->reply_space(s->srv, req,
+                                  WIRE_HEADER +
+                                      api_size(c->method->results, c->results));
+    return place != NULL ? place : s->out;
+}
+
 /* Sends what the call came to.  A result that does not fit this mechanism
  * becomes an error that says so; that one always fits. */
 static int
 send_answer(struct call *c, const struct ipc_request *req, uint32_t status)
 {
     struct service *s = c->service;
-    uint8_t *payload = s->out + WIRE_HEADER;
     size_t room = s->limits.max_msg - WIRE_HEADER;
     struct wire_header h = {
         .kind = WIRE_REPLY, .method = c->method->number, .id = c->id};
-    struct ipc_message msg = {.buf = s->out, .fd = -1};
+    uint8_t *out = status == WIRE_OK ? place_of(c, req) : s->out;
     ssize_t n = -EMSGSIZE;
+    struct ipc_message msg;
 
     if (status == WIRE_OK) {
-        n = api_encode(c->method->results, c->results, payload, room);
+        n = api_encode(c->method->results, c->results, out + WIRE_HEADER, room);
         if (n < 0)
             status = call_fail(c, WIRE_TOO_LARGE, EMSGSIZE,
                                "the result does not fit: %s carries at most "
@@ -94,16 +109,18 @@ send_answer(struct call *c, const struct ipc_request *req, uint32_t status)
 
         if (error[1].len > room - 6) /* 6: the two lengths before it */
             error[1].len = room - 6;
-        n = api_encode(api_error_fields, error, payload, room);
+        out = s->out;
+        n = api_encode(api_error_fields, error, out + WIRE_HEADER, room);
         s->refused++;
     } else if (c->fd != -1) {
-        msg.fd = c->fd;
         h.nfds = 1;
     }
     h.status = status;
     h.length = (uint32_t)n;
-    wire_encode(&h, s->out);
-    msg.len = WIRE_HEADER + (size_t)n;
+    wire_encode(&h, out);
+    msg = (struct ipc_message){.buf = out,
+                               .len = WIRE_HEADER + (size_t)n,
+                               .fd = h.nfds != 0 ? c->fd : -1};
     return ipc_reply(s->m, &s->limits, s->srv, req, &msg);
 }
 

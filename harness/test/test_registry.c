@@ -62,6 +62,8 @@ START_TEST(a_mechanisms_table_agrees_with_itself)
     ck_assert_msg((strcmp(slash, "/textbook") == 0) ==
                       ((m->caps & IPC_TEXTBOOK) != 0),
                   "%s: a textbook form, by its name or by its table?", m->name);
+    ck_assert_msg((m->send_space != NULL) == (m->reply_space != NULL),
+                  "%s: who makes messages in place, makes both", m->name);
     if (m->caps & IPC_TEXTBOOK)
         ck_assert_msg((m->caps & IPC_TRUSTING) != 0,
                       "%s: whom does it not trust?", m->name);
