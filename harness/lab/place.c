@@ -83,6 +83,9 @@ may_be_stopped(pid_t pid, pid_t tid)
     /* Not every processor has each of them by a number of its own. */
     static const long fragile[] = {
         SYS_epoll_pwait,
+#ifdef SYS_epoll_pwait2
+        SYS_epoll_pwait2,
+#endif
 #ifdef SYS_epoll_wait
         SYS_epoll_wait,
 #endif

@@ -143,6 +143,9 @@ static const struct known {
     {SYS_epoll_wait, why_epoll, MILLIS, 3},
 #endif
     {SYS_epoll_pwait, why_epoll, MILLIS, 3},
+#ifdef SYS_epoll_pwait2
+    {SYS_epoll_pwait2, why_epoll, TIMESPEC, 3},
+#endif
     {SYS_mq_timedreceive, why_queue_receive, TIMESPEC, 4},
     {SYS_mq_timedsend, why_queue_send, TIMESPEC, 4},
 #ifdef SYS_mq_timedreceive_time64

@@ -24,6 +24,10 @@ rests(const struct host *server)
     if (is_in_call(server->server, SYS_poll))
         return true;
 #endif
+#ifdef SYS_epoll_pwait2
+    if (is_in_call(server->server, SYS_epoll_pwait2))
+        return true;
+#endif
     return is_in_call(server->server, SYS_epoll_pwait) ||
            is_in_call(server->server, SYS_ppoll) ||
            is_in_call(server->server, SYS_rt_sigtimedwait);
