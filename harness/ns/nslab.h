@@ -12,6 +12,7 @@
 #ifndef NSLAB_H
 #define NSLAB_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -51,7 +52,7 @@ struct view {
         const char *title;
         const char *space; /* the namespace that it is about */
         bool drifts;       /* differs from moment to moment by itself */
-        char text[256];
+        char text[PATH_MAX]; /* a control group may be as long */
     } row[VIEW_ROWS];
 };
 

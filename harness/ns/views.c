@@ -167,7 +167,7 @@ static void
 see_cgroup(struct view *v)
 {
     FILE *f = fopen("/proc/self/cgroup", "re");
-    char line[512], deepest[512] = "";
+    char line[PATH_MAX + 64], deepest[PATH_MAX + 64] = "";
 
     while (f != NULL && fgets(line, sizeof line, f) != NULL) {
         const char *path = strchr(line, '/');

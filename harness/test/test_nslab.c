@@ -79,6 +79,38 @@ START_TEST(nslab_goes_on_without_a_kind_of_object)
 }
 END_TEST
 
+/* The longest path of ours, of which nothing may be missing. */
+static void
+longest_group(char path[4096])
+{
+    FILE *f = fopen("/proc/self/cgroup", "re");
+    char line[5000];
+
+    path[0] = '\0';
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        const char *at = strchr(line, '/');
+
+        line[strcspn(line, "\n")] = '\0';
+        if (at != NULL && strlen(at) > strlen(path))
+            snprintf(path, 4096, "%s", at);
+    }
+    if (f != NULL)
+        fclose(f);
+}
+
+START_TEST(nslab_says_how_it_found_lo_and_cuts_no_path)
+{
+    static struct output o;
+    char group[4096];
+
+    run_program(&o, "nslab", "--clone", "net", (char *)NULL);
+    ck_assert_msg(o.status == 0, "%.1000s", o.err);
+    ck_assert_ptr_nonnull(strstr(o.out, "found lo down, and has set it up"));
+    longest_group(group);
+    ck_assert_msg(strstr(o.out, group) != NULL, "no %s in: %s", group, o.out);
+}
+END_TEST
+
 /* A user namespace has limits of its own, which its root may lower: a kernel
  * that forbids, made to order. */
 static int
@@ -120,6 +152,7 @@ test_nslab(void)
                          i);
     add_test_if(tc, reason, nslab_runs_a_command_inside);
     add_test_if(tc, reason, nslab_goes_on_without_a_kind_of_object);
+    add_test_if(tc, reason, nslab_says_how_it_found_lo_and_cuts_no_path);
     tcase_add_test(tc, nslab_refuses_a_namespace_that_there_is_not);
     add_both(tc, reason, what_the_kernel_forbids_is_explained);
     return s;
