@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -295,6 +296,70 @@ START_TEST(the_headline_is_the_last_table_and_then_comes_what_surprised)
                           next + 1 >= surprise,
                       "%.60s", next + 2);
     ck_assert_ptr_nonnull(strstr(surprise, "x faster"));
+    remove_results();
+}
+END_TEST
+
+/* The row of that name in the table of that title, up to its ratio. */
+struct trip_row {
+    char median[16], low[16], high[16], p99[16], p999[16], ratio[16];
+};
+
+static struct trip_row
+row_of(const char *text, const char *table, const char *name)
+{
+    struct trip_row r = {.median = ""};
+    char begin[40];
+
+    snprintf(begin, sizeof begin, "\n%s ", name);
+    text = strstr(text, table);
+    ck_assert_ptr_nonnull(text);
+    text = strstr(text, begin);
+    ck_assert_ptr_nonnull(text);
+    ck_assert_int_eq(sscanf(text + strlen(begin),
+                            "%15s %15s .. %15s %15s %15s "
+                            "%15s",
+                            r.median, r.low, r.high, r.p99, r.p999, r.ratio),
+                     6);
+    return r;
+}
+
+__attribute__((format(printf, 2, 3))) static void
+expect_quoted(const char *page, const char *format, ...)
+{
+    char quote[80];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(quote, sizeof quote, format, args);
+    va_end(args);
+    ck_assert_msg(strstr(page, quote) != NULL,
+                  "results/reference/README.md does not say: %s", quote);
+}
+
+/* The numbers in the explanation are those of the run beside it. */
+START_TEST(five_minutes_of_reading_quote_this_run)
+{
+    struct row none = made_up(&usual, "x/y", ROW_RTT, 1);
+    char dir[RECORD_PATH], path[4096];
+    struct trip_row fifo, asleep, awake;
+    const char *text, *page;
+
+    write_rows(&none, 1, dir);
+    copy_reference(dir, "cells.csv");
+    ck_assert_int_eq(setenv("PATH", "/nowhere", 1), 0); /* no charts */
+    text = in_columns("100", "report", dir);
+    fifo = row_of(text, "\nRound trip of 64 bytes, one-cpu", "fifo/perclient");
+    asleep = row_of(text, "\nRound trip of 64 bytes, one-cpu", "shm/futex");
+    awake =
+        row_of(text, "\nRound trip of 64 bytes, two-cpu-awake", "shm/futex");
+    snprintf(path, sizeof path, "%s/results/reference/README.md", source_dir());
+    page = file_text(path);
+    expect_quoted(page, "*fifo/perclient %s*", fifo.median);
+    expect_quoted(page, "*95 %% interval %s .. %s*", fifo.low, fifo.high);
+    expect_quoted(page, "*x floor %s*", fifo.ratio);
+    expect_quoted(page, "*p99 %s*", fifo.p99);
+    expect_quoted(page, "both: %s and %s.", asleep.median, awake.median);
     remove_results();
 }
 END_TEST
@@ -603,6 +668,7 @@ test_report(void)
     add_test_if(tc, need_source(), the_tables_fit_the_terminal);
     add_test_if(tc, need_source(),
                 the_headline_is_the_last_table_and_then_comes_what_surprised);
+    add_test_if(tc, need_source(), five_minutes_of_reading_quote_this_run);
     tcase_add_test(tc, progress_is_one_line_and_none_on_a_dumb_terminal);
     tcase_add_test(tc, the_steadiest_placement_comes_first);
     tcase_add_test(tc,
