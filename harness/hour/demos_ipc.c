@@ -2,7 +2,7 @@
  * demos_ipc.c - demonstrations of pipes, FIFOs, queues, semaphores and signals
  * (demo.h).
  */
-#define _GNU_SOURCE /* pipe2, utimensat, mkdtemp */
+#define _GNU_SOURCE /* memfd_create, pipe2, utimensat, mkdtemp */
 #include "demo.h"
 #include "eight.h"
 
@@ -119,6 +119,60 @@ fifo_eof(void)
     tell("An end of file is nothing that one reads once: it is a state. So a "
          "server opens its own FIFO for writing, too (fifo/fifo.c).");
     close(reader);
+}
+
+/* lpsched: takes jobs, a line each, and prints what is short enough. */
+static void
+print_jobs(int jobs, int paper)
+{
+    char line[PIPE_BUF];
+    FILE *in = fdopen(jobs, "r");
+
+    while (in != NULL && fgets(line, sizeof line, in) != NULL)
+        if (strlen(line) <= 20)
+            dprintf(paper, "%s", line);
+}
+
+static void
+spooler(void)
+{
+    static const char *const jobs[] = {"a short letter\n",
+                                       "a letter of too many words\n"};
+    char sheet[200] = "";
+    int writer, reader = open_fifo(&writer);
+    int paper = need("memfd_create", memfd_create("paper", MFD_CLOEXEC));
+    int status;
+    pid_t lp;
+
+    fcntl(reader, F_SETFL, 0); /* from here on it waits */
+    tell("One FIFO, requests go in, nothing comes back: as lp(1) gave its jobs "
+         "to lpsched. Two clients, one job each, and the printer takes no line "
+         "of more than 20 bytes:");
+    if (start() == 0) {
+        close(writer);
+        print_jobs(reader, paper);
+        _exit(0);
+    }
+    for (int i = 0; i < 2; i++) {
+        char what[64];
+
+        lp = start();
+        if (lp == 0)
+            _exit(write(writer, jobs[i], strlen(jobs[i])) == -1);
+        need("waitpid", waitpid(lp, &status, 0));
+        snprintf(what, sizeof what, "lp, %.*s", (int)strlen(jobs[i]) - 1,
+                 jobs[i]);
+        result(what, "exit %d", WEXITSTATUS(status));
+    }
+    close(writer); /* the last: lpsched reads an end of file */
+    need("wait", wait(NULL));
+    need("pread", (int)pread(paper, sheet, sizeof sheet - 1, 0));
+    result("in the printer's tray", "%.*s", (int)strcspn(sheet, "\n"), sheet);
+    tell("Both were told 0, for the kernel took both. Whether it was done "
+         "whoever asked can only see where it comes out; for an answer there "
+         "must be a way back (fifo/oneway.c, fifo/perclient.c).");
+    close(reader);
+    close(paper);
 }
 
 static void
@@ -415,6 +469,7 @@ who_are_you(void)
 const struct demo demos_ipc[] = {
     {"torn", "four write into one pipe: are their records mixed?", torn},
     {"fifo-eof", "the last writer has gone: how many ends of file?", fifo_eof},
+    {"spooler", "lp has ended with 0: has its job been printed?", spooler},
     {"fifo-times", "which of a file's three times can be trusted?", fifo_times},
     {"one-queue-jam", "one queue for both directions: does it work?",
      one_queue_jam},
