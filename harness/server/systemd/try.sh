@@ -29,6 +29,7 @@ cat > "$1/usr/bin/try-endpoints" <<'EOF'
 #!/bin/sh
 # As an ordinary user: what it asks, and what must be in the answer.
 exec > /tried 2>&1
+began=$(date '+%F %T') # ROOT may have a journal from the last time
 export IPCLAB_DIR=/run/ipclab
 ask() {
     want=$1 m=$2; shift 2
@@ -52,7 +53,7 @@ ask NAME= socket/stream open_file /etc/os-release
 # what the kernel said, whatever he wrote himself.
 if journalctl --sync 2>/dev/null; then
     for m in socket/stream socket/seqpacket fifo/perclient msgq/posix; do
-        journalctl --no-pager -o cat -u ipcd.service SYSLOG_FACILITY=10 |
+        journalctl --no-pager -o cat -u ipcd.service --since "$began" |
             grep "mechanism=$m .*uid=1000 .*method=set_hostname(.*decision=deny" |
             grep -q . && echo "ok: the journal has it: $m set_hostname" ||
             echo "no: the journal has no denial of $m set_hostname"
