@@ -405,7 +405,8 @@ need_static(void)
 START_TEST(static_programs_serve_and_ask_in_an_empty_chroot)
 {
     static const char script[] =
-        "make --no-print-directory O=\"$O\" -o \"$O/ipcd\" -o \"$O/ipcctl\" "
+        "rm -rf \"$O/static\"; make --no-print-directory O=\"$O\" -o "
+        "\"$O/ipcd\" -o \"$O/ipcctl\" "
         "static || exit; "
         "mkdir -p \"$J/run\"; cp \"$O/static/ipcd\" \"$O/static/ipcctl\" "
         "\"$J\"; "
