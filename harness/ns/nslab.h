@@ -50,8 +50,8 @@ struct view {
     int n;
     struct view_row {
         const char *title;
-        const char *space; /* the namespace that it is about */
-        bool drifts;       /* differs from moment to moment by itself */
+        const char *space;   /* the namespace that it is about */
+        bool drifts;         /* differs from moment to moment by itself */
         char text[PATH_MAX]; /* a control group may be as long */
     } row[VIEW_ROWS];
 };

@@ -1,5 +1,5 @@
-// tables.js - sorts a table by the head that is clicked, and shows of all tables
-// only the rows that have what is typed.  Without it they are as they are.
+// tables.js - sorts a table by the head that is clicked, and shows of all the
+// tables only the rows that have what is typed.  Nothing else needs it.
 'use strict';
 document.querySelectorAll('table').forEach(function (table) {
     const body = table.tBodies[0];
@@ -26,7 +26,8 @@ document.querySelectorAll('table').forEach(function (table) {
     function compare(a, b) {
         const x = parseFloat(a), y = parseFloat(b);
         if (isNaN(x) || isNaN(y))
-            return isNaN(x) && isNaN(y) ? a.localeCompare(b) : isNaN(x) - isNaN(y);
+            return isNaN(x) && isNaN(y) ? a.localeCompare(b)
+                                        : isNaN(x) - isNaN(y);
         return x - y;
     }
 

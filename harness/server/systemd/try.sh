@@ -54,8 +54,8 @@ ask NAME= socket/stream open_file /etc/os-release
 if journalctl --sync 2>/dev/null; then
     for m in socket/stream socket/seqpacket fifo/perclient msgq/posix; do
         journalctl --no-pager -o cat -u ipcd.service --since "$began" |
-            grep "mechanism=$m .*uid=1000 .*method=set_hostname(.*decision=deny" |
-            grep -q . && echo "ok: the journal has it: $m set_hostname" ||
+            grep -q "mechanism=$m .*uid=1000 .*set_hostname(.*decision=deny" &&
+            echo "ok: the journal has it: $m set_hostname" ||
             echo "no: the journal has no denial of $m set_hostname"
     done
 else
@@ -91,7 +91,8 @@ mkdir -p "$1/etc/systemd/system/ipcd.service.d"
     printf '[Service]\nExecStart=\n'
     sed -n '/^ExecStart=/,/[^\\]$/p' "$1"/usr/lib/systemd/system/ipcd.service \
         "$1"/lib/systemd/system/ipcd.service 2>/dev/null |
-        sed 's/[^\\]$/& --policy \/etc\/try.policy/' | awk '{print} !/\\$/ {exit}'
+        sed 's/[^\\]$/& --policy \/etc\/try.policy/' |
+        awk '{print} !/\\$/ {exit}'
 } > "$1/etc/systemd/system/ipcd.service.d/rules.conf"
 for unit in logind udevd udev-trigger journald-audit.socket; do
     ln -sf /dev/null "$1/etc/systemd/system/systemd-${unit%.socket}.$(
