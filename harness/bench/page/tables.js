@@ -22,13 +22,12 @@ document.querySelectorAll('table').forEach(function (table) {
         return cell ? cell.textContent.trim() : '';
     }
 
-    // By number where both begin with one; what has none comes last.
-    function compare(a, b) {
+    // By number where both begin with one; what has none comes last, either way.
+    function compare(a, b, down) {
         const x = parseFloat(a), y = parseFloat(b);
-        if (isNaN(x) || isNaN(y))
-            return isNaN(x) && isNaN(y) ? a.localeCompare(b)
-                                        : isNaN(x) - isNaN(y);
-        return x - y;
+        if (isNaN(x) !== isNaN(y))
+            return isNaN(x) - isNaN(y);
+        return (isNaN(x) ? a.localeCompare(b) : x - y) * (down ? -1 : 1);
     }
 
     heads.forEach(function (head, column) {
@@ -39,8 +38,7 @@ document.querySelectorAll('table').forEach(function (table) {
             heads.forEach(function (h) { h.removeAttribute('aria-sort'); });
             head.setAttribute('aria-sort', down ? 'descending' : 'ascending');
             groups().sort(function (a, b) {
-                const order = compare(text(a, column), text(b, column));
-                return down ? -order : order;
+                return compare(text(a, column), text(b, column), down);
             }).forEach(function (group) { body.append(...group); });
         });
     });
