@@ -6,6 +6,7 @@
 
 #include "bench/plan.h"
 #include "bench/report.h"
+#include "bench/wrap.h"
 
 #include <errno.h>
 #include <math.h>
@@ -15,6 +16,14 @@
 #define SHOWN_ANYWAY 10 /* lines of the table */
 
 /* -- printing ------------------------------------------------------------- */
+
+/* A terminal without room for all columns does without the ratio itself and the
+ * change of the time: what the verdict is about remains. */
+static bool
+is_narrow(void)
+{
+    return wrap_columns() < 92;
+}
 
 /* How much longer the operations took in plain time, for information. */
 static double
@@ -47,11 +56,14 @@ print_change(const struct change *c)
 
     snprintf(what, sizeof what, "%s %s", rtt ? "rtt" : "way",
              size_name((size_t)c->size, size));
-    printf("%-19s %-13s %-13s %7.*g %6s %6s %6s %6s %s%s\n", c->mechanism,
-           where_words[c->placement], what, c->new_ratio < 0.1 ? 2 : 3,
-           c->new_ratio, percent(c->change, d), percent(c->change_lo, lo),
-           percent(c->change_hi, hi), percent(raw_change(c), raw),
-           verdict_words[c->verdict], c->disturbed ? " ~" : "");
+    printf("%-19s %-13s %-13s", c->mechanism, where_words[c->placement], what);
+    if (!is_narrow())
+        printf(" %7.*g", c->new_ratio < 0.1 ? 2 : 3, c->new_ratio);
+    printf(" %6s %6s %6s", percent(c->change, d), percent(c->change_lo, lo),
+           percent(c->change_hi, hi));
+    if (!is_narrow())
+        printf(" %6s", percent(raw_change(c), raw));
+    printf(" %s%s\n", verdict_words[c->verdict], c->disturbed ? " ~" : "");
 }
 
 static bool
@@ -65,10 +77,13 @@ print_table(const struct comparison *c)
 {
     size_t i, shown = 0;
 
-    printf("\n%-47s %7s %6s %13s %6s\n", "", "NEW", "change", "95 % interval",
-           "raw");
-    printf("%-47s %7s %6s %6s %6s %6s %s\n", "", "x floor", "%", "%", "%", "%",
-           "verdict");
+    if (is_narrow())
+        printf("\n%-47s %6s %13s\n%-47s %6s %6s %6s %s\n", "", "change",
+               "95 % interval", "", "%", "%", "%", "verdict");
+    else
+        printf("\n%-47s %7s %6s %13s %6s\n%-47s %7s %6s %6s %6s %6s %s\n", "",
+               "NEW", "change", "95 % interval", "raw", "", "x floor", "%", "%",
+               "%", "%", "verdict");
     for (i = 0; i < c->n && !isnan(c->changes[i].change); i++)
         if (i < SHOWN_ANYWAY || has_verdict(&c->changes[i]) ||
             fabs(c->changes[i].change) > c->changes[i].limit) {
@@ -79,10 +94,15 @@ print_table(const struct comparison *c)
         printf("and %zu changes that are smaller than their limits (all of "
                "them: --csv)\n",
                i - shown);
-    printf("\nChange: of the ratio to the floor; + takes longer, - less.  rtt: "
-           "round trip, to a bare pipe's;\nway: one way, to memcpy's.  raw: of "
-           "the time itself, which the machine changes by the hour.\n~: most "
-           "of the rounds were disturbed.\n");
+    putchar('\n');
+    wrap_say(
+        stdout,
+        "Change: of the ratio to the floor; + takes longer, - less. rtt: "
+        "round trip, to a bare pipe's; way: one way, to memcpy's.%s ~: most "
+        "of the rounds were disturbed.",
+        is_narrow() ? ""
+                    : " raw: of the time itself, which the machine changes "
+                      "by the hour.");
 }
 
 static bool
@@ -171,21 +191,25 @@ static void
 print_verdicts(const struct comparison *c)
 {
     print_mechanisms(c);
-    printf("%ld compared: %ld slower, %ld faster, %ld the same, %ld "
-           "inconclusive.\n",
-           c->compared, c->slower, c->faster, c->same, c->inconclusive);
+    wrap_say(stdout,
+             "%ld compared: %ld slower, %ld faster, %ld the same, %ld "
+             "inconclusive.",
+             c->compared, c->slower, c->faster, c->same, c->inconclusive);
     if (c->noisy)
-        printf("Nothing can be told from a NOISY run (the notes above say "
-               "which): measure again, undisturbed.\n");
-    printf("A verdict needs a change of more than %.0f %% (%.0f %% below 1 us "
-           "or spinning, %.0f %% where CPUs\nmay sleep), %d undisturbed rounds "
-           "each, and that of all verdicts here no more than 1 in %.0f is\n"
-           "likely to be an accident: more than that one 95 %% interval leaves "
-           "out 0, for of %ld some do.\nThe same: the whole interval is within "
-           "the limit.\n",
-           100 * COMPARE_LIMIT_AWAKE, 100 * COMPARE_LIMIT_SPINS,
-           100 * COMPARE_LIMIT_SLEEP, COMPARE_LEAST_ROUNDS, 1 / COMPARE_FALSE,
-           c->compared);
+        wrap_say(stdout,
+                 "Nothing can be told from a NOISY run (the notes above "
+                 "say which): measure again, undisturbed.");
+    wrap_say(
+        stdout,
+        "A verdict needs a change of more than %.0f %% (%.0f %% below 1 us "
+        "or spinning, %.0f %% where CPUs may sleep), %d undisturbed rounds "
+        "each, and that of all verdicts here no more than 1 in %.0f is "
+        "likely to be an accident: more than that one 95 %% interval "
+        "leaves out 0, for of %ld some do.",
+        100 * COMPARE_LIMIT_AWAKE, 100 * COMPARE_LIMIT_SPINS,
+        100 * COMPARE_LIMIT_SLEEP, COMPARE_LEAST_ROUNDS, 1 / COMPARE_FALSE,
+        c->compared);
+    puts("The same: the whole interval is within the limit.");
 }
 
 /* program_begin() sees to the output. */

@@ -246,7 +246,8 @@ in_columns(const char *columns, const char *verb, const char *dir)
     size_t longest;
 
     ck_assert_int_eq(setenv("COLUMNS", columns, 1), 0);
-    run_program(&output, "ipcbench", verb, dir, NULL);
+    run_program(&output, "ipcbench", verb, dir,
+                strcmp(verb, "compare") == 0 ? dir : NULL, NULL);
     ck_assert_int_eq(output.status, 0);
     longest = longest_line(output.out, &which);
     ck_assert_msg(longest <= strtoul(columns, NULL, 10), "%zu columns: %.*s",
@@ -271,6 +272,9 @@ START_TEST(the_tables_fit_the_terminal)
     text = in_columns("100", "report", dir);
     ck_assert_ptr_nonnull(strstr(text, "median   95 % interval    p99"));
     ck_assert_ptr_nonnull(strstr(text, "switches   invol.   CPU"));
+    text = in_columns("80", "compare", dir);
+    ck_assert_ptr_nonnull(strstr(text, "change 95 % interval\n"));
+    in_columns("100", "compare", dir);
     in_columns("80", "list", NULL);
     in_columns("100", "list", NULL);
     remove_results();
