@@ -35,6 +35,8 @@
 #define GRACE (3 * NS_PER_SEC)
 
 #define COUNTED 200 /* operations whose system calls are counted */
+#define STEPPED 16  /* ... whose instructions are, unless they make */
+#define MANY    50  /* ... more calls than this each: they take too long */
 
 /* -- was it left alone? ---------------------------------------------------- */
 
@@ -323,7 +325,7 @@ run_traced(struct bench *b, struct cell *c, const struct row *r,
 
     if (pipe2(go, O_CLOEXEC) == -1)
         return -errno;
-    b->counted = COUNTED;
+    b->counted = t->step ? STEPPED : COUNTED;
     pid = start(b, c, r, go[0]);
     b->counted = 0;
     err = pid == -1 ? -errno : trace_run(pid, go[1], b->stop, t);
@@ -361,5 +363,34 @@ measure_calls(struct bench *b, const struct cell *of, struct row *r)
     r->client_calls = trace_calls(&t, TRACE_CLIENT, r->n);
     r->server_calls = trace_calls(&t, TRACE_SERVER, r->n);
     trace_text(&t, r->n, r->calls, sizeof r->calls);
+    return 0;
+}
+
+/* Who spins executes instructions until the other one is there, and under a
+ * tracer that takes for ever. */
+int
+measure_instructions(struct bench *b, const struct cell *of, struct row *r)
+{
+    static struct tally t;
+    struct cell c = *of;
+    int err;
+
+    if (c.m != NULL && (c.m->caps & IPC_SPINS) != 0)
+        return -EOPNOTSUPP;
+    if (c.m == NULL && !c.placement->together)
+        return -EOPNOTSUPP; /* a floor that may spin */
+    if (!(r->client_calls + r->server_calls <= MANY))
+        return -EOPNOTSUPP;
+    c.kind = ROW_CALLS;
+    t.step = true;
+    err = run_traced(b, &c, r, &t);
+    if (*b->stop)
+        return -EINTR;
+    if (err != 0 || b->page->row.n < 2)
+        return err != 0 ? err : -ENODATA;
+    r->client_instructions =
+        trace_instructions(&t, TRACE_CLIENT, b->page->row.n);
+    r->server_instructions =
+        trace_instructions(&t, TRACE_SERVER, b->page->row.n);
     return 0;
 }

@@ -29,27 +29,29 @@ fill_per_request(const struct summary *s, enum where placement, struct grid *g)
 
         GRID_NUMBER(r, 0, l->client_calls);
         GRID_NUMBER(r, 1, l->server_calls);
-        grid_fixed(l->voluntary, 2, r->cell[2]);
-        grid_fixed(l->involuntary, 2, r->cell[3]);
-        grid_fixed(l->faults, 3, r->cell[4]);
-        GRID_NUMBER(r, 5, l->client_cpu_ns / 1e3);
-        GRID_NUMBER(r, 6, l->server_cpu_ns / 1e3);
-        snprintf(r->cell[7], GRID_CELL, "%.0f", l->copied);
-        GRID_NUMBER(r, 8, setup_us(s, l));
+        grid_fixed(l->client_instructions, 0, r->cell[2]);
+        grid_fixed(l->server_instructions, 0, r->cell[3]);
+        grid_fixed(l->voluntary, 2, r->cell[4]);
+        grid_fixed(l->faults, 3, r->cell[5]);
+        GRID_NUMBER(r, 6, l->client_cpu_ns / 1e3);
+        GRID_NUMBER(r, 7, l->server_cpu_ns / 1e3);
+        GRID_NUMBER(r, 8, l->client_user_ns / 1e3);
+        GRID_NUMBER(r, 9, l->server_user_ns / 1e3);
+        GRID_NUMBER(r, 10, setup_us(s, l));
     }
 }
 
 static const struct grid_type per_request = {
     .title = "What a request of 64 bytes and its reply ask of the machine",
     .note = "calls: system calls of either side, counted with ptrace(2), "
-            "apart from the timing.  switches: context switches of both "
-            "sides, voluntary and involuntary.  faults: page faults.  CPU: "
-            "us of CPU time of either side.  copied: bytes, by construction: "
-            "into what the sides share and out of it, there and back.  "
-            "joining: open() and the first reply, us, where measured.",
-    .head = {"calls", "+ server", "switches", "invol.", "faults", "CPU",
-             "+ server", "copied", "joining"},
-    .spare = {[4] = 1, [3] = 2, [7] = 3},
+            "apart from the timing, and so are instr., the instructions "
+            "outside the kernel (not of those that spin).  switches: "
+            "voluntary context switches of both sides.  faults: page faults.  "
+            "CPU: us of CPU time of either side, user: the part outside the "
+            "kernel.  joining: open() and the first reply, us, where measured.",
+    .head = {"calls", "+server", "instr.", "+server", "switches", "faults",
+             "CPU", "+server", "user", "+server", "joining"},
+    .spare = {[5] = 1, [4] = 2, [9] = 3, [8] = 4},
     .fill = fill_per_request,
 };
 

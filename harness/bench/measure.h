@@ -99,6 +99,10 @@ int64_t cell_time(const struct bench *b, const struct cell *c);
  * ROW_CALLS.  0, -EINTR, or why it cannot be done here, with row's reason. */
 int measure_calls(struct bench *b, const struct cell *of, struct row *r);
 
+/* Counts the instructions of them, into that row, where that is possible.  0, or
+ * -errno and the row is as it was. */
+int measure_instructions(struct bench *b, const struct cell *of, struct row *r);
+
 /* What went wrong, unless reason says it already. */
 void cell_explain(int err, char *reason, size_t size);
 

@@ -109,6 +109,8 @@ measure_cost(struct row *r, const struct cost from[2], const struct cost to[2])
     r->server_involuntary = (to[1].involuntary - from[1].involuntary) / n;
     r->server_cpu = (to[1].cpu_ns - from[1].cpu_ns) / ns;
     r->client_faults = (to[0].faults - from[0].faults) / n;
+    r->client_user = (to[0].user_ns - from[0].user_ns) / ns;
+    r->server_user = (to[1].user_ns - from[1].user_ns) / ns;
     r->server_faults = (to[1].faults - from[1].faults) / n;
 }
 

@@ -199,24 +199,35 @@ read_switches(pid_t pid, pid_t skip, struct cost *c)
 
 /* Minor and major page faults of pid: fields 10 and 12 of its stat file.  The
  * name, field 2, may hold anything, so they are counted from its end. */
-static double
-read_faults(pid_t pid)
+static void
+read_stat(pid_t pid, struct cost *c)
 {
+    double minor = NAN, major = NAN, user = NAN;
     char path[64], line[512], *at = NULL;
-    double minor = NAN, major = 0;
     FILE *f;
 
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
     f = fopen(path, "re");
-    if (f == NULL)
-        return NAN;
-    if (fgets(line, sizeof line, f) != NULL)
+    if (f != NULL && fgets(line, sizeof line, f) != NULL)
         at = strrchr(line, ')');
-    if (at == NULL || sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %lf %*u %lf",
-                             &minor, &major) != 2)
-        minor = NAN;
-    fclose(f);
-    return minor + major;
+    if (at != NULL && sscanf(at,
+                             ") %*c %*d %*d %*d %*d %*d %*u %lf %*u %lf %*u "
+                             "%lf",
+                             &minor, &major, &user) != 3)
+        user = NAN;
+    if (f != NULL)
+        fclose(f);
+    c->faults = minor + major;
+    c->user_ns = user * 1e9 / (double)sysconf(_SC_CLK_TCK);
+}
+
+static double
+user_ns(int who)
+{
+    struct rusage u;
+
+    getrusage(who, &u);
+    return (double)u.ru_utime.tv_sec * 1e9 + (double)u.ru_utime.tv_usec * 1e3;
 }
 
 /* ns of CPU time by a clock of somebody's CPU time; NAN if it is gone. */
@@ -243,19 +254,21 @@ cost_read(pid_t server, struct cost *client, struct cost *servers)
         servers->cpu_ns =
             cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns(CLOCK_THREAD_CPUTIME_ID);
         read_switches(getpid(), gettid(), servers);
+        servers->user_ns = user_ns(RUSAGE_SELF) - user_ns(RUSAGE_THREAD);
         servers->faults = 0; /* the client's, below, are the process's */
     } else if (server == -1 || clock_getcpuclockid(server, &clock) != 0) {
-        *servers = (struct cost){NAN, NAN, NAN, NAN};
+        *servers = (struct cost){NAN, NAN, NAN, NAN, NAN};
     } else {
         servers->cpu_ns = cpu_ns(clock);
         read_switches(server, 0, servers);
-        servers->faults = read_faults(server);
+        read_stat(server, servers);
     }
     getrusage(server == 0 ? RUSAGE_SELF : RUSAGE_THREAD, &self);
     faults = (double)(self.ru_minflt + self.ru_majflt);
     getrusage(RUSAGE_THREAD, &self);
     *client = (struct cost){
         .cpu_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID),
+        .user_ns = user_ns(RUSAGE_THREAD),
         .voluntary = (double)self.ru_nvcsw,
         .involuntary = (double)self.ru_nivcsw,
         .faults = faults,

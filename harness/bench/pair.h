@@ -56,6 +56,7 @@ size_t pair_largest(const struct ipc_mechanism *m);
 
 struct cost {
     double cpu_ns;                 /* user and system time */
+    double user_ns;                /* the part outside the kernel */
     double voluntary, involuntary; /* context switches */
     double faults;                 /* page faults */
 };

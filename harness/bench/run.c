@@ -122,7 +122,7 @@ check_peers(struct run *r, const struct peer *peer)
 /* Counting may take this part of the budget. */
 #define COUNT_PART 0.2
 
-/* The system calls of every mechanism and every bare echo, once: they do not
+/* The system calls and instructions of every mechanism and every bare echo, once: they do not
  * change from round to round.  Traced, each takes many times as long. */
 static int
 count_all(struct run *r)
@@ -142,8 +142,11 @@ count_all(struct run *r)
             continue;
         if (p->duration <= 0 && now_ns() - start > most)
             r->uncounted++;
-        else if (measure_calls(&r->bench, c, &row) != -EINTR)
+        else if (measure_calls(&r->bench, c, &row) != -EINTR) {
+            if (row.status == ROW_OK)
+                measure_instructions(&r->bench, c, &row);
             err = record_row(&r->record, &row);
+        }
     }
     run_progress(r, NULL, 0, 0);
     return err;

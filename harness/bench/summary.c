@@ -133,6 +133,20 @@ median_of(struct group *g, size_t offset)
     return median(g->v, used);
 }
 
+/* Where a round alone says little. */
+static double
+mean_of(struct group *g, size_t offset)
+{
+    size_t used = column(g, offset);
+    double sum = 0;
+
+    for (size_t i = 0; i < used; i++)
+        sum += g->v[i];
+    return used > 0 ? sum / (double)used : NAN;
+}
+
+#define MEAN(g, member)     mean_of((g), offsetof(struct row, member))
+#define SHARE(g, part, all) fmin(1, MEAN(g, part) / MEAN(g, all))
 #define INTERVAL(g, member) interval_of((g), offsetof(struct row, member))
 #define MEDIAN(g, member)   median_of((g), offsetof(struct row, member))
 
@@ -175,11 +189,15 @@ measured_line(struct group *g, struct line *l)
         MEDIAN(g, client_involuntary) + MEDIAN(g, server_involuntary);
     l->client_cpu_ns = MEDIAN(g, client_cpu) * 1e9 / l->per_second;
     l->server_cpu_ns = MEDIAN(g, server_cpu) * 1e9 / l->per_second;
+    l->client_user_ns = l->client_cpu_ns * SHARE(g, client_user, client_cpu);
+    l->server_user_ns = l->server_cpu_ns * SHARE(g, server_user, server_cpu);
     l->cpu = MEDIAN(g, client_cpu) + MEDIAN(g, server_cpu);
     l->faults = MEDIAN(g, client_faults) + MEDIAN(g, server_faults);
     l->fairness = MEDIAN(g, fairness);
     l->client_calls = MEDIAN(g, client_calls);
     l->server_calls = MEDIAN(g, server_calls);
+    l->client_instructions = MEDIAN(g, client_instructions);
+    l->server_instructions = MEDIAN(g, server_instructions);
     memcpy(l->calls, g->rows[0].calls, sizeof l->calls);
     for (size_t i = 0; i < g->n; i++) {
         if (!is_used(&g->rows[i], g->worst))

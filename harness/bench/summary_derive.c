@@ -62,6 +62,8 @@ fill_calls(const struct summary *s, struct line *l)
             continue;
         l->client_calls = c->client_calls;
         l->server_calls = c->server_calls;
+        l->client_instructions = c->client_instructions;
+        l->server_instructions = c->server_instructions;
         memcpy(l->calls, c->calls, sizeof l->calls);
     }
 }

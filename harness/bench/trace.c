@@ -19,11 +19,16 @@
     (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | \
      PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL)
 
-/* A question that nobody else asks; its answer is of no interest. */
+/* A question that nobody else asks, whose answer is of no interest; and a signal
+ * that nobody waits for: where single instructions are counted, calls are not
+ * seen. */
+#define MARK SIGWINCH
+
 void
 trace_mark(void)
 {
     prctl(PR_GET_TIMERSLACK);
+    raise(MARK);
 }
 
 /* A process has stopped at a system call: on its way in, it is counted. */
@@ -39,21 +44,39 @@ count(pid_t pid, pid_t root, struct tally *t)
         return;
     nr = info.entry.nr;
     if (nr == SYS_prctl && info.entry.args[0] == PR_GET_TIMERSLACK)
-        t->marks++;
+        t->marks += !t->step;
     else if (t->marks == 1 && nr < TRACE_NUMBERS)
         t->calls[side][nr]++;
+}
+
+/* Counting instructions: between two marks each is a stop of its own. */
+static bool
+steps(const struct tally *t)
+{
+    return t->step && t->marks == 1;
+}
+
+static void
+count_step(pid_t pid, pid_t root, int sig, struct tally *t)
+{
+    if (t->step && sig == MARK && pid == root)
+        t->marks++;
+    else if (steps(t) && sig == SIGTRAP)
+        t->instructions[pid == root ? TRACE_CLIENT : TRACE_SERVER]++;
 }
 
 /* Lets a stopped process go on.  A signal that was meant for it is handed on;
  * the stops of the tracing itself are not signals. */
 static void
-go_on(pid_t pid, int status)
+go_on(pid_t pid, int status, const struct tally *t)
 {
     int event = status >> 16, sig = WSTOPSIG(status);
 
-    if (event != 0 || sig == (SIGTRAP | 0x80))
+    if (event != 0 || sig == (SIGTRAP | 0x80) || sig == MARK ||
+        (t->step && sig == SIGTRAP))
         sig = 0;
-    ptrace(PTRACE_SYSCALL, pid, NULL, (void *)(intptr_t)sig);
+    ptrace(steps(t) ? PTRACE_SINGLESTEP : PTRACE_SYSCALL, pid, NULL,
+           (void *)(intptr_t)sig);
 }
 
 /* Until root has ended, and those whom it started. */
@@ -81,7 +104,9 @@ watch(pid_t root, const volatile sig_atomic_t *stop, struct tally *t)
                  status >> 16 == PTRACE_EVENT_VFORK ||
                  status >> 16 == PTRACE_EVENT_CLONE)
             others++;
-        go_on(pid, status);
+        else if (status >> 16 == 0)
+            count_step(pid, root, WSTOPSIG(status), t);
+        go_on(pid, status, t);
     }
     return 0;
 }
@@ -92,13 +117,19 @@ trace_run(pid_t root, int go, const volatile sig_atomic_t *stop,
 {
     int err;
 
-    *t = (struct tally){.marks = 0};
+    *t = (struct tally){.step = t->step};
     if (ptrace(PTRACE_SEIZE, root, NULL, (void *)OPTIONS) == -1)
         return -errno;
     if (write(go, "", 1) != 1 || ptrace(PTRACE_INTERRUPT, root, 0, 0) == -1)
         return -errno;
     err = watch(root, stop, t);
     return err == 0 && t->marks != 2 ? -ENODATA : err;
+}
+
+double
+trace_instructions(const struct tally *t, enum trace_side side, long n)
+{
+    return (double)t->instructions[side] / (double)n;
 }
 
 /* -- as text --------------------------------------------------------------- */

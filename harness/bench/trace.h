@@ -21,6 +21,7 @@
 #define TRACE_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -29,23 +30,35 @@
 enum trace_side { TRACE_CLIENT, TRACE_SERVER, TRACE_SIDES };
 
 struct tally {
+    bool step; /* one instruction after the other, instead of the calls */
     int marks;
     long calls[TRACE_SIDES][TRACE_NUMBERS];
+    long instructions[TRACE_SIDES];
 };
 
 /* Called by the traced one, at the beginning and the end of what counts. */
 void trace_mark(void);
 
 /*
+ * The instructions that either side executes outside the kernel can be counted
+ * the same way, if the processor stops after each (t->step): no counter of the
+ * hardware is needed, which virtual machines seldom have, and the number is
+ * exact; but for a few of the marks'.  It takes some microseconds for each.
+ */
+
+/*
  * Traces root, a child that waits to be let go on (it reads one byte from the
  * other end of go), and all that it starts, until root has ended.  *stop ends
- * it early.  0, or -errno: -EPERM where tracing is not allowed.
+ * it early.  *t but t->step is cleared before.  0, or -errno: -EPERM where tracing is not allowed.
  */
 int trace_run(pid_t root, int go, const volatile sig_atomic_t *stop,
               struct tally *t);
 
 /* The calls of one side, per operation. */
 double trace_calls(const struct tally *t, enum trace_side side, long n);
+
+/* The instructions of one side, per operation. */
+double trace_instructions(const struct tally *t, enum trace_side side, long n);
 
 /* "client: 1 read, 1 write; server: 1 read, 1 write": what happens at least
  * every twentieth time. */
