@@ -18,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,6 +65,38 @@ take_record(struct bare *b, enum side side, char *buf)
 {
     ssize_t n = recv(b->end[side].in, buf, b->size, 0);
 
+    return n == (ssize_t)b->size ? 0 : n == -1 ? -errno : -EPIPE;
+}
+
+/* The same by the calls that say more, and the server asks who it was: the
+ * kernel writes the sender's ids beside each message (unix(7), SO_PASSCRED). */
+static int
+put_message(struct bare *b, enum side side, const char *buf)
+{
+    struct iovec bytes = {(char *)(uintptr_t)buf, b->size};
+    struct msghdr m = {.msg_iov = &bytes, .msg_iovlen = 1};
+
+    return sendmsg(b->end[side].out, &m, 0) == -1 ? -errno : 0;
+}
+
+static int
+take_message(struct bare *b, enum side side, char *buf)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(struct ucred))];
+        struct cmsghdr align;
+    } control;
+    struct iovec bytes = {buf, b->size};
+    struct msghdr m = {.msg_iov = &bytes, .msg_iovlen = 1};
+    ssize_t n;
+
+    if (side == SERVER) {
+        m.msg_control = &control;
+        m.msg_controllen = sizeof control;
+    }
+    n = recvmsg(b->end[side].in, &m, 0);
+    if (n == (ssize_t)b->size && side == SERVER && m.msg_controllen == 0)
+        return -EPROTO; /* it was not told */
     return n == (ssize_t)b->size ? 0 : n == -1 ? -errno : -EPIPE;
 }
 
@@ -191,6 +224,8 @@ const struct bare_echo bare_echoes[] = {
     {"floor/stream", ends_streams, put_bytes, take_bytes},
     {"floor/seqpacket", ends_records, put_record, take_record},
     {"floor/dgram", ends_datagrams, put_record, take_record},
+    {"floor/seqpacket-creds", ends_told_records, put_message, take_message},
+    {"floor/dgram-creds", ends_told_datagrams, put_message, take_message},
     {"floor/tcp", ends_tcp, put_bytes, take_bytes},
     {"floor/udp", ends_udp, put_record, take_record},
     {"floor/sysv-queue", ends_queue, put_sysv, take_sysv},
@@ -215,6 +250,14 @@ echo_floor_for(const char *mechanism)
     const struct ipc_mechanism *m = ipc_find(mechanism);
 
     return m != NULL ? m->floor : NULL;
+}
+
+const char *
+echo_plain(const char *floor)
+{
+    if (strcmp(floor, "floor/seqpacket-creds") == 0)
+        return "floor/seqpacket";
+    return strcmp(floor, "floor/dgram-creds") == 0 ? "floor/dgram" : NULL;
 }
 
 const char *

@@ -47,6 +47,10 @@ void bare_close(struct bare *b);
  * table has it, or NULL; also if there is no such mechanism in this build. */
 const char *echo_floor_for(const char *mechanism);
 
+/* The name of the bare echo that does the same and is not told who sent a
+ * message, or NULL: the difference between both is the price of being told. */
+const char *echo_plain(const char *floor);
+
 /* The name of the bare one-way floor of a mechanism whose bare echo is a page of
  * shared memory, or NULL. */
 const char *echo_way_for(const char *mechanism);
@@ -61,6 +65,8 @@ int ends_fifos(struct bare *b);
 int ends_streams(struct bare *b);
 int ends_records(struct bare *b);
 int ends_datagrams(struct bare *b);
+int ends_told_records(struct bare *b);
+int ends_told_datagrams(struct bare *b);
 int ends_tcp(struct bare *b);
 int ends_udp(struct bare *b);
 int ends_queue(struct bare *b);

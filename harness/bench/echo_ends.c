@@ -124,6 +124,30 @@ ends_datagrams(struct bare *b)
     return make_pair(b, SOCK_DGRAM);
 }
 
+/* ... of whose messages the server is told who sent them. */
+static int
+make_told_pair(struct bare *b, int type)
+{
+    int err = make_pair(b, type), on = 1;
+
+    if (err == 0 && setsockopt(b->end[SERVER].in, SOL_SOCKET, SO_PASSCRED, &on,
+                               sizeof on) == -1)
+        err = -errno;
+    return err;
+}
+
+int
+ends_told_records(struct bare *b)
+{
+    return make_told_pair(b, SOCK_SEQPACKET);
+}
+
+int
+ends_told_datagrams(struct bare *b)
+{
+    return make_told_pair(b, SOCK_DGRAM);
+}
+
 /* A socket at a port of the kernel's choice on the loopback. */
 static int
 at_loopback(int type, struct sockaddr_in *addr)

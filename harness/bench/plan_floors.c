@@ -35,6 +35,12 @@ add_own_floor(struct plan *p, const struct cell *c)
 
     if (own == NULL || !plan_is_main(c->size))
         return 0;
+    if (echo_plain(own) != NULL) {
+        int err = add_floor(p, *c, echo_plain(own), floor_echo);
+
+        if (err != 0)
+            return err;
+    }
     return add_floor(p, *c, own, floor_echo);
 }
 
