@@ -66,16 +66,18 @@ add_stream(struct row *rows, size_t n, const struct recipe *how,
     return n + 1;
 }
 
-/* The bare echoes beside the pipe. */
+/* The bare echoes beside the pipe, by draws of their own: another echo in the
+ * table changes nothing else. */
 static size_t
 add_echoes(struct row *rows, size_t n, const struct recipe *how, long round,
-           double floor, struct rng *rng)
+           double floor)
 {
+    struct rng rng = {.state = how->seed * 1000 + (uint64_t)round};
     const struct bare_echo *e = bare_echoes;
 
     for (; !how->alone && e->name != NULL; e++)
         if (strcmp(e->name, FLOOR_PIPE) != 0)
-            n = add_trip(rows, n, how, e->name, round, floor * noise(rng));
+            n = add_trip(rows, n, how, e->name, round, floor * noise(&rng));
     return n;
 }
 
@@ -94,7 +96,7 @@ make_rows(const struct recipe *how, struct row *rows)
 
         n = add_trip(rows, n, how, FLOOR_PIPE, round, floor * noise(&rng));
         n = add_stream(rows, n, how, FLOOR_MEMCPY, round, 1e10 / weather);
-        n = add_echoes(rows, n, how, round, floor, &rng);
+        n = add_echoes(rows, n, how, round, floor);
         for (int i = 0; i < MECHANISMS; i++) {
             double slower;
 

@@ -361,7 +361,7 @@ START_TEST(exit_status_1_means_slower_and_0_that_nothing_is)
     size_t width;
 
     slow.seed = 2;
-    slow.slowdown = 1.05;
+    slow.slowdown = 1.10;
     write_run(&usual, old);
     write_run(&slow, new);
     run_program(&output, "ipcbench", "compare", old, new, NULL);
