@@ -19,6 +19,19 @@ setup_us(const struct summary *s, const struct line *l)
     return NAN;
 }
 
+/* "1.70/5.20": of all CPU time the part outside the kernel, us; "1014+1465". */
+static void
+two(double a, char between, double b, int decimals, char cell[GRID_CELL])
+{
+    char x[GRID_CELL], y[GRID_CELL];
+
+    if (isnan(a) && isnan(b))
+        snprintf(cell, GRID_CELL, "-");
+    else
+        snprintf(cell, GRID_CELL, "%.16s%c%.16s", grid_fixed(a, decimals, x),
+                 between, grid_fixed(b, decimals, y));
+}
+
 static void
 fill_per_request(const struct summary *s, enum where placement, struct grid *g)
 {
@@ -29,15 +42,14 @@ fill_per_request(const struct summary *s, enum where placement, struct grid *g)
 
         GRID_NUMBER(r, 0, l->client_calls);
         GRID_NUMBER(r, 1, l->server_calls);
-        grid_fixed(l->client_instructions, 0, r->cell[2]);
-        grid_fixed(l->server_instructions, 0, r->cell[3]);
-        grid_fixed(l->voluntary, 2, r->cell[4]);
-        grid_fixed(l->faults, 3, r->cell[5]);
-        GRID_NUMBER(r, 6, l->client_cpu_ns / 1e3);
-        GRID_NUMBER(r, 7, l->server_cpu_ns / 1e3);
-        GRID_NUMBER(r, 8, l->client_user_ns / 1e3);
-        GRID_NUMBER(r, 9, l->server_user_ns / 1e3);
-        GRID_NUMBER(r, 10, setup_us(s, l));
+        two(l->client_instructions, '+', l->server_instructions, 0, r->cell[2]);
+        grid_fixed(l->voluntary, 2, r->cell[3]);
+        grid_fixed(l->faults, 3, r->cell[4]);
+        two(l->client_user_ns / 1e3, '/', l->client_cpu_ns / 1e3,
+            l->client_cpu_ns < 1e5 ? 2 : 0, r->cell[5]);
+        two(l->server_user_ns / 1e3, '/', l->server_cpu_ns / 1e3,
+            l->server_cpu_ns < 1e5 ? 2 : 0, r->cell[6]);
+        GRID_NUMBER(r, 7, setup_us(s, l));
     }
 }
 
@@ -45,13 +57,14 @@ static const struct grid_type per_request = {
     .title = "What a request of 64 bytes and its reply ask of the machine",
     .note = "calls: system calls of either side, counted with ptrace(2), "
             "apart from the timing, and so are instr., the instructions "
-            "outside the kernel (not of those that spin).  switches: "
+            "outside the kernel, client's + server's (not of those that "
+            "spin).  switches: "
             "voluntary context switches of both sides.  faults: page faults.  "
-            "CPU: us of CPU time of either side, user: the part outside the "
-            "kernel.  joining: open() and the first reply, us, where measured.",
-    .head = {"calls", "+server", "instr.", "+server", "switches", "faults",
-             "CPU", "+server", "user", "+server", "joining"},
-    .spare = {[5] = 1, [4] = 2, [9] = 3, [8] = 4},
+            "user/CPU: us of CPU time of either side, outside the kernel and "
+            "in all.  joining: open() and the first reply, us, where measured.",
+    .head = {"calls", "+server", "instr.", "switches", "faults", "user/CPU",
+             "+server", "joining"},
+    .spare = {[4] = 1, [3] = 2},
     .fill = fill_per_request,
 };
 
