@@ -224,8 +224,8 @@ const struct bare_echo bare_echoes[] = {
     {"floor/stream", ends_streams, put_bytes, take_bytes},
     {"floor/seqpacket", ends_records, put_record, take_record},
     {"floor/dgram", ends_datagrams, put_record, take_record},
-    {"floor/seqpacket-creds", ends_told_records, put_message, take_message},
-    {"floor/dgram-creds", ends_told_datagrams, put_message, take_message},
+    {"floor/seqpkt-ids", ends_told_records, put_message, take_message},
+    {"floor/dgram-ids", ends_told_datagrams, put_message, take_message},
     {"floor/tcp", ends_tcp, put_bytes, take_bytes},
     {"floor/udp", ends_udp, put_record, take_record},
     {"floor/sysv-queue", ends_queue, put_sysv, take_sysv},
@@ -255,9 +255,9 @@ echo_floor_for(const char *mechanism)
 const char *
 echo_plain(const char *floor)
 {
-    if (strcmp(floor, "floor/seqpacket-creds") == 0)
+    if (strcmp(floor, "floor/seqpkt-ids") == 0)
         return "floor/seqpacket";
-    return strcmp(floor, "floor/dgram-creds") == 0 ? "floor/dgram" : NULL;
+    return strcmp(floor, "floor/dgram-ids") == 0 ? "floor/dgram" : NULL;
 }
 
 const char *
