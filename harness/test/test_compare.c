@@ -2,7 +2,9 @@
  * test_compare.c - what `ipcbench compare` says about two runs whose answers
  * are known (made_up.h): which changes are slower, and what can not be said.
  */
+#include "test/files.h"
 #include "test/made_up.h"
+#include "test/shell.h"
 
 #include "bench/compare.h"
 
@@ -464,6 +466,48 @@ START_TEST(another_machine_is_a_warning)
 }
 END_TEST
 
+/* -- results/README.md ------------------------------------------------------- */
+
+/* Each "$ COMMAND" of the page, in the checkout, by the program under test; and
+ * the lines after it are what it says, to the letter. */
+static void
+expect_answer(const char *command, size_t len, const char *answer)
+{
+    static const char built[] = "build/release/ipcbench ";
+    const char *lines = answer;
+    char path[4096];
+
+    ck_assert_uint_gt(len, strlen(built));
+    ck_assert(strncmp(command, built, strlen(built)) == 0);
+    ck_assert_int_eq(program_path("ipcbench", path, sizeof path), 0);
+    shell("sh -c \"'%s' %.*s\" 2>/dev/null", path, (int)(len - strlen(built)),
+          command + strlen(built));
+    while (strncmp(lines, "$ ", 2) != 0 && strncmp(lines, "```", 3) != 0)
+        lines += strcspn(lines, "\n") + 1;
+    ck_assert_uint_gt((size_t)(lines - answer), 0);
+    ck_assert_msg(strlen(said) == (size_t)(lines - answer) &&
+                      strncmp(said, answer, strlen(said)) == 0,
+                  "%.*s\nsays\n%s", (int)len, command, said);
+}
+
+START_TEST(the_worked_example_is_what_the_commands_say)
+{
+    char path[4096];
+    const char *page, *at;
+    int commands = 0;
+
+    snprintf(path, sizeof path, "%s/results/README.md", source_dir());
+    page = strstr(file_text(path), "```console\n");
+    ck_assert_ptr_nonnull(page);
+    for (at = page; (at = strstr(at, "\n$ ")) != NULL; commands++) {
+        size_t len = strcspn(at += 3, "\n");
+
+        expect_answer(at, len, at + len + 1);
+    }
+    ck_assert_int_ge(commands, 3);
+}
+END_TEST
+
 /* -- suite ----------------------------------------------------------------- */
 
 Suite *
@@ -495,5 +539,6 @@ test_compare(void)
     tcase_add_test(tc, exit_status_2_means_that_they_cannot_be_compared);
     tcase_add_test(tc, exit_status_64_means_wrong_usage);
     tcase_add_test(tc, another_machine_is_a_warning);
+    add_test_if(tc, need_source(), the_worked_example_is_what_the_commands_say);
     return s;
 }
