@@ -28,7 +28,7 @@ client_open(struct client *c, const struct ipc_mechanism *m, const char *where)
     if (getrandom(&c->next_id, sizeof c->next_id, 0) != sizeof c->next_id)
         return -errno;
     c->state = calloc(1, m->client_size);
-    c->buf = malloc(c->limits.max_msg);
+    c->buf = ipc_buffer(c->limits.max_msg);
     err = -ENOMEM;
     if (c->state == NULL || c->buf == NULL)
         goto free_memory;

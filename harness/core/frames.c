@@ -71,10 +71,13 @@ frames_space(struct frames *f, size_t *room)
     if (DEFENCE("length", need > MOST, false))
         return NULL;
     if (f->cap < need) {
-        uint8_t *bigger = realloc(f->buf, need);
+        uint8_t *bigger = ipc_buffer(need);
 
         if (bigger == NULL)
             return NULL;
+        if (f->end > 0)
+            memcpy(bigger, f->buf, f->end);
+        free(f->buf);
         f->buf = bigger;
         f->cap = need;
     }

@@ -3,6 +3,7 @@
 #include "ipc.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 int64_t ipc_open_timeout = INT64_C(2000000000);
@@ -49,6 +50,14 @@ ipc_reply(const struct ipc_mechanism *m, const struct ipc_limits *l, void *srv,
     int err = msg != NULL ? refuse(m, l, msg) : 0;
 
     return err != 0 ? err : m->reply(srv, req, msg);
+}
+
+#define PAGE ((size_t)4096)
+
+void *
+ipc_buffer(size_t size)
+{
+    return aligned_alloc(PAGE, (size + PAGE - 1) / PAGE * PAGE);
 }
 
 const char *

@@ -326,6 +326,12 @@ int ipc_reply(const struct ipc_mechanism *m, const struct ipc_limits *l,
               void *srv, const struct ipc_request *req,
               const struct ipc_message *msg);
 
+/* A buffer for messages, for free(3); or NULL.  It begins where a page does, as
+ * what the kernel copies from and to does: processors copy whole cache lines so,
+ * and a buffer that begins a few bytes behind the beginning of a page, as
+ * malloc(3) gives large ones, is the slowest of all. */
+void *ipc_buffer(size_t size);
+
 /* strerror(3) of a negative errno; but a function of a mechanism that is not
  * written yet returns -ENOSYS, and that says so. */
 const char *ipc_strerror(int err);

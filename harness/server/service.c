@@ -22,8 +22,8 @@ service_init(struct service *s, const struct ipc_mechanism *m, void *srv,
     err = m->limits(&s->limits);
     if (err != 0)
         return err;
-    s->in = malloc(s->limits.max_msg);
-    s->out = malloc(s->limits.max_msg);
+    s->in = ipc_buffer(s->limits.max_msg);
+    s->out = ipc_buffer(s->limits.max_msg);
     s->slow = calloc(SLOW_SLOTS, sizeof *s->slow);
     if (s->in == NULL || s->out == NULL || s->slow == NULL) {
         service_free(s);
