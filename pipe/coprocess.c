@@ -13,7 +13,7 @@
  * A pipe is a stream of bytes: where a message ends only its header tells
  * (core/frames.h).  pipe/packet.c lets the kernel keep them apart.
  */
-#define _GNU_SOURCE /* pipe2 */
+#define _GNU_SOURCE /* pipe2, sched_getaffinity */
 #include "core/clock.h"
 #include "core/frames.h"
 #include "core/spawn.h"
@@ -21,11 +21,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <unistd.h>
 
+/* How much a write(2) gets: PIECE, below. */
+struct pieces {
+    pid_t reader;
+    size_t size;
+    unsigned left; /* long messages until one looks again */
+};
+
 struct server {
     struct frames in;
+    struct pieces pieces;
     struct ipc_peer peer; /* the only one there will ever be */
     bool client_gone;
 };
@@ -34,6 +43,7 @@ struct client_end {
     int to_server; /* O_NONBLOCK: a full pipe is answered by make_room() */
     int from_server;
     struct frames in;
+    struct pieces pieces;
     struct spawned server;
     bool broken; /* a message was left half written */
 };
@@ -54,16 +64,44 @@ read_some(int fd, void *to, size_t room)
     return n == 0 ? -EPIPE : n; /* 0: every write end is closed, it is gone */
 }
 
-/* One write(2) of a part of a message: how many bytes it took.  Where the
- * reader has a CPU of its own larger ones would be slower: a pipe keeps a page
- * or two that have been read for what comes next, and who writes more at once
- * has the kernel take new ones each time, and give them back. */
+/* A part of a message, for one write(2).  Where the reader has a CPU of its own
+ * larger ones would be slower: a pipe keeps a page or two that have been read for
+ * what comes next, and who writes more at once has the kernel take new ones each
+ * time, and give them back.  Where the two have one CPU between them the reader
+ * cannot read meanwhile, and each write(2) more may be a switch to it and
+ * back. */
 #define PIECE 8192
 
-static ssize_t
-write_some(int fd, const uint8_t *from, size_t left)
+/* How many long messages are written before one looks where the two may run. */
+#define LOOK_AGAIN 64
+
+static bool
+share_one_cpu(pid_t reader)
 {
-    ssize_t n = write(fd, from, left < PIECE ? left : PIECE);
+    cpu_set_t ours, its;
+
+    return sched_getaffinity(0, sizeof ours, &ours) == 0 &&
+           sched_getaffinity(reader, sizeof its, &its) == 0 &&
+           CPU_COUNT(&ours) == 1 && CPU_EQUAL(&ours, &its);
+}
+
+static size_t
+piece(struct pieces *p, size_t message)
+{
+    if (message <= PIECE)
+        return message;
+    if (p->left-- == 0) {
+        p->size = share_one_cpu(p->reader) ? SIZE_MAX : PIECE;
+        p->left = LOOK_AGAIN;
+    }
+    return p->size;
+}
+
+/* One write(2): how many bytes it took. */
+static ssize_t
+write_some(int fd, const uint8_t *from, size_t left, size_t at_most)
+{
+    ssize_t n = write(fd, from, left < at_most ? left : at_most);
 
     return n == -1 ? -errno : n;
 }
@@ -109,6 +147,7 @@ coprocess_create(void *srv, const char *name)
                                 .uid = getuid(),
                                 .gid = getgid(),
                                 .evidence = IPC_PEER};
+    s->pieces = (struct pieces){.reader = s->peer.pid};
     return 0;
 }
 
@@ -136,6 +175,7 @@ coprocess_reply(void *srv, const struct ipc_request *req,
 {
     struct server *s = srv;
     const uint8_t *from;
+    size_t at_most;
     ssize_t n;
 
     (void)req;
@@ -145,8 +185,9 @@ coprocess_reply(void *srv, const struct ipc_request *req,
     }
     /* Waiting for the client is no danger here: there is no other. */
     from = msg->buf;
+    at_most = piece(&s->pieces, msg->len);
     for (size_t done = 0; done < msg->len; done += (size_t)n) {
-        n = write_some(STDOUT_FILENO, from + done, msg->len - done);
+        n = write_some(STDOUT_FILENO, from + done, msg->len - done, at_most);
         if (n < 0 && n != -EINTR)
             return (int)n; /* EPIPE: nobody holds the read end any more; and
                             * SIGPIPE, which would kill us: it is ignored */
@@ -206,6 +247,7 @@ coprocess_open(void *cli, const char *where)
     c->from_server = replies[0];
     c->broken = false;
     frames_init(&c->in);
+    c->pieces = (struct pieces){.reader = c->server.pid};
     return 0;
 
 close_replies:
@@ -249,12 +291,14 @@ coprocess_send(void *cli, const struct ipc_message *msg, int64_t timeout_ns)
     struct client_end *c = cli;
     int64_t deadline = deadline_in(timeout_ns);
     const uint8_t *from = msg->buf;
+    const size_t at_most = piece(&c->pieces, msg->len);
     size_t done = 0;
 
     if (c->broken)
         return -EPIPE;
     while (done < msg->len) {
-        ssize_t n = write_some(c->to_server, from + done, msg->len - done);
+        ssize_t n =
+            write_some(c->to_server, from + done, msg->len - done, at_most);
         int err = n < 0 ? (int)n : 0;
 
         if (n > 0)
