@@ -29,8 +29,9 @@ client_open(struct client *c, const struct ipc_mechanism *m, const char *where)
         return -errno;
     c->state = calloc(1, m->client_size);
     c->buf = ipc_buffer(c->limits.max_msg);
+    c->out = ipc_buffer(IPC_SEND_AT + c->limits.max_msg);
     err = -ENOMEM;
-    if (c->state == NULL || c->buf == NULL)
+    if (c->state == NULL || c->buf == NULL || c->out == NULL)
         goto free_memory;
     err = m->open(c->state, where);
     if (err != 0)
@@ -38,6 +39,7 @@ client_open(struct client *c, const struct ipc_mechanism *m, const char *where)
     return 0;
 
 free_memory:
+    free(c->out);
     free(c->buf);
     free(c->state);
     return err;
@@ -58,6 +60,7 @@ client_close(struct client *c)
         c->m->forget(c->state);
     else
         c->m->close(c->state);
+    free(c->out);
     free(c->buf);
     free(c->state);
 }
@@ -89,7 +92,7 @@ send_as(struct client *c, const struct api_method *method,
         const struct api_value *args, uint64_t id, int64_t timeout_ns)
 {
     struct ipc_message msg = {
-        .buf = c->buf, .cap = c->limits.max_msg, .fd = -1};
+        .buf = c->out + IPC_SEND_AT, .cap = c->limits.max_msg, .fd = -1};
     uint8_t *buf;
     ssize_t n;
     int err;

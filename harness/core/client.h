@@ -15,7 +15,8 @@ struct client {
     const struct ipc_mechanism *m;
     struct ipc_limits limits;
     void *state;  /* the mechanism's */
-    uint8_t *buf; /* limits.max_msg bytes, for one message either way */
+    uint8_t *buf; /* limits.max_msg bytes, for a message that comes */
+    uint8_t *out; /* IPC_SEND_AT more, for one that goes */
     uint64_t next_id;
     unsigned process; /* it belongs to (process.h) */
 

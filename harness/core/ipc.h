@@ -332,6 +332,11 @@ int ipc_reply(const struct ipc_mechanism *m, const struct ipc_limits *l,
  * malloc(3) gives large ones, is the slowest of all. */
 void *ipc_buffer(size_t size);
 
+/* And a message to be sent is made at this offset in its buffer, in bytes: what
+ * it is copied to begins at a page, or behind a header of some bytes (a queue's,
+ * a prefix); what is copied from must not be a little less far. */
+#define IPC_SEND_AT 64
+
 /* strerror(3) of a negative errno; but a function of a mechanism that is not
  * written yet returns -ENOSYS, and that says so. */
 const char *ipc_strerror(int err);

@@ -23,7 +23,7 @@ service_init(struct service *s, const struct ipc_mechanism *m, void *srv,
     if (err != 0)
         return err;
     s->in = ipc_buffer(s->limits.max_msg);
-    s->out = ipc_buffer(s->limits.max_msg);
+    s->out = ipc_buffer(IPC_SEND_AT + s->limits.max_msg);
     s->slow = calloc(SLOW_SLOTS, sizeof *s->slow);
     if (s->in == NULL || s->out == NULL || s->slow == NULL) {
         service_free(s);
@@ -77,7 +77,7 @@ place_of(const struct call *c, const struct ipc_request *req)
         place = s->m->reply_space(s->srv, req,
                                   WIRE_HEADER +
                                       api_size(c->method->results, c->results));
-    return place != NULL ? place : s->out;
+    return place != NULL ? place : s->out + IPC_SEND_AT;
 }
 
 /* Sends what the call came to.  A result that does not fit this mechanism
@@ -89,7 +89,7 @@ send_answer(struct call *c, const struct ipc_request *req, uint32_t status)
     size_t room = s->limits.max_msg - WIRE_HEADER;
     struct wire_header h = {
         .kind = WIRE_REPLY, .method = c->method->number, .id = c->id};
-    uint8_t *out = status == WIRE_OK ? place_of(c, req) : s->out;
+    uint8_t *out = status == WIRE_OK ? place_of(c, req) : s->out + IPC_SEND_AT;
     ssize_t n = -EMSGSIZE;
     struct ipc_message msg;
 
@@ -109,7 +109,7 @@ send_answer(struct call *c, const struct ipc_request *req, uint32_t status)
 
         if (error[1].len > room - 6) /* 6: the two lengths before it */
             error[1].len = room - 6;
-        out = s->out;
+        out = s->out + IPC_SEND_AT;
         n = api_encode(api_error_fields, error, out + WIRE_HEADER, room);
         s->refused++;
     } else if (c->fd != -1) {
@@ -253,7 +253,7 @@ call_begin(struct call *c, struct service *s, const struct ipc_request *req,
         c->results[i] = (struct api_value){.at = NULL, .len = 0};
     c->fd = -1;
     /* where the first BYTES of a reply end up: api_encode() */
-    c->scratch = s->out + WIRE_HEADER + 4;
+    c->scratch = s->out + IPC_SEND_AT + WIRE_HEADER + 4;
     c->room = s->limits.max_msg - WIRE_HEADER - 4;
     c->os_error = 0;
     c->resume = NULL;

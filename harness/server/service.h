@@ -23,7 +23,7 @@ struct service {
     const struct ipc_mechanism *m;
     void *srv; /* the mechanism's server, created by the caller */
     struct ipc_limits limits;
-    uint8_t *in, *out; /* limits.max_msg bytes each */
+    uint8_t *in, *out; /* limits.max_msg bytes each; out IPC_SEND_AT more */
     atomic_int *stop;  /* set by whoever ends the program, and by shutdown */
     void (*between)(void); /* called before each step; or NULL */
     uint64_t requests, notices, refused, malformed; /* stats */
