@@ -9,7 +9,8 @@ VERSION    := $(shell sed -n 's/.*IPCLAB_VERSION "\(.*\)"/\1/p' \
 
 places := $(foreach v,O PREFIX DESTDIR BINDIR LIBDIR INCLUDEDIR DATADIR VERSION, \
           $v=$(call quoted,$($v)))
-install.sh = $(places) harness/packaging/install.sh
+OBJCOPY    ?= $(CROSS)objcopy
+install.sh = $(places) OBJCOPY=$(call quoted,$(OBJCOPY)) harness/packaging/install.sh
 
 .PHONY: pages install uninstall dist deb
 pages: programs ## write the manual pages into build/release/man

@@ -21,7 +21,7 @@ each() {
     done
     "$1" 644 "$here/completion.zsh" "$DATADIR/zsh/site-functions" _ipclab
     # What example.c includes, and what that includes.
-    "$1" 644 "$O/libipclab.a" "$LIBDIR" libipclab.a
+    "$1" library "$O/libipclab.a" "$LIBDIR" libipclab.a
     for header in client.h rundir.h api.h api.def ipc.h wire.h; do
         "$1" 644 "$here/../core/$header" "$INCLUDEDIR/ipclab" $header
     done
@@ -55,6 +55,13 @@ put() {
     service)
         sed "s|@BINDIR@|$(for_sed "$BINDIR" | sed 's/%/%%/g')|" "$2" \
             >"$DESTDIR$3/$4"
+        ;;
+    # Without what only this very compiler can read (-flto): another one, or
+    # another version, would stumble over it.
+    library)
+        install -m 644 "$2" "$DESTDIR$3/$4"
+        "${OBJCOPY:-objcopy}" -R '.gnu.lto_*' -R '.gnu.debuglto_*' \
+            "$DESTDIR$3/$4" || echo "left with what -flto has put there: $4" >&2
         ;;
     *) install -m "$1" "$2" "$DESTDIR$3/$4" ;;
     esac

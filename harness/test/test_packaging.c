@@ -210,6 +210,9 @@ START_TEST(a_program_outside_the_tree_calls_a_server)
     ck_assert_msg(shell("make -o programs O='%s' PREFIX='%s/p' install",
                         in_checkout(bin()), run_dir) == 0,
                   "%s", said);
+    /* Another compiler could not read that. */
+    ck_assert_int_eq(shell("grep -c gnu.lto '%s/p/lib/libipclab.a'", run_dir),
+                     1);
     ck_assert_msg(
         shell("PKG_CONFIG_PATH='%s/p/lib/pkgconfig' sh -c 'gcc -Wall -Wextra "
               "-Werror -o \"%s/p/example\" harness/packaging/example.c "
