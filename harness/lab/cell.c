@@ -60,6 +60,7 @@ become_program(const struct cell *c, char *const argv[])
         open(c->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
     be_first_to_go();
+    (void)!nice(10); /* four hundred that fork are not to be all that runs */
     dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
     dup2(log, STDOUT_FILENO);
     dup2(log, STDERR_FILENO);

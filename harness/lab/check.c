@@ -170,6 +170,11 @@ run_step(struct check *c, int step)
     c->count += n;
     if (c->steps[step].blocked_by == 0)
         trial_run(&t, first, n);
+    for (int i = 0; c->trace && i < n; i++)
+        if (is_failure(&first[i])) {
+            first[i].calls = trial_calls(&t, first[i].of);
+            break;
+        }
     count(c, step);
 }
 

@@ -28,6 +28,7 @@ struct check {
     char tests[PATH_MAX], bare[PATH_MAX];
     int only;   /* this step; 0: all */
     bool first; /* none after the first step that fails */
+    bool trace; /* the first failure of each step is traced, too */
     struct result results[MOST_EXPERIMENTS];
     int count;
     struct judged steps[STEPS + 1];

@@ -142,8 +142,12 @@ write_evidence(FILE *f, struct check *c, const struct result *r)
         fprintf(f, "\npid %d (%s): %s\n%s\n%s\n", (int)r->waits[i].wait.pid,
                 r->waits[i].wait.name, r->waits[i].wait.call,
                 r->waits[i].wait.because, r->waits[i].place);
-    fprintf(f, "\n-- said, by all tests of this step\n%s\n",
+    fprintf(f, "\n-- said, and what there was\n%s\n",
             r->said != NULL ? r->said : "");
+    fprintf(f, "-- the last system calls, of another run\n%s",
+            r->calls != NULL ? r->calls
+                             : "not asked for: only the first failure of a "
+                               "step is traced\n");
 }
 
 int

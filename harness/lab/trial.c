@@ -4,6 +4,7 @@
 
 #include "core/clock.h"
 #include "core/scratch.h"
+#include "lab/evidence.h"
 #include "lab/place.h"
 #include "lab/procfs.h"
 
@@ -159,6 +160,14 @@ enter(pid_t pid, const char *space, int flag)
         close(fd);
 }
 
+static void
+enter_spaces(pid_t pid)
+{
+    if (geteuid() != 0)
+        enter(pid, "user", CLONE_NEWUSER);
+    enter(pid, "ipc", CLONE_NEWIPC);
+}
+
 static int
 look_from_inside(pid_t pid, struct why_wait *waits, int max)
 {
@@ -171,9 +180,7 @@ look_from_inside(pid_t pid, struct why_wait *waits, int max)
         return 0;
     child = fork();
     if (child == 0) {
-        if (geteuid() != 0)
-            enter(pid, "user", CLONE_NEWUSER);
-        enter(pid, "ipc", CLONE_NEWIPC);
+        enter_spaces(pid);
         *count = why_look(pid, waits, max);
         _exit(EXIT_SUCCESS);
     }
@@ -293,7 +300,7 @@ struct run {
     const struct trial *t;
     bool bare;
     struct asked_doing *doing;
-    char said[96], report[96], doing_path[96];
+    char said[96], report[96], doing_path[96], trace[96];
     char tests[8192];
     pid_t pid;
     struct asked_doing stuck[16]; /* those that were ended */
@@ -303,23 +310,27 @@ struct run {
 static void
 look_at_all(const struct run *r, const struct crowd *c, const char *test)
 {
-    struct look *l = look_for(test);
+    struct look *l = look_for(test), before;
     long ticks = 0;
 
     if (l == NULL)
         return;
-    if (l->waits == NULL)
-        l->waits = calloc(MOST_WAITS, sizeof *l->waits);
-    if (l->waits == NULL)
-        return;
     for (int i = 0; i < c->count; i++)
         if (runs_server(c->pids[i]))
             ticks += (long)ticks_in(c->pids[i], "stat");
+    before = *l;
+    l->waits = calloc(MOST_WAITS, sizeof *l->waits);
     l->count = 0;
+    for (int i = 0; i < c->count && l->waits != NULL; i++)
+        look_at(l, r->t, c->pids[i]);
+    if (l->count == 0) { /* it has just been ended: what was before, counts */
+        free(l->waits);
+        *l = before;
+        return;
+    }
+    free(before.waits);
     l->ticks = ticks;
     l->doing = *r->doing;
-    for (int i = 0; i < c->count; i++)
-        look_at(l, r->t, c->pids[i]);
     for (int i = 0; i < c->count; i++)
         look_at_mappings(l, r->t, c->pids[i]);
 }
@@ -350,9 +361,31 @@ static void __attribute__((noreturn)) exec_check(const struct run *r)
     dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
     dup2(said, STDOUT_FILENO);
     dup2(said, STDERR_FILENO);
-    execl(program, program, (char *)NULL);
+    if (r->trace[0] != '\0')
+        execlp("strace", "strace", "-f", "-qq", "-s", "48", "-o", r->trace,
+               program, (char *)NULL);
+    else
+        execl(program, program, (char *)NULL);
     perror(program);
     _exit(127);
+}
+
+/* What there is goes where the test says what it says. */
+static void
+keep_evidence(const struct run *r)
+{
+    const pid_t child = fork();
+
+    if (child == 0) {
+        const int said = open(r->said, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+        dprintf(said, "-- %s\n", r->doing->test); /* read_said() */
+        enter_spaces(r->doing->test_pid);
+        evidence_print(said, r->doing->test_pid);
+        _exit(EXIT_SUCCESS);
+    }
+    if (child != -1)
+        waitpid(child, NULL, 0);
 }
 
 /* Ends the test that is stuck, with all that are in its group; Check goes on with
@@ -398,6 +431,7 @@ watch(struct run *r)
             continue;
         if (now - changed >= QUIET) {
             look_at_all(r, &c, test);
+            keep_evidence(r);
             end_stuck(r);
             ended = true;
         } else if (now - begun >= LONG && now - looked >= NS_PER_SEC) {
@@ -708,11 +742,82 @@ trial_run(const struct trial *t, struct result *results, int count)
     end_orphans();
 }
 
+/* -- its last system calls ------------------------------------------------------- */
+
+#define LAST 30
+
+/* How many lines of it were before the test failed: evidence_print() is the first
+ * thing then; one that is stuck is killed. */
+static size_t
+lines_before_failure(FILE *f)
+{
+    size_t size = 0, n = 0, killed = 0, failed = 0;
+    char *line = NULL;
+
+    for (; failed == 0 && getline(&line, &size, f) > 0; n++)
+        if (strstr(line, "(what there was when it") != NULL)
+            failed = n;
+        else if (strstr(line, "+++ killed by SIGKILL") != NULL)
+            killed = n;
+    free(line);
+    rewind(f);
+    return failed != 0 ? failed : killed != 0 ? killed : n;
+}
+
+static char *
+last_calls(const char *path)
+{
+    FILE *f = fopen(path, "re"), *out;
+    char *line = NULL, *text = NULL;
+    size_t size = 0, all, n = 0;
+
+    if (f == NULL)
+        return NULL;
+    all = lines_before_failure(f);
+    out = open_memstream(&text, &size);
+    for (size_t room = 0;
+         out != NULL && n < all && getline(&line, &room, f) > 0; n++)
+        if (n + LAST >= all && strstr(line, "+++ ") == NULL)
+            fputs(line, out);
+    free(line);
+    if (out != NULL)
+        fclose(out);
+    fclose(f);
+    return text;
+}
+
+char *
+trial_calls(const struct trial *t, const struct experiment *e)
+{
+    struct result again = {.of = e};
+    struct run r = {.t = t, .bare = true};
+    char *text = NULL;
+    struct scratch place;
+
+    if (system("command -v strace >/dev/null 2>&1") != 0)
+        return strdup("not known: there is no strace(1) here\n");
+    if (scratch_begin(&place, "lab", false) != 0)
+        return NULL;
+    snprintf(r.tests, sizeof r.tests, "%s", e->name);
+    snprintf(r.trace, sizeof r.trace, "%s/trace", place.dir);
+    run_in(&r, place.dir, &again, 1);
+    if (again.outcome == FAILED || again.outcome == STUCK)
+        text = last_calls(r.trace);
+    else
+        text = strdup("not known: under strace(1) it does not fail\n");
+    forget_looks();
+    results_free(&again, 1);
+    scratch_end(&place);
+    end_orphans();
+    return text;
+}
+
 void
 results_free(struct result *results, int count)
 {
     for (int i = 0; i < count; i++) {
         free(results[i].said);
         free(results[i].waits);
+        free(results[i].calls);
     }
 }

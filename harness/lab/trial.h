@@ -44,6 +44,7 @@ struct result {
     char did[256], expected[256];
     char saw[1024]; /* for NOT_HERE, BROKEN: the reason */
     char *said;     /* on standard error, with sanitizers' reports; or NULL */
+    char *calls;    /* the last system calls: trial_calls(); or NULL */
     struct waiting
         *waits; /* the last look at those that waited long, or NULL */
     int wait_count;
@@ -61,6 +62,10 @@ struct trial {
 
 /* Runs these experiments; each .of says which. */
 void trial_run(const struct trial *t, struct result *results, int count);
+
+/* Runs it once more, under strace(1): the last 30 system calls before it failed,
+ * or a sentence that says why they are not known.  To be freed. */
+char *trial_calls(const struct trial *t, const struct experiment *e);
 
 void results_free(struct result *results, int count);
 

@@ -46,6 +46,7 @@ struct order {
     const char *target, *programs;
     const char *files[PROGRAMS - TAP];
     bool first, quiet;
+    bool cannot_write; /* one of the files: that is told once */
 };
 
 static error_t
@@ -83,33 +84,34 @@ parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static void
-tell_step(struct check *c, int step, void *quiet)
-{
-    if (quiet == NULL)
-        report_step(stdout, c, step);
-    fflush(stdout);
-}
-
 static int (*const writers[])(struct check *, const char *) = {
     report_tap, report_junit, report_gradescope, report_classroom,
     report_evidence};
 
-/* false: one of them could not be written. */
-static bool
-write_files(struct check *c, const struct order *o)
+static void
+write_files(struct check *c, struct order *o)
 {
-    bool all = true;
-
-    for (size_t i = 0; i < sizeof writers / sizeof *writers; i++) {
+    for (size_t i = 0; !o->cannot_write && i < sizeof writers / sizeof *writers;
+         i++) {
         const int err = o->files[i] != NULL ? writers[i](c, o->files[i]) : 0;
 
         if (err == 0)
             continue;
         fprintf(stderr, "ipclab: %s: %s\n", o->files[i], strerror(-err));
-        all = false;
+        o->cannot_write = true;
     }
-    return all;
+}
+
+/* What is written is so far: if time is up in the middle, it is there. */
+static void
+tell_step(struct check *c, int step, void *order)
+{
+    struct order *o = order;
+
+    if (!o->quiet)
+        report_step(stdout, c, step);
+    fflush(stdout);
+    write_files(c, o);
 }
 
 static int
@@ -141,10 +143,11 @@ verb_check(struct argp_state *state)
     if (err != 0)
         return cannot_begin(&c, o.target, err);
     c.first = o.first;
+    c.trace = o.files[EVIDENCE - TAP] != NULL;
     prctl(PR_SET_CHILD_SUBREAPER, 1); /* whose tests are killed, are ours */
-    check_run(&c, tell_step, o.quiet ? &o : NULL);
+    check_run(&c, tell_step, &o);
     report_sum(stdout, &c);
-    status = write_files(&c, &o) ? check_status(&c) : BAD_GRADER;
+    status = o.cannot_write ? BAD_GRADER : check_status(&c);
     check_end(&c);
     return status;
 }

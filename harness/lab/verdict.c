@@ -266,7 +266,10 @@ who_should_remove(const struct result *r)
     for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
         if (strstr(r->of->name, alone[i]) != NULL)
             return "destroy";
-    return strstr(r->of->name, "sweep") != NULL ? "sweep" : "close";
+    return strstr(r->of->name, "sweep") != NULL ||
+                   strstr(r->of->name, "swept") != NULL
+               ? "sweep"
+               : "close";
 }
 
 static bool
@@ -407,6 +410,13 @@ table_says(const struct result *r, struct verdict *v)
     return false;
 }
 
+static bool
+is_late(const struct result *r)
+{
+    return r->outcome == STUCK || strstr(r->saw, "ETIMEDOUT") != NULL ||
+           strstr(r->saw, "has not ended") != NULL;
+}
+
 /* What the server's next() or reply() came to (witness.h): the last of it.  In the
  * later steps they are meant to. */
 static bool
@@ -416,8 +426,12 @@ witness_says(const struct result *r, struct verdict *v)
 
     if (r->of->step > 5 || strstr(r->of->name, "/a_killed") != NULL)
         return false;
-    while (at != NULL && (at = strstr(at, "witness: ")) != NULL)
-        last = at += 9;
+    while (at != NULL && (at = strstr(at, "witness: ")) != NULL) {
+        at += 9;
+        /* Once the client has given up, that is only natural. */
+        if (is_late(r) || strncmp(at, "reply() returned -EPIPE", 23) != 0)
+            last = at;
+    }
     if (last == NULL)
         return false;
     say(v->because, sizeof v->because, "%sthe server's %.*s",
@@ -457,11 +471,18 @@ explain_bytes(struct verdict *v)
             v->because[0] != '\0' ? "\n" : "");
 }
 
-static bool
-is_late(const struct result *r)
+/* The sizes grow: the smaller ones have passed. */
+static void
+say_size(const struct result *r, struct verdict *v)
 {
-    return r->outcome == STUCK || strstr(r->saw, "ETIMEDOUT") != NULL ||
-           strstr(r->saw, "has not ended") != NULL;
+    size_t size;
+
+    if (sscanf(r->did, "a call of echo, with %zu bytes", &size) == 1 &&
+        size > 1000 && r->of->step <= 3 && strstr(v->because, "too ") == NULL)
+        say(v->because, sizeof v->because,
+            "%sshorter ones pass: one read(2) or write(2) is taken for all of "
+            "it, or a buffer or the type of a length is too small",
+            v->because[0] != '\0' ? "\n" : "");
 }
 
 /* In step 2 each side is tried with the textbook form's other one, too. */
@@ -498,6 +519,7 @@ all_that_is_known(const struct check *c, const struct result *r,
         table_says(r, v);
     if (best != NULL)
         hang_says(c, r, v);
+    say_size(r, v);
     say_which_half(c, r, v);
 }
 

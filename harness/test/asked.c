@@ -3,6 +3,7 @@
 #include "test/asked.h"
 
 #include "core/clock.h"
+#include "lab/evidence.h"
 #include "test/test.h"
 
 #include <errno.h>
@@ -231,6 +232,8 @@ unexpected(const char *format, ...)
     if (strncmp(saw, "-ETIMEDOUT", 10) == 0)
         snprintf(after, sizeof after, " after %.1f s",
                  (double)(now_ns() - began_doing) / 1e9);
+    if (getenv("IPCLAB_REPORT") != NULL)
+        evidence_print(STDERR_FILENO, getpid());
     snprintf(text, sizeof text, "%s; expected %s; saw %s%s", now->did,
              now->expected, saw, after);
     return text;

@@ -184,6 +184,7 @@ expect_call(struct client *c, const char *method, const struct api_value *args,
 void
 expect_echo(struct client *c, size_t size)
 {
+    const size_t mine = (size_t)getpid();
     uint8_t *data = calloc(1, size + 1);
     struct api_value arg = bytes_value(data, size);
     struct reply r;
@@ -194,7 +195,7 @@ expect_echo(struct client *c, size_t size)
         c->watch = see;
     /* Different for each process and size. */
     for (size_t i = 0; i < size; i++)
-        data[i] = (uint8_t)(i * 31 + size + (size_t)getpid());
+        data[i] = (uint8_t)(i * 31 + size + mine);
     doing("the same bytes", "a call of echo, with %zu bytes: send(), recv()",
           size);
     err = client_call(c, api_by_name("echo"), &arg, &r, CALL_TIMEOUT);

@@ -1,7 +1,7 @@
 # wrong: the name of a client's FIFO has its pid only
 # caught: crash/a_client_that_leaves_takes_everything_along
 # because: the reply of another: two clients of one process have one FIFO
-# told: 2 reply\(\) returned -EPIPE.*not where this client waits.*server's half.*work_reply
+# told: 2 reply\(\) returned -EPIPE.*not where this client waits.*work_reply
 /^reply_name/,/^}/{
 s/%.80s.%u.%u/%.80s.%u/
 s/, \(unsigned\)reply_to\);/);/
