@@ -100,7 +100,7 @@ is_busy(pid_t pid, pid_t tid)
     snprintf(file, sizeof file, "task/%d/status", (int)tid);
     if (procfs_text(pid, file, text, sizeof text) <= 0)
         return false;
-    return ticks >= 20 &&
+    return ticks >= 5 &&
            number_after(text, "\nvoluntary_ctxt_switches:") < ticks * 10;
 }
 
@@ -264,7 +264,7 @@ look_at(struct look *l, const struct trial *t, pid_t pid)
         if (w->place[0] == '\0' && t->other != NULL)
             place_of(pid, waits[i].tid, t->other, w->place, sizeof w->place);
         w->is_server = is_servers(w->place, is_server);
-        w->is_busy = is_busy(pid, waits[i].tid);
+        w->is_busy = waits[i].cause == WHY_RUNS && is_busy(pid, waits[i].tid);
         if (is_server || w->place[0] != '\0')
             l->count++;
     }

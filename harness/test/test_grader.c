@@ -105,6 +105,14 @@ START_TEST(a_hardened_variant_has_all_points)
 }
 END_TEST
 
+/* All of them: selfcheck.sh hunt.  A name that stays, an end that nobody closes, a
+ * server that cannot begin again. */
+START_TEST(each_bug_of_the_museum_is_told_by_its_cause)
+{
+    ck_assert_msg(selfcheck("", "hunt 2 8 30", way()) == 0, "%s", said);
+}
+END_TEST
+
 /* -- what programs read ---------------------------------------------------------------- */
 
 static const char *
@@ -148,6 +156,14 @@ START_TEST(each_format_is_what_its_readers_expect)
     ck_assert_int_eq(shell_in(run_dir, "grep '^   Expected' e/8-together-who_"
                                        "asks_is_proved_and_not_only_said.txt"),
                      0);
+    /* What there was when it failed, and what had been called before. */
+    ck_assert_int_eq(
+        shell_in(run_dir, "grep '^pid [0-9]* (check): 0 -> ' e/8-*"), 0);
+    ck_assert_int_eq(shell_in(run_dir, "grep -A 5 '^-- the last system calls' "
+                                       "e/8-*"),
+                     0);
+    ck_assert_msg(strstr(said, " = ") != NULL || strstr(said, "strace") != NULL,
+                  "%s", said);
     shell_in(run_dir, "pwd");
     for (const char *f = "gc"; *f != '\0'; f++) {
         char path[PATH_MAX];
@@ -164,11 +180,12 @@ END_TEST
 
 START_TEST(a_class_is_graded_and_nothing_of_it_is_left)
 {
-    ck_assert_msg(selfcheck("SECONDS_EACH=20",
-                            "class honest broken link linked pipe device daemon parent "
-                            "everybody queues sysv results elsewhere",
-                            way()) == 0,
-                  "%s", said);
+    ck_assert_msg(
+        selfcheck("SECONDS_EACH=20",
+                  "class honest broken link linked pipe device daemon parent "
+                  "everybody queues sysv results elsewhere",
+                  way()) == 0,
+        "%s", said);
 }
 END_TEST
 
@@ -211,6 +228,7 @@ test_grader(void)
     add_test_if(tc, reason, a_hardened_variant_has_all_points);
     add_test_if(tc, reason,
                 the_textbook_form_fails_in_what_is_said_of_it_and_nothing_else);
+    add_test_if(tc, reason, each_bug_of_the_museum_is_told_by_its_cause);
     add_test_if(tc, reason, a_class_is_graded_and_nothing_of_it_is_left);
     return s;
 }

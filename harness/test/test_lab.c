@@ -259,6 +259,24 @@ START_TEST(what_does_not_compile_stops_nobody_else)
 }
 END_TEST
 
+/* And builds what it needs for that. */
+START_TEST(make_check_judges_one_step_or_says_which_there_are)
+{
+    copy_tree(true);
+    fill("fifo");
+    ck_assert_msg(in_copy("%s check L=fifo.3", make) == 0, "%s", said);
+    expect_said("fifo.3     the edges");
+    expect_said("10 of 10\n");
+    expect_unsaid("fifo.2");
+    ck_assert_int_eq(in_copy("%s check L=fifo.11", make), 2);
+    expect_said("there is no lab `fifo.11'");
+    ck_assert_int_eq(in_copy("make -s reset L=fifo.recv"), 0);
+    ck_assert_int_eq(in_copy("%s check L=fifo.2", make), 2);
+    expect_said("Because    not written yet: recv()");
+    remove_copy();
+}
+END_TEST
+
 START_TEST(a_students_work_is_never_lost)
 {
     copy_tree(false);
@@ -385,6 +403,7 @@ test_lab(void)
         add_loop_test_if(tc, reason, what_the_assignment_shows_is_so, i);
     }
     add_test_if(tc, reason, what_does_not_compile_stops_nobody_else);
+    add_test_if(tc, reason, make_check_judges_one_step_or_says_which_there_are);
     add_test_if(tc, reason, a_students_work_is_never_lost);
     add_test_if(tc, reason, each_bug_is_in_its_form_and_compiles);
     add_test_if(tc, reason,
