@@ -478,11 +478,10 @@ say_size(const struct result *r, struct verdict *v)
     size_t size;
 
     if (sscanf(r->did, "a call of echo, with %zu bytes", &size) == 1 &&
-        size > 1000 && r->of->step <= 3 && strstr(v->because, "too ") == NULL)
+        size > 1000 && r->of->step <= 3 && v->because[0] == '\0')
         say(v->because, sizeof v->because,
-            "%sshorter ones pass: one read(2) or write(2) is taken for all of "
-            "it, or a buffer or the type of a length is too small",
-            v->because[0] != '\0' ? "\n" : "");
+            "shorter ones pass: one read(2) or write(2) is taken for all of "
+            "it, or a buffer or the type of a length is too small");
 }
 
 /* In step 2 each side is tried with the textbook form's other one, too. */
@@ -513,8 +512,10 @@ all_that_is_known(const struct check *c, const struct result *r,
 
     if (r->note[0] != '\0')
         say(v->because, sizeof v->because, "%s", r->note);
-    witness_says(r, v);
-    explain_bytes(v);
+    if (strstr(r->saw, "left behind") == NULL) {
+        witness_says(r, v);
+        explain_bytes(v);
+    }
     if (v->because[0] == '\0' && (best == NULL || !best->is_busy))
         table_says(r, v);
     if (best != NULL)
