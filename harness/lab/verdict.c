@@ -266,6 +266,8 @@ who_should_remove(const struct result *r)
     for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
         if (strstr(r->of->name, alone[i]) != NULL)
             return "destroy";
+    if (strstr(r->of->name, "where_no_server") != NULL)
+        return "open";
     return strstr(r->of->name, "sweep") != NULL ||
                    strstr(r->of->name, "swept") != NULL
                ? "sweep"
