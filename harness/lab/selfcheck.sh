@@ -369,7 +369,7 @@ class() {
     for one in ${chosen:-$kinds}; do
         line=$(grep "^\"$one\"," "$scratch/results/summary.csv" || :)
         case $one in
-            honest) wanted='^"honest",[5-9]' ;;
+            honest) wanted='^"honest",[1-9][0-9]' ;;
             spaces | queues | sysv | listener | deep | names | results | \
                 elsewhere | descriptors | limits) wanted='^"[a-z]*",' ;;
             *) wanted='^"[a-z]*",0' ;; # they have not served anybody
