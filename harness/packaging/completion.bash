@@ -1,6 +1,8 @@
 # bash completion for ipcd, ipcctl, ipcbench, ipclab and nslab.  What can stand
 # there is asked of the programs themselves: options of --help, mechanisms of
-# `ipcbench list`, methods of `ipcctl describe`.
+# `ipcbench list`, methods of `ipcctl describe`.  Those in PATH, not ./ipcctl, if
+# that is what has been written: that is somebody's program in somebody's directory,
+# and to ask for words is not yet to want it run.
 
 # _ipclab_options PROGRAM [VERB]: the long ones; with = if an argument follows.
 _ipclab_options() {
@@ -69,7 +71,7 @@ _ipclab() {
         --*) # its argument stands after = or, where one must, after a blank
             if [ "${COMP_WORDS[i + 1]}" = = ]; then
                 ((i += 2))
-            elif _ipclab_options "$1" ${first:+"$first"} |
+            elif _ipclab_options "$program" ${first:+"$first"} |
                 grep -qx -e "${COMP_WORDS[i]}="; then
                 ((i++))
             fi
@@ -81,8 +83,8 @@ _ipclab() {
     if [[ $before == -* ]] && _ipclab_values "$program" "$before"; then
         :
     elif [[ $word == -* ]]; then
-        words=$(_ipclab_options "$1" ${first:+"$first"})
-        [ "$program" = ipcbench ] || words=$(_ipclab_options "$1")
+        words=$(_ipclab_options "$program" ${first:+"$first"})
+        [ "$program" = ipcbench ] || words=$(_ipclab_options "$program")
     elif [[ $before == --* ]] || ! _ipclab_words "$program" "$first"; then
         # shellcheck disable=SC2207 # as compgen gives them
         COMPREPLY=($(compgen -f -- "$word"))

@@ -164,6 +164,26 @@ START_TEST(bash_completes)
 }
 END_TEST
 
+/* A student's directory has a program of that name, and his teacher is root. */
+START_TEST(bash_asks_no_program_that_has_not_been_started)
+{
+    ck_assert_msg(
+        shell("bash -c 'PATH=$(realpath \"$1\"):$PATH;"
+              ". harness/packaging/completion.bash; mkdir \"$2\"; cd \"$2\";"
+              "printf \"#!/bin/sh\\ntouch ran\\n\" > ipcctl;"
+              "chmod 755 ipcctl; ./ipcctl && rm ran;" /* it would */
+              "for last in --ti he; do "
+              "COMP_WORDS=(./ipcctl $last); COMP_CWORD=1;"
+              "_ipclab ./ipcctl $last ./ipcctl; echo \" ${COMPREPLY[*]} \";"
+              "done; ls; rm -r \"$2\"' - '%s' '%s/his'",
+              bin(), run_dir) == 0,
+        "%s", said);
+    expect_said(" --timeout= ");
+    expect_said(" hello ");
+    expect_unsaid("ran");
+}
+END_TEST
+
 /* At a terminal, as there is no other way: a line, the tabulator, and what the
  * shell then shows. */
 START_TEST(zsh_completes)
@@ -311,6 +331,8 @@ test_packaging(void)
     add_test_if(tc, NEED("need make", "make"), one_version_everywhere);
     add_test_if(tc, NEED("need help2man and lowdown", "help2man", "lowdown"),
                 a_manual_page_has_all_that_help_has);
+    add_test_if(tc, NEED("need bash", "bash"),
+                bash_asks_no_program_that_has_not_been_started);
     for (size_t i = 0; i < sizeof completions / sizeof *completions; i++)
         add_loop_test_if(tc, NEED("need bash", "bash"), bash_completes, (int)i);
     add_test_if(tc, NEED("need zsh", "zsh"), zsh_completes);
