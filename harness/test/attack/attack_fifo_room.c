@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -136,6 +137,48 @@ writes_in_between(bool naive)
     return naive ? is_torn() : !sends_with_little_room();
 }
 
+/* -- 289: no room for another name --------------------------------------- */
+
+static void
+bob_makes_names(void *arg)
+{
+    const struct host *server = arg;
+    char path[PATH_MAX + 32];
+    unsigned made = 0;
+    int err = 0;
+
+    while (err == 0) {
+        snprintf(path, sizeof path, "%s.d/%u", server->where, made++);
+        err = mkfifo(path, 0600) == -1 ? errno : 0;
+    }
+    MUST(err == ENOSPC);
+}
+
+/* A tmpfs of a few names, for it to be over soon. */
+static bool
+makes_all_the_names(bool naive)
+{
+    struct host server;
+    struct client in;
+    bool served;
+
+    (void)naive;
+    MUST(mount(NULL, stage_dir, NULL, MS_REMOUNT, "nr_inodes=2000") == 0);
+    serve(&server, this_attack->mechanism);
+    MUST(host_client(&server, &in) == 0);
+    as_user(BOB, bob_makes_names, &server);
+    served = is_served(&server);
+    MUST(whoami(&in) == 0);
+    client_close(&in);
+    host_stop(&server);
+    return !served;
+}
+
+#define NO_SHARES \
+    "a file system has so many names, for all its users together, and " \
+    "whoever " \
+    "may make one in NAME.d may make all of them. Who is in goes on."
+
 /* -- the table ------------------------------------------------------------ */
 
 #define M .mechanism = "fifo/perclient"
@@ -145,5 +188,11 @@ const struct attack fifo_room_attacks[] = {
      .alone = true, .run = puts_in_stray_bytes},
     {18, M, "writes in the middle of A's record",
      .how = "records up to PIPE_BUF", .alone = true, .run = writes_in_between},
+    {289, "fifo/perclient", "makes all the names that there can be",
+     .how = "who is in goes on", .cannot = NO_SHARES,
+     .run = makes_all_the_names},
+    {289, "mmap/lockfile", "makes all the names that there can be",
+     .how = "who is in goes on", .cannot = NO_SHARES,
+     .run = makes_all_the_names},
     {0},
 };

@@ -184,6 +184,61 @@ rings_it_full(bool naive)
     return e->fell;
 }
 
+/* -- 288: a ring that is taken away -------------------------------------- */
+
+static void
+bob_takes_the_ring_away(void *set)
+{
+    MUST(semctl(*(int *)set, DOORBELL, SETVAL, (union semun){.val = 0}) == 0);
+}
+
+static void
+wait_until_she_waits(const struct actor *alice)
+{
+    while (!is_in_call(alice->pid, CALL_SEMTIMEDOP))
+        sched_yield();
+}
+
+/* The first ring ends the server's own sleep, also of one that is stopped:
+ * semop(2) is carried out by who makes it possible.  The second one is what can
+ * be taken away. */
+static bool
+takes_a_ring_away(bool naive)
+{
+    int *set = shared(sizeof *set);
+    struct edge *e[2];
+    struct host server;
+    struct actor alice[2];
+    struct set found;
+
+    if (naive) { /* as many requests as it says */
+        *set = semget(IPC_PRIVATE, SERVER_SEMS, 0666);
+        MUST(*set != -1 && set_post(*set, DOORBELL) == 0);
+        as_user(BOB, bob_takes_the_ring_away, set);
+        return semctl(*set, DOORBELL, GETVAL) == 0;
+    }
+    serve(&server, this_attack->mechanism);
+    for (int i = 0; i < 2; i++) {
+        e[i] = make_edge(&server);
+        e[i]->fell = true;
+        actor_start(&alice[i], ALICE, alice_rings_and_waits, e[i]);
+        actor_wait(&alice[i]);
+    }
+    MUST(set_server_find(server.where, &found) == 0);
+    *set = found.id;
+    pause_server(&server);
+    for (int i = 0; i < 2; i++) {
+        actor_go(&alice[i]);
+        wait_until_she_waits(&alice[i]);
+    }
+    as_user(BOB, bob_takes_the_ring_away, set);
+    resume_server(&server);
+    for (int i = 0; i < 2; i++)
+        actor_end(&alice[i]);
+    host_stop(&server);
+    return e[0]->fell || e[1]->fell;
+}
+
 /* -- the table ----------------------------------------------------------- */
 
 const struct attack set_attacks[] = {
@@ -197,5 +252,9 @@ const struct attack set_attacks[] = {
      .how = "it rings all the same", .run = rings_it_full},
     {230, "shm/sysv", "rings 32767 times; A's ring fails",
      .how = "it rings all the same", .run = rings_it_full},
+    {288, "sem/values", "takes A's ring away before it is heard",
+     .how = "one ring: look at all", .run = takes_a_ring_away},
+    {288, "shm/sysv", "takes A's ring away before it is heard",
+     .how = "one ring: look at all", .run = takes_a_ring_away},
     {0},
 };
