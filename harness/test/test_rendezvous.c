@@ -56,13 +56,19 @@ START_TEST(a_fresh_name_is_another_each_time_and_known_by_its_shape)
     ck_assert(!endpoint_is_fresh(endpoint(), ""));
     a[10] = '/';
     ck_assert(!endpoint_is_fresh(endpoint(), a));
+    ck_assert_int_eq(endpoint_probe(a, 3), 0);
+    ck_assert_int_eq(endpoint_probe(b, 3), 0);
+    ck_assert_str_ne(a, b);
+    ck_assert(endpoint_is_fresh("probe-3", a));
 }
 END_TEST
 
 START_TEST(what_the_server_publishes_is_what_a_client_finds)
 {
     struct object_id id, other;
+    struct stat st;
     char value[64];
+    mode_t before;
     FILE *f;
 
     ck_assert_int_eq(endpoint_lookup(endpoint(), "name", value, sizeof value),
@@ -74,8 +80,13 @@ START_TEST(what_the_server_publishes_is_what_a_client_finds)
     ck_assert_int_eq(endpoint_lookup(endpoint(), "nam", value, sizeof value),
                      -ENOENT);
     ck_assert_int_eq(endpoint_lookup(endpoint(), "name", value, 4), -ENOENT);
-    /* The next server's: not the first one's to remove. */
+    /* The next server's: not the first one's to remove.  For all to read,
+     * whatever its umask. */
+    before = umask(077);
     ck_assert_int_eq(endpoint_publish(endpoint(), "name", "/x-2", &other), 0);
+    umask(before);
+    ck_assert_int_eq(stat(endpoint(), &st), 0);
+    ck_assert_uint_eq(st.st_mode & 07777, 0644);
     ck_assert_int_eq(endpoint_unlink(endpoint(), "", &id), 0);
     ck_assert_int_eq(endpoint_lookup(endpoint(), "name", value, sizeof value),
                      0);
