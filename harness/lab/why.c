@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 /* -- putting sentences together ------------------------------------------------ */
@@ -483,8 +484,7 @@ why_print(pid_t pid)
         return -errno;
     if (child == 0) {
         status = -look_and_print(pid);
-        fflush(NULL);
-        _exit(status);
+        exit(status); /* not _exit(2): what cannot be printed is said then */
     }
     close(ends[1]);
     end.fd = ends[0];
@@ -497,5 +497,7 @@ why_print(pid_t pid)
     }
     while (waitpid(child, &status, 0) == -1 && errno == EINTR)
         continue;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == EX_IOERR)
+        exit(EX_IOERR); /* it has said so: core/program.h */
     return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
 }

@@ -168,6 +168,36 @@ START_TEST(what_cannot_be_printed_is_an_error)
 }
 END_TEST
 
+/* A child of ipclab's prints that. */
+START_TEST(what_a_child_cannot_print_is_an_error)
+{
+    char self[16];
+
+    plain_shell();
+    snprintf(self, sizeof self, "%d", (int)getpid());
+    RUN("ipclab", "why", self);
+    EXPECT(EXIT_SUCCESS, "");
+    shell.out = "/dev/full";
+    RUN("ipclab", "why", self);
+    EXPECT(EX_IOERR, "standard output: No space left on device\n");
+}
+END_TEST
+
+/* Who may be looked into: ptrace(2), Yama. */
+static const char *
+need_to_look(void)
+{
+    char path[64];
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%d/syscall", (int)getppid());
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd == -1)
+        return "need /proc/PID/syscall of another process of ours";
+    close(fd);
+    return NULL;
+}
+
 /* Also of what was measured, and lies safely in a directory. */
 START_TEST(a_run_or_a_report_that_nobody_sees_is_an_error)
 {
@@ -472,6 +502,7 @@ add_programs(TCase *tc)
     for (int i = 0; i < TALKATIVE; i++)
         add_loop_test_if(tc, need_for(talkative[i]),
                          what_cannot_be_printed_is_an_error, i);
+    add_test_if(tc, need_to_look(), what_a_child_cannot_print_is_an_error);
     for (int i = 0; i < 6; i++)
         add_loop_test_if(tc, need_for(careless[i / 3]),
                          every_program_has_its_0_to_2, i);
