@@ -222,7 +222,8 @@ bob_claims(void *arg)
         return; /* not a word */
     client_take_over(&c);
     MUST(c.m->limits(&c.limits) == 0);
-    c.buf = malloc(c.limits.max_msg);
+    c.buf = ipc_buffer(c.limits.max_msg);
+    c.out = ipc_buffer(IPC_SEND_AT + c.limits.max_msg);
     client_take_over(&c);
     p = rings.segment;
     rings.out.ring = &p->requests;
