@@ -403,8 +403,8 @@ run_covered(const char *command, bool by_make)
     covering(command, by_make, line, sizeof line);
     snprintf(whole, sizeof whole,
              "cd '%s'; unset MAKEFLAGS CK_RUN_CASE IPCLAB_TEST; exec 2>&1 "
-             "</dev/null; %s",
-             source_dir(), line);
+             "</dev/null; export HOUR_BUILD='%s'; %s",
+             source_dir(), programs_dir(), line);
     in = popen(whole, "re");
     ck_assert_ptr_nonnull(in);
     n = fread(text, 1, sizeof text - 1, in);
@@ -521,8 +521,10 @@ need_for(int line)
 {
     static int may = -1;
 
-    if (need_source() != NULL || line < COVERED_LINES - coverage[2].lines)
+    if (need_source() != NULL)
         return need_source();
+    if (line < COVERED_LINES - coverage[2].lines)
+        return need_programs();
     if (may == -1)
         may = here_try(may_unshare_all);
     return may ? NULL : "need user namespaces";
