@@ -449,7 +449,6 @@ START_TEST(shared_memory_has_a_line_a_page_and_a_ring_for_floors)
                 "--rounds=2", "--sizes=64", "--out", results, NULL);
     ck_assert_msg(output.status == 0, "%s", output.err);
     find_run();
-    expect_rows();
     ck_assert_int_eq(record_read(run, &rows, &n, &line), 0);
     expect_floor(rows, n, "shm/futex", ROW_RTT);
     expect_floor(rows, n, "shm/futex", ROW_STREAM);
