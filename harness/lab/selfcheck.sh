@@ -378,6 +378,7 @@ class() {
             say yes "$line"
         else
             say no "$one: $line"
+            tail -n 5 "$scratch/results/$one/make.txt" 2> /dev/null || :
         fi
     done
     left=$(left_of_them)
