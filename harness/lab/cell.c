@@ -192,6 +192,7 @@ live(const struct cell *c, char *const argv[], bool is_apart)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     snprintf(tmp, sizeof tmp, "%.4000s/tmp", c->dir);
     setenv("TMPDIR", tmp, 1);
+    setenv("HOME", tmp, 1); /* where one may look for settings */
     setenv("CCACHE_DISABLE", "1", 1);
     if (is_apart)
         outside = furnish(c);
