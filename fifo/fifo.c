@@ -1,4 +1,5 @@
-/* fifo.c - the FIFO with a well-known name, which many write to and one reads. */
+/* fifo.c - the FIFO with a well-known name, which many write to and one
+ * reads. */
 #define _GNU_SOURCE /* O_CLOEXEC, O_NOFOLLOW */
 #include "fifo.h"
 

@@ -6,9 +6,9 @@
  * PIPE_BUF bytes: the kernel never mixes it with another one's.
  *
  * It has one lock, and whoever may write there can keep it as long as he likes:
- * splice(2) from a terminal at which nobody types.  Then its reader waits, and no
- * flag and no signal helps (`ipcattack 210`).  So nothing but the requests of
- * this directory comes that way; where one joins there is a socket
+ * splice(2) from a terminal at which nobody types.  Then its reader waits, and
+ * no flag and no signal helps (`ipcattack 210`).  So nothing but the requests
+ * of this directory comes that way; where one joins there is a socket
  * (core/rendezvous.h).
  */
 #ifndef FIFO_H

@@ -147,10 +147,10 @@ admit(struct server *s, int fd, const struct reply_fifo *id,
 #define ANYBODY ((uid_t)-1)
 
 /*
- * Anybody can write JOINs for what is not there, a thousand in one turn.  So when
- * they have come to nothing too often, each is worth one look and no more; then
- * make_sure is false.  Who has the FIFO open, as clients do, is seen even so, if
- * nothing disturbs the kernel.
+ * Anybody can write JOINs for what is not there, a thousand in one turn.  So
+ * when they have come to nothing too often, each is worth one look and no more;
+ * then make_sure is false.  Who has the FIFO open, as clients do, is seen even
+ * so, if nothing disturbs the kernel.
  */
 static int
 open_replies(const struct server *s, const struct reply_fifo *id, uid_t claimed,
@@ -167,8 +167,8 @@ open_replies(const struct server *s, const struct reply_fifo *id, uid_t claimed,
 }
 
 /* A JOIN: opens the reply FIFO, if it is whose the record says.  If not: not a
- * word, and a client who meant it times out in open().  One for whom there is no
- * slot reads an end of file where the nonce should be. */
+ * word, and a client who meant it times out in open().  One for whom there is
+ * no slot reads an end of file where the nonce should be. */
 static void
 join_client(struct server *s, const struct record *r)
 {

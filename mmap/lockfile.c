@@ -17,9 +17,9 @@
  * The one idea: two processes that can open the same file need nothing else to
  * talk; this is how it was done before there was anything else.  What a file
  * does not have is a way to wait until it changes (a pipe's read(2) waits, a
- * file's says "end of file"), and that is what the locks are for: core/handoff.h.
- * All that is not about bytes is in core/turnfile.h; shm/reclock.c is this file
- * with memory in place of pread and pwrite.
+ * file's says "end of file"), and that is what the locks are for:
+ * core/handoff.h. All that is not about bytes is in core/turnfile.h;
+ * shm/reclock.c is this file with memory in place of pread and pwrite.
  *
  * It costs two copies and two system calls more in each direction, and gives
  * something back: a file can be as long as it likes, and one who shortens it
@@ -74,8 +74,8 @@ lockfile_get(const struct turnfile *f, off_t at, struct turnfile_note *note,
     have = (size_t)n - sizeof *note;
     if (message == NULL || note->len <= have)
         return 0;
-    /* Its writer may be writing at this very moment, if it is not one of ours: we
-     * have what we have read, and look at nothing twice. */
+    /* Its writer may be writing at this very moment, if it is not one of ours:
+     * we have what we have read, and look at nothing twice. */
     n = pread(f->fd, (uint8_t *)message + have, note->len - have,
               at + (off_t)(sizeof *note + have));
     if (n == -1)

@@ -13,10 +13,10 @@
  * unlinked while in use, and then goes with its last user; and fstat(2) says
  * whose it is.
  *
- * Who asks?  The kernel says who made a queue.  So a client registers: "my queue
- * is PID.SERIAL".  The server looks who owns that queue and leaves a random nonce
- * in it, and from then on believes the requests that carry the nonce
- * (core/owner.h).
+ * Who asks?  The kernel says who made a queue.  So a client registers: "my
+ * queue is PID.SERIAL".  The server looks who owns that queue and leaves a
+ * random nonce in it, and from then on believes the requests that carry the
+ * nonce (core/owner.h).
  *
  * The queue for requests is everybody's, and ten messages fill it.  But who
  * waits in mq_send(3) gets in in its turn (posix_wait.c).
@@ -59,8 +59,8 @@ make_queue(struct server *s)
     return err != 0 ? err : s->held < 0 ? s->held : 0;
 }
 
-/* Who has become another user may not be allowed to; then the file stays, too, by
- * which sweep() finds the queue. */
+/* Who has become another user may not be allowed to; then the file stays, too,
+ * by which sweep() finds the queue. */
 static void
 remove_queue(struct server *s)
 {
@@ -81,8 +81,9 @@ watch(int both, int fd)
     return epoll_ctl(both, EPOLL_CTL_ADD, fd, &e) == -1 ? -errno : 0;
 }
 
-/* How often a server that has clients looks whether they live, ns: while they say
- * nothing ever more rarely; and after how many messages, if it gets no rest. */
+/* How often a server that has clients looks whether they live, ns: while they
+ * say nothing ever more rarely; and after how many messages, if it gets no
+ * rest. */
 #define LOOK      (250 * NS_PER_MS)
 #define LOOK_MOST (4 * NS_PER_SEC)
 #define TURNS     256
@@ -102,7 +103,8 @@ msgq_create(void *srv, const char *name)
     strcpy(s->name, name);
     s->held = -1;
     s->look = LOOK;
-    /* Only root can open other users' 0600 queues, so only root invites them. */
+    /* Only root can open other users' 0600 queues, so only root invites
+     * them. */
     s->everybody = geteuid() == 0;
     sessions_init(&s->sessions, s->plan.clients, NO_DEADLINE);
     s->size = s->plan.size;
@@ -150,8 +152,8 @@ msgq_destroy(void *srv)
     free(s->buf);
 }
 
-/* Somebody has removed our queue (rm; systemd-logind, when its user has no session
- * any more): nobody can reach us until there is another one. */
+/* Somebody has removed our queue (rm; systemd-logind, when its user has no
+ * session any more): nobody can reach us until there is another one. */
 static int
 check_queue(struct server *s)
 {
@@ -364,7 +366,8 @@ msgq_close(void *cli)
 
 /* -- sweep, limits --------------------------------------------------------- */
 
-/* Only a name that we could have made is removed because it stands in a file. */
+/* Only a name that we could have made is removed because it stands in a
+ * file. */
 static int
 msgq_sweep(const char *name)
 {

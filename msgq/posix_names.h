@@ -3,9 +3,11 @@
  * uses any more.
  *
  *      /ipclab-0123456789abcdef-msgq-posix    requests: random, new at each start,
- *                                             and to be read in the endpoint file
+ *                                             and to be read in the endpoint
+ *                                             file
  *      /ipclab-72f6525c-msgq-posix            the same made by systemd: known
- *                                             before, made from the endpoint's path
+ *                                             before, made from the endpoint's
+ *                                             path
  *      /ipclab-msgq-posix.4711.29110          replies: pid and serial
  *
  * A name outlives its process, and as long as it is there the queue is counted

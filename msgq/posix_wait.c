@@ -7,8 +7,8 @@
 #include <errno.h>
 #include <poll.h>
 
-/* A time limit that has passed waits for nothing.  (So would O_NONBLOCK, but for
- * every call: it belongs to the open queue.) */
+/* A time limit that has passed waits for nothing.  (So would O_NONBLOCK, but
+ * for every call: it belongs to the open queue.) */
 static const struct timespec past;
 
 /*

@@ -166,8 +166,8 @@ sysv_destroy(void *srv)
     free(s->buf);
 }
 
-/* Somebody has removed our queue (ipcrm(1); systemd-logind, when its user has no
- * session any more).  Nobody can reach us until there is another one. */
+/* Somebody has removed our queue (ipcrm(1); systemd-logind, when its user has
+ * no session any more).  Nobody can reach us until there is another one. */
 static int
 make_anew(struct sysv_server *s)
 {
@@ -234,7 +234,8 @@ is_removed(const struct object_sysv *queue)
     return object_sysv_same(OBJECT_QUEUE, queue) != 0;
 }
 
-/* With no clients: all that counts is who registers, and no message wakes us. */
+/* With no clients: all that counts is who registers, and no message wakes
+ * us. */
 static int
 wait_for_newcomer(struct sysv_server *s, int64_t deadline)
 {
@@ -259,9 +260,10 @@ is_time_to_look(const struct sysv_wait *w, int64_t deadline)
 }
 
 /*
- * The queue is full of what is nobody's, and whoever fills it may be faster than
- * we can empty it.  All we would do is work for it, and have no processor when
- * somebody registers or takes another way.  So rest until then, for a moment.
+ * The queue is full of what is nobody's, and whoever fills it may be faster
+ * than we can empty it.  All we would do is work for it, and have no processor
+ * when somebody registers or takes another way.  So rest until then, for a
+ * moment.
  */
 #define REST (2 * NS_PER_MS)
 

@@ -84,8 +84,8 @@ struct sysv_variant {
     /* NULL, or: a request that came another way?  1, 0. */
     int (*take_other)(void *srv, struct ipc_request *req);
 
-    /* NULL, or: the queue is full of what is nobody's; the next take_other() is to
-     * look for requests behind all that. */
+    /* NULL, or: the queue is full of what is nobody's; the next take_other() is
+     * to look for requests behind all that. */
     void (*flooded)(void *srv);
 
     /* NULL, or looks after the queue, now and then. */
@@ -100,8 +100,9 @@ int sysv_create(struct sysv_server *s, const char *name, int mode, size_t size,
 /* next() of both. */
 int sysv_next(void *srv, struct ipc_request *req, int64_t timeout_ns);
 
-/* How often a server that has clients looks around, ns (wait.look): while they say
- * nothing ever more rarely.  One that has none sleeps until somebody registers. */
+/* How often a server that has clients looks around, ns (wait.look): while they
+ * say nothing ever more rarely.  One that has none sleeps until somebody
+ * registers. */
 #define SERVER_LOOK      INT64_C(250000000)
 #define SERVER_LOOK_MOST INT64_C(4000000000)
 

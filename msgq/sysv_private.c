@@ -8,9 +8,9 @@
  *      client A  <---  [ replies of A, 0600 ]  -----  writes A's replies
  *      client B  <---  [ replies of B, 0600 ]  -----  writes B's replies
  *
- * The one idea: a queue has permissions of its own.  So nobody can take or forge
- * another one's replies, and a client that does not collect them fills its own
- * queue and nobody else's.
+ * The one idea: a queue has permissions of its own.  So nobody can take or
+ * forge another one's replies, and a client that does not collect them fills
+ * its own queue and nobody else's.
  *
  * Who asks?  The kernel notes who made a queue, msg_perm.cuid.  (Not .uid: the
  * owner can be changed, even to root; the client does, so that the server may
@@ -18,9 +18,9 @@
  * made queue 4 and leaves a random nonce in it, and from then on believes the
  * requests that carry the nonce (core/owner.h).
  *
- * The queue for requests is everybody's, so anybody can keep it full: the kernel
- * counts its room for all users together.  Newcomers register elsewhere, in
- * NAME.join.  And a client that finds it full puts its request into its own
+ * The queue for requests is everybody's, so anybody can keep it full: the
+ * kernel counts its room for all users together.  Newcomers register elsewhere,
+ * in NAME.join.  And a client that finds it full puts its request into its own
  * queue, where it has room, and where the server looks now and then:
  *
  *      client A  --- x   [ 16,384 empty messages of B's ]  --->  drops them
@@ -81,8 +81,7 @@ struct server {
     struct sysv_server base;
     struct client_of {
         struct object_sysv queue;
-        bool
-            dismissed; /* not served any more, but it has not removed its queue */
+        bool dismissed; /* not served any more, but it may have its queue */
     } clients[IPC_MAX_CLIENTS]; /* by the session's slot */
     unsigned detours; /* clients whose queues are still to be looked at */
     bool behind;      /* their requests in the queue for all, too */
@@ -109,8 +108,8 @@ disconnect(void *srv, unsigned slot)
     sessions_leave(&s->base.sessions, slot);
 }
 
-/* It has removed its queue, or the one who last received there is no process any
- * more.  (0: it is in a pid namespace where ours cannot look.) */
+/* It has removed its queue, or the one who last received there is no process
+ * any more.  (0: it is in a pid namespace where ours cannot look.) */
 static bool
 is_gone(void *srv, unsigned slot)
 {
@@ -279,8 +278,8 @@ msgq_create(void *srv, const char *name)
                        PREFIX + l.max_msg, l.max_clients, &variant);
 }
 
-/* The id is looked at each time.  Between the look and the message somebody would
- * have to remove the queue and make millions, until the id comes back. */
+/* The id is looked at each time.  Between the look and the message somebody
+ * would have to remove the queue and make millions, until the id comes back. */
 static int
 msgq_reply(void *srv, const struct ipc_request *req,
            const struct ipc_message *msg)

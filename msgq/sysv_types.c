@@ -16,8 +16,8 @@
  *  - There is only one lot of room, kernel.msgmnb bytes.  Full of requests it
  *    has no room for the answers, and everybody waits for everybody.  So the
  *    room is divided beforehand: a client never has more than one message in
- *    the queue, and no message is larger than its share (msgq_limits()).
- *    Who does not keep to that fills it; the server throws out what is nobody's,
+ *    the queue, and no message is larger than its share (msgq_limits()). Who
+ *    does not keep to that fills it; the server throws out what is nobody's,
  *    but there is no keeping ahead of those who put it in.
  *  - The kernel does not say who sent a message, only who sent the last one:
  *    msg_lspid.  By the time we look it may be another one.  Evidence K1.
@@ -297,8 +297,8 @@ take(void *srv, size_t len, struct ipc_request *req)
     return 0;
 }
 
-/* How long a client may be silent whose pid is not known, so that nobody can see
- * whether it lives, when its slot is wanted by another one; ns. */
+/* How long a client may be silent whose pid is not known, so that nobody can
+ * see whether it lives, when its slot is wanted by another one; ns. */
 #define STRANGER_LASTS (5 * NS_PER_SEC)
 
 static const struct sysv_variant variant = {

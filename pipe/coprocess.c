@@ -65,11 +65,11 @@ read_some(int fd, void *to, size_t room)
 }
 
 /* A part of a message, for one write(2).  Where the reader has a CPU of its own
- * larger ones would be slower: a pipe keeps a page or two that have been read for
- * what comes next, and who writes more at once has the kernel take new ones each
- * time, and give them back.  Where the two have one CPU between them the reader
- * cannot read meanwhile, and each write(2) more may be a switch to it and
- * back. */
+ * larger ones would be slower: a pipe keeps a page or two that have been read
+ * for what comes next, and who writes more at once has the kernel take new ones
+ * each time, and give them back.  Where the two have one CPU between them the
+ * reader cannot read meanwhile, and each write(2) more may be a switch to it
+ * and back. */
 #define PIECE 8192
 
 /* How many long messages are written before one looks where the two may run. */

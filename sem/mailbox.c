@@ -15,9 +15,9 @@
  * clients also post one, the doorbell.
  *
  * POSIX has two kinds.  A named one is found by its name, as a stranger must
- * find it: the doorbell, sem_open(3).  An unnamed one is where its users put it,
- * in memory that they share: `full` and `back`, sem_init(3), on the first page of
- * the mailbox.  Both are a word of memory, and a named one is a file,
+ * find it: the doorbell, sem_open(3).  An unnamed one is where its users put
+ * it, in memory that they share: `full` and `back`, sem_init(3), on the first
+ * page of the mailbox.  Both are a word of memory, and a named one is a file,
  * /dev/shm/sem.NAME.  That makes them fast - post and trywait are no system
  * calls - and leaves the kernel out of it:
  *  - It does not notice when a holder dies: there is no SEM_UNDO.  So who has
@@ -42,8 +42,8 @@
 /* How often a waiting client looks whether the server is alive, ns. */
 #define LOOK (20 * NS_PER_MS)
 
-/* While there are always requests, the server looks at least once in so many who
- * comes and who goes. */
+/* While there are always requests, the server looks at least once in so many
+ * who comes and who goes. */
 #define TURNS 64
 
 /* -- server --------------------------------------------------------------- */

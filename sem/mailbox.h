@@ -7,8 +7,8 @@
  *      mailbox_parts.c   a file: the semaphores in it, the slot, the locks on it
  *                        that say who is alive
  *
- * All of it has mode 0600: a mailbox is among processes of one user, for who may
- * post a named semaphore may also destroy it (mailbox.c).
+ * All of it has mode 0600: a mailbox is among processes of one user, for who
+ * may post a named semaphore may also destroy it (mailbox.c).
  */
 #ifndef MAILBOX_H
 #define MAILBOX_H
@@ -151,7 +151,8 @@ int mailbox_create(void *srv, const char *name);
 void mailbox_destroy(void *srv);
 int mailbox_sweep(const char *name);
 
-/* Takes in, or turns away, who has registered; lets go of those who have died. */
+/* Takes in, or turns away, who has registered; lets go of those who have
+ * died. */
 void mailbox_look_around(struct mailbox_server *s);
 
 /* With the descriptor goes our lock; then the client is woken to see it. */

@@ -7,8 +7,8 @@
  *      and two semaphores, locked
  *      NAME.join: PID, SERIAL
  *      doorbell              ------------->    opens it: owner, mode, type?
- *                                              the nonce into the slot, a lock on
- *                                              it; removes the name
+ *                                              the nonce into the slot, a lock
+ *                                              on it; removes the name
  *      waits on back         <-------------    back
  *      reads the nonce
  *
@@ -61,9 +61,9 @@ is_held(int dir, const char *file)
     return held;
 }
 
-/* Removes the names of mailboxes that begin with base: those of clients who were
- * killed while they joined, or all.  Reads a directory that all may write to, so
- * it is for who begins and who ends, not for a server that serves. */
+/* Removes the names of mailboxes that begin with base: those of clients who
+ * were killed while they joined, or all.  Reads a directory that all may write
+ * to, so it is for who begins and who ends, not for a server that serves. */
 static int
 reap_names(const char *base, bool all)
 {
@@ -310,8 +310,8 @@ fill(struct mailbox *mailbox)
     return err;
 }
 
-/* It gets its name last, when it is locked: whoever finds it without a lock knows
- * that nobody needs it any more. */
+/* It gets its name last, when it is locked: whoever finds it without a lock
+ * knows that nobody needs it any more. */
 static int
 make_mailbox(struct mailbox *mailbox, const char *name)
 {
@@ -337,8 +337,9 @@ make_mailbox(struct mailbox *mailbox, const char *name)
     return err;
 }
 
-/* How long one waits before one looks whether the server lives, ns; and after so
- * many of these one registers once more: it may have been short of something. */
+/* How long one waits before one looks whether the server lives, ns; and after
+ * so many of these one registers once more: it may have been short of
+ * something. */
 #define LOOK           (20 * NS_PER_MS)
 #define REGISTER_AGAIN 10u
 

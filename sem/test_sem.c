@@ -560,7 +560,7 @@ START_TEST(the_exercise_kills_those_who_post)
 }
 END_TEST
 
-/* -- a limit that changes ---------------------------------------------------- */
+/* -- a limit that changes -------------------------------------------------- */
 
 /* SEMMSL, of this IPC namespace: sysctl kernel.sem, the first number. */
 static void

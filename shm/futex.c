@@ -55,7 +55,8 @@ earlier(int64_t a, int64_t b)
 }
 
 /* What each client would change if it had something for us: the word where its
- * next message will begin; or, while it joins, the one that says it answered. */
+ * next message will begin; or, while it joins, the one that says it
+ * answered. */
 static unsigned
 collect_words(struct rings_server *s, uint32_t doorbell,
               struct futex_waitv *all)

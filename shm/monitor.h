@@ -1,6 +1,6 @@
 /*
- * monitor.h - the page of shm/mutex, and the lock on it: a monitor (Hoare, 1974)
- * whose mutex and conditions lie in shared memory.
+ * monitor.h - the page of shm/mutex, and the lock on it: a monitor (Hoare,
+ * 1974) whose mutex and conditions lie in shared memory.
  *
  *      the page, mode 0600, made by the server
  *      +------------------------------------------------------------+
@@ -115,8 +115,8 @@ static_assert(sizeof(struct monitor) == 4210688, "page");
 
 /* -- the monitor ----------------------------------------------------------- */
 
-/* How long anybody waits who waits for somebody else, ns, before it looks whether
- * that one still lives. */
+/* How long anybody waits who waits for somebody else, ns, before it looks
+ * whether that one still lives. */
 #define MONITOR_SLICE (20 * NS_PER_MS)
 
 /* The objects of the C library.  0 or -errno. */

@@ -16,11 +16,11 @@
  * (pthread_cond_wait(3)).  Nothing here has to be atomic, and nobody has to be
  * introduced: a client takes a free slot itself.
  *
- * The price of the convenience is trust.  The C library keeps pointers inside
- * a robust mutex and follows them when it unlocks; who can write there can make
+ * The price of the convenience is trust.  The C library keeps pointers inside a
+ * robust mutex and follows them when it unlocks; who can write there can make
  * the server write anywhere.  So this variant is IPC_TRUSTING, and its objects
- * have mode 0600, also when root serves: only processes of the server's own user
- * get in.
+ * have mode 0600, also when root serves: only processes of the server's own
+ * user get in.
  */
 #define _GNU_SOURCE /* F_OFD_SETLK */
 #include "core/defence.h"
@@ -97,7 +97,7 @@ lock_byte(int fd, int command, unsigned n)
            (command == F_OFD_SETLK || l.l_type == F_UNLCK);
 }
 
-/* -- server: made, removed -------------------------------------------------- */
+/* -- server: made, removed ------------------------------------------------- */
 
 /* To processes of our own user alone.  The peer is then the owner of the memory
  * that the request lies in: nobody else can write there. */
@@ -190,7 +190,7 @@ mutex_destroy(void *srv)
     shared_page_remove(&s->shared, s->name);
 }
 
-/* -- server: next, reply ------------------------------------------------------ */
+/* -- server: next, reply --------------------------------------------------- */
 
 /* Somebody has come, or has said something. */
 static void
@@ -201,8 +201,8 @@ stay(struct server *s)
 }
 
 /* Takes the message out of this slot, if there is a request.  The lock is held,
- * and does not mean that the peer keeps to the rules: the length is loaded once,
- * then looked at. */
+ * and does not mean that the peer keeps to the rules: the length is loaded
+ * once, then looked at. */
 static bool
 take(struct server *s, unsigned n, struct ipc_request *req)
 {
@@ -566,7 +566,7 @@ mutex_close(void *cli)
     mutex_forget(c);
 }
 
-/* -- limits, table ---------------------------------------------------------- */
+/* -- limits, table --------------------------------------------------------- */
 
 static int
 mutex_limits(struct ipc_limits *l)

@@ -22,15 +22,16 @@
  *
  * No load or store here is atomic, and none has to be: nobody looks before the
  * lock is its own, and taking a lock is a barrier.  But that is what an honest
- * peer does.  So the server copies once and looks at the copy.  And the memory is
- * sealed: its owner can neither make it shorter under our feet, nor make us wait.
+ * peer does.  So the server copies once and looks at the copy.  And the memory
+ * is sealed: its owner can neither make it shorter under our feet, nor make us
+ * wait.
  */
 #include "core/turnfile.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* -- wire: the bytes are memory ---------------------------------------------- */
+/* -- wire: the bytes are memory -------------------------------------------- */
 
 static int
 reclock_put(const struct turnfile *f, off_t at,

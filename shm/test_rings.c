@@ -58,8 +58,8 @@ take(struct ring_reader *r, uint8_t *bytes, size_t *len)
     return err;
 }
 
-/* Copied into the ring, or made there: then there is a place as long as there is
- * room. */
+/* Copied into the ring, or made there: then there is a place as long as there
+ * is room. */
 static int
 put_in(struct ring_writer *w, const uint8_t *bytes, size_t len, bool in_place)
 {
@@ -315,9 +315,9 @@ stay_here(void)
 }
 
 /* What comes between the last look and "I sleep" has to be seen by the second
- * look: the other one's, who has seen nobody asleep, has been its only one.  Here
- * it is there already, and nobody spins, since both run here; and to sleep, if only
- * for a moment, would be the end of this process. */
+ * look: the other one's, who has seen nobody asleep, has been its only one.
+ * Here it is there already, and nobody spins, since both run here; and to
+ * sleep, if only for a moment, would be the end of this process. */
 static void
 wait_for_what_is_there(struct pair *p, bool server)
 {
@@ -444,8 +444,8 @@ START_TEST(a_ring_that_nobody_heard_is_rung_again)
 }
 END_TEST
 
-/* The server said that it would sleep, found nothing, and was stopped; then came
- * a notice, for which nobody rings twice; now it goes on. */
+/* The server said that it would sleep, found nothing, and was stopped; then
+ * came a notice, for which nobody rings twice; now it goes on. */
 START_TEST(nobody_falls_asleep_over_a_message)
 {
     uint8_t out[WIRE_HEADER];
@@ -476,8 +476,8 @@ put_as_many_as_fit(struct ring_writer *w, const uint8_t *bytes, size_t len,
 
 /* One long message, then short ones, until there is no room for a long one; a
  * client that sleeps for it must be awake when nothing is left to be taken, for
- * nobody would wake it any more.  From 3/4 on the long message leads over the end
- * of the ring, and over two quarters. */
+ * nobody would wake it any more.  From 3/4 on the long message leads over the
+ * end of the ring, and over two quarters. */
 START_TEST(nobody_sleeps_for_room_that_is_there)
 {
     static uint8_t out[RING_MAX_MESSAGE], in[RING_MAX_MESSAGE];

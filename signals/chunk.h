@@ -7,9 +7,9 @@
  *      | 1 ... 255 | bytes of the message                   |
  *      +-----------+----------------------------------------+
  *
- * After 255 comes 1.  A gap would mean that somebody else has spoken.  word: how
- * many bytes the value has, 8 or 4, in the server's first message; those of the
- * other size would never come to an end.
+ * After 255 comes 1.  A gap would mean that somebody else has spoken.  word:
+ * how many bytes the value has, 8 or 4, in the server's first message; those of
+ * the other size would never come to an end.
  */
 #ifndef CHUNK_H
 #define CHUNK_H

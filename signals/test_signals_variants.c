@@ -232,8 +232,9 @@ START_TEST(without_a_queue_it_says_so)
 }
 END_TEST
 
-/* It stands for a server whose values have four bytes: says that it is ready, by
- * the first number that is free, and ends.  procps' kill(1) queues a value. */
+/* It stands for a server whose values have four bytes: says that it is ready,
+ * by the first number that is free, and ends.  procps' kill(1) queues a
+ * value. */
 static const char of_another_word_size[] =
     "#!/bin/sh\nexec /bin/kill -q 67108864 -s %d $PPID\n";
 

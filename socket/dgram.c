@@ -16,8 +16,8 @@
  * a tmpfs of its own has root's server send its answers to the victim.  A
  * connection always leads to who made it.  So a client joins by connecting to a
  * second socket (seqpacket), and its answers go through that connection and
- * nowhere else.  It also tells each side when the other is gone, which datagrams
- * do not.
+ * nowhere else.  It also tells each side when the other is gone, which
+ * datagrams do not.
  *
  * (The client could as well send one end of a socketpair in its first datagram,
  * and need no second name.  But who takes a stranger's descriptor has to close

@@ -26,8 +26,8 @@ watch(struct members *m, int fd, uint64_t id)
 }
 
 /* Taken out of epoll's set by hand: closing our descriptor does that only when
- * nobody else has the same open file: a child that another thread forks has, for
- * a moment. */
+ * nobody else has the same open file: a child that another thread forks has,
+ * for a moment. */
 static void
 unwatch(struct members *m, int fd)
 {
@@ -106,9 +106,9 @@ add(struct members *m, const struct member *new, const struct ipc_peer *peer)
 }
 
 /* Whoever is not taken reads an end of file where the handshake should be.  Who
- * has no identity here (pid 0: in no PID namespace of ours) is taken as unknown,
- * as by the other sockets; but not who cannot be told from other users, for they
- * could speak in each other's sessions. */
+ * has no identity here (pid 0: in no PID namespace of ours) is taken as
+ * unknown, as by the other sockets; but not who cannot be told from other
+ * users, for they could speak in each other's sessions. */
 static void
 let_join(struct members *m)
 {

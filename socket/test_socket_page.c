@@ -46,8 +46,8 @@ run_traced(const char *trace, const char *program, const char *arguments)
 /* What the page calls L, E and A: the numbers of descriptors. */
 static int known['Z' + 1];
 
-/* The part of a line of the page with which strace's has to begin: up to what is
- * shortened, or differs from run to run; with numbers for letters. */
+/* The part of a line of the page with which strace's has to begin: up to what
+ * is shortened, or differs from run to run; with numbers for letters. */
 static void
 expand(const char *call, char *out, size_t size)
 {

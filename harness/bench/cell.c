@@ -43,9 +43,9 @@
 /* By how much the way between two CPUs may differ before and after. */
 #define MOVED 1.25
 
-/* These rules look at CPU time, at switches and at the floor, and were fixed before
- * anybody looked at a latency.  Comparisons with NAN are false: what is not
- * known does not speak against a cell. */
+/* These rules look at CPU time, at switches and at the floor, and were fixed
+ * before anybody looked at a latency.  Comparisons with NAN are false: what is
+ * not known does not speak against a cell. */
 static const char *
 disturbed(const struct cell *c, const struct row *r)
 {

@@ -129,8 +129,8 @@ difference_of(const struct compared_run *old_run, const struct line *old,
  *
  * A run of a few mechanisms has few echoes, or none but the bare pipe, to which
  * all is compared: those that are missing to make LEAST_ECHOES are taken to
- * have changed by what was seen elsewhere.  A variance of few has few degrees of
- * freedom, and the intervals are the wider.
+ * have changed by what was seen elsewhere.  A variance of few has few degrees
+ * of freedom, and the intervals are the wider.
  */
 #define ELSEWHERE_SEEN 0.25 /* of the limit: standard deviation */
 #define LEAST_ECHOES   6.0

@@ -36,9 +36,9 @@ extern const char *const verdict_words[];
  * That it is no accident: of everything that is called faster or slower in the
  * table at most the part COMPARE_FALSE is, and in a table in which nothing has
  * changed nothing is at all, but in that part of the tables
- * (discoveries_up_to() in stats.h; under worse skies than its assumptions, up to
- * 0.05: of_many_tables_of_one_build_at_most_one_in_20_has_a_verdict).  Of 400 intervals of 95 % each, 20 would
- * leave out 0 if nothing had changed.
+ * (discoveries_up_to() in stats.h; under worse skies than its assumptions, up
+ * to 0.05: of_many_tables_of_one_build_at_most_one_in_20_has_a_verdict).  Of
+ * 400 intervals of 95 % each, 20 would leave out 0 if nothing had changed.
  *
  * And that it is more than two runs of the same program differ by at times.
  * From pairs of runs on a virtual machine: where CPUs stay awake; where an

@@ -142,7 +142,7 @@ take_sysv(struct bare *b, enum side side, char *buf)
     return 0;
 }
 
-/* -- a page: a word each way says how many messages there were -------------- */
+/* -- a page: a word each way says how many messages there were ------------- */
 
 /* The word and the first bytes are on one cache line, and none of it is written
  * by both sides: a load, a store and the lines of the message are all that has

@@ -51,8 +51,8 @@ const char *echo_floor_for(const char *mechanism);
  * message, or NULL: the difference between both is the price of being told. */
 const char *echo_plain(const char *floor);
 
-/* The name of the bare one-way floor of a mechanism whose bare echo is a page of
- * shared memory, or NULL. */
+/* The name of the bare one-way floor of a mechanism whose bare echo is a page
+ * of shared memory, or NULL. */
 const char *echo_way_for(const char *mechanism);
 
 /* Is there a bare echo of that name? */

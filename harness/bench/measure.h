@@ -99,8 +99,8 @@ int64_t cell_time(const struct bench *b, const struct cell *c);
  * ROW_CALLS.  0, -EINTR, or why it cannot be done here, with row's reason. */
 int measure_calls(struct bench *b, const struct cell *of, struct row *r);
 
-/* Counts the instructions of them, into that row, where that is possible.  0, or
- * -errno and the row is as it was. */
+/* Counts the instructions of them, into that row, where that is possible.
+ * 0, or -errno and the row is as it was. */
 int measure_instructions(struct bench *b, const struct cell *of, struct row *r);
 
 /* What went wrong, unless reason says it already. */
@@ -123,8 +123,8 @@ int with_pair(struct bench *b, struct cell *c, struct row *r,
               int (*inner)(struct bench *, struct cell *, struct row *,
                            struct pair *));
 
-/* What a cache line takes to the CPU of the placement's server and back, ns: for
- * a few ms.  The caller is on the client's.  0 or -errno. */
+/* What a cache line takes to the CPU of the placement's server and back, ns:
+ * for a few ms.  The caller is on the client's.  0 or -errno. */
 int probe_line(const struct bench *b, const struct placement *p, double *ns);
 
 /* ring.c: one way through shared memory, copied out, or looked at */

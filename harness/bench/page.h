@@ -7,9 +7,9 @@
  *      page/style.css      how it looks
  *      page/tables.js      sorts and filters its tables; nothing needs it
  *
- * The page needs nothing but itself: its style and its charts are in it, and its
- * own Content-Security-Policy forbids any request, and any script but this one,
- * by its hash: what a run says of itself can never become one.
+ * The page needs nothing but itself: its style and its charts are in it, and
+ * its own Content-Security-Policy forbids any request, and any script but this
+ * one, by its hash: what a run says of itself can never become one.
  */
 #ifndef PAGE_H
 #define PAGE_H

@@ -89,8 +89,8 @@ void plan_free(struct plan *p);
 /* Memory for the distributions that are kept.  0 or -ENOMEM. */
 int plan_pools(struct plan *p);
 
-/* A peer works: cells for it at every placement, each of which takes ns; kind is
- * that of its number.  It does not: only the reason.  0 or -ENOMEM. */
+/* A peer works: cells for it at every placement, each of which takes ns; kind
+ * is that of its number.  It does not: only the reason.  0 or -ENOMEM. */
 int plan_add_peer(struct plan *p, const struct peer *peer, enum kind kind,
                   int64_t ns);
 int plan_drop_peer(struct plan *p, const struct peer *peer, const char *reason);

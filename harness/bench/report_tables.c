@@ -1,6 +1,6 @@
 /*
- * report_tables.c - a run as text, as wide as the terminal; what one wants to see
- * first comes last, where it stays on the screen.
+ * report_tables.c - a run as text, as wide as the terminal; what one wants to
+ * see first comes last, where it stays on the screen.
  */
 #include "bench/report.h"
 

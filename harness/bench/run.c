@@ -122,8 +122,9 @@ check_peers(struct run *r, const struct peer *peer)
 /* Counting may take this part of the budget. */
 #define COUNT_PART 0.2
 
-/* The system calls and instructions of every mechanism and every bare echo, once: they do not
- * change from round to round.  Traced, each takes many times as long. */
+/* The system calls and instructions of every mechanism and every bare echo,
+ * once: they do not change from round to round.  Traced, each takes many times
+ * as long. */
 static int
 count_all(struct run *r)
 {

@@ -46,8 +46,8 @@ int run_rounds(struct run *r);
  * wipes it. */
 void run_progress(const struct run *r, const char *what, long i, long n);
 
-/* What was left out to keep to the budget: says one thing of it after the other,
- * up to NULL. */
+/* What was left out to keep to the budget: says one thing of it after the
+ * other, up to NULL. */
 const char *run_left_out(const struct run *r, int i, char text[80]);
 
 /* run.json: what was measured on, by what, how.  0 or -errno. */

@@ -184,7 +184,7 @@ median_interval(const double *v, size_t n)
     return r;
 }
 
-/* -- two samples, and many of them ------------------------------------------ */
+/* -- two samples, and many of them ----------------------------------------- */
 
 /* The trimmed mean of v, sorted by this, and its variance by the winsorised
  * one: what was cut off counts as often as before, but no further out. */

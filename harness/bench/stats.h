@@ -67,7 +67,7 @@ double median(double *v, size_t n);
  * All three NAN if n is 0. */
 struct interval median_interval(const double *v, size_t n);
 
-/* -- two samples, and many of them ------------------------------------------ */
+/* -- two samples, and many of them ----------------------------------------- */
 
 /*
  * By how much the mean of b is above that of a, each without the lowest and the

@@ -1,8 +1,8 @@
 /*
  * summary_surprise.c - the one sentence about a run that is worth remembering.
  *
- * Where the two sides run changes the time of a mechanism, not of all alike: what
- * gains most by a second CPU, and beside it what loses.  Of a run at one
+ * Where the two sides run changes the time of a mechanism, not of all alike:
+ * what gains most by a second CPU, and beside it what loses.  Of a run at one
  * placement, or where nothing gains: how far apart two ways to use the same
  * mechanism are.
  */

@@ -19,9 +19,9 @@
     (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | \
      PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL)
 
-/* A question that nobody else asks, whose answer is of no interest; and a signal
- * that nobody waits for: where single instructions are counted, calls are not
- * seen. */
+/* A question that nobody else asks, whose answer is of no interest; and a
+ * signal that nobody waits for: where single instructions are counted, calls
+ * are not seen. */
 #define MARK SIGWINCH
 
 void

@@ -49,7 +49,8 @@ void trace_mark(void);
 /*
  * Traces root, a child that waits to be let go on (it reads one byte from the
  * other end of go), and all that it starts, until root has ended.  *stop ends
- * it early.  *t but t->step is cleared before.  0, or -errno: -EPERM where tracing is not allowed.
+ * it early.  *t but t->step is cleared before.  0, or -errno: -EPERM where
+ * tracing is not allowed.
  */
 int trace_run(pid_t root, int go, const volatile sig_atomic_t *stop,
               struct tally *t);

@@ -65,12 +65,11 @@ struct alarm {
 int alarm_arm(struct alarm *a, int64_t deadline);
 
 /*
- * A server only: from now on its waits also end with -EINTR when something comes
- * to fd, a socket for datagrams (O_ASYNC, fcntl(2)).  A lock cannot be waited for together
- * with a descriptor otherwise.  The signal is SIGIO, one at a time
- * however much is written, and it is the process's; after alarm_free()
- * it is ignored.  One such
- * alarm a thread, and only waits that have a deadline.
+ * A server only: from now on its waits also end with -EINTR when something
+ * comes to fd, a socket for datagrams (O_ASYNC, fcntl(2)).  A lock cannot be
+ * waited for together with a descriptor otherwise.  The signal is SIGIO, one at
+ * a time however much is written, and it is the process's; after alarm_free()
+ * it is ignored.  One such alarm a thread, and only waits that have a deadline.
  */
 void alarm_listen(struct alarm *a, int fd);
 

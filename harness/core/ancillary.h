@@ -50,8 +50,8 @@ bool ancillary_descriptors_come(void);
  * is there one beside it?  Then it should not be received here.  Where none can
  * come no call is made, and the answer is no.
  *   a  NULL; or, if the socket has SO_PASSCRED, who sent it, if the answer is yes
- * If it is no, what msg has room for is cut to what has been looked at, if it is
- * one piece: a stream goes on, and its next bytes have not been seen.
+ * If it is no, what msg has room for is cut to what has been looked at, if it
+ * is one piece: a stream goes on, and its next bytes have not been seen.
  */
 bool ancillary_look(int socket, struct msghdr *msg, struct ancillary *a);
 
@@ -70,14 +70,14 @@ void ancillary_discard(int fd);
  * ever, if it is closed by close(2).
  *
  * So such a message is never received by a thread that serves somebody: it is
- * recognized by a look (ancillary_look()), and a thread of its own, which serves
- * nobody, closes the connection, or takes the datagram out of the queue.  The
- * descriptor itself gets no number in our table: the kernel drops it, which
- * unlike close(2) does not ask a FUSE file system (flush).
+ * recognized by a look (ancillary_look()), and a thread of its own, which
+ * serves nobody, closes the connection, or takes the datagram out of the queue.
+ * The descriptor itself gets no number in our table: the kernel drops it,
+ * which unlike close(2) does not ask a FUSE file system (flush).
  *
- * A thread that is held up is left alone.  It is counted for the user who did it
- * (QUOTA_CLOSING), and a user with that many is not taken as a client until one
- * ends.
+ * A thread that is held up is left alone.  It is counted for the user who did
+ * it (QUOTA_CLOSING), and a user with that many is not taken as a client until
+ * one ends.
  */
 
 /* close(2), elsewhere if it may take long.  uid: who sent what is in there. */

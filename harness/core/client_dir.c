@@ -20,14 +20,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Names that are removed in one turn of the server, and when it starts or stops:
- * some 100 us, some 10 ms.  Only who sweeps has all the time it takes. */
+/* Names that are removed in one turn of the server, and when it starts or
+ * stops: some 100 us, some 10 ms.  Only who sweeps has all the time it
+ * takes. */
 #define SLICE   64
 #define AT_ONCE 4096
 
-/* For so long, ms, nobody need see anything removed, before one gives up waiting
- * for the process that removes: when a server starts, when it ends, for who
- * sweeps.  And at most so long, ns. */
+/* For so long, ms, nobody need see anything removed, before one gives up
+ * waiting for the process that removes: when a server starts, when it ends, for
+ * who sweeps.  And at most so long, ns. */
 #define MOMENT  100
 #define LONGER  1000
 #define LONGEST (10 * NS_PER_SEC)
@@ -68,8 +69,8 @@ next_name(DIR *d, struct slice *slice)
     return NULL;
 }
 
-/* Takes what is in a stranger's directory out of it, up to ours: so however deep
- * they are, one is never inside more than one of them. */
+/* Takes what is in a stranger's directory out of it, up to ours: so however
+ * deep they are, one is never inside more than one of them. */
 static void
 flatten(int dir, const char *name, struct slice *slice)
 {
@@ -153,11 +154,11 @@ remove_some(const char *path, unsigned limit)
 }
 
 /*
- * To remove a name is to wait for the lock of what it names: unlink(2), rmdir(2);
- * and that its owner can keep, in a write(2) of memory that never comes.  So a
- * process of its own waits, which nobody else waits for but a moment; and has
- * nothing else open, for what it has open nobody could close.  Each byte from it
- * says that it gets on: 0; or why not, an errno.
+ * To remove a name is to wait for the lock of what it names: unlink(2),
+ * rmdir(2); and that its owner can keep, in a write(2) of memory that never
+ * comes.  So a process of its own waits, which nobody else waits for but a
+ * moment; and has nothing else open, for what it has open nobody could close.
+ * Each byte from it says that it gets on: 0; or why not, an errno.
  */
 static void
 remove_all(const char *path)
@@ -235,8 +236,8 @@ move_away(const char *name, char aside[ENDPOINT_SIZE])
     return err != 0 || errno == ENOENT ? err : -errno;
 }
 
-/* The same for all who remove; where one cannot fork, a little at a time: -EAGAIN,
- * there is more. */
+/* The same for all who remove; where one cannot fork, a little at a time:
+ * -EAGAIN, there is more. */
 static int
 remove_old(const char *path, int moment)
 {
@@ -262,7 +263,8 @@ take_dir(struct client_dir *d, const char *path, bool made)
     d->id = (struct object_id){.dev = st.st_dev, .ino = st.st_ino};
     if (st.st_uid != geteuid())
         return -EPERM;
-    /* Only root can open other users' 0600 objects, so only root invites them. */
+    /* Only root can open other users' 0600 objects, so only root invites
+     * them. */
     if (made && fchmod(d->fd, geteuid() == 0 ? MODE_ALL : MODE_OWN) == -1)
         return -errno;
     return 0;

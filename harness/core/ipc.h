@@ -327,14 +327,14 @@ int ipc_reply(const struct ipc_mechanism *m, const struct ipc_limits *l,
               const struct ipc_message *msg);
 
 /* A buffer for messages, for free(3); or NULL.  It begins where a page does, as
- * what the kernel copies from and to does: processors copy whole cache lines so,
- * and a buffer that begins a few bytes behind the beginning of a page, as
+ * what the kernel copies from and to does: processors copy whole cache lines
+ * so, and a buffer that begins a few bytes behind the beginning of a page, as
  * malloc(3) gives large ones, is the slowest of all. */
 void *ipc_buffer(size_t size);
 
 /* And a message to be sent is made at this offset in its buffer, in bytes: what
- * it is copied to begins at a page, or behind a header of some bytes (a queue's,
- * a prefix); what is copied from must not be a little less far. */
+ * it is copied to begins at a page, or behind a header of some bytes (a
+ * queue's, a prefix); what is copied from must not be a little less far. */
 #define IPC_SEND_AT 64
 
 /* strerror(3) of a negative errno; but a function of a mechanism that is not

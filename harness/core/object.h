@@ -64,10 +64,10 @@ object_opener_function object_open_here;
 int object_glance(enum object_space space, int dir, const char *name,
                   uid_t uid);
 
-/* The same in OBJECT_AT.  Not to make sure costs one system call: then -ENOENT is
- * also for what the kernel has not in its cache, where the name of a file is that
- * somebody has open; and for one name in a hundred, if somebody mounts something
- * all the time meanwhile. */
+/* The same in OBJECT_AT.  Not to make sure costs one system call: then -ENOENT
+ * is also for what the kernel has not in its cache, where the name of a file is
+ * that somebody has open; and for one name in a hundred, if somebody mounts
+ * something all the time meanwhile. */
 int object_glance_at(int dir, const char *name, uid_t uid, bool make_sure);
 
 /* The same for several in OBJECT_PROC_FD, at which only few may look: bit i of

@@ -12,8 +12,8 @@
 
 const struct quota_kind_limits quota_kinds[QUOTA_KINDS] = {
     /* The kernel lets a user have RLIMIT_NOFILE of them in flight, 1024 where
-     * nobody has changed it, and counts them for the sender: unix(7).  There are
-     * five endpoints that pass any, each a process of that one user. */
+     * nobody has changed it, and counts them for the sender: unix(7).  There
+     * are five endpoints that pass any, each a process of that one user. */
     [QUOTA_DESCRIPTORS] = {"descriptors", "passed", 48, 160, 0},
     [QUOTA_COUNTERS] = {"counters", "names", 64, 256, 0},
     [QUOTA_REMEMBERED] = {"remembered", "request ids", 256, 16384, 0},

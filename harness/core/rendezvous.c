@@ -243,7 +243,8 @@ registration_decode(const uint8_t bytes[REGISTRATION_SIZE],
 
 /* A socket that takes what anybody sends, each stamped with who sent it, and no
  * descriptors.  Both are asked for before it has a name: what comes earlier has
- * no stamp.  The mode of its file is what the socket's was when it was bound. */
+ * no stamp.  The mode of its file is what the socket's was when it was
+ * bound. */
 static int
 make_socket(const char *path, mode_t mode)
 {
@@ -291,8 +292,8 @@ registrar_make(struct registrar *r, const char *name, bool everybody)
     return err;
 }
 
-/* Takes one datagram: 1 = a registration, 0 = something else, -EAGAIN = there is
- * none. */
+/* Takes one datagram: 1 = a registration, 0 = something else, -EAGAIN = there
+ * is none. */
 static int
 take_datagram(struct registrar *r, struct registration *next)
 {
@@ -368,8 +369,8 @@ registrar_sweep(const char *name)
 
 /* -- registration: client -------------------------------------------------- */
 
-/* A socket that sends to NAME.join of the server that is there now: a later one's
- * is another one. */
+/* A socket that sends to NAME.join of the server that is there now: a later
+ * one's is another one. */
 static int
 connect_to(const char *where)
 {

@@ -19,14 +19,14 @@
  *      every request carries the nonce   ---->   believes it
  *
  * A server does not look for newcomers: in a directory where strangers may make
- * names, they can make more than it can look at.  They send it a datagram, so that
- * taking one in costs the same however many there are, and a server that has no
- * clients sleeps in poll(2) until one comes.
+ * names, they can make more than it can look at.  They send it a datagram, so
+ * that taking one in costs the same however many there are, and a server that
+ * has no clients sleeps in poll(2) until one comes.
  *
- * Why no FIFO?  It has one lock, and whoever may write there can keep it for ever
- * (splice(2) from a terminal at which nobody types); then whoever reads there
- * waits, O_NONBLOCK or not.  A datagram is made before it is put into the queue,
- * and nobody waits for its maker.  And the kernel says whose it is.
+ * Why no FIFO?  It has one lock, and whoever may write there can keep it for
+ * ever (splice(2) from a terminal at which nobody types); then whoever reads
+ * there waits, O_NONBLOCK or not.  A datagram is made before it is put into the
+ * queue, and nobody waits for its maker.  And the kernel says whose it is.
  *
  * Nothing that strangers can write to is needed by the server under a name that
  * they know before it: a name of its own in a space that all share (/dev/shm,
@@ -61,9 +61,9 @@ int endpoint_probe(char fresh[ENDPOINT_SIZE], int index);
 bool endpoint_is_fresh(const char *name, const char *fresh);
 
 /*
- * Server: writes the endpoint file, one line "KEY VALUE", mode 0644, in place of
- * a leftover; *id is what was made, for object_unlink().  Clients see all of it
- * or nothing.  Write it last: now clients find the server.
+ * Server: writes the endpoint file, one line "KEY VALUE", mode 0644, in place
+ * of a leftover; *id is what was made, for object_unlink().  Clients see all of
+ * it or nothing.  Write it last: now clients find the server.
  */
 int endpoint_publish(const char *name, const char *key, const char *value,
                      struct object_id *id);
@@ -121,8 +121,8 @@ struct registration {
 
 #define REGISTRATION_SIZE 32 /* bytes */
 
-/* The same in words, for the protocol page.  Where it says DIR/NAME, the variant
- * has its own. */
+/* The same in words, for the protocol page.  Where it says DIR/NAME, the
+ * variant has its own. */
 #define REGISTRATION_WIRE \
     "To register, open the FIFO `DIR/NAME.life` for reading, non-blocking, " \
     "and " \
@@ -219,8 +219,8 @@ void registry_close(struct registry *r);
 int registration_send(const struct registry *to, const struct registration *r,
                       int64_t deadline, void (*ring)(void *), void *arg);
 
-/* Rings: an empty message, for a server that looks there, or not, if there is no
- * room for it: then others have rung. */
+/* Rings: an empty message, for a server that looks there, or not, if there is
+ * no room for it: then others have rung. */
 void registry_ring(const struct registry *to);
 
 /*

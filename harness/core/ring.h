@@ -130,8 +130,8 @@ ring_copy(uint8_t *to, const uint8_t *message, size_t len)
     memcpy(to, message, first);
 }
 
-/* Where a message of len bytes will stand if it is put into the ring next; NULL:
- * there is no room for it now.  Who makes it there saves a copy. */
+/* Where a message of len bytes will stand if it is put into the ring next;
+ * NULL: there is no room for it now.  Who makes it there saves a copy. */
 static inline void *
 ring_place(struct ring_writer *w, size_t len)
 {

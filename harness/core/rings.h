@@ -276,8 +276,9 @@ int rings_next(void *srv, struct ipc_request *req, int64_t timeout_ns);
 int rings_reply(void *srv, const struct ipc_request *req,
                 const struct ipc_message *msg);
 
-/* A message from this length on, in bytes, is made in the ring.  For shorter ones
- * it is better to write the cache line with the word last, and once: ring_copy(). */
+/* A message from this length on, in bytes, is made in the ring.  For shorter
+ * ones it is better to write the cache line with the word last, and once:
+ * ring_copy(). */
 #define RINGS_IN_PLACE 2048
 
 void *rings_reply_space(void *srv, const struct ipc_request *req, size_t len);

@@ -1,6 +1,6 @@
 /*
- * rings_join.c - who comes and who goes: how a client and a server that share no
- * memory yet come to share some, and see whether the other still lives
+ * rings_join.c - who comes and who goes: how a client and a server that share
+ * no memory yet come to share some, and see whether the other still lives
  * (rings.h).
  */
 #define _GNU_SOURCE /* F_OFD_SETLK */
@@ -290,8 +290,8 @@ rings_disconnect(struct rings_server *s, unsigned slot)
 /* -- client ---------------------------------------------------------------- */
 
 /* How long to wait for the verdict before one rings a second time, ns: some
- * wake-ups.  Nobody is harmed by a ring too many; one that was not heard costs us
- * this long. */
+ * wake-ups.  Nobody is harmed by a ring too many; one that was not heard costs
+ * us this long. */
 #define RING_AGAIN (NS_PER_MS / 20)
 
 static int

@@ -12,7 +12,8 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* The register is looked at, and one client, at least once in so many requests. */
+/* The register is looked at, and one client, at least once in so many
+ * requests. */
 #define TURNS 256
 
 /* -- what one can see without a system call ------------------------------- */

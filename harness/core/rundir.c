@@ -179,8 +179,8 @@ is_own(const char *name, const char *suffix, int fd, char path[ENDPOINT_SIZE])
            ours.st_ino == theirs.st_ino;
 }
 
-/* Removes it, if it is.  Between the look and the removal only a process of ours
- * could change it: nobody else may write in the directory. */
+/* Removes it, if it is.  Between the look and the removal only a process of
+ * ours could change it: nobody else may write in the directory. */
 static int
 remove_own(const char *name, const char *suffix, int fd)
 {
@@ -284,8 +284,8 @@ endpoint_becomes(const char *name, uid_t uid)
     return err;
 }
 
-/* Who the owner of the directory says that the server has become: nobody else can
- * write there.  -1: nobody. */
+/* Who the owner of the directory says that the server has become: nobody else
+ * can write there.  -1: nobody. */
 static int64_t
 user_of(const char *name)
 {
@@ -429,8 +429,8 @@ life_sweep(const char *name)
     return endpoint_file(name, ".life", path) == 0 && unlink(path) == 0;
 }
 
-/* Remembered, since after unshare(CLONE_NEWNS) in a chroot the link does not say
- * the path any more that leads there. */
+/* Remembered, since after unshare(CLONE_NEWNS) in a chroot the link does not
+ * say the path any more that leads there. */
 int
 program_path(const char *program, char *path, size_t size)
 {

@@ -56,8 +56,8 @@ int rundir_trusted(const char *dir, uid_t *owner);
 int endpoint_name(const struct ipc_mechanism *m, const char *dir,
                   char name[ENDPOINT_SIZE]);
 
-/* name with a suffix: ".lock", ".d".  -ENAMETOOLONG, but not for a suffix that is
- * no longer than this. */
+/* name with a suffix: ".lock", ".d".  -ENAMETOOLONG, but not for a suffix that
+ * is no longer than this. */
 #define ENDPOINT_SUFFIX (sizeof ".d-0123abcd" - 1)
 int endpoint_file(const char *name, const char *suffix,
                   char path[ENDPOINT_SIZE]);
@@ -92,8 +92,8 @@ int endpoint_lock(const char *name, pid_t *holder);
  */
 int endpoint_relock(const char *name, int lock);
 
-/* Lets go of it.  Names that are not of our making any more (somebody has removed
- * them, and another server has made its own) are left alone. */
+/* Lets go of it.  Names that are not of our making any more (somebody has
+ * removed them, and another server has made its own) are left alone. */
 void endpoint_unlock(const char *name, int lock);
 
 /*

@@ -38,7 +38,8 @@ free_slot(const struct sessions *s)
 }
 
 /* The one that has been silent longest, of those users who have more than this
- * one would then have, and its own: nobody is put out for a user who has more. */
+ * one would then have, and its own: nobody is put out for a user who has
+ * more. */
 static int
 idlest(const struct sessions *s, uid_t uid, size_t has)
 {

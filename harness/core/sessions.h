@@ -97,8 +97,8 @@ sessions_is_in(const struct sessions *s, unsigned slot)
     return s->slot[slot].state == SESSION_IN;
 }
 
-/* A token for ipc_request.reply_to, and the slot it stands for: -1, the slot has
- * changed hands.  Any 64 bits may be asked about. */
+/* A token for ipc_request.reply_to, and the slot it stands for: -1, the slot
+ * has changed hands.  Any 64 bits may be asked about. */
 uint64_t sessions_token(const struct sessions *s, unsigned slot);
 int sessions_slot(const struct sessions *s, uint64_t token);
 
@@ -125,8 +125,8 @@ sessions_next(const struct sessions *s, int after)
 
 /*
  * The next slot that is to be looked at for signs of life, so that in the end
- * all are; -1, all have been looked at since the last -1.  A server looks at one
- * now and then, and at all when a newcomer finds no slot:
+ * all are; -1, all have been looked at since the last -1.  A server looks at
+ * one now and then, and at all when a newcomer finds no slot:
  *
  *      while ((slot = sessions_reap(s)) != -1)
  *          if (is_gone(slot) || sessions_overdue(s, slot, now))
@@ -145,17 +145,17 @@ int64_t sessions_next_wakeup(const struct sessions *s);
 
 /*
  * A client of this user broke the rules.  Once is a mistake; the third time
- * within a minute its user is barred: it can open no more sessions, for a second
- * at first, and twice as long each time, up to ten minutes.  What it has it
- * keeps.  After ten quiet minutes all is forgotten.
+ * within a minute its user is barred: it can open no more sessions, for a
+ * second at first, and twice as long each time, up to ten minutes.  What it has
+ * it keeps.  After ten quiet minutes all is forgotten.
  *
  * Only for a uid that is proven: else Bob could have Alice kept out.  Root, the
  * owner, and users whom nobody can name are never barred.
  */
 void sessions_fault(struct sessions *s, uid_t uid, int64_t now);
 
-/* A client of this user made the server wait, or so it seems (stall.h): a fault,
- * but who has been barred before is barred at once. */
+/* A client of this user made the server wait, or so it seems (stall.h): a
+ * fault, but who has been barred before is barred at once. */
 void sessions_stall(struct sessions *s, uid_t uid, int64_t now);
 
 void sessions_bar(struct sessions *s, uid_t uid, int64_t now);

@@ -18,8 +18,9 @@
 /* -- waiting --------------------------------------------------------------- */
 
 /* How long nothing comes back before one rings a second time, ns.  A ring that
- * finds the server asleep wakes it, and nobody can undo that.  One that finds it
- * awake is a number, which a stranger may set to 0 before it is looked at. */
+ * finds the server asleep wakes it, and nobody can undo that.  One that finds
+ * it awake is a number, which a stranger may set to 0 before it is looked
+ * at. */
 #define RING_AGAIN (20 * NS_PER_MS)
 #define RING_MOST  NS_PER_SEC /* between two rings */
 
@@ -83,8 +84,8 @@ set_server_find(const char *where, struct set *server)
 #define JOIN_AGAIN   (NS_PER_MS / 20)
 #define JOIN_DOUBLES 9u /* then it is 26 ms */
 
-/* After so many rings one registers once more: the server may have been short of
- * something just then. */
+/* After so many rings one registers once more: the server may have been short
+ * of something just then. */
 #define REGISTER_AGAIN 16u
 
 static void
@@ -94,7 +95,8 @@ ring(void *client)
 }
 
 /* Registers, and waits for what the server writes into the slot.  There is no
- * will yet of a server that has not seen us: NAME.life tells whether it lives. */
+ * will yet of a server that has not seen us: NAME.life tells whether it
+ * lives. */
 static int
 wait_for_answer(struct set_client *c, const struct registry *registry,
                 const struct registration *r, int64_t deadline)
@@ -265,8 +267,8 @@ set_client_close(void *cli)
     ring_for_leaving(c);
 }
 
-/* In a child of the client's process: the memory is a copy, the objects are not,
- * and wills are not inherited. */
+/* In a child of the client's process: the memory is a copy, the objects are
+ * not, and wills are not inherited. */
 void
 set_client_forget(void *cli)
 {

@@ -7,25 +7,26 @@
  *      a set and a slot of its own
  *      NAME.join: their ids
  *      server's: DOORBELL +1 ------------->    DOORBELL -1, or poll(2) if it has
- *                                              no clients: looks at the objects,
+ *                                              no clients: looks at the
+ *                                              objects,
  *      own: BACK -1          <-------------    leaves the nonce in the slot
  *
  *      put the request
  *      own: REQUEST +1
  *      server's: DOORBELL +1 ------------->    DOORBELL -1
- *                                              each REQUEST -1, or not
- *                                              get the request ... put the reply
+ *                                              each REQUEST -1, or not get the
+ *                                              request ... put the reply
  *      own: BACK -1          <-------------    BACK +1
  *      get the reply
  *
  * One process cannot wait for many sets, so all clients ring one doorbell, and
- * the server looks at every client's set.  Anybody may ring it, or silence it: a
- * set that strangers may post on, strangers may set to 0.  But whoever sleeps in
- * semop(2) is woken by the +1 itself, before anybody can do anything about it;
- * if nobody has slept there longer, for which the server looks (CROWD).
- * So only a ring that finds the server awake can be lost, and who gets no
- * answer rings again.  Nothing but sleep depends on the server's set: what is in
- * a client's nobody else can touch.
+ * the server looks at every client's set.  Anybody may ring it, or silence it:
+ * a set that strangers may post on, strangers may set to 0.  But whoever sleeps
+ * in semop(2) is woken by the +1 itself, before anybody can do anything about
+ * it; if nobody has slept there longer, for which the server looks (CROWD). So
+ * only a ring that finds the server awake can be lost, and who gets no answer
+ * rings again.  Nothing but sleep depends on the server's set: what is in a
+ * client's nobody else can touch.
  */
 #define _GNU_SOURCE /* the calls of sets.h */
 #include "set_sessions.h"
@@ -61,7 +62,8 @@ publish(struct set_server *s)
     if (err == 0)
         err = endpoint_server(s->name, &user);
     /* Whoever we shall be when root is given up can still remove it.  Now that
-     * it is written down: what others may write to, sets_reap() cannot believe. */
+     * it is written down: what others may write to, sets_reap() cannot
+     * believe. */
     if (err == 0)
         err = set_give(&s->set, user, everybody ? 0666 : 0600);
     if (err != 0)
@@ -96,8 +98,8 @@ remove_set:
     return err;
 }
 
-/* The client is told that we are dead, to it; it may still take what it has been
- * sent.  The objects are its own to remove. */
+/* The client is told that we are dead, to it; it may still take what it has
+ * been sent.  The objects are its own to remove. */
 static void
 disconnect(struct set_server *s, unsigned slot)
 {
@@ -208,8 +210,8 @@ answer(struct set_server *s, struct set_session *new, int slot,
     return 0;
 }
 
-/* Does it wait to join, and with this set?  Else somebody could name a set and a
- * slot of Alice's that do not belong together. */
+/* Does it wait to join, and with this set?  Else somebody could name a set and
+ * a slot of Alice's that do not belong together. */
 static bool
 wants_to_join(const struct set_server *s, const struct set_session *new)
 {
@@ -322,10 +324,11 @@ take_request(struct set_server *s, struct ipc_request *req)
     return 0;
 }
 
-/* Who may ring may also wait for rings, and the kernel gives each to whoever has
- * waited longest.  So if anybody waits there before us, we look by ourselves after
- * so many ns.  (Who comes between this look and our sleep is woken by the first
- * ring, and then waits behind us; the second one is ours.) */
+/* Who may ring may also wait for rings, and the kernel gives each to whoever
+ * has waited longest.  So if anybody waits there before us, we look by
+ * ourselves after so many ns.  (Who comes between this look and our sleep is
+ * woken by the first ring, and then waits behind us; the second one is
+ * ours.) */
 #define CROWD (2 * NS_PER_MS)
 
 /* Without clients it sleeps on NAME.join, which nobody can silence; nor does it
@@ -347,8 +350,8 @@ wait_for_somebody(struct set_server *s, int64_t deadline)
     return set_wait(s->set.id, &ring, 1, deadline);
 }
 
-/* So often somebody has rung for nothing, and then our caller may see whether it
- * is to end: a stranger can go on for ever. */
+/* So often somebody has rung for nothing, and then our caller may see whether
+ * it is to end: a stranger can go on for ever. */
 #define FOR_NOTHING 1000
 
 int
@@ -364,8 +367,8 @@ set_server_next(void *srv, struct ipc_request *req, int64_t timeout_ns)
             return err;
         if (++s->turns < TURNS && take_request(s, req) == 1)
             return 0;
-        /* There are as many rings as requests, so this one was a newcomer's or a
-         * dead one's; or nobody has rung. */
+        /* There are as many rings as requests, so this one was a newcomer's or
+         * a dead one's; or nobody has rung. */
         look_who_comes_and_goes(s);
         if (take_request(s, req) == 1)
             return 0;

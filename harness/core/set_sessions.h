@@ -32,8 +32,8 @@
 
 #include <stdbool.h>
 
-/* Semaphores of the server's set, and of a client's.  REQUEST and BACK are never
- * both 1: there is one slot, and either has it. */
+/* Semaphores of the server's set, and of a client's.  REQUEST and BACK are
+ * never both 1: there is one slot, and either has it. */
 enum { DOORBELL = SET_DEAD + 1, SERVER_SEMS };
 enum { REQUEST = SET_DEAD + 1, BACK, SERVER_DEAD, CLIENT_SEMS };
 

@@ -68,7 +68,7 @@ turnfile_let_go(struct turnfile *f)
     close(f->fd); /* and with it all our locks */
 }
 
-/* -- joining ---------------------------------------------------------------- */
+/* -- joining --------------------------------------------------------------- */
 
 /* A new file, our turn. */
 static int
@@ -163,7 +163,7 @@ close_registry:
     return err;
 }
 
-/* -- send, recv, close ------------------------------------------------------ */
+/* -- send, recv, close ----------------------------------------------------- */
 
 /* Waits until our turn has come back, perhaps with a reply; or, if it is ours,
  * until the server leaves. */

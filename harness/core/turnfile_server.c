@@ -30,7 +30,7 @@
 #define SLOW       (NS_PER_MS / 4)
 #define SLOW_TIMES 4
 
-/* -- create, destroy, sweep ------------------------------------------------- */
+/* -- create, destroy, sweep ------------------------------------------------ */
 
 static bool
 has_dir(const struct turnfile_server *s)
@@ -105,10 +105,11 @@ turnfile_sweep(const char *name)
     return swept_both(client_dir_sweep(name), registrar_sweep(name));
 }
 
-/* -- who comes ---------------------------------------------------------------- */
+/* -- who comes ------------------------------------------------------------- */
 
 /* Has a living client of that uid prepared this for us?  Then the second place
- * at its hand-off is ours; if it had been taken in before, somebody has that. */
+ * at its hand-off is ours; if it had been taken in before, somebody has
+ * that. */
 static bool
 is_ready(int fd, const struct registration *r, struct handoff *handoff)
 {
@@ -133,8 +134,8 @@ find_slot(struct turnfile_server *s, uid_t uid)
     return sessions_choose(&s->sessions, uid, now_ns());
 }
 
-/* Takes the client in: leaves the nonce there, and then the verdict; who has read
- * that can read the other. */
+/* Takes the client in: leaves the nonce there, and then the verdict; who has
+ * read that can read the other. */
 static int
 take_in(struct turnfile_server *s, int slot, int fd,
         const struct handoff *handoff, const struct ipc_peer *peer)
@@ -224,7 +225,7 @@ look_around(struct turnfile_server *s, int64_t now)
     s->next_look = n < OBJECT_CLAIMS ? now + s->slice : now;
 }
 
-/* -- next ---------------------------------------------------------------------- */
+/* -- next ------------------------------------------------------------------ */
 
 /* Its turn is ours: takes the request, if there is one. */
 static bool
@@ -289,8 +290,8 @@ look(struct turnfile_server *s, struct ipc_request *req)
     return false;
 }
 
-/* The one it pays to wait for: who has asked last will ask next.  -1: we owe all of
- * them a reply. */
+/* The one it pays to wait for: who has asked last will ask next.  -1: we owe
+ * all of them a reply. */
 static int
 favourite(const struct turnfile_server *s)
 {

@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* -- what is left to remove -------------------------------------------------- */
+/* -- what is left to remove ------------------------------------------------ */
 
 enum { MOST = 32 };
 
@@ -85,7 +85,7 @@ new_set(int n)
                need("semaphores", semget(IPC_PRIVATE, n, IPC_CREAT | 0600));
 }
 
-/* -- what is said ------------------------------------------------------------ */
+/* -- what is said ---------------------------------------------------------- */
 
 enum { WIDTH = 78 };
 
@@ -155,7 +155,7 @@ work_ms(int ms)
     nanosleep(&t, NULL);
 }
 
-/* -- which ------------------------------------------------------------------- */
+/* -- which ----------------------------------------------------------------- */
 
 static const struct demo *const all[] = {demos_waiting, demos_ipc,
                                          demos_sockets};

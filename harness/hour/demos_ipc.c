@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* -- pipes and FIFOs --------------------------------------------------------- */
+/* -- pipes and FIFOs ------------------------------------------------------- */
 
 static int
 count_torn(size_t size, int *records)
@@ -206,7 +206,7 @@ fifo_times(void)
     close(writer);
 }
 
-/* -- queues ------------------------------------------------------------------ */
+/* -- queues ---------------------------------------------------------------- */
 
 struct letter {
     long type;
@@ -344,7 +344,7 @@ leak(void)
     close(ends[0]);
 }
 
-/* -- semaphores and mutexes -------------------------------------------------- */
+/* -- semaphores and mutexes ------------------------------------------------ */
 
 static int
 left_by_the_dead(int flags)
@@ -404,7 +404,7 @@ kill_the_holder(void)
          "done. A robust mutex says that, and leaves the repair to you.");
 }
 
-/* -- signals ----------------------------------------------------------------- */
+/* -- signals --------------------------------------------------------------- */
 
 static int
 arrived(int sig, int sent)
@@ -440,7 +440,7 @@ signals_coalesce(void)
         "queue, with values, and a limit (ulimit -i).");
 }
 
-/* -- who --------------------------------------------------------------------- */
+/* -- who ------------------------------------------------------------------- */
 
 static void
 who_are_you(void)

@@ -1,8 +1,9 @@
 /*
- * eight.c - one question, "who am I?", by each of the eight mechanisms (eight.h).
- * In each the server is a child, which looks for the kernel's word on who asks,
- * and answers by the same mechanism.  There is nothing of the harness in it, so
- * that it can be compiled where nothing but a compiler is installed.
+ * eight.c - one question, "who am I?", by each of the eight mechanisms
+ * (eight.h). In each the server is a child, which looks for the kernel's word
+ * on who asks, and answers by the same mechanism.  There is nothing of the
+ * harness in it, so that it can be compiled where nothing but a compiler is
+ * installed.
  *
  * This is how each works, not how to do it well: nobody here lies, dies or asks
  * twice.  The directories of the mechanisms have that.
@@ -75,7 +76,7 @@ read_answer(int fd, struct answer *a)
     return carry(read(fd, a, sizeof *a), sizeof *a);
 }
 
-/* -- pipe: the server is the client's child, so it is of its user ------------ */
+/* -- pipe: the server is the client's child, so it is of its user ---------- */
 
 static int
 by_pipe(struct answer *a)
@@ -99,7 +100,7 @@ by_pipe(struct answer *a)
     return end_server(server, err);
 }
 
-/* -- fifo: who made the reply FIFO is who asks ------------------------------- */
+/* -- fifo: who made the reply FIFO is who asks ----------------------------- */
 
 static int
 serve_fifo(const char *requests, const char *replies)
@@ -153,7 +154,7 @@ by_fifo(struct answer *a)
     return err;
 }
 
-/* -- msgq: who made the reply queue ------------------------------------------ */
+/* -- msgq: who made the reply queue ---------------------------------------- */
 
 struct letter {
     long type;
@@ -203,7 +204,7 @@ by_msgq(struct answer *a)
     return err;
 }
 
-/* -- semaphores: for the next two, and as a mechanism of their own ----------- */
+/* -- semaphores: for the next two, and as a mechanism of their own --------- */
 
 static int
 add(int set, int i, int n)
@@ -216,7 +217,7 @@ add(int set, int i, int n)
     return 0;
 }
 
-/* -- shm: who made the segment; semaphores say whose turn it is -------------- */
+/* -- shm: who made the segment; semaphores say whose turn it is ------------ */
 
 struct slot {
     char question[sizeof question];
@@ -259,7 +260,7 @@ by_shm(struct answer *a)
     return err;
 }
 
-/* -- sem: the answer is a value, of the set that the client has made --------- */
+/* -- sem: the answer is a value, of the set that the client has made ------- */
 
 static int
 serve_sem(int set)
@@ -298,7 +299,7 @@ by_sem(struct answer *a)
     return err;
 }
 
-/* -- socket: the kernel says who connected ----------------------------------- */
+/* -- socket: the kernel says who connected --------------------------------- */
 
 static int
 serve_socket(int fd)
@@ -331,7 +332,7 @@ by_socket(struct answer *a)
     return end_server(server, err);
 }
 
-/* -- mmap: who owns the file; its bytes are seen by both --------------------- */
+/* -- mmap: who owns the file; its bytes are seen by both ------------------- */
 
 static int
 serve_mmap(int fd, int set, struct slot *slot)
@@ -374,7 +375,7 @@ by_mmap(struct answer *a)
     return err;
 }
 
-/* -- signals: the kernel says who sent; the answer is the signal's value ----- */
+/* -- signals: the kernel says who sent; the answer is the signal's value --- */
 
 static int
 by_signals(struct answer *a)

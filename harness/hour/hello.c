@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* -- one question ------------------------------------------------------------ */
+/* -- one question ---------------------------------------------------------- */
 
 /* An interrupt waits until what was made for the question has been removed. */
 static int
@@ -61,7 +61,7 @@ ask_all(void)
     return failed;
 }
 
-/* -- one prediction ---------------------------------------------------------- */
+/* -- one prediction -------------------------------------------------------- */
 
 static const char *const choices[] = {
     "a pair of pipes", "shared memory and two semaphores", "neither: a tie"};
@@ -98,7 +98,7 @@ predicted(const char *given)
     return n;
 }
 
-/* -- one measurement --------------------------------------------------------- */
+/* -- one measurement ------------------------------------------------------- */
 
 enum { RUNS = 5, RUN_MS = 40 };
 

@@ -1,6 +1,7 @@
 /*
- * predict.c - says first, measures then (`make predict`): which way to wait is the
- * fastest, and by what factor; with both sides on one processor, and on two.
+ * predict.c - says first, measures then (`make predict`): which way to wait is
+ * the fastest, and by what factor; with both sides on one processor, and on
+ * two.
  *
  *   predict                      asks
  *   predict 2 3 3 10             one CPU: 2 is 3 times as fast as the slowest;
@@ -26,7 +27,7 @@ struct prediction {
     double factor;
 };
 
-/* -- asking ------------------------------------------------------------------ */
+/* -- asking ---------------------------------------------------------------- */
 
 /* A number in this range; from the command line, or asked for. */
 static double
@@ -67,7 +68,7 @@ predict(const char *where, const char *which, const char *factor)
     return p;
 }
 
-/* -- measuring --------------------------------------------------------------- */
+/* -- measuring ------------------------------------------------------------- */
 
 /* The best of three, so that who else is busy here counts little. */
 static double

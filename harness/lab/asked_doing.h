@@ -1,6 +1,6 @@
 /*
- * asked_doing.h - what the test program tries just now, in memory that it shares
- * with the grader (test/asked.h, lab/trial.h).
+ * asked_doing.h - what the test program tries just now, in memory that it
+ * shares with the grader (test/asked.h, lab/trial.h).
  */
 #ifndef ASKED_DOING_H
 #define ASKED_DOING_H

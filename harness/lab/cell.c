@@ -28,7 +28,7 @@
 
 enum { TIME_UP = 124, NO_CELL = 125 };
 
-/* -- the program ------------------------------------------------------------------ */
+/* -- the program ----------------------------------------------------------- */
 
 static void
 limit(int what, rlim_t most)
@@ -79,7 +79,7 @@ become_program(const struct cell *c, char *const argv[])
     _exit(127);
 }
 
-/* -- its first process ---------------------------------------------------------------- */
+/* -- its first process ----------------------------------------------------- */
 
 static int
 status_of(int status)
@@ -206,7 +206,7 @@ live(const struct cell *c, char *const argv[], bool is_apart)
     return status;
 }
 
-/* -- outside --------------------------------------------------------------------------- */
+/* -- outside --------------------------------------------------------------- */
 
 /* Stopped first, so that none of them makes another while we go on. */
 static void

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* -- where everything is ------------------------------------------------------ */
+/* -- where everything is --------------------------------------------------- */
 
 /* "fifo.6" -> "fifo", 6. */
 static int
@@ -91,7 +91,7 @@ check_begin(struct check *c, const char *target, const char *programs)
     return access(c->tests, X_OK) == -1 ? -errno : 0;
 }
 
-/* -- judging ------------------------------------------------------------------- */
+/* -- judging --------------------------------------------------------------- */
 
 bool
 is_failure(const struct result *r)

@@ -1,6 +1,6 @@
 /*
- * check.h - a student's form of a mechanism (or another) through the steps of the
- * lab: what came of each, and the points.
+ * check.h - a student's form of a mechanism (or another) through the steps of
+ * the lab: what came of each, and the points.
  */
 #ifndef LAB_CHECK_H
 #define LAB_CHECK_H

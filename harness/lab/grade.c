@@ -35,7 +35,7 @@
 
 #define FIRST_UID 61000 /* root's cells have users of their own */
 
-/* -- the command line ------------------------------------------------------------- */
+/* -- the command line ------------------------------------------------------ */
 
 struct order {
     const char *lab, *results;
@@ -101,7 +101,7 @@ parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* -- one of them -------------------------------------------------------------------- */
+/* -- one of them ----------------------------------------------------------- */
 
 struct row {
     char name[64];
@@ -135,9 +135,9 @@ find_paths(struct paths *p)
     return 0;
 }
 
-/* What a student has handed in, or left behind, may be anything: a link to a file
- * of ours, a FIFO at which open(2) waits, a device without an end.  A descriptor
- * of a file that is one, in dir and below; or -errno. */
+/* What a student has handed in, or left behind, may be anything: a link to a
+ * file of ours, a FIFO at which open(2) waits, a device without an end.  A
+ * descriptor of a file that is one, in dir and below; or -errno. */
 static int
 open_theirs(const char *dir, const char *name)
 {
@@ -221,8 +221,8 @@ make_room(const char *scratch, const char *lab, unsigned uid)
     return 0;
 }
 
-/* make, with nothing else to be made; then the check.  A compiler reads what it is
- * told to include to its end, into memory. */
+/* make, with nothing else to be made; then the check.  A compiler reads what it
+ * is told to include to its end, into memory. */
 #define SCRIPT \
     "( ulimit -v 3000000; make -s --no-print-directory -C '%s' -o '%s/how' " \
     "L=%s O='%s' " \
@@ -337,7 +337,7 @@ judge(const struct order *o, const struct paths *p, const char *dir, int slot,
     }
 }
 
-/* -- all of them -------------------------------------------------------------------------- */
+/* -- all of them ----------------------------------------------------------- */
 
 static void
 print_heading(FILE *f, bool csv)

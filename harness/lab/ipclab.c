@@ -28,7 +28,7 @@
 
 const char *argp_program_version = ARGS_VERSION("ipclab");
 
-/* -- why ---------------------------------------------------------------------- */
+/* -- why ------------------------------------------------------------------- */
 
 enum { NO_PROCESS = 1, NOT_HERE = 3 };
 
@@ -81,7 +81,7 @@ why(struct argp_state *state)
     return status;
 }
 
-/* -- command line -------------------------------------------------------------- */
+/* -- command line ---------------------------------------------------------- */
 
 static const struct verb {
     const char *name;

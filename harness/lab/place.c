@@ -75,8 +75,9 @@ sleeps(pid_t pid, pid_t tid, struct registers *r)
     return r->sp != 0;
 }
 
-/* Some calls fail with EINTR if their thread is stopped for a moment, signal(7),
- * "Interruption of system calls ... by stop signals": those are left alone. */
+/* Some calls fail with EINTR if their thread is stopped for a moment,
+ * signal(7), "Interruption of system calls ... by stop signals": those are left
+ * alone. */
 static bool
 may_be_stopped(pid_t pid, pid_t tid)
 {
@@ -170,20 +171,20 @@ is_after_call(pid_t pid, unsigned long at)
 #endif
 }
 
-/* -- which of the addresses count ------------------------------------------------
+/* -- which of the addresses count --------------------------------------------
  *
- * A return address on the stack may be left from a call that is long over.  What
- * is certain is the chain of frame pointers: each points to the one of the caller,
- * and beside it stands where the caller goes on.  It begins with the first two
- * words that are such a pair, with another one where they point.
+ * A return address on the stack may be left from a call that is long over.
+ * What is certain is the chain of frame pointers: each points to the one of
+ * the caller, and beside it stands where the caller goes on.  It begins with
+ * the first two words that are such a pair, with another one where they point.
  *
  * Before it is what the C library has put there, which sleeps, and has no frame
- * pointers: in it, somewhere, is where the innermost of our functions goes on; it
- * is the last such word, since what follows are this function's own variables.
- * Which function it is, is known if the first in the chain has called it by its
- * address: then no other one counts.  If it was called through a pointer, as a
- * mechanism's functions are, any may be it.  And if the call was one into a
- * library, which has frame pointers after all, none is.
+ * pointers: in it, somewhere, is where the innermost of our functions goes on;
+ * it is the last such word, since what follows are this function's own
+ * variables. Which function it is, is known if the first in the chain has
+ * called it by its address: then no other one counts.  If it was called through
+ * a pointer, as a mechanism's functions are, any may be it.  And if the call
+ * was one into a library, which has frame pointers after all, none is.
  */
 
 struct stack {
@@ -233,7 +234,8 @@ called_from(const struct stack *s, unsigned long at)
     return 0;
 }
 
-/* "jmp *there(%rip)" is all that stands in a program for a library's function. */
+/* "jmp *there(%rip)" is all that stands in a program for a library's
+ * function. */
 static bool
 is_in_library(const struct stack *s, unsigned long function)
 {
@@ -266,7 +268,8 @@ is_link(const struct stack *s, size_t i)
 }
 
 /* Where the chain begins: where the register points that is the frame pointer,
- * unless the C library has another use for it; or at the first that could be one. */
+ * unless the C library has another use for it; or at the first that could be
+ * one. */
 static size_t
 find_chain(const struct stack *s)
 {
@@ -281,8 +284,8 @@ find_chain(const struct stack *s)
     return s->count;
 }
 
-/* Does that function end with a jump through a pointer, as ipc_send() does?  Then
- * it is as if it had not been there. */
+/* Does that function end with a jump through a pointer, as ipc_send() does?
+ * Then it is as if it had not been there. */
 static bool
 passes_on(const struct stack *s, unsigned long function)
 {
@@ -327,10 +330,10 @@ find_candidates(const struct stack *s, struct candidates *c)
             c->at[c->count++] = s->words[i + 1];
 }
 
-/* -- their lines --------------------------------------------------------------- */
+/* -- their lines ----------------------------------------------------------- */
 
-/* What addr2line says of an address: the innermost of the functions in that file
- * (others may be inlined into it), and the outermost of all. */
+/* What addr2line says of an address: the innermost of the functions in that
+ * file (others may be inlined into it), and the outermost of all. */
 struct line {
     char place[PATH_MAX], function[128], outermost[128];
 };

@@ -2,9 +2,9 @@
  * place.h - where in a source file a process is: the innermost of its calls
  * that is in that file.
  *
- * The programs have frame pointers, but the C library, in which a process sleeps,
- * may have none; so the stack is looked through for what is an address after a
- * call in the program, and addr2line(1) says which line that is.
+ * The programs have frame pointers, but the C library, in which a process
+ * sleeps, may have none; so the stack is looked through for what is an address
+ * after a call in the program, and addr2line(1) says which line that is.
  */
 #ifndef PLACE_H
 #define PLACE_H

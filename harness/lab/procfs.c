@@ -39,7 +39,7 @@ procfs_text(pid_t pid, const char *file, char *text, size_t size)
     return (int)n;
 }
 
-/* -- processes --------------------------------------------------------------- */
+/* -- processes ------------------------------------------------------------- */
 
 char
 procfs_state(pid_t pid, pid_t tid)
@@ -157,7 +157,7 @@ procfs_children(pid_t pid, pid_t *pids, int max)
     return n;
 }
 
-/* -- memory ------------------------------------------------------------------- */
+/* -- memory ---------------------------------------------------------------- */
 
 bool
 procfs_memory(pid_t pid, unsigned long at, void *buf, size_t size)
@@ -209,7 +209,7 @@ procfs_is_shared(pid_t pid, unsigned long at, char *path, size_t size)
     return is_shared;
 }
 
-/* -- descriptors --------------------------------------------------------------- */
+/* -- descriptors ----------------------------------------------------------- */
 
 void
 procfs_link(pid_t pid, int fd, char link[PROCFS_LINK])

@@ -24,8 +24,9 @@ points_text(double points)
     return to;
 }
 
-/* What is taught: the first, unless it is that of both sides of one's own.  Of the
- * two that follow, one with the textbook form each, a single one says more. */
+/* What is taught: the first, unless it is that of both sides of one's own.  Of
+ * the two that follow, one with the textbook form each, a single one says
+ * more. */
 static const struct result *
 first_failure(struct check *c, int step)
 {
@@ -127,7 +128,7 @@ report_sum(FILE *f, struct check *c)
     fputc('\n', f);
 }
 
-/* -- evidence ------------------------------------------------------------------- */
+/* -- evidence -------------------------------------------------------------- */
 
 static void
 write_evidence(FILE *f, struct check *c, const struct result *r)

@@ -20,8 +20,8 @@ int report_gradescope(struct check *c, const char *file);
 int report_classroom(struct check *c, const char *file);
 
 /* A file for each failure in a directory: the verdict, what the processes were
- * waiting for, what was said, their descriptors and objects, and of the first of
- * each step the last system calls. */
+ * waiting for, what was said, their descriptors and objects, and of the first
+ * of each step the last system calls. */
 int report_evidence(struct check *c, const char *dir);
 
 #endif

@@ -42,7 +42,7 @@ verdict_text(struct check *c, const struct result *r)
     return text;
 }
 
-/* -- TAP --------------------------------------------------------------------------- */
+/* -- TAP ------------------------------------------------------------------- */
 
 static void
 tap_line(FILE *f, struct check *c, const struct result *r, int n)
@@ -82,7 +82,7 @@ report_tap(struct check *c, const char *file)
     return close_file(f);
 }
 
-/* -- JUnit ------------------------------------------------------------------------- */
+/* -- JUnit ----------------------------------------------------------------- */
 
 static void
 put_xml(FILE *f, const char *text)
@@ -168,7 +168,7 @@ report_junit(struct check *c, const char *file)
     return close_file(f);
 }
 
-/* -- JSON -------------------------------------------------------------------------- */
+/* -- JSON ------------------------------------------------------------------ */
 
 /* All verdicts of a step. */
 static char *

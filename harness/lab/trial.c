@@ -31,7 +31,7 @@
 #define LONG    (3 * NS_PER_SEC) /* from here on what they do is written down */
 #define LONGEST "10"             /* s, for what comes although it hangs */
 
-/* -- the processes of an experiment --------------------------------------------- */
+/* -- the processes of an experiment ---------------------------------------- */
 
 #define MOST 128
 
@@ -87,8 +87,8 @@ number_after(const char *text, const char *word)
     return at != NULL ? strtoul(at + strlen(word), NULL, 10) : 0;
 }
 
-/* Who looks for something in a loop gives the processor up only when it is taken
- * away; who naps in between does so itself, a hundred times a tick. */
+/* Who looks for something in a loop gives the processor up only when it is
+ * taken away; who naps in between does so itself, a hundred times a tick. */
 static bool
 is_busy(pid_t pid, pid_t tid)
 {
@@ -104,8 +104,8 @@ is_busy(pid_t pid, pid_t tid)
            number_after(text, "\nvoluntary_ctxt_switches:") < ticks * 10;
 }
 
-/* What changes as soon as one of its threads gets a processor.  *asleep: none is
- * about to. */
+/* What changes as soon as one of its threads gets a processor.  *asleep: none
+ * is about to. */
 static unsigned long
 progress_of(pid_t pid, bool *asleep)
 {
@@ -139,7 +139,7 @@ progress_of_all(const struct crowd *c, bool *asleep)
     return sum;
 }
 
-/* -- why, from inside ------------------------------------------------------------ */
+/* -- why, from inside ------------------------------------------------------ */
 
 /* A System V id means something in its own IPC namespace only. */
 static void
@@ -191,7 +191,7 @@ look_from_inside(pid_t pid, struct why_wait *waits, int max)
     return n;
 }
 
-/* -- what is written down of those that wait long ---------------------------------- */
+/* -- what is written down of those that wait long -------------------------- */
 
 struct look {
     char test[128];
@@ -271,7 +271,8 @@ look_at(struct look *l, const struct trial *t, pid_t pid)
     munmap(waits, MOST_WAITS * sizeof *waits);
 }
 
-/* What is mapped privately is nobody else's: a mistake, if it is the endpoint. */
+/* What is mapped privately is nobody else's: a mistake, if it is the
+ * endpoint. */
 static void
 look_at_mappings(struct look *l, const struct trial *t, pid_t pid)
 {
@@ -294,7 +295,7 @@ look_at_mappings(struct look *l, const struct trial *t, pid_t pid)
         fclose(f);
 }
 
-/* -- one run of the test program ---------------------------------------------------- */
+/* -- one run of the test program ------------------------------------------- */
 
 struct run {
     const struct trial *t;
@@ -388,8 +389,8 @@ keep_evidence(const struct run *r)
         waitpid(child, NULL, 0);
 }
 
-/* Ends the test that is stuck, with all that are in its group; Check goes on with
- * the next one. */
+/* Ends the test that is stuck, with all that are in its group; Check goes on
+ * with the next one. */
 static void
 end_stuck(struct run *r)
 {
@@ -444,7 +445,7 @@ watch(struct run *r)
     waitpid(r->pid, NULL, 0);
 }
 
-/* -- what came of it ------------------------------------------------------------------ */
+/* -- what came of it ------------------------------------------------------- */
 
 static char *
 read_all(const char *path)
@@ -463,8 +464,8 @@ read_all(const char *path)
     return text;
 }
 
-/* What was said from where this test has begun ("-- NAME", asked.c) until the next
- * one has; at most as much of it. */
+/* What was said from where this test has begun ("-- NAME", asked.c) until the
+ * next one has; at most as much of it. */
 #define MOST_SAID (1 << 16)
 
 static char *
@@ -742,12 +743,12 @@ trial_run(const struct trial *t, struct result *results, int count)
     end_orphans();
 }
 
-/* -- its last system calls ------------------------------------------------------- */
+/* -- its last system calls ------------------------------------------------- */
 
 #define LAST 30
 
-/* How many lines of it were before the test failed: evidence_print() is the first
- * thing then; one that is stuck is killed. */
+/* How many lines of it were before the test failed: evidence_print() is the
+ * first thing then; one that is stuck is killed. */
 static size_t
 lines_before_failure(FILE *f)
 {

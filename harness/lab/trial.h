@@ -63,8 +63,8 @@ struct trial {
 /* Runs these experiments; each .of says which. */
 void trial_run(const struct trial *t, struct result *results, int count);
 
-/* Runs it once more, under strace(1): the last 30 system calls before it failed,
- * or a sentence that says why they are not known.  To be freed. */
+/* Runs it once more, under strace(1): the last 30 system calls before it
+ * failed, or a sentence that says why they are not known.  To be freed. */
 char *trial_calls(const struct trial *t, const struct experiment *e);
 
 void results_free(struct result *results, int count);

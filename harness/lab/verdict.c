@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* -- text ------------------------------------------------------------------------ */
+/* -- text ------------------------------------------------------------------ */
 
 static void say(char *text, size_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -68,7 +68,7 @@ verdict_print(FILE *f, const struct verdict *v)
     verdict_field(f, "Read", v->read);
 }
 
-/* -- places in the source ------------------------------------------------------------ */
+/* -- places in the source -------------------------------------------------- */
 
 static bool
 is_call(const char *name, size_t len)
@@ -158,7 +158,7 @@ blank_blocks(const struct check *c, const char *calls, char *names, size_t size,
     return found;
 }
 
-/* -- because: each returns whether it had something to say ------------------------------ */
+/* -- because: each returns whether it had something to say ----------------- */
 
 /* The first line in a text that has this word in it, without what stands before
  * it; or NULL. */
@@ -204,9 +204,9 @@ static const struct crime {
     {"param-overlap", "memcpy(3) of what lies over itself: memmove(3)"},
 };
 
-/* "==812==ERROR: AddressSanitizer: heap-buffer-overflow on address ...", "WRITE of
- * size 4096 at ...", the frames, "0x62 is located 0 bytes after 4096-byte region";
- * or "FILE:LINE:COLUMN: runtime error: ...". */
+/* "==812==ERROR: AddressSanitizer: heap-buffer-overflow on address ...", "WRITE
+ * of size 4096 at ...", the frames, "0x62 is located 0 bytes after 4096-byte
+ * region"; or "FILE:LINE:COLUMN: runtime error: ...". */
 static bool
 sanitizer_says(const struct check *c, const struct result *r, struct verdict *v)
 {
@@ -419,8 +419,8 @@ is_late(const struct result *r)
            strstr(r->saw, "has not ended") != NULL;
 }
 
-/* What the server's next() or reply() came to (witness.h): the last of it.  In the
- * later steps they are meant to. */
+/* What the server's next() or reply() came to (witness.h): the last of it.  In
+ * the later steps they are meant to. */
 static bool
 witness_says(const struct result *r, struct verdict *v)
 {
@@ -526,7 +526,7 @@ all_that_is_known(const struct check *c, const struct result *r,
     say_which_half(c, r, v);
 }
 
-/* -- the whole ---------------------------------------------------------------------- */
+/* -- the whole ------------------------------------------------------------- */
 
 /* What ipcd said last, if it was not that it serves. */
 static void

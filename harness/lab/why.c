@@ -22,10 +22,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-/* -- putting sentences together ------------------------------------------------ */
+/* -- putting sentences together -------------------------------------------- */
 
-/* Names of files may hold anything, ESC and newlines too, and whose process it is
- * has chosen them: they are not to be said to a terminal as they are. */
+/* Names of files may hold anything, ESC and newlines too, and whose process it
+ * is has chosen them: they are not to be said to a terminal as they are. */
 static void
 make_printable(char *text)
 {
@@ -90,7 +90,7 @@ why_who(const struct why_wait *w, pid_t pid)
     return to;
 }
 
-/* -- which part knows which call ------------------------------------------------ */
+/* -- which part knows which call ------------------------------------------- */
 
 /* Where a call says how long it will wait at most. */
 enum limit {
@@ -234,7 +234,7 @@ explain_call(struct why_wait *w, const struct procfs_call *c)
     name_of_call(w, c->number);
 }
 
-/* -- one thread ------------------------------------------------------------------ */
+/* -- one thread ------------------------------------------------------------ */
 
 /* What its state says already; false: there is more to look at. */
 static bool
@@ -325,7 +325,7 @@ why_look(pid_t pid, struct why_wait *waits, int max)
     return n > 0 ? n : err;
 }
 
-/* -- who waits for whom ------------------------------------------------------------
+/* -- who waits for whom ------------------------------------------------------
  *
  * A process can go on if one of its threads can: if it runs, or waits with a
  * limit, or for something outside, or for a process that can go on.  What is
@@ -421,7 +421,7 @@ why_circle(pid_t pid, pid_t *circle, int max)
     return n > 0 && at != -1 && crowd.of[at].pid == circle[0] ? n : 0;
 }
 
-/* -- for a reader -------------------------------------------------------------------- */
+/* -- for a reader ---------------------------------------------------------- */
 
 static void
 print_wait(const struct why_wait *w, bool thread)
@@ -460,10 +460,10 @@ look_and_print(pid_t pid)
 }
 
 /*
- * Whose process it is may keep us waiting: a page of its memory comes from a file
- * system or a userfaultfd(2) of its own; a file that it has open, too; and such a
- * wait may not end by a signal.  So a child looks, and nobody waits for it longer
- * than that, ns; not even for its end.
+ * Whose process it is may keep us waiting: a page of its memory comes from a
+ * file system or a userfaultfd(2) of its own; a file that it has open, too; and
+ * such a wait may not end by a signal.  So a child looks, and nobody waits for
+ * it longer than that, ns; not even for its end.
  */
 int64_t why_timeout = 5 * NS_PER_SEC;
 

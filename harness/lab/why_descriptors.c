@@ -36,7 +36,7 @@ type_of(pid_t pid, int fd)
     return st.stx_mode & S_IFMT;
 }
 
-/* -- who holds the other end of a pipe or FIFO ------------------------------------ */
+/* -- who holds the other end of a pipe or FIFO ----------------------------- */
 
 struct ends {
     struct why_wait *w;
@@ -168,7 +168,7 @@ why_descriptor(struct why_wait *w, int fd, bool to_write)
     }
 }
 
-/* -- one descriptor ------------------------------------------------------------------- */
+/* -- one descriptor -------------------------------------------------------- */
 
 static void
 one(struct why_wait *w, const struct procfs_call *c, const char *name,
@@ -249,7 +249,7 @@ why_opening(struct why_wait *w, const struct procfs_call *c)
             to_write ? "reading" : "writing");
 }
 
-/* -- several ---------------------------------------------------------------------------- */
+/* -- several --------------------------------------------------------------- */
 
 #define MANY 32
 
@@ -343,7 +343,7 @@ why_epoll(struct why_wait *w, const struct procfs_call *c)
     each(w, fds, to_write, k);
 }
 
-/* -- POSIX message queues ------------------------------------------------------------------ */
+/* -- POSIX message queues -------------------------------------------------- */
 
 struct users {
     struct why_wait *w;
@@ -389,8 +389,9 @@ is_of_queues(const struct statx *of)
 }
 
 /* The process may have put something else under that number meanwhile: a device
- * that does something when it is opened, a file that waits for ever to be closed.
- * So it is held first, which opens nothing, and asks no file system (statx(2)). */
+ * that does something when it is opened, a file that waits for ever to be
+ * closed. So it is held first, which opens nothing, and asks no file system
+ * (statx(2)). */
 static int
 open_queue(const char *path)
 {

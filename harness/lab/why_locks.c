@@ -62,8 +62,9 @@ find_holder(pid_t waiter, const char *kind, struct lock_line *held)
     return found;
 }
 
-/* The kernel gives out the list page by page, and when a lock has gone meanwhile,
- * by which the rest has moved up, a line is missing.  It waits, so it is there. */
+/* The kernel gives out the list page by page, and when a lock has gone
+ * meanwhile, by which the rest has moved up, a line is missing.  It waits, so
+ * it is there. */
 static bool
 holder_of(pid_t waiter, const char *kind, struct lock_line *held)
 {

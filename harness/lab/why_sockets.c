@@ -1,8 +1,8 @@
 /*
  * why_sockets.c - waiting at a socket: who has the other end.  Of AF_UNIX the
  * kernel tells the inode of the peer (sock_diag(7)), and so the processes that
- * have it; of TCP the table in /proc/PID/net/tcp has both ends, if the other one
- * is on this host.
+ * have it; of TCP the table in /proc/PID/net/tcp has both ends, if the other
+ * one is on this host.
  */
 #define _GNU_SOURCE /* SOCK_CLOEXEC */
 #include "lab/why_says.h"
@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* -- AF_UNIX --------------------------------------------------------------------- */
+/* -- AF_UNIX --------------------------------------------------------------- */
 
 static bool
 ask(int fd, uint32_t inode)
@@ -91,7 +91,7 @@ unix_peer(uint32_t inode, uint32_t *peer)
     return true;
 }
 
-/* -- TCP ---------------------------------------------------------------------------- */
+/* -- TCP ------------------------------------------------------------------- */
 
 struct tcp_line {
     char local[32], remote[32];
@@ -132,7 +132,7 @@ tcp_peer(pid_t pid, unsigned long inode)
     return peer;
 }
 
-/* -- both -------------------------------------------------------------------------------- */
+/* -- both ------------------------------------------------------------------ */
 
 struct holders {
     struct why_wait *w;

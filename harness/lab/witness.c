@@ -1,6 +1,7 @@
 /*
- * witness.c - what became of next() and reply() in the server (witness.h): a line
- * each on standard error, where a student sees it, and the grader finds it:
+ * witness.c - what became of next() and reply() in the server (witness.h): a
+ * line each on standard error, where a student sees it, and the grader finds
+ * it:
  *
  *      witness: next() brought 118 bytes, of which the header says 110: ...
  */

@@ -1,6 +1,6 @@
 /*
- * witness.h - what became of a student's next() and reply() in the server, where
- * its client sees no more than that no answer comes.
+ * witness.h - what became of a student's next() and reply() in the server,
+ * where its client sees no more than that no answer comes.
  *
  * Only a lab's own programs have it (build/work/LAB/): elsewhere it is NULL.
  */

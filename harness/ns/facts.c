@@ -497,8 +497,8 @@ FACT_IF(need_namespaces, NS13,
     saw("caller of unshare: %s", inside(CLONE_NEWPID, by_unshare));
 }
 
-/* The name that /proc/self leads to is a number of the namespace that this /proc
- * belongs to. */
+/* The name that /proc/self leads to is a number of the namespace that this
+ * /proc belongs to. */
 static void
 look_into_proc(int out)
 {

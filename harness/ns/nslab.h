@@ -28,8 +28,8 @@ struct marks {
     int64_t skew; /* monotonic clock minus time of day, ns */
 };
 
-/* Each that can be made here; those that cannot are told on standard error, with
- * the reason. */
+/* Each that can be made here; those that cannot are told on standard error,
+ * with the reason. */
 void marks_make(struct marks *m);
 void marks_remove(struct marks *m);
 
@@ -101,8 +101,8 @@ void stop_release(void);
 /* Which one has come; 0: none. */
 int stop_number(void);
 
-/* Waits for a child, and returns its status.  If one has come the child gets it,
- * and is killed if it does not end within a second. */
+/* Waits for a child, and returns its status.  If one has come the child gets
+ * it, and is killed if it does not end within a second. */
 int wait_for_child(const struct lab *lab, pid_t pid);
 
 #endif

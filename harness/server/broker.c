@@ -40,7 +40,7 @@ static int
                      * long as there are requests */
 static bool told_to_end;
 
-/* -- may it? ----------------------------------------------------------------- */
+/* -- may it? --------------------------------------------------------------- */
 
 /* Where its clients make names; beside that are its siblings' files, and the
  * log. */
@@ -130,7 +130,7 @@ spare_worker(uid_t uid)
     return spare;
 }
 
-/* -- workers ------------------------------------------------------------------- */
+/* -- workers --------------------------------------------------------------- */
 
 static void
 answer_for(struct worker *w, int result)
@@ -198,7 +198,7 @@ end_the_late(void)
     return next;
 }
 
-/* -- requests ------------------------------------------------------------------ */
+/* -- requests -------------------------------------------------------------- */
 
 /* Of one who may look: no process for each of what strangers say. */
 static int32_t
@@ -239,9 +239,9 @@ take_in(const struct broker_request *r, const struct broker_peer *peer)
         close(pair[1]);
 }
 
-/* The length of what has come; 0 at the end of file.  No descriptor is taken in,
- * and none has to be closed: there is no room for it, and where the kernel can
- * (6.16) the sender may not even send one. */
+/* The length of what has come; 0 at the end of file.  No descriptor is taken
+ * in, and none has to be closed: there is no room for it, and where the kernel
+ * can (6.16) the sender may not even send one. */
 static ssize_t
 receive(const struct broker_peer *peer)
 {
@@ -284,8 +284,9 @@ take_signals(void)
 /* A channel that is hung up has nobody to serve.  Its end of file can be read
  * for ever (POLLIN together with POLLHUP), so it is not polled any more.  The
  * supervisor holds all of them, and when it is gone they are: that is the end.
- * But an endpoint can shutdown(2) its own one; so one alone is not, and an empty
- * message, which recv(2) does not tell from an end of file, is none either. */
+ * But an endpoint can shutdown(2) its own one; so one alone is not, and an
+ * empty message, which recv(2) does not tell from an end of file, is none
+ * either. */
 static bool
 turn(const struct broker_peer *peers, size_t n)
 {

@@ -74,7 +74,7 @@ struct ipcd {
     atomic_int stop; /* by a signal, or by the method shutdown */
 };
 
-/* -- endpoint.c -------------------------------------------------------------- */
+/* -- endpoint.c ------------------------------------------------------------ */
 
 /* "ipcd: who: what: why", err being -errno. */
 void ipcd_complain(const char *who, const char *what, int err);
@@ -86,7 +86,7 @@ void endpoint_destroy(struct endpoint *e);
 /* The name in the run directory, locked: 0, or -errno and it has been said. */
 int endpoint_take_name(struct endpoint *e, const struct ipcd *d);
 
-/* -- daemon.c ---------------------------------------------------------------- */
+/* -- daemon.c -------------------------------------------------------------- */
 
 /* What a process says when it serves.  If it says nothing, and ends, it has
  * failed. */
@@ -111,7 +111,7 @@ int daemon_moves(const struct ipcd *d);
 int daemon_gives_up(const struct ipcd *d, enum confined kind, rights kept,
                     const char *reads);
 
-/* -- broker.c ---------------------------------------------------------------- */
+/* -- broker.c -------------------------------------------------------------- */
 
 /* An endpoint as the broker sees it. */
 struct broker_peer {
@@ -130,7 +130,7 @@ void broker_prepare(int channel);
 /* Serves them until SIGTERM. */
 void broker_run(const struct broker_peer *peers, size_t n);
 
-/* -- start.c ------------------------------------------------------------------- */
+/* -- start.c --------------------------------------------------------------- */
 
 /* Pairs of sockets for all: 0 or -errno. */
 int start_prepare(struct ipcd *d);
@@ -139,12 +139,12 @@ int start_prepare(struct ipcd *d);
 int start_broker(struct ipcd *d);
 int start_endpoint(struct ipcd *d, struct endpoint *e);
 
-/* -- supervisor.c ------------------------------------------------------------ */
+/* -- supervisor.c ---------------------------------------------------------- */
 
 /* All of a daemon until it is told to stop: an exit status. */
 int supervisor_run(struct ipcd *d);
 
-/* -- sweep.c ----------------------------------------------------------------- */
+/* -- sweep.c --------------------------------------------------------------- */
 
 /* What is left of m in dir; its name is in name then.  1: removed something; 0:
  * there was nothing; -EEXIST: it is being served. */

@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* -- pairs ------------------------------------------------------------------- */
+/* -- pairs ----------------------------------------------------------------- */
 
 static int
 pair_up(struct endpoint *e)
@@ -45,7 +45,7 @@ start_prepare(struct ipcd *d)
     return err;
 }
 
-/* -- a child ------------------------------------------------------------------- */
+/* -- a child --------------------------------------------------------------- */
 
 /* Who goes on as a child: its name for ps(1), its end of the handover, and it
  * ends when its parent does, which may have been before this. */
@@ -113,7 +113,7 @@ start(struct process *p, int *report)
     return p->pid;
 }
 
-/* -- the broker ---------------------------------------------------------------- */
+/* -- the broker ------------------------------------------------------------ */
 
 static unsigned
 may_ask(const struct ipcd *d, const struct endpoint *e)
@@ -194,7 +194,7 @@ start_broker(struct ipcd *d)
     return pid == -1 ? -errno : 0;
 }
 
-/* -- an endpoint --------------------------------------------------------------- */
+/* -- an endpoint ----------------------------------------------------------- */
 
 static int
 be_endpoint(struct ipcd *d, struct endpoint *e, int report)

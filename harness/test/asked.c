@@ -29,8 +29,8 @@ static struct {
 } found[MOST];
 static int found_count;
 
-/* Shared with the processes of the tests: how many have begun, and what each was
- * doing last, of those that run. */
+/* Shared with the processes of the tests: how many have begun, and what each
+ * was doing last, of those that run. */
 static struct {
     int begun;
     struct {
@@ -140,7 +140,7 @@ asked_next(void)
         dprintf(STDERR_FILENO, "-- %s\n", now->test);
 }
 
-/* -- the report --------------------------------------------------------------- */
+/* -- the report ------------------------------------------------------------ */
 
 static void
 put_line(FILE *f, const char *text)
@@ -201,7 +201,7 @@ asked_report(SRunner *runner)
     fclose(f);
 }
 
-/* -- what tests say ---------------------------------------------------------- */
+/* -- what tests say -------------------------------------------------------- */
 
 void
 doing(const char *expected, const char *format, ...)

@@ -140,10 +140,11 @@ beyond_the_textbook(void)
     return wish != NULL && strcmp(wish, "1") == 0;
 }
 
-/* A textbook form claims to serve honest peers who do not die, and so the suites
- * below are all that apply to it; there, IPC_TEXTBOOK says which of their tests
- * do not.  The other suites that have a case for each mechanism are about those
- * who are not honest, die, fill what there is, and about calls that fail. */
+/* A textbook form claims to serve honest peers who do not die, and so the
+ * suites below are all that apply to it; there, IPC_TEXTBOOK says which of
+ * their tests do not.  The other suites that have a case for each mechanism are
+ * about those who are not honest, die, fill what there is, and about calls that
+ * fail. */
 static bool
 applies(void)
 {

@@ -39,7 +39,7 @@
 
 Suite *conformance(void);
 
-/* -- messages ---------------------------------------------------------------- */
+/* -- messages -------------------------------------------------------------- */
 
 START_TEST(the_largest_message_passes_intact)
 {
@@ -174,7 +174,7 @@ START_TEST(a_notice_is_not_answered_and_a_request_is)
 }
 END_TEST
 
-/* -- rubbish ----------------------------------------------------------------- */
+/* -- rubbish --------------------------------------------------------------- */
 
 /* A good frame, and then at this offset this number.  Where nothing keeps
  * messages apart, a wrong length is only the beginning of a wrong message. */
@@ -294,7 +294,7 @@ START_TEST(two_frames_in_one_message_are_two_only_in_a_stream)
 }
 END_TEST
 
-/* -- the suite --------------------------------------------------------------- */
+/* -- the suite ------------------------------------------------------------- */
 
 static void
 conformance_messages(TCase *tc, int i)

@@ -16,9 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* -- who asks ---------------------------------------------------------------- */
+/* -- who asks -------------------------------------------------------------- */
 
-/* The kernel tells it of a process; of an object's owner, only passwd(5) does. */
+/* The kernel tells it of a process; of an object's owner, only passwd(5)
+ * does. */
 static bool
 is_right_gid(int64_t gid)
 {
@@ -183,7 +184,7 @@ START_TEST(a_request_sent_twice_counts_once)
 }
 END_TEST
 
-/* -- descriptors ------------------------------------------------------------- */
+/* -- descriptors ----------------------------------------------------------- */
 
 static void
 ask_for_the_file(void *path)
@@ -266,7 +267,7 @@ START_TEST(an_unwanted_passed_descriptor_is_refused)
 }
 END_TEST
 
-/* -- which mechanisms -------------------------------------------------------- */
+/* -- which mechanisms ------------------------------------------------------ */
 
 /* A spawned server is root's by the set-user-ID bit, and only one that knows
  * who asks may have that. */

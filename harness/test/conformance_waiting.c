@@ -24,7 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* -- time -------------------------------------------------------------------- */
+/* -- time ------------------------------------------------------------------ */
 
 START_TEST(a_timeout_is_not_early_and_the_late_reply_goes_unheard)
 {
@@ -153,7 +153,7 @@ START_TEST(a_server_waits_no_less_than_it_was_told_and_hears_signals)
 }
 END_TEST
 
-/* -- how the server waits ---------------------------------------------------- */
+/* -- how the server waits -------------------------------------------------- */
 
 /* Are all threads of the process asleep?  Adds up the ticks of CPU time they
  * have had: proc(5), stat, fields 3, 14 and 15. */
@@ -350,7 +350,7 @@ START_TEST(a_server_can_wait_in_poll)
 }
 END_TEST
 
-/* -- which mechanisms -------------------------------------------------------- */
+/* -- which mechanisms ------------------------------------------------------ */
 
 void
 conformance_waiting(TCase *tc, int i)

@@ -123,8 +123,9 @@ remove_empty_log(void)
         unlink(path);
 }
 
-/* A child of a supervisor's, by the name that it has then: start.c.  Or one that
- * is meant to be nobody's (client_dir.c, remove_apart()).  Or, of a spawned server that did not end in time and was killed, the process by which
+/* A child of a supervisor's, by the name that it has then: start.c.  Or one
+ * that is meant to be nobody's (client_dir.c, remove_apart()).  Or, of a
+ * spawned server that did not end in time and was killed, the process by which
  * its sanitizer was looking for leaks (LeakSanitizer clones one). */
 static bool
 is_a_supervisors(const char *name)

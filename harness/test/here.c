@@ -183,8 +183,8 @@ need_proc(void)
                : "need proc(5) (mount -t proc proc /proc)";
 }
 
-/* /proc/PID/syscall is for who may trace that process: ours, unless it is root's
- * that has rights which we do not have, or is not dumpable. */
+/* /proc/PID/syscall is for who may trace that process: ours, unless it is
+ * root's that has rights which we do not have, or is not dumpable. */
 const char *
 need_calls(void)
 {

@@ -181,8 +181,8 @@ queues_add(TCase *tc, const char *name)
     tcase_add_unchecked_fixture(tc, take_queues, give_queues);
 }
 
-/* What a test before this one left in its namespace, the kernel takes away later,
- * by a process of its own. */
+/* What a test before this one left in its namespace, the kernel takes away
+ * later, by a process of its own. */
 void
 queues_check(void)
 {

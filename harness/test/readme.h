@@ -44,7 +44,8 @@ bool is_assignment(const struct readme *r);
  * is as good as any other, `...` is anything. */
 bool readme_line_fits(const char *shown, const char *said);
 
-/* A line of text, without its end; *text goes on to the next.  NULL: none left. */
+/* A line of text, without its end; *text goes on to the next.  NULL: none
+ * left. */
 char *readme_line(char **text);
 
 static inline bool

@@ -1,6 +1,6 @@
 /*
- * rule_path.h - the name of a directory as a rule of a policy has it (path=DIR):
- * TMPDIR may have a blank in it, and a word ends there.
+ * rule_path.h - the name of a directory as a rule of a policy has it
+ * (path=DIR): TMPDIR may have a blank in it, and a word ends there.
  */
 #ifndef RULE_PATH_H
 #define RULE_PATH_H

@@ -8,9 +8,9 @@
  *      ipcctl: no server ...                         it shows a message
  *      # ...                                         only where we are root
  *
- * Where no output is shown none is compared.  What goes into /tmp there goes into
- * that directory here.  A session cleans up behind itself, or the fixture finds
- * what it has left.
+ * Where no output is shown none is compared.  What goes into /tmp there goes
+ * into that directory here.  A session cleans up behind itself, or the fixture
+ * finds what it has left.
  */
 #ifndef TEST_SESSION_H
 #define TEST_SESSION_H

@@ -48,8 +48,8 @@ void add_as_root(TCase *tc, int i, const TTest *test, unsigned none_of);
 /*
  * Nor a peer that is dishonest, dies, is another user or one too many: of those
  * a textbook form (IPC_TEXTBOOK) claims nothing.  A test that needs one says
- * IPC_TEXTBOOK in its none_of; and a suite of nothing but such tests is left out
- * for it as a whole: add_loop_test_if() in cases.c knows the others.
+ * IPC_TEXTBOOK in its none_of; and a suite of nothing but such tests is left
+ * out for it as a whole: add_loop_test_if() in cases.c knows the others.
  *
  *      IPCLAB_BEYOND=1 CK_RUN_CASE=fifo/textbook build/release/check
  *

@@ -162,8 +162,8 @@ void server_kill(struct host *h); /* SIGKILL, reaped; daemons only */
 void server_pause(const struct host *h);
 void server_resume(const struct host *h);
 
-/* Returns when all that was sent before has been dealt with: somebody joins, and
- * is served after it. */
+/* Returns when all that was sent before has been dealt with: somebody joins,
+ * and is served after it. */
 void server_catch_up(struct host *h);
 
 /* A server of m without clients sleeps until somebody comes, with no timer. */

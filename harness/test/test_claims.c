@@ -28,7 +28,8 @@ static const struct readme *readme;
 static const char *const programs[] = {"ipcd",  "ipcctl", "ipcbench",
                                        "nslab", "ipclab", "ipcattack"};
 
-/* The program's name, if it is one of ours: build/release/ipcd, ipcd; or NULL. */
+/* The program's name, if it is one of ours: build/release/ipcd, ipcd; or
+ * NULL. */
 static const char *
 program_in(const char *word)
 {

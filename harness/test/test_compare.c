@@ -466,7 +466,7 @@ START_TEST(another_machine_is_a_warning)
 }
 END_TEST
 
-/* -- results/README.md ------------------------------------------------------- */
+/* -- results/README.md ----------------------------------------------------- */
 
 /* Each "$ COMMAND" of the page, in the checkout, by the program under test; and
  * the lines after it are what it says, to the letter. */

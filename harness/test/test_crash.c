@@ -291,8 +291,8 @@ START_TEST(an_endpoint_has_one_server)
 END_TEST
 
 /* What a user may type for the run directory, around its name or, after a '/',
- * its path.  A link on the way is one's own business; the last name is not to be
- * one (test_rundir.c). */
+ * its path.  A link on the way is one's own business; the last name is not to
+ * be one (test_rundir.c). */
 static const struct {
     const char *before, *after;
 } spellings[] = {{"", ""}, {"./", ""}, {"", "//"}, {"", "/link/."}, {"/", "/"}};
@@ -473,7 +473,7 @@ leaves_only_files(const struct ipc_mechanism *m)
            (m->uses & elsewhere) == 0;
 }
 
-/* -- the suite --------------------------------------------------------------- */
+/* -- the suite ------------------------------------------------------------- */
 
 Suite *
 test_crash(void)

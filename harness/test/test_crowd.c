@@ -269,7 +269,7 @@ START_TEST(who_does_not_collect_replies_keeps_nobody_waiting)
 }
 END_TEST
 
-/* -- the suite --------------------------------------------------------------- */
+/* -- the suite ------------------------------------------------------------- */
 
 Suite *
 test_crowd(void)

@@ -1,10 +1,11 @@
 /*
  * test_grader.c - the grader judges what is known as it is known: its table has
- * no gap; a skeleton scores nothing, and is told why; a block that is missing is
- * named; a class is graded, and what it leaves running is ended.
+ * no gap; a skeleton scores nothing, and is told why; a block that is missing
+ * is named; a class is graded, and what it leaves running is ended.
  *
- * The whole of it, for all labs, is `make selfcheck` (harness/lab/selfcheck.sh);
- * here are those of its parts that take seconds, for fifo.
+ * The whole of it, for all labs, is `make selfcheck`
+ * (harness/lab/selfcheck.sh); here are those of its parts that take seconds,
+ * for fifo.
  */
 #define _GNU_SOURCE /* unshare, memmem */
 #include "core/sanitized.h"
@@ -25,7 +26,7 @@
 
 Suite *test_grader(void);
 
-/* -- the table -------------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------- */
 
 START_TEST(the_points_are_a_hundred_and_no_word_is_missing)
 {
@@ -61,7 +62,7 @@ START_TEST(each_experiment_is_a_test_that_there_is)
 }
 END_TEST
 
-/* -- the programs ------------------------------------------------------------------- */
+/* -- the programs ---------------------------------------------------------- */
 
 #define selfcheck(what, ...) \
     shell_in(source_dir(), \
@@ -105,15 +106,15 @@ START_TEST(a_hardened_variant_has_all_points)
 }
 END_TEST
 
-/* All of them: selfcheck.sh hunt.  A name that stays, an end that nobody closes, a
- * server that cannot begin again. */
+/* All of them: selfcheck.sh hunt.  A name that stays, an end that nobody
+ * closes, a server that cannot begin again. */
 START_TEST(each_bug_of_the_museum_is_told_by_its_cause)
 {
     ck_assert_msg(selfcheck("", "hunt 2 8 30", way()) == 0, "%s", said);
 }
 END_TEST
 
-/* -- what programs read ---------------------------------------------------------------- */
+/* -- what programs read ---------------------------------------------------- */
 
 static const char *
 sum_of_scores(const char *path, double *sum)
@@ -176,7 +177,7 @@ START_TEST(each_format_is_what_its_readers_expect)
 }
 END_TEST
 
-/* -- a class ------------------------------------------------------------------------------ */
+/* -- a class --------------------------------------------------------------- */
 
 START_TEST(a_class_is_graded_and_nothing_of_it_is_left)
 {
@@ -188,7 +189,7 @@ START_TEST(a_class_is_graded_and_nothing_of_it_is_left)
 }
 END_TEST
 
-/* -- the suite --------------------------------------------------------------------------------- */
+/* -- the suite ------------------------------------------------------------- */
 
 static bool
 another_place(void)

@@ -4,8 +4,8 @@
  * the ELF files (elf(5)).
  *
  * A flag that the compiler does not know, or that the user's own flags take
- * back, is not in the file `how` beside the programs: then its check is not run.
- * That the Makefile names each flag is tested in test_make.c.
+ * back, is not in the file `how` beside the programs: then its check is not
+ * run. That the Makefile names each flag is tested in test_make.c.
  */
 #define _GNU_SOURCE /* memmem */
 #include "core/rundir.h"
@@ -208,8 +208,8 @@ big_frames_are_touched(const struct elf *e)
 #endif
 
 /* A function begins with an instruction that says "one may jump here".  (The
- * note GNU_PROPERTY_X86_FEATURE_1_AND, by which the kernel knows that all do, is
- * not in the program where the C library's own start file, crt1.o, has none:
+ * note GNU_PROPERTY_X86_FEATURE_1_AND, by which the kernel knows that all do,
+ * is not in the program where the C library's own start file, crt1.o, has none:
  * Debian's.) */
 #ifdef __aarch64__
 #define MARKS_FLAG "-mbranch-protection"

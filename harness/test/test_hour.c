@@ -94,7 +94,7 @@ START_TEST(two_facts_have_not_one_name)
 }
 END_TEST
 
-/* -- questions -------------------------------------------------------------- */
+/* -- questions ------------------------------------------------------------- */
 
 /* Lines of a question that begin with this sign. */
 static size_t
@@ -105,8 +105,9 @@ signs(const char *question, char sign)
     return times_in(question, look);
 }
 
-/* One question of questions.txt: its fact sees what makes the right choice right.
- * Returns the fact's id; the manual's number, if it has one, in *manual. */
+/* One question of questions.txt: its fact sees what makes the right choice
+ * right. Returns the fact's id; the manual's number, if it has one, in
+ * *manual. */
 static void
 try_question(const char *question, char place[16], int *manual)
 {
@@ -244,7 +245,7 @@ START_TEST(questions_are_asked_and_answers_judged)
 }
 END_TEST
 
-/* -- hello ------------------------------------------------------------------ */
+/* -- hello ----------------------------------------------------------------- */
 
 /* A verb of hour.sh's, at the top of the checkout; what it builds it may. */
 static const char *
@@ -345,7 +346,7 @@ START_TEST(a_prediction_is_shown_beside_the_measurement_and_kept)
 }
 END_TEST
 
-/* -- coverage --------------------------------------------------------------- */
+/* -- coverage -------------------------------------------------------------- */
 
 /* What stands between two ` on a line of a table, one after the other; the text
  * after it, or NULL. */
@@ -363,9 +364,9 @@ next_command(const char *from, char command[128])
 
 /* The command of the shell for what stands there, with this build's programs.
  * The first of all goes through make, as somebody would type it, without
- * building any: -o says that a file is as new as it need be.  The others do what
- * the Makefile's lines say, which takes a third of the time.  A demonstration is
- * only looked up: each_demonstration_runs() has run it. */
+ * building any: -o says that a file is as new as it need be.  The others do
+ * what the Makefile's lines say, which takes a third of the time.  A
+ * demonstration is only looked up: each_demonstration_runs() has run it. */
 static void
 covering(const char *command, bool by_make, char *line, size_t size)
 {

@@ -44,7 +44,8 @@ find_labs(void)
 
 #define in_copy(...) shell_in(copy, __VA_ARGS__)
 
-/* With the times of all, so that make compiles nothing again (see adding.sh). */
+/* With the times of all, so that make compiles nothing again (see
+ * adding.sh). */
 static void
 copy_tree(bool with_build)
 {

@@ -344,7 +344,7 @@ START_TEST(rooms_tells_what_each_variant_reaches)
 }
 END_TEST
 
-/* -- a mechanism more ------------------------------------------------------- */
+/* -- a mechanism more ------------------------------------------------------ */
 
 /* The name of the directory of this build: "release". */
 static const char *
@@ -378,7 +378,7 @@ need_a_build(void)
     return need_programs() != NULL ? need_programs() : need_proc();
 }
 
-/* -- without shared libraries ------------------------------------------------ */
+/* -- without shared libraries ---------------------------------------------- */
 
 static bool
 may_link_statically(void)
@@ -400,8 +400,8 @@ need_static(void)
                                          : "need the libraries as .a files";
 }
 
-/* Nothing is in there but the two programs and an empty directory: no library, no
- * /proc, no /dev, no /etc. */
+/* Nothing is in there but the two programs and an empty directory: no library,
+ * no /proc, no /dev, no /etc. */
 START_TEST(static_programs_serve_and_ask_in_an_empty_chroot)
 {
     static const char script[] =

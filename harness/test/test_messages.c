@@ -35,7 +35,7 @@ static struct output o;
                       (text), o.err); \
     } while (0)
 
-/* -- a server that does not speak the protocol ------------------------------- */
+/* -- a server that does not speak the protocol ----------------------------- */
 
 /* A program to be spawned, which takes a request of so many bytes and answers
  * with these; program: --server=... */
@@ -134,7 +134,7 @@ START_TEST(a_trace_shows_each_frame_both_ways)
 }
 END_TEST
 
-/* -- not for this user ------------------------------------------------------- */
+/* -- not for this user ----------------------------------------------------- */
 
 struct elsewhere {
     const struct ipc_mechanism *m;
@@ -185,7 +185,7 @@ START_TEST(a_server_of_another_user_is_not_for_this_one)
 }
 END_TEST
 
-/* -- limits ------------------------------------------------------------------ */
+/* -- limits ---------------------------------------------------------------- */
 
 /* Too few descriptors, until there are enough: never "cannot be trusted", "has
  * all the clients" or "died".  In a child, which has its limit for itself. */
@@ -237,7 +237,7 @@ START_TEST(no_timer_is_not_a_server_that_is_full)
 }
 END_TEST
 
-/* -- the command line -------------------------------------------------------- */
+/* -- the command line ------------------------------------------------------ */
 
 START_TEST(what_is_too_long_or_missing_is_named)
 {

@@ -340,7 +340,7 @@ START_TEST(the_table_protects_what_is_privileged)
 }
 END_TEST
 
-/* -- the suite --------------------------------------------------------------- */
+/* -- the suite ------------------------------------------------------------- */
 
 Suite *
 test_policy(void)

@@ -1,6 +1,7 @@
 /*
- * test_readme.c - the READMEs hold: each console block is a session (session.h),
- * in an empty directory where build/release has the programs of this build.
+ * test_readme.c - the READMEs hold: each console block is a session
+ * (session.h), in an empty directory where build/release has the programs of
+ * this build.
  *
  * What is in the sentences: test_claims.c.  The assignments' (LAB.md) sessions:
  * test_lab.c, since they have programs of their own.

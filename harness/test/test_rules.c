@@ -53,7 +53,7 @@ expect_refusal(const char *says)
     ck_assert_msg(strncmp(why, path, strlen(path)) == 0, "no path: %s", why);
 }
 
-/* -- reading ------------------------------------------------------------------- */
+/* -- reading --------------------------------------------------------------- */
 
 START_TEST(rules_are_read)
 {
@@ -275,7 +275,7 @@ START_TEST(nobody_by_name_is_nobody)
 }
 END_TEST
 
-/* -- the server ---------------------------------------------------------------- */
+/* -- the server ------------------------------------------------------------ */
 
 START_TEST(a_server_with_bad_rules_does_not_start)
 {
@@ -344,7 +344,7 @@ START_TEST(whoami_names_the_rule)
 }
 END_TEST
 
-/* -- the suite --------------------------------------------------------------- */
+/* -- the suite ------------------------------------------------------------- */
 
 Suite *
 test_rules(void)

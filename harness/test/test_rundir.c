@@ -21,7 +21,7 @@
 
 Suite *test_rundir(void);
 
-/* -- the run directory ------------------------------------------------------- */
+/* -- the run directory ----------------------------------------------------- */
 
 START_TEST(a_run_directory_is_ours_and_nobody_else_may_write_there)
 {
@@ -272,7 +272,7 @@ START_TEST(a_server_that_ends_leaves_another_ones_names_alone)
 }
 END_TEST
 
-/* -- owners ------------------------------------------------------------------ */
+/* -- owners ---------------------------------------------------------------- */
 
 /* Looks at run_dir/fifo, and removes it. */
 static int
@@ -382,7 +382,7 @@ START_TEST(nonces_differ_and_are_compared_to_the_last_bit)
 }
 END_TEST
 
-/* -- the suite --------------------------------------------------------------- */
+/* -- the suite ------------------------------------------------------------- */
 
 Suite *
 test_rundir(void)

@@ -1,7 +1,7 @@
 /*
- * test_together.c - a student's form of a mechanism and the textbook form of the
- * same: they speak the same wire, so the server of one serves the client of the
- * other.  A form alone: one request, one answer.
+ * test_together.c - a student's form of a mechanism and the textbook form of
+ * the same: they speak the same wire, so the server of one serves the client of
+ * the other.  A form alone: one request, one answer.
  *
  * For the lab (harness/lab/steps.def), which asks for it; what a mechanism's
  * name ends in says which forms those are.
@@ -104,7 +104,7 @@ START_TEST(who_asks_is_proved_and_not_only_said)
 }
 END_TEST
 
-/* -- speed ------------------------------------------------------------------- */
+/* -- speed ----------------------------------------------------------------- */
 
 #define ROUNDS 15
 #define TRIPS  100
@@ -158,7 +158,7 @@ START_TEST(it_takes_no_more_than_three_times_the_textbook_forms_time)
 }
 END_TEST
 
-/* -- the suite --------------------------------------------------------------- */
+/* -- the suite ------------------------------------------------------------- */
 
 static bool
 is_a_students(const struct ipc_mechanism *m)

@@ -1,6 +1,6 @@
 /*
- * test_turn.c - whose turn it is, core/turn.h: each arrow of its picture, with a
- * server that does as the test says.
+ * test_turn.c - whose turn it is, core/turn.h: each arrow of its picture, with
+ * a server that does as the test says.
  */
 #include "test/test.h"
 

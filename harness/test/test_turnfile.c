@@ -1,7 +1,7 @@
 /*
- * test_turnfile.c - mmap/lockfile and shm/reclock: what one can do that has made
- * the file itself through which it is served.  The protocol is the same in a file
- * and in memory, so all of it is tried on both.
+ * test_turnfile.c - mmap/lockfile and shm/reclock: what one can do that has
+ * made the file itself through which it is served.  The protocol is the same in
+ * a file and in memory, so all of it is tried on both.
  */
 #define _GNU_SOURCE /* F_OFD_SETLK, F_SETLEASE, memfd_create */
 #include "test/test.h"

@@ -16,7 +16,7 @@
 
 Suite *test_wire(void);
 
-/* -- wire -------------------------------------------------------------------- */
+/* -- wire ------------------------------------------------------------------ */
 
 static const struct wire_header some = {.kind = WIRE_REPLY,
                                         .method = 0x0102,
@@ -90,7 +90,7 @@ START_TEST(a_frame_is_as_long_as_it_says)
 }
 END_TEST
 
-/* -- api --------------------------------------------------------------------- */
+/* -- api ------------------------------------------------------------------- */
 
 START_TEST(the_method_table_is_consistent)
 {
@@ -297,9 +297,10 @@ need_paragraph(const struct ipc_mechanism *m)
                           "--page > harness/core/PROTOCOL.md` writes it)";
 }
 
-/* -- frames ------------------------------------------------------------------ */
+/* -- frames ---------------------------------------------------------------- */
 
-/* One read(2) of at most *n bytes, and what it brought: as frames_take() says. */
+/* One read(2) of at most *n bytes, and what it brought: as frames_take()
+ * says. */
 static int
 bring(struct frames *f, struct ipc_message *msg, bool straight,
       const uint8_t *from, size_t *n)
@@ -397,7 +398,7 @@ START_TEST(a_length_that_cannot_be_is_refused_before_anything_is_kept_for_it)
 }
 END_TEST
 
-/* -- the suite --------------------------------------------------------------- */
+/* -- the suite ------------------------------------------------------------- */
 
 Suite *
 test_wire(void)

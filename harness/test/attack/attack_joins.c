@@ -1,5 +1,5 @@
-/* attack_joins.c - where one joins: what NAME.join and NAME.life say of whom, and
- * what there has to be for a newcomer. */
+/* attack_joins.c - where one joins: what NAME.join and NAME.life say of whom,
+ * and what there has to be for a newcomer. */
 #define _GNU_SOURCE /* O_CLOEXEC */
 #include "test/attack/edge.h"
 

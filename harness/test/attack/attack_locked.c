@@ -393,8 +393,8 @@ keeps_who_sweeps(bool naive)
 
 #define VICTIMS 200
 
-/* By path, as textbooks have it.  At the worst moment, when his directory is open
- * and the first of its names known, he goes on. */
+/* By path, as textbooks have it.  At the worst moment, when his directory is
+ * open and the first of its names known, he goes on. */
 static struct actor *changes;
 
 static int

@@ -134,8 +134,8 @@ alice_joins(void *arg)
     MUST(client_open(&c, server->m, server->where) == -ENOSPC);
 }
 
-/* Room for the server's two pages (its lock has one) and for no other.  A file of
- * holes can be made there, and mapped: the SIGBUS comes later. */
+/* Room for the server's two pages (its lock has one) and for no other.  A file
+ * of holes can be made there, and mapped: the SIGBUS comes later. */
 static bool
 leaves_no_memory(bool naive)
 {

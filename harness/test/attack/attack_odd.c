@@ -1,5 +1,6 @@
 /* attack_odd.c - messages and objects that a textbook does not think of: looked
- * at and left there, attached by all, memory of another kind, two lines in one. */
+ * at and left there, attached by all, memory of another kind, two lines in
+ * one. */
 #define _GNU_SOURCE /* memfd_create, MSG_COPY, SHM_STAT_ANY */
 #include "test/attack/edge.h"
 #include "test/attack/hand.h"

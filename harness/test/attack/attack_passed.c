@@ -1,5 +1,5 @@
-/* attack_passed.c - AF_UNIX sockets: what travels beside a message, what happens
- * to it on the way, and descriptors that a server passes away. */
+/* attack_passed.c - AF_UNIX sockets: what travels beside a message, what
+ * happens to it on the way, and descriptors that a server passes away. */
 #define _GNU_SOURCE /* vmsplice, splice, memmem */
 #include "test/attack/attack.h"
 #include "test/both/silent.h"
@@ -231,8 +231,8 @@ passes_what_is_hard_to_close(bool naive)
     return stuck;
 }
 
-/* A server that thinks its kernel is older than 6.16.  In the defended run it is
- * a naive server, too, but only "passrights" is left out of it. */
+/* A server that thinks its kernel is older than 6.16.  In the defended run it
+ * is a naive server, too, but only "passrights" is left out of it. */
 static void
 serve_old(struct host *h, const char *mechanism, bool naive)
 {
@@ -330,7 +330,7 @@ passes_what_never_closes_where_one_joins(bool naive)
     return passes_to(this_attack->mechanism, SOCK_DGRAM, NULL);
 }
 
-/* -- 200: the same, where the kernel does not keep it out (before 6.16) ----- */
+/* -- 200: the same, where the kernel does not keep it out (before 6.16) ---- */
 
 static bool
 passes_to_old(const char *mechanism, int type, bool naive)
@@ -362,7 +362,7 @@ passes_to_old_dgram(bool naive)
     return passes_to_old("socket/dgram", SOCK_DGRAM, naive);
 }
 
-/* -- 201: a descriptor in a message that nobody reads ----------------------- */
+/* -- 201: a descriptor in a message that nobody reads ---------------------- */
 
 struct unread {
     char where[ENDPOINT_SIZE];

@@ -132,7 +132,8 @@ exec_run(const struct job *j)
         broken(__FILE__, __LINE__, step);
     if (j->result->attack->without != NULL && j->naive)
         setenv("IPCLAB_WITHOUT", j->result->attack->without, 1);
-    /* Its server is the one beside it, whatever programs we were told to take. */
+    /* Its server is the one beside it, whatever programs we were told to
+     * take. */
     snprintf(bin, sizeof bin, "%s", program);
     setenv("IPCLAB_BIN", dirname(bin), 1);
     snprintf(number, sizeof number, "%zu", j->result->index);

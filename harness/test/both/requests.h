@@ -78,8 +78,8 @@ int listed_id(const char *where, unsigned client);
 int register_as(const char *where, uint64_t replies, uid_t uid, pid_t pid);
 
 /* Registers at the server at this endpoint, as any client may (rendezvous.h):
- * "these are mine, and I am uid".  The server has looked at it when a client who
- * came after it is in.  0 or -errno. */
+ * "these are mine, and I am uid".  The server has looked at it when a client
+ * who came after it is in.  0 or -errno. */
 int register_this(const char *where, const struct registration *r);
 int register_ids(const char *where, int first, int second, uid_t uid);
 
