@@ -225,10 +225,10 @@ struct ipc_mechanism {
      *           waits for a client: one that does not collect its replies is
      *           dropped.
      *           May come late, after others have been answered, and when the
- *           client has gone: a token is never given to another client.
- *   -EPIPE  that client is gone; the server lives on.
- *   -EAGAIN  with a descriptor: this user has too many that are not received
- *           yet; nothing was sent.
+     *           client has gone: a token is never given to another client.
+     *   -EPIPE  that client is gone; the server lives on.
+     *   -EAGAIN  with a descriptor: this user has too many that are not
+     *           received yet; nothing was sent.
      *
      * reply_space()  NULL; or a place in the mechanism's own memory for a reply
      *           of len bytes to this request: if reply() comes next, and
