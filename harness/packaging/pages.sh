@@ -49,9 +49,11 @@ for verb in list run report compare isolate; do
 done >"$dir/options"
 page 1 ipcbench "compare the mechanisms of inter-process communication"
 
+# Its first line says that tbl(1) has to see it first: man(1).
+printf "'\\\\\" t\n" >"$dir/ipclab-protocol.7"
 {
     printf '# NAME\n\nipclab-protocol - requests and replies of the ipclab server\n\n'
     ipcctl describe --page
 } | lowdown -s -Tman -M title=IPCLAB-PROTOCOL -M section=7 \
     -M "source=ipclab $version" -M volume=ipclab |
-    sed 's/^\.TH .*/&\n.ad l/' >"$dir/ipclab-protocol.7" # tables are narrow
+    sed 's/^\.TH .*/&\n.ad l/' >>"$dir/ipclab-protocol.7" # tables are narrow

@@ -7,6 +7,7 @@
 set -eux
 cd "$(dirname "$0")/../.."
 export DEBIAN_FRONTEND=noninteractive
+unset MAKEFLAGS # dpkg-buildpackage has its own
 work=$(mktemp -d)
 server=
 # shellcheck disable=SC2317 # a trap calls it
@@ -43,7 +44,7 @@ for page in man8/ipcd.8 man1/ipcctl.1 man1/ipcbench.1 man1/ipclab.1 \
     [ ! -e "/usr/share/man/$page.gz" ] || gzip -t "/usr/share/man/$page.gz"
 done
 # shellcheck disable=SC2016 # the inner shell's
-bash -euc '. /usr/share/bash-completion/completions/ipcctl
+bash -c '. /usr/share/bash-completion/completions/ipcctl
     COMP_WORDS=(ipcctl -m socket/s) COMP_CWORD=2
     _ipclab ipcctl socket/s -m
     printf "%s\n" "${COMPREPLY[@]}"' | grep -x socket/stream
