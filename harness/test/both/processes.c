@@ -8,6 +8,7 @@
 #include "core/clock.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
@@ -133,6 +134,27 @@ is_in_call(pid_t pid, long call)
 
     each(pid, "task", is_not_in, &c);
     return c.found;
+}
+
+bool
+is_stopped_at_rest(pid_t pid)
+{
+    long number = -1;
+    char path[64];
+    FILE *in;
+
+    snprintf(path, sizeof path, "/proc/%d/syscall", (int)pid);
+    in = fopen(path, "re");
+    if (in == NULL)
+        return true;
+    if (fscanf(in, "%ld", &number) != 1)
+        number = errno == EACCES || errno == EPERM ? 0 : -1;
+    fclose(in);
+#ifdef SYS_fcntl64
+    if (number == SYS_fcntl64)
+        return false;
+#endif
+    return number >= 0 && number != SYS_fcntl;
 }
 
 bool
