@@ -152,11 +152,38 @@ disconnect_all(struct sysv_server *s)
         s->variant->disconnect(s, (unsigned)slot);
 }
 
+static bool
+is_untaken(const struct sysv_server *s)
+{
+    struct msqid_ds ds;
+
+    for (unsigned i = 0; i < s->sessions.top; i++)
+        if (sessions_is_in(&s->sessions, i) &&
+            msgctl(s->variant->answers(s, i), IPC_STAT, &ds) == 0 &&
+            ds.msg_qnum > 0)
+            return true;
+    return false;
+}
+
+/* With a queue all goes that is in it, also the answer to who asked us to end,
+ * if it has not come to take it yet.  So it has a moment, ns. */
+#define MOMENT (100 * NS_PER_MS)
+
+static void
+let_take(const struct sysv_server *s)
+{
+    const int64_t deadline = deadline_in(MOMENT);
+
+    while (is_untaken(s) && time_left(deadline) > 0)
+        wait_for(-1, 0, deadline_in(NS_PER_MS));
+}
+
 void
 sysv_destroy(void *srv)
 {
     struct sysv_server *s = srv;
 
+    let_take(s);
     alarm_free(&s->wait.alarm);
     disconnect_all(s);
     registrar_remove(&s->registrar, s->name);

@@ -74,6 +74,9 @@ struct sysv_variant {
     /* Somebody has registered: takes it in, or not. */
     void (*admit)(void *srv, const struct registration *r);
 
+    /* The queue in which this client's answers are. */
+    int (*answers)(const void *srv, unsigned slot);
+
     bool (*is_gone)(void *srv, unsigned slot);
     void (*disconnect)(void *srv, unsigned slot);
 

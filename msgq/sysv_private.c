@@ -108,6 +108,12 @@ disconnect(void *srv, unsigned slot)
     sessions_leave(&s->base.sessions, slot);
 }
 
+static int
+answers(const void *srv, unsigned slot)
+{
+    return ((const struct server *)srv)->clients[slot].queue.id;
+}
+
 /* It has removed its queue, or the one who last received there is no process
  * any more.  (0: it is in a pid namespace where ours cannot look.) */
 static bool
@@ -254,6 +260,7 @@ take_detour(void *srv, struct ipc_request *req)
 static const struct sysv_variant variant = {
     .types = 0, /* whatever there is: what nobody takes fills the queue */
     .admit = admit,
+    .answers = answers,
     .is_gone = is_gone,
     .disconnect = disconnect,
     .take = take,

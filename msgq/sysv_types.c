@@ -112,6 +112,13 @@ disconnect(void *srv, unsigned slot)
     sessions_leave(&s->base.sessions, slot);
 }
 
+static int
+answers(const void *srv, unsigned slot)
+{
+    (void)slot;
+    return ((const struct server *)srv)->base.queue.id;
+}
+
 /* Nobody tells us that a client has died; but no process has its pid. */
 static bool
 is_gone(void *srv, unsigned slot)
@@ -304,6 +311,7 @@ take(void *srv, size_t len, struct ipc_request *req)
 static const struct sysv_variant variant = {
     .types = REQUESTS,
     .admit = admit,
+    .answers = answers,
     .is_gone = is_gone,
     .disconnect = disconnect,
     .take = take,
