@@ -235,9 +235,9 @@ client_call(struct client *c, const struct api_method *method,
     uint64_t id = c->next_id++;
     int err;
 
+    r->fd = -1;
     if (!is_ours(c))
         return -ESTALE;
-    r->fd = -1;
 again:
     err = send_as(c, method, args, id, time_left(deadline));
     if (err != 0)

@@ -171,10 +171,11 @@ use_anothers_client(void)
 {
     const struct api_method *echo = api_by_name("echo");
     const struct api_value arg = bytes_value("child", 5);
-    struct reply r;
+    struct reply r = {.fd = 0}; /* nothing that one may close came */
 
     ck_assert_int_eq(client_call(&client, echo, &arg, &r, CALL_TIMEOUT),
                      -ESTALE);
+    ck_assert_int_eq(r.fd, -1);
     ck_assert_int_eq(client_send(&client, echo, &arg, NULL, 0), -ESTALE);
     ck_assert_int_eq(client_recv(&client, &r, 0), -ESTALE);
     client_close(&client);
