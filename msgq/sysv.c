@@ -165,14 +165,10 @@ is_untaken(const struct sysv_server *s)
     return false;
 }
 
-/* With a queue all goes that is in it, also the answer to who asked us to end,
- * if it has not come to take it yet.  So it has a moment, ns. */
-#define MOMENT (100 * NS_PER_MS)
-
 static void
 let_take(const struct sysv_server *s)
 {
-    const int64_t deadline = deadline_in(MOMENT);
+    const int64_t deadline = deadline_in(LAST_ANSWER);
 
     while (is_untaken(s) && time_left(deadline) > 0)
         wait_for(-1, 0, deadline_in(NS_PER_MS));

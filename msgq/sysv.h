@@ -115,6 +115,10 @@ int sysv_choose(struct sysv_server *s, uid_t uid);
 /* Looks for the dead and for newcomers, at once: somebody has rung. */
 void sysv_look_around(struct sysv_server *s);
 
+/* With a queue all goes that is in it, also the answer to who asked us to end, if
+ * it has not come to take it yet.  So it has this long, ns. */
+#define LAST_ANSWER INT64_C(100000000)
+
 /* The clients first. */
 void sysv_destroy(void *srv);
 

@@ -4,7 +4,9 @@
  */
 #define _GNU_SOURCE /* O_CLOEXEC */
 #include "by_hand.h"
+#include "sysv.h"
 
+#include "test/both/driven.h"
 #include "test/subject.h"
 
 #include "core/clock.h"
@@ -172,6 +174,53 @@ START_TEST(who_waits_for_ever_is_told_when_the_server_dies)
 }
 END_TEST
 
+/* -- the last answer ------------------------------------------------------- */
+
+static void
+asks_and_takes_no_answer(struct actor *self, void *arg)
+{
+    const struct driven *d = arg;
+    struct client c;
+
+    actor_step(self);
+    ck_assert_int_eq(client_open(&c, d->m, d->where), 0);
+    actor_step(self);
+    ck_assert_int_eq(
+        client_send(&c, api_by_name("whoami"), NULL, NULL, CALL_TIMEOUT), 0);
+    actor_step(self);
+}
+
+/* With a queue all goes that is in it. */
+START_TEST(a_server_that_ends_leaves_time_to_take_its_last_answer)
+{
+    const int64_t deadline = now_ns() + CALL_TIMEOUT;
+    const struct sessions *sessions;
+    struct driven *d = shared(sizeof *d);
+    struct actor c;
+    int64_t begin;
+
+    ck_assert_int_eq(drive_begin(d, all[_i], run_dir), 0);
+    sessions = &((struct sysv_server *)d->srv)->sessions;
+    actor_start(&c, geteuid(), asks_and_takes_no_answer, d);
+    actor_wait(&c);
+    actor_go(&c);
+    while (sessions->count == 0) {
+        ck_assert(now_ns() < deadline);
+        ck_assert_int_ne(drive(d, 5 * NS_PER_MS), 0);
+    }
+    actor_wait(&c);
+    actor_go(&c);
+    actor_wait(&c);
+    ck_assert_int_eq(drive(d, CALL_TIMEOUT), 0);
+    d->req.msg.fd = -1;
+    ck_assert_int_eq(d->m->reply(d->srv, &d->req, &d->req.msg), 0);
+    begin = now_ns();
+    drive_end(d);
+    ck_assert_int_ge(now_ns() - begin, LAST_ANSWER);
+    ck_assert(actor_kill(&c));
+}
+END_TEST
+
 Suite *
 test_msgq_ends(void)
 {
@@ -189,6 +238,9 @@ test_msgq_ends(void)
                          who_may_not_come_in_is_told_so, i);
         if (i == 2) /* not System V */
             break;
+        add_loop_test_if(tc, reason,
+                         a_server_that_ends_leaves_time_to_take_its_last_answer,
+                         i);
         add_loop_test_if(tc, reason,
                          sweep_removes_no_queue_that_only_has_the_right_id, i);
         add_loop_test_if(tc,
