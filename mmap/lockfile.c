@@ -18,7 +18,7 @@
  * talk; this is how it was done before there was anything else.  What a file
  * does not have is a way to wait until it changes (a pipe's read(2) waits, a
  * file's says "end of file"), and that is what the locks are for:
- * core/handoff.h. All that is not about bytes is in core/turnfile.h;
+ * core/handoff.h.  All that is not about bytes is in core/turnfile.h;
  * shm/reclock.c is this file with memory in place of pread and pwrite.
  *
  * It costs two copies and two system calls more in each direction, and gives

@@ -2,12 +2,10 @@
  * posix_names.h - what our POSIX queues are called, and which of them nobody
  * uses any more.
  *
- *      /ipclab-0123456789abcdef-msgq-posix    requests: random, new at each start,
- *                                             and to be read in the endpoint
- *                                             file
+ *      /ipclab-0123456789abcdef-msgq-posix    requests: a random one each time,
+ *                                             and read in the endpoint file
  *      /ipclab-72f6525c-msgq-posix            the same made by systemd: known
- *                                             before, made from the endpoint's
- *                                             path
+ *                                             before, from the endpoint's path
  *      /ipclab-msgq-posix.4711.29110          replies: pid and serial
  *
  * A name outlives its process, and as long as it is there the queue is counted

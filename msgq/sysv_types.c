@@ -16,7 +16,7 @@
  *  - There is only one lot of room, kernel.msgmnb bytes.  Full of requests it
  *    has no room for the answers, and everybody waits for everybody.  So the
  *    room is divided beforehand: a client never has more than one message in
- *    the queue, and no message is larger than its share (msgq_limits()). Who
+ *    the queue, and no message is larger than its share (msgq_limits()).  Who
  *    does not keep to that fills it; the server throws out what is nobody's,
  *    but there is no keeping ahead of those who put it in.
  *  - The kernel does not say who sent a message, only who sent the last one:

@@ -69,8 +69,9 @@ struct grid_type {
 extern const struct grid_type grid_trips, grid_trips_by_size,
     grid_streams_by_size, grid_overhead; /* the others: grids.c */
 
-/* Every grid of a run, one after the other: put() gets each that has a row. The
- * headline is the round trip of 64 bytes.  run: run.json as read, or NULL. */
+/* Every grid of a run, one after the other: put() gets each that has a row.
+ * The headline is the round trip of 64 bytes.
+ *   run  run.json as read, or NULL */
 enum grid_part { GRID_HEADLINE = 1, GRID_OTHERS = 2, GRID_ALL = 3 };
 void grids(const struct summary *s, enum grid_part part, const json_t *run,
            void (*put)(const struct grid *, FILE *), FILE *f);

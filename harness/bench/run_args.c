@@ -219,7 +219,7 @@ add_peer(struct argp_state *state, const char *text)
                    "._-, such as 'perf=perf bench sched pipe', not `%s'",
                    text);
     if (n + strlen(PEER_PREFIX) >= sizeof new.name)
-        argp_error(state, "--peer takes a name of at most %zu letters",
+        argp_error(state, "--peer takes a name of at most %zu characters",
                    sizeof new.name - 1 - strlen(PEER_PREFIX));
     snprintf(new.name, sizeof new.name, PEER_PREFIX "%.*s", (int)n, text);
     for (; peers[i].command != NULL; i++)

@@ -7,15 +7,14 @@
  *      a set and a slot of its own
  *      NAME.join: their ids
  *      server's: DOORBELL +1 ------------->    DOORBELL -1, or poll(2) if it has
- *                                              no clients: looks at the
- *                                              objects,
+ *                                              no clients: looks at them,
  *      own: BACK -1          <-------------    leaves the nonce in the slot
  *
  *      put the request
  *      own: REQUEST +1
  *      server's: DOORBELL +1 ------------->    DOORBELL -1
- *                                              each REQUEST -1, or not get the
- *                                              request ... put the reply
+ *                                              each REQUEST -1, or not
+ *                                              get the request ... put the reply
  *      own: BACK -1          <-------------    BACK +1
  *      get the reply
  *
@@ -23,7 +22,7 @@
  * the server looks at every client's set.  Anybody may ring it, or silence it:
  * a set that strangers may post on, strangers may set to 0.  But whoever sleeps
  * in semop(2) is woken by the +1 itself, before anybody can do anything about
- * it; if nobody has slept there longer, for which the server looks (CROWD). So
+ * it; if nobody has slept there longer, for which the server looks (CROWD).  So
  * only a ring that finds the server awake can be lost, and who gets no answer
  * rings again.  Nothing but sleep depends on the server's set: what is in a
  * client's nobody else can touch.

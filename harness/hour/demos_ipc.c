@@ -138,7 +138,7 @@ spooler(void)
 {
     static const char *const jobs[] = {"a short letter\n",
                                        "a letter of too many words\n"};
-    char sheet[200] = "";
+    char printed[200] = "";
     int writer, reader = open_fifo(&writer);
     int paper = need("memfd_create", memfd_create("paper", MFD_CLOEXEC));
     int status;
@@ -166,8 +166,9 @@ spooler(void)
     }
     close(writer); /* the last: lpsched reads an end of file */
     need("wait", wait(NULL));
-    need("pread", (int)pread(paper, sheet, sizeof sheet - 1, 0));
-    result("in the printer's tray", "%.*s", (int)strcspn(sheet, "\n"), sheet);
+    need("pread", (int)pread(paper, printed, sizeof printed - 1, 0));
+    result("in the printer's tray", "%.*s", (int)strcspn(printed, "\n"),
+           printed);
     tell("Both were told 0, for the kernel took both. Whether it was done "
          "whoever asked can only see where it comes out; for an answer there "
          "must be a way back (fifo/oneway.c, fifo/perclient.c).");

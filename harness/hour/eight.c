@@ -1,6 +1,6 @@
 /*
  * eight.c - one question, "who am I?", by each of the eight mechanisms
- * (eight.h). In each the server is a child, which looks for the kernel's word
+ * (eight.h).  In each the server is a child, which looks for the kernel's word
  * on who asks, and answers by the same mechanism.  There is nothing of the
  * harness in it, so that it can be compiled where nothing but a compiler is
  * installed.

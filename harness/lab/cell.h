@@ -10,7 +10,7 @@
  *
  * Its own directory, /dev/shm and /var/tmp are file systems of limited size, of
  * which DIR/out comes back; its System V objects and queues are in an IPC
- * namespace; they end with it, too. Where the kernel refuses namespaces the
+ * namespace; they end with it, too.  Where the kernel refuses namespaces the
  * cell is "reduced": its descendants are killed, as far as they can be found.
  */
 #ifndef CELL_H

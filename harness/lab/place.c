@@ -181,7 +181,7 @@ is_after_call(pid_t pid, unsigned long at)
  * Before it is what the C library has put there, which sleeps, and has no frame
  * pointers: in it, somewhere, is where the innermost of our functions goes on;
  * it is the last such word, since what follows are this function's own
- * variables. Which function it is, is known if the first in the chain has
+ * variables.  Which function it is, is known if the first in the chain has
  * called it by its address: then no other one counts.  If it was called through
  * a pointer, as a mechanism's functions are, any may be it.  And if the call
  * was one into a library, which has frame pointers after all, none is.

@@ -390,7 +390,7 @@ is_of_queues(const struct statx *of)
 
 /* The process may have put something else under that number meanwhile: a device
  * that does something when it is opened, a file that waits for ever to be
- * closed. So it is held first, which opens nothing, and asks no file system
+ * closed.  So it is held first, which opens nothing, and asks no file system
  * (statx(2)). */
 static int
 open_queue(const char *path)

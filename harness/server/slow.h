@@ -2,8 +2,7 @@
  * slow.h - requests under way: what takes long is not waited for.
  *
  *      next() -> do_sleep()     -> CALL_LATER: kept here, until 13:45:01.6
- *      next() -> do_read_file() -> CALL_LATER: kept here, until a worker
- *      answers
+ *      next() -> do_read_file() -> CALL_LATER: kept here, for a worker
  *      next() -> do_hello()     -> reply()
  *      ... 13:45:01.6           -> resume(), reply() to whom it was kept for
  *

@@ -5,7 +5,7 @@
  *
  * A flag that the compiler does not know, or that the user's own flags take
  * back, is not in the file `how` beside the programs: then its check is not
- * run. That the Makefile names each flag is tested in test_make.c.
+ * run.  That the Makefile names each flag is tested in test_make.c.
  */
 #define _GNU_SOURCE /* memmem */
 #include "core/rundir.h"

@@ -106,7 +106,7 @@ signs(const char *question, char sign)
 }
 
 /* One question of questions.txt: its fact sees what makes the right choice
- * right. Returns the fact's id; the manual's number, if it has one, in
+ * right.  Returns the fact's id; the manual's number, if it has one, in
  * *manual. */
 static void
 try_question(const char *question, char place[16], int *manual)
