@@ -183,6 +183,14 @@ need_proc(void)
                : "need proc(5) (mount -t proc proc /proc)";
 }
 
+const char *
+need_gnuplot(void)
+{
+    return system("command -v gnuplot >/dev/null") == 0
+               ? NULL
+               : "need gnuplot, which draws the charts";
+}
+
 /* /proc/PID/syscall is for who may trace that process: ours, unless it is
  * root's that has rights which we do not have, or is not dumpable. */
 const char *

@@ -232,14 +232,6 @@ START_TEST(a_peer_is_drawn_as_a_hollow_mark)
 }
 END_TEST
 
-static const char *
-need_gnuplot(void)
-{
-    return system("command -v gnuplot >/dev/null") == 0
-               ? NULL
-               : "needs gnuplot, which draws the charts";
-}
-
 Suite *
 test_peer(void)
 {

@@ -118,7 +118,7 @@ need_basenc(void)
 {
     return system("command -v basenc >/dev/null") == 0
                ? NULL
-               : "needs basenc (coreutils), to write a hash down";
+               : "need basenc (coreutils), to write a hash down";
 }
 
 /* A browser runs the script whose hash the page names, and no other one: so it
@@ -479,14 +479,6 @@ START_TEST(rows_are_in_order_of_the_ratio_where_the_floor_is_steady)
 END_TEST
 
 /* -- charts ---------------------------------------------------------------- */
-
-static const char *
-need_gnuplot(void)
-{
-    return system("command -v gnuplot >/dev/null") == 0
-               ? NULL
-               : "needs gnuplot, which draws the charts";
-}
 
 /* A round of a round trip of 64 bytes. */
 static struct row
