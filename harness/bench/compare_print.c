@@ -202,10 +202,10 @@ print_verdicts(const struct comparison *c)
     wrap_say(
         stdout,
         "A verdict needs a change of more than %.0f %% (%.0f %% below 1 us "
-        "or spinning, %.0f %% where CPUs may sleep), %d undisturbed rounds "
-        "each, and that of all verdicts here no more than 1 in %.0f is "
-        "likely to be an accident: more than that one 95 %% interval "
-        "leaves out 0, for of %ld some do.",
+        "or spinning, %.0f %% where CPUs may sleep) and %d undisturbed rounds "
+        "each; and of all verdicts here no more than 1 in %.0f is likely to be "
+        "an accident. A 95 %% interval without 0 is not enough: of %ld some "
+        "are, where nothing has changed.",
         100 * COMPARE_LIMIT_AWAKE, 100 * COMPARE_LIMIT_SPINS,
         100 * COMPARE_LIMIT_SLEEP, COMPARE_LEAST_ROUNDS, 1 / COMPARE_FALSE,
         c->compared);
