@@ -27,6 +27,13 @@
 
 #define EOF_FLAG 4 /* bytes of read_file's second result */
 
+/* A worker counts until it has ended, which on a busy machine is a while after
+ * its answer: who asks for one file after the other may find that all it may
+ * have are still going.  So it is looked again, after 2, 4 .. 64 ms, before
+ * somebody is told to come later. */
+#define ASK_TRIES 6
+#define ASK_PAUSE (2 * NS_PER_MS)
+
 /* Why not, in words. */
 static const char *
 reason(const struct call *c, int err)
@@ -48,6 +55,8 @@ reason(const struct call *c, int err)
     }
 }
 
+static uint32_t ask_again(struct call *c), answered(struct call *c);
+
 /* What the caller asks for, args[0] being the path, put to the broker. */
 static uint32_t
 ask(struct call *c, bool by_rule)
@@ -66,11 +75,23 @@ ask(struct call *c, bool by_rule)
     }
     if (err == 0)
         err = broker_ask(&c->broker, &r);
+    if (err == -EAGAIN && c->tries < ASK_TRIES) {
+        c->resume = ask_again;
+        c->due = now_ns() + (ASK_PAUSE << c->tries++);
+        return CALL_LATER;
+    }
     if (err != 0)
         return call_fail(c, err == -EAGAIN ? WIRE_BUSY : WIRE_OS_ERROR, -err,
                          "cannot get at files: %s", reason(c, err));
+    c->resume = answered;
     c->due = c->broker.deadline;
     return CALL_LATER;
+}
+
+static uint32_t
+ask_again(struct call *c)
+{
+    return ask(c, c->second);
 }
 
 /* What the caller may not open, a rule may let it have. */
@@ -139,7 +160,6 @@ begin(struct call *c)
     if (c->args[0].at[0] != '/')
         return call_fail(c, WIRE_BAD_ARGS, EINVAL,
                          "path: give an absolute path");
-    c->resume = answered;
     return ask(c, false);
 }
 

@@ -259,6 +259,7 @@ call_begin(struct call *c, struct service *s, const struct ipc_request *req,
     c->resume = NULL;
     c->due = 0;
     c->broker = (struct broker_call){.fd = 0};
+    c->tries = 0;
     c->second = c->audited = c->admitted = false;
 }
 

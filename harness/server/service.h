@@ -71,6 +71,7 @@ struct call {
     int64_t due;               /* when, CLOCK_MONOTONIC; or sooner, when */
     struct broker_call broker; /* this has an answer; all zero: none */
     bool second;               /* asked once more, with the server's rights */
+    unsigned tries;            /* of this one, to get a worker */
 
     struct audit_record record; /* for the audit, if audited */
     bool audited;
