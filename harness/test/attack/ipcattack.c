@@ -160,6 +160,7 @@ job_start(struct job *j, struct result *r, bool naive)
     j->pid = fork();
     if (j->pid == 0)
         exec_run(j);
+    setpgid(j->pid, j->pid); /* whoever is first, it or we: job_kill() */
     return j->pid == -1 ? -errno : 0;
 }
 
@@ -214,8 +215,10 @@ job_end(struct job *j, int status, bool hung)
 
     if (again && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_MISSING)
         lacks(j);
+    else if (hung && !stopped)
+        say(j, again ? "hung, and was ended" : "hung; it is tried once more");
     else if (again && v == BROKEN)
-        say(j, hung ? "hung, and was ended" : "could not be tried");
+        say(j, "could not be tried");
     if (j->naive)
         r->naive = v;
     else
@@ -226,6 +229,16 @@ job_end(struct job *j, int status, bool hung)
     rmdir(dir); /* what was mounted there is gone */
     close(j->said);
     j->result = NULL;
+}
+
+/* Its process 1 dies of that too, but not before all others of its namespace
+ * have (space.c), and then is ours: they are in one group. */
+static void
+job_kill(const struct job *j)
+{
+    kill(j->pid, SIGKILL);
+    while (waitpid(-j->pid, NULL, 0) > 0 || errno == EINTR)
+        continue;
 }
 
 /* Ends those that have ended, or hang.  Returns one that is free, or NULL. */
@@ -239,10 +252,8 @@ jobs_look(void)
             j->result != NULL && (stopped || time_left(j->deadline) == 0);
         int status = 0;
 
-        if (hung) {
-            kill(j->pid, SIGKILL);
-            waitpid(j->pid, &status, 0);
-        }
+        if (hung)
+            job_kill(j);
         if (j->result != NULL &&
             (hung || waitpid(j->pid, &status, WNOHANG) == j->pid))
             job_end(j, status, hung);
@@ -375,6 +386,7 @@ run(void)
     size_t surprises = 0;
     int err;
 
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* job_kill() */
     err = scratch_begin(&scratch, "attack", geteuid() == 0);
     if (err != 0) {
         fprintf(stderr,
