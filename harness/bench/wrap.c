@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #define LEAST 40
-#define MOST  100
 
 int
 wrap_columns(void)
@@ -19,8 +18,8 @@ wrap_columns(void)
 
     if (columns <= 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0)
         columns = w.ws_col;
-    if (columns <= 0 || columns > MOST)
-        return MOST;
+    if (columns <= 0 || columns > WRAP_MOST)
+        return WRAP_MOST;
     return columns < LEAST ? LEAST : columns;
 }
 

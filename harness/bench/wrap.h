@@ -12,7 +12,9 @@
 void wrap(FILE *f, const char *text, int indent, int width);
 
 /* Columns of the terminal: what COLUMNS says, or else standard output's own, or
- * where there is none, 100; never more than that, which is enough to read. */
+ * where there is none, WRAP_MOST; never more than that, which is enough to read,
+ * and what a file gets. */
+#define WRAP_MOST 100
 int wrap_columns(void);
 
 /* As printf, broken like that. */

@@ -12,6 +12,7 @@
 #include "bench/charts.h"
 #include "bench/machine.h"
 #include "bench/record.h"
+#include "bench/wrap.h"
 #include "ns/spaces.h"
 
 #include <errno.h>
@@ -31,7 +32,7 @@ put_csv(const void *x, FILE *f)
 static int
 put_tables(const void *x, FILE *f)
 {
-    isolate_tables(x, f);
+    isolate_tables(x, WRAP_MOST, f);
     return 0;
 }
 
@@ -89,7 +90,7 @@ finish(const struct isolate_matrix *x, const char *out)
 
     for (size_t i = 0; i < x->n; i++)
         n += x->cells[i].surprise;
-    isolate_tables(x, stdout);
+    isolate_tables(x, wrap_columns(), stdout);
     fflush(stdout); /* what follows may be said by others */
     if (save(x, out) != 0)
         return EX_CANTCREAT;

@@ -149,7 +149,9 @@ bool isolate_same(const struct isolate_outcome *a,
 /* "yes", "uid", "ENOENT": at most 8 characters. */
 const char *isolate_word(const struct isolate_outcome *o);
 
-void isolate_tables(const struct isolate_matrix *x, FILE *f);
+/* In lines of so many columns (wrap_columns()); what differs in no way has none
+ * when there is not room for all. */
+void isolate_tables(const struct isolate_matrix *x, int columns, FILE *f);
 void isolate_csv(const struct isolate_matrix *x, FILE *f);
 
 #endif

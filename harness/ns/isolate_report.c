@@ -70,45 +70,131 @@ static const char *const side_name[SIDES] = {"client", "server"};
 
 /* -- tables ---------------------------------------------------------------- */
 
-/* Without the first column: that is the comparison. */
+#define NAMES 18 /* columns of the mechanisms' names */
+
+/* In a cell of the table; * for a finding. */
 static void
-table(const struct isolate_matrix *x, enum isolate_side side, FILE *f)
+cell_text(const struct isolate_cell *c, char text[16])
 {
-    fprintf(f, "\nThe %s in a new namespace, the %s outside\n%-18s",
-            side_name[side], side_name[!side], "");
+    snprintf(text, 16, "%s%s", isolate_word(&c->seen), c->surprise ? "*" : "");
+}
+
+/* What the columns of the forms take, two blanks between them; 0: it is not
+ * shown.  FORM_NONE never is: that is the comparison. */
+struct layout {
+    int width[FORMS];
+};
+
+static int
+whole_width(const struct layout *l)
+{
+    int sum = NAMES - 2;
+
+    for (int form = 0; form < FORMS; form++)
+        sum += l->width[form] > 0 ? 2 + l->width[form] : 0;
+    return sum;
+}
+
+/* As wide as their longest word.  Where that is too much, those go that nobody's
+ * answer depends on, from the right. */
+static struct layout
+lay_out(const struct isolate_matrix *x, enum isolate_side side, int columns)
+{
+    bool differs[FORMS] = {false};
+    struct layout l = {{0}};
+    char text[16];
+
     for (int form = 1; form < FORMS; form++)
-        fprintf(f, "%-*s", form == FORMS - 1 ? 0 : 8, isolate_forms[form].name);
+        l.width[form] = (int)strlen(isolate_forms[form].name);
     for (size_t i = 0; i < x->n; i++) {
         const struct isolate_cell *c = &x->cells[i];
-        char word[16];
 
-        if (c->side != side)
+        if (c->side != side || c->form == FORM_NONE)
             continue;
-        if (c->form == FORM_NONE) {
-            fprintf(f, "\n%-18s", c->m->name);
-            continue;
-        }
-        snprintf(word, sizeof word, "%s%s", isolate_word(&c->seen),
-                 c->surprise ? "*" : "");
-        fprintf(f, "%-*s", c->form == FORMS - 1 ? 0 : 8, word);
+        cell_text(c, text);
+        differs[c->form] |= strcmp(text, "yes") != 0;
+        if ((int)strlen(text) > l.width[c->form])
+            l.width[c->form] = (int)strlen(text);
     }
-    fputc('\n', f);
+    for (int form = FORMS - 1; form > 0; form--)
+        if (whole_width(&l) > columns && !differs[form])
+            l.width[form] = 0;
+    return l;
+}
+
+/* In its column; nothing after the last one. */
+static void
+put_cell(const struct layout *l, int form, const char *text, FILE *f)
+{
+    int last = FORMS - 1;
+
+    while (last > 0 && l->width[last] == 0)
+        last--;
+    if (l->width[form] > 0)
+        fprintf(f, "%-*s", form == last ? 0 : l->width[form] + 2, text);
 }
 
 static void
-key(FILE *f)
+say_not_shown(const struct layout *l, FILE *f)
 {
-    fputs("\nmnt+fs: with empty file systems over the run directory and "
-          "/dev/shm; user+nr: the user has\nanother number inside.\n"
-          "yes       gets through, and the server takes the client for who it "
-          "is\n"
-          "uid, pid  gets through; the server hears another number than the "
-          "client: its own name for it\n"
-          "no id     gets through, but what the server knew of its client is "
-          "lost (no pid: only that)\n"
-          "silence   no answer in time;  refused: ECONNREFUSED;  *: not as "
-          "expected;  n/a: not to be had\n",
-          f);
+    const char *separator = "yes for all: ";
+
+    for (int form = 1; form < FORMS; form++)
+        if (l->width[form] == 0) {
+            fprintf(f, "%s%s", separator, isolate_forms[form].name);
+            separator = ", ";
+        }
+    if (*separator == ',')
+        fputc('\n', f);
+}
+
+static void
+table(const struct isolate_matrix *x, enum isolate_side side, int columns,
+      FILE *f)
+{
+    const struct layout l = lay_out(x, side, columns);
+    char text[16];
+
+    fprintf(f, "\nThe %s in a new namespace, the %s outside\n%-*s",
+            side_name[side], side_name[!side], NAMES, "");
+    for (int form = 1; form < FORMS; form++)
+        put_cell(&l, form, isolate_forms[form].name, f);
+    for (size_t i = 0; i < x->n; i++) {
+        const struct isolate_cell *c = &x->cells[i];
+
+        if (c->side != side)
+            continue;
+        cell_text(c, text);
+        if (c->form == FORM_NONE)
+            fprintf(f, "\n%-*s", NAMES, c->m->name);
+        put_cell(&l, c->form, text, f);
+    }
+    fputc('\n', f);
+    say_not_shown(&l, f);
+}
+
+static void
+key(int columns, FILE *f)
+{
+    static const char *const words[][2] = {
+        {"mnt+fs", "with empty file systems over the run directory and "
+                   "/dev/shm"},
+        {"user+nr", "the user has another number inside"},
+        {"yes", "gets through, and the server takes the client for who it is"},
+        {"uid, pid", "gets through; the server hears another number than the "
+                     "client: its own name for it"},
+        {"no id", "gets through, but what the server knew of its client is "
+                  "lost (no pid: only that)"},
+        {"silence", "no answer in time"},
+        {"refused", "ECONNREFUSED"},
+        {"*", "not as expected"},
+        {"n/a", "not to be had"}};
+
+    fputc('\n', f);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        fprintf(f, "%-10s", words[i][0]);
+        wrap(f, words[i][1], 10, columns);
+    }
 }
 
 /* Has an earlier cell been explained with the same words? */
@@ -143,7 +229,7 @@ applies_to(const struct isolate_matrix *x, const char *why)
 
 /* One sentence per kind of cell: namespace, word, why. */
 static void
-reasons(const struct isolate_matrix *x, FILE *f)
+reasons(const struct isolate_matrix *x, int columns, FILE *f)
 {
     fputs("\nWhy\n", f);
     for (size_t i = 0; i < x->n; i++) {
@@ -153,25 +239,29 @@ reasons(const struct isolate_matrix *x, FILE *f)
             continue;
         fprintf(f, "%-7s  %-7s  ", applies_to(x, c->why),
                 isolate_word(&c->expected));
-        wrap(f, c->why, 18, 98);
+        wrap(f, c->why, 18, columns);
     }
 }
 
 static void
-findings(const struct isolate_matrix *x, FILE *f)
+findings(const struct isolate_matrix *x, int columns, FILE *f)
 {
+    char text[512];
+
     for (size_t i = 0; i < x->n; i++) {
         const struct isolate_cell *c = &x->cells[i];
 
         if (!c->surprise)
             continue;
-        fprintf(f,
-                "FINDING: %s, %s in a new namespace (%s): expected %s "
-                "(pid %s, uid %s), saw %s (pid %s, uid %s)\n",
-                c->m->name, side_name[c->side], isolate_forms[c->form].name,
-                isolate_word(&c->expected), seen_word(c->expected.pid),
-                seen_word(c->expected.uid), isolate_word(&c->seen),
-                seen_word(c->seen.pid), seen_word(c->seen.uid));
+        snprintf(text, sizeof text,
+                 "%s, %s in a new namespace (%s): expected %s (pid %s, uid "
+                 "%s), saw %s (pid %s, uid %s)",
+                 c->m->name, side_name[c->side], isolate_forms[c->form].name,
+                 isolate_word(&c->expected), seen_word(c->expected.pid),
+                 seen_word(c->expected.uid), isolate_word(&c->seen),
+                 seen_word(c->seen.pid), seen_word(c->seen.uid));
+        fputs("FINDING: ", f);
+        wrap(f, text, 9, columns);
     }
 }
 
@@ -211,7 +301,8 @@ names_with(const struct isolate_matrix *x, const char *reason, char *names,
 
 /* "not run here: 88 cells (user, user+nr), because: ..." */
 static void
-say_not_run(const struct isolate_matrix *x, const char *reason, FILE *f)
+say_not_run(const struct isolate_matrix *x, const char *reason, int columns,
+            FILE *f)
 {
     char names[512], text[1024];
     size_t count = 0;
@@ -224,7 +315,7 @@ say_not_run(const struct isolate_matrix *x, const char *reason, FILE *f)
     snprintf(text, sizeof text, "%zu cells (%s), because: %s", count, names,
              reason);
     fputs("not run here: ", f);
-    wrap(f, text, 14, 98);
+    wrap(f, text, 14, columns);
 }
 
 static bool
@@ -237,11 +328,11 @@ said_before(const struct isolate_matrix *x, size_t at)
 }
 
 static void
-not_run(const struct isolate_matrix *x, FILE *f)
+not_run(const struct isolate_matrix *x, int columns, FILE *f)
 {
     for (size_t i = 0; i < x->n; i++)
         if (x->cells[i].reason != NULL && !said_before(x, i))
-            say_not_run(x, x->cells[i].reason, f);
+            say_not_run(x, x->cells[i].reason, columns, f);
     for (size_t i = 0; i < x->n; i += (size_t)FORMS * SIDES)
         if (!x->cells[i].known)
             fprintf(f,
@@ -251,15 +342,15 @@ not_run(const struct isolate_matrix *x, FILE *f)
 }
 
 void
-isolate_tables(const struct isolate_matrix *x, FILE *f)
+isolate_tables(const struct isolate_matrix *x, int columns, FILE *f)
 {
-    table(x, CLIENT_INSIDE, f);
-    table(x, SERVER_INSIDE, f);
-    key(f);
-    reasons(x, f);
+    table(x, CLIENT_INSIDE, columns, f);
+    table(x, SERVER_INSIDE, columns, f);
+    key(columns, f);
+    reasons(x, columns, f);
     fputc('\n', f);
-    not_run(x, f);
-    findings(x, f);
+    not_run(x, columns, f);
+    findings(x, columns, f);
 }
 
 /* -- CSV ------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
  * falls, and it says so.
  */
 #define _GNU_SOURCE /* memmem, strndupa */
+#include "test/shell.h"
 #include "test/test.h"
 
 #include <stdio.h>
@@ -25,7 +26,7 @@ what_failed(const struct output *all)
     for (const char *line = all->out; *line != '\0' && len < 1500;) {
         int n = (int)strcspn(line, "\n");
 
-        if (memmem(line, (size_t)n, "as expected", 11) != NULL)
+        if (memmem(line, (size_t)n, "<--", 3) != NULL)
             len += (size_t)snprintf(text + len, 200, "%.190s\n",
                                     strndupa(line, (size_t)n));
         line += n + (line[n] == '\n');
@@ -35,16 +36,27 @@ what_failed(const struct output *all)
     return text;
 }
 
+static void
+expect_lines(char *text, size_t columns)
+{
+    for (char *line = strtok(text, "\n"); line != NULL;
+         line = strtok(NULL, "\n"))
+        ck_assert_msg(strlen(line) <= columns || strstr(line, run_dir) != NULL,
+                      "more than %zu columns: %s", columns, line);
+}
+
+/* In a narrow terminal; the file has what there is no room for. */
 START_TEST(every_attack_is_refused_and_its_naive_form_falls)
 {
     char command[ENDPOINT_SIZE + 32];
 
+    ck_assert_int_eq(setenv("COLUMNS", "80", 1), 0);
     run_program(&o, "ipcattack", "-o", run_dir, NULL);
     ck_assert_msg(o.status == 0, "status %d\n%s", o.status, what_failed(&o));
-    for (char *line = strtok(o.out, "\n"); line != NULL;
-         line = strtok(NULL, "\n"))
-        ck_assert_msg(strlen(line) <= 100 || strstr(line, run_dir) != NULL,
-                      "more than 100 columns: %s", line);
+    expect_lines(o.out, 80);
+    ck_assert_int_eq(shell_in(run_dir, "cat *-attack/attack.txt"), 0);
+    expect_said("what the attacker does");
+    expect_lines(said, 100);
     snprintf(command, sizeof command, "rm -r '%s'/*-attack", run_dir);
     ck_assert_int_eq(system(command), 0);
 }

@@ -2,7 +2,7 @@
  * report.c - the matrix, as it is printed and as attack.csv.
  *
  *      results/20251122T095300Z-host-attack/
- *          attack.txt    what is printed
+ *          attack.txt    what is printed where there is room
  *          attack.csv    one line per attack
  */
 #define _GNU_SOURCE /* fmemopen */
@@ -13,8 +13,6 @@
 
 #include <errno.h>
 #include <string.h>
-
-#define WIDTH 99 /* columns */
 
 bool
 as_expected(const struct result *r)
@@ -36,18 +34,13 @@ word(enum verdict v)
     return words[v];
 }
 
-static const char *
-mark(const struct result *r)
-{
-    if (!as_expected(r))
-        return "  <-- not as expected";
-    return "";
-}
-
 /* -- text ----------------------------------------------------------------- */
 
+/* What refuses it only where all of that has room: attack.csv has it, too. */
+#define HOW_FROM WRAP_MOST
+
 static void
-matrix(const struct result *r, size_t n, FILE *f)
+matrix(const struct result *r, size_t n, int columns, FILE *f)
 {
     fprintf(f, "%3s %-17s %-38s %-5s %s\n", "", "mechanism",
             "what the attacker does", "naive", "defended");
@@ -56,14 +49,17 @@ matrix(const struct result *r, size_t n, FILE *f)
 
         if (r->defended == NOT_RUN)
             continue;
-        fprintf(f, "%3d %-17s %-38s %-5s %-7s %s%s\n", a->number, a->mechanism,
-                a->what, r->naive == FELL ? "FELL" : word(r->naive),
-                word(r->defended), a->how, mark(r));
+        fprintf(f, "%3d %-17s %-38s %-5s %s", a->number, a->mechanism, a->what,
+                word(r->naive), word(r->defended));
+        if (columns >= HOW_FROM)
+            fprintf(f, "%*s %s", 7 - (int)strlen(word(r->defended)), "",
+                    a->how);
+        fputs(as_expected(r) ? "\n" : " <--\n", f);
     }
 }
 
 static void
-cannot(const struct result *r, size_t n, FILE *f)
+cannot(const struct result *r, size_t n, int columns, FILE *f)
 {
     const char *last = NULL; /* once, if the next ones have the same */
     bool any = false;
@@ -78,7 +74,7 @@ cannot(const struct result *r, size_t n, FILE *f)
         any = true;
         last = a->cannot;
         fprintf(f, "%3d ", a->number);
-        wrap(f, a->cannot, 4, WIDTH);
+        wrap(f, a->cannot, 4, columns);
     }
 }
 
@@ -109,7 +105,7 @@ with_reason(const struct result *r, size_t n, size_t i, FILE *f)
 }
 
 static void
-not_run(const struct result *r, size_t n, FILE *f)
+not_run(const struct result *r, size_t n, int columns, FILE *f)
 {
     char text[2048];
 
@@ -125,14 +121,15 @@ not_run(const struct result *r, size_t n, FILE *f)
         with_reason(r, n, i, out);
         fclose(out);
         fputs("not run here: ", f);
-        wrap(f, text, 14, WIDTH);
+        wrap(f, text, 14, columns);
     }
 }
 
 static void
-summary(const struct result *r, size_t n, FILE *f)
+summary(const struct result *r, size_t n, int columns, FILE *f)
 {
     size_t refused = 0, fell = 0, absent = 0, wrong = 0;
+    char text[200];
 
     for (size_t i = 0; i < n; i++) {
         wrong += !as_expected(&r[i]);
@@ -140,10 +137,12 @@ summary(const struct result *r, size_t n, FILE *f)
         refused += r[i].defended == REFUSED && as_expected(&r[i]);
         fell += r[i].defended == FELL && as_expected(&r[i]);
     }
-    fprintf(f,
-            "\n%zu attacks: %zu refused, %zu not prevented there, %zu "
-            "not run here, %zu not as expected.\n",
-            n, refused, fell, absent, wrong);
+    snprintf(text, sizeof text,
+             "%zu attacks: %zu refused, %zu not prevented there, %zu not run "
+             "here, %zu not as expected%s.",
+             n, refused, fell, absent, wrong, wrong > 0 ? " (<--)" : "");
+    fputc('\n', f);
+    wrap(f, text, 0, columns);
 }
 
 /* -- CSV ------------------------------------------------------------------ */
@@ -190,13 +189,13 @@ csv(const struct result *r, size_t n, FILE *f)
 /* -- the directory -------------------------------------------------------- */
 
 static void
-text(const struct result *r, size_t n, FILE *f)
+text(const struct result *r, size_t n, int columns, FILE *f)
 {
-    matrix(r, n, f);
-    cannot(r, n, f);
+    matrix(r, n, columns, f);
+    cannot(r, n, columns, f);
     fputc('\n', f);
-    not_run(r, n, f);
-    summary(r, n, f);
+    not_run(r, n, columns, f);
+    summary(r, n, columns, f);
 }
 
 /* What is written to a file: record_file(). */
@@ -210,7 +209,7 @@ put_text(const void *what, FILE *f)
 {
     const struct all *all = what;
 
-    text(all->r, all->n, f);
+    text(all->r, all->n, WRAP_MOST, f);
     return 0;
 }
 
@@ -230,7 +229,7 @@ report(const struct result *r, size_t n, const char *parent)
     char dir[RECORD_PATH] = "results";
     int err;
 
-    text(r, n, stdout);
+    text(r, n, wrap_columns(), stdout);
     err = record_directory(parent, "attack", dir);
     if (err == 0)
         err = record_file(dir, "attack.txt", put_text, &all);
