@@ -11,7 +11,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/utsname.h>
@@ -19,103 +18,79 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NEWTIME \
-    0x80 /* CLONE_NEWTIME: clone() has no bit for it, unshare() has */
+#define NEWTIME 0x80 /* unshare() knows it; clone() has no bit for it */
 
 static const char letters[] = "puinmCT"; /* as unshare(1) has them; U: always */
 static const int bits[] = {CLONE_NEWPID, CLONE_NEWUTS, CLONE_NEWIPC,
                            CLONE_NEWNET, CLONE_NEWNS,  CLONE_NEWCGROUP,
                            NEWTIME};
-static int flags = CLONE_NEWUSER, ready[2], go[2];
+static int flags = CLONE_NEWUSER, mapped[2];
 static char stack[1 << 16] __attribute__((aligned(16))); /* grows downwards */
 
 static void
-put(pid_t pid, const char *file, const char *format, unsigned id)
+put(pid_t pid, const char *file, const char *format, unsigned number)
 {
     char path[64];
     FILE *f;
 
     snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
-    if ((f = fopen(path, "w")) == NULL || fprintf(f, format, id) < 0 ||
-        fclose(f) == EOF)
-        err(EXIT_FAILURE, "%s", path);
-}
-
-static void
-wait_for_maps(void) /* nobody is uid 0 in here before the parent says so */
-{
-    char byte;
-
-    close(go[1]); /* or there would be no end of file if the parent dies */
-    if (write(ready[1], "", 1) != 1 || read(go[0], &byte, 1) != 1)
-        errx(EXIT_FAILURE, "the parent has gone");
+    f = fopen(path, "w");
+    if (f == NULL || fprintf(f, format, number) < 0 || fclose(f) == EOF)
+        err(1, "%s", path);
 }
 
 static int
-look(void *how) /* what is set in here nobody sees outside */
+inside(void *way) /* what is set in here nobody sees outside */
 {
-    struct utsname u;
     struct timespec t;
+    struct utsname u;
 
-    if (how == letters) /* cloned */
-        wait_for_maps();
+    close(mapped[1]); /* the parent's alone: when it closes it, we are uid 0 */
+    while (read(mapped[0], &u, 1) > 0)
+        continue;
     if (flags & CLONE_NEWUTS &&
         (sethostname("inside", 6) == -1 || setdomainname("lab", 3) == -1))
-        err(EXIT_FAILURE, "sethostname");
+        err(1, "sethostname");
     if (flags & CLONE_NEWNS && /* a copy, which must become private first */
         (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1 ||
          mount("shm", "/dev/shm", "tmpfs", 0, NULL) == -1))
-        err(EXIT_FAILURE, "mount");
+        err(1, "mount");
     uname(&u);
     clock_gettime(CLOCK_MONOTONIC, &t);
-    printf("%-9s pid %d, parent %d, uid %u, %s.%s, up %ld days\n",
-           how == letters ? "clone" : "unshare", (int)getpid(), (int)getppid(),
-           getuid(), u.nodename, u.domainname, (long)t.tv_sec / 86400);
+    printf("%-7s  pid %d, parent %d, uid %u, %s.%s, up %ld days\n", (char *)way,
+           (int)getpid(), (int)getppid(), getuid(), u.nodename, u.domainname,
+           (long)t.tv_sec / 86400);
     return fflush(stdout) == EOF;
-}
-
-static int
-go_between(void) /* of pid and time only its children are inside */
-{
-    int status;
-
-    if (unshare(flags) == -1)
-        err(EXIT_FAILURE, "unshare");
-    wait_for_maps();
-    if (flags & NEWTIME) /* before anybody is inside */
-        put(getpid(), "timens_offsets", "monotonic %u 0\n", 864000);
-    if (fork() == 0)
-        exit(look(NULL));
-    return wait(&status) == -1 || status != 0;
 }
 
 int
 main(int argc, char **argv)
 {
-    int status, failed = 0;
-    char byte;
+    const uid_t uid = getuid();
+    int cloned = 1, forked = 1;
     pid_t pid;
 
     for (int i = 0; letters[i] != '\0'; i++)
         if (argc < 2 || strchr(argv[1], letters[i]) != NULL)
             flags |= bits[i];
-    for (int way = 0; way < 2; way++) {
-        if (pipe(ready) == -1 || pipe(go) == -1)
-            err(EXIT_FAILURE, "pipe");
-        pid = way == 0 ? clone(look, stack + sizeof stack,
-                               (flags & ~NEWTIME) | SIGCHLD, (void *)letters)
-                       : fork();
-        if (pid == 0)
-            exit(go_between());
-        close(ready[1]); /* the child's alone: its end is our end of file */
-        if (pid == -1 || read(ready[0], &byte, 1) != 1)
-            errx(EXIT_FAILURE, "no new namespaces here");
-        put(pid, "setgroups", "deny", 0); /* or gid_map may not be written */
-        put(pid, "uid_map", "0 %u 1", getuid());
-        put(pid, "gid_map", "0 %u 1", getgid());
-        if (write(go[1], "", 1) != 1 || waitpid(pid, &status, 0) == -1)
-            err(EXIT_FAILURE, "child");
-        failed |= status;
-    }
-    return failed != 0;
+    if (pipe(mapped) == -1)
+        err(1, "pipe");
+    pid = clone(inside, stack + sizeof stack, (flags & ~NEWTIME) | SIGCHLD,
+                "clone");
+    if (pid == -1)
+        err(1, "clone");
+    put(pid, "uid_map", "0 %u 1", uid); /* its 0 is our uid, and nobody else */
+    close(mapped[1]);
+    waitpid(pid, &cloned, 0);
+
+    if (unshare(flags) == -1) /* us; but of pid and time only our children */
+        err(1, "unshare");
+    put(getpid(), "uid_map", "0 %u 1", uid);
+    if (flags & NEWTIME) /* before anybody is inside */
+        put(getpid(), "timens_offsets", "monotonic %u 0", 864000);
+    pid = fork();
+    if (pid == 0)
+        return inside("unshare");
+    waitpid(pid, &forked, 0);
+    return cloned != 0 || forked != 0;
 }
