@@ -49,6 +49,25 @@ interrupted(int sig)
     raise(sig);
 }
 
+const char *
+error_name(int err)
+{
+    switch (err) {
+    case ECONNRESET:
+        return "ECONNRESET";
+    case EINPROGRESS:
+        return "EINPROGRESS";
+    case EOWNERDEAD:
+        return "EOWNERDEAD";
+    case EPIPE:
+        return "EPIPE";
+    case ETIMEDOUT:
+        return "ETIMEDOUT";
+    default:
+        return strerror(err);
+    }
+}
+
 int
 need(const char *what, int outcome)
 {

@@ -26,6 +26,10 @@ void result(const char *what, const char *format, ...)
 /* A bar of length in proportion to value / most. */
 void bar(const char *what, double value, double most, const char *unit);
 
+/* EPIPE: as the manual calls it, for the sentences say something else of several
+ * ("Connection timed out", of a mutex). */
+const char *error_name(int err);
+
 /* The demonstration cannot go on: says why, removes what it made, ends. */
 int need(const char *what, int outcome);
 

@@ -387,7 +387,10 @@ lock_of_the_dead(int robust)
     }
     waitpid(pid, NULL, 0);
     err = pthread_mutex_timedlock(m, &past);
-    return err == 0 ? "locked" : strerror(err);
+    return err == 0            ? "locked"
+           : err == EOWNERDEAD ? "locked, with EOWNERDEAD"
+           : err == ETIMEDOUT  ? "still held: ETIMEDOUT"
+                               : error_name(err);
 }
 
 static void

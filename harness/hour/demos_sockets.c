@@ -19,7 +19,7 @@
 static const char *
 said(ssize_t outcome)
 {
-    return outcome == -1 ? strerror(errno) : "succeeds";
+    return outcome == -1 ? error_name(errno) : "succeeds";
 }
 
 /* A listener on the loopback, which does not wait; its address. */
@@ -106,14 +106,14 @@ connect_in_a_thread(void)
         work_ms(50);
     pthread_join(thread, NULL);
     result("connect() in a thread", "%s, after %.0f ms",
-           c.err == 0 ? "succeeds" : strerror(c.err), (double)c.ns / 1e6);
+           c.err == 0 ? "succeeds" : error_name(c.err), (double)c.ns / 1e6);
     result("meanwhile the main thread went on", "%d times", ticks);
     fd = need("socket",
               socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     begun = now_ns();
     (void)!connect(fd, (struct sockaddr *)&c.to, sizeof c.to);
-    result("connect() that may not wait", "%s, after %.3f ms", strerror(errno),
-           (double)(now_ns() - begun) / 1e6);
+    result("connect() that may not wait", "%s, after %.3f ms",
+           error_name(errno), (double)(now_ns() - begun) / 1e6);
     tell("Both let the program go on. A thread keeps the code as it was, and "
          "costs a stack; the other needs poll() and SO_ERROR, and no thread.");
     for (int i = 0; i < 4; i++)
