@@ -5,12 +5,17 @@
 #define _GNU_SOURCE /* F_GETPIPE_SZ, O_CLOEXEC */
 #include "test/test.h"
 
-#include "server/service.h"
+#include "test/files.h"
+
+#include "core/clock.h"
+#include "server/methods.h"
+#include "server/settings.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,6 +178,90 @@ START_TEST(jobs_go_in_and_nobody_has_rights)
 }
 END_TEST
 
+/* Waits until this text is in the tray: nobody tells when. */
+static void
+expect_printed(const char *text)
+{
+    const char *path = settings.tray;
+    int64_t deadline = deadline_in(CALL_TIMEOUT);
+
+    while (strstr(file_text(path), text) == NULL) {
+        ck_assert_msg(time_left(deadline) > 0, "no '%s' in %s", text, path);
+        sched_yield();
+    }
+}
+
+static void
+print_and_look(void *arg)
+{
+    struct api_value letter = string_value("a letter\nfrom Bob");
+    struct client c;
+    struct reply r;
+
+    client_start(arg, &c);
+    ck_assert_int_eq(
+        client_call(&c, api_by_name("print"), &letter, &r, CALL_TIMEOUT), 0);
+    expect_printed(" uid=-1 gid=-1 evidence=K0 mechanism=fifo/oneway "
+                   "text=\"a letter\\x0afrom Bob\"\n");
+    client_close(&c);
+}
+
+/* The server of root has given root up, and its client is Bob. */
+START_TEST(what_is_printed_its_client_can_read)
+{
+    struct stat st;
+    struct host server;
+
+    snprintf(settings.tray, sizeof settings.tray, "%s/" SETTINGS_TRAY, run_dir);
+    server_start(&server, ipc_find("fifo/oneway"));
+    as_user(need_root() == NULL ? BOB : geteuid(), print_and_look, &server);
+    ck_assert_int_eq(stat(settings.tray, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 07777, 0644);
+    ck_assert_uint_eq(st.st_uid, geteuid());
+    server_stop(&server);
+    ck_assert_int_eq(unlink(settings.tray), 0);
+}
+END_TEST
+
+/* Nobody knows who printed so much: so it is not for ever. */
+START_TEST(the_tray_keeps_the_last_lines)
+{
+    struct spooler s = {.stop = 0};
+    static char page[1024 + 1];
+    struct api_value job = {.at = page, .len = 1024};
+    struct client c;
+    struct reply r;
+    struct stat st;
+    off_t most = 0;
+
+    snprintf(settings.tray, sizeof settings.tray, "%s/" SETTINGS_TRAY, run_dir);
+    open_spooler(&s);
+    ck_assert_int_eq(client_open(&c, s.m, s.name), 0);
+    for (int i = 0; i < 200; i++) {
+        memset(page, 'A' + i % 26, 1024);
+        ck_assert_int_eq(
+            client_call(&c, api_by_name("print"), &job, &r, CALL_TIMEOUT), 0);
+        ck_assert_int_eq(service_step(&s.service, 0), 0);
+        expect_printed(page);
+        ck_assert_int_eq(stat(settings.tray, &st), 0);
+        if (st.st_size > most)
+            most = st.st_size;
+    }
+    ck_assert_int_gt(most, 60 << 10);
+    ck_assert_int_le(most, 64 << 10);
+    ck_assert_uint_eq(s.service.refused, 0);
+    job.len = 0;
+    ck_assert_int_eq(
+        client_call(&c, api_by_name("print"), &job, &r, CALL_TIMEOUT), 0);
+    ck_assert_int_eq(service_step(&s.service, 0), 0);
+    ck_assert_uint_eq(s.service.refused, 1); /* no line */
+    client_close(&c);
+    close_spooler(&s);
+    methods_close_log();
+    ck_assert_int_eq(unlink(settings.tray), 0);
+}
+END_TEST
+
 /* What an honest client writes is whole at once; so what is not whole is no
  * record, and swallows nothing. */
 START_TEST(a_forged_length_swallows_no_job_to_come)
@@ -239,6 +328,8 @@ test_fifo(void)
     tcase_add_test(tc, after_the_last_writer_every_read_is_an_end_of_file);
     tcase_add_test(tc, the_name_persists_and_the_contents_do_not);
     tcase_add_test(tc, jobs_go_in_and_nobody_has_rights);
+    tcase_add_test(tc, what_is_printed_its_client_can_read);
+    tcase_add_test(tc, the_tray_keeps_the_last_lines);
     tcase_add_test(tc, a_forged_length_swallows_no_job_to_come);
     tcase_add_test(tc, a_job_for_a_dead_spooler_is_a_broken_pipe);
     return s;

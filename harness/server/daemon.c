@@ -175,12 +175,15 @@ daemon_gives_up(const struct ipcd *d, enum confined kind, rights kept,
 /* While it still may; later it is too late.  A server that nobody asks leaves
  * no file otherwise. */
 static void
-open_log(const struct ipcd *d)
+open_written(const struct ipcd *d)
 {
     int err = d->has_user ? log_open() : 0;
 
     if (err != 0)
         ipcd_complain(settings.log, "append_log will not work", err);
+    err = d->has_user ? tray_open() : 0;
+    if (err != 0)
+        ipcd_complain(settings.tray, "print will not work", err);
 }
 
 int
@@ -189,7 +192,7 @@ daemon_run(struct ipcd *d, struct endpoint *e, int report)
     int err;
 
     daemon_moves(d); /* if it cannot, the broker has said so */
-    open_log(d);
+    open_written(d);
     err = endpoint_create(e, &d->stop);
     if (err != 0) {
         ipcd_complain(e->m->name, e->name, err);

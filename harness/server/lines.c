@@ -103,6 +103,24 @@ lines_close(struct lines *l)
     replace(l, -1);
 }
 
+int
+lines_publish(struct lines *l)
+{
+    return fchmod(l->fd, 0644) == -1 ? -errno : 0;
+}
+
+void
+lines_bound(struct lines *l, off_t most)
+{
+    struct stat st;
+
+    pthread_mutex_lock(&l->lock);
+    if (l->fd != -1 && fstat(l->fd, &st) == 0 && st.st_size > most &&
+        ftruncate(l->fd, 0) == -1)
+        st.st_size = 0; /* it stays as it is, and longer */
+    pthread_mutex_unlock(&l->lock);
+}
+
 /* -- one line ------------------------------------------------------------- */
 
 /* Does the file end in the middle of a line?  Whoever wrote that had no room,

@@ -1,6 +1,6 @@
 /*
  * lines.h - files that only grow, a line at a time: the audit, and what
- * append_log writes.
+ * append_log and print write.
  *
  * One line is one write(2) to a file opened O_APPEND, so that lines of several
  * processes do not get into each other, and begins with a newline if what is
@@ -52,6 +52,12 @@ int lines_open(struct lines *l, const char *path);
 /* The same with a file that has been opened so already. */
 int lines_take(struct lines *l, int fd);
 void lines_close(struct lines *l);
+
+/* Everybody may read it.  0 or -errno. */
+int lines_publish(struct lines *l);
+
+/* Empties the file if it has more than so many bytes. */
+void lines_bound(struct lines *l, off_t most);
 
 /* Removes such a file if nothing stands in it and nobody has it open by
  * lines_open(), another server, say: whether it did. */

@@ -3,7 +3,7 @@
  *
  *      methods.c          the plain ones; the table
  *      methods_counter.c  counter_add
- *      methods_files.c    read_file, open_file, append_log
+ *      methods_files.c    read_file, open_file, append_log, print
  *      methods_system.c   get_hostname, set_hostname, set_priority, bind_port
  */
 #ifndef METHODS_H
@@ -18,12 +18,14 @@
 #include "core/api.def"
 #undef METHOD
 
-/* For a server inside another program: forgets the log of append_log. */
+/* For a server inside another program: forgets the files of append_log and
+ * print. */
 void methods_close_log(void);
 
-/* Opens the log that append_log appends to, if it is not open yet: for a server
+/* Opens what append_log or print writes to, if it is not open yet: for a server
  * that will not be able to when it is asked.  0 or -errno. */
 int log_open(void);
+int tray_open(void);
 
 /* A STRING result; s lives until the reply is sent. */
 static inline struct api_value

@@ -1,5 +1,5 @@
 /*
- * methods_files.c - the open server, and the log.
+ * methods_files.c - the open server, the log, and the printer.
  *
  * A file is opened, and read, with the caller's rights, by a process that
  * serves nobody else (broker.h): whose file system it is on may answer when it
@@ -181,66 +181,116 @@ do_open_file(struct call *c)
     return begin(c);
 }
 
-/* -- the log -------------------------------------------------------------- */
+/* -- the log and the tray ------------------------------------------------- */
 
 #define LOG_TEXT 1024 /* bytes; four times as many when all are escaped */
 
-static struct lines log_file = LINES_CLOSED;
-static bool log_is_open;
+/* Anybody may print, known or not, and so no user has a quota of it: the tray is
+ * emptied when it is full.  Who prints a lot makes others' lines go. */
+#define TRAY_SIZE (64 << 10) /* bytes */
+
+struct written {
+    struct lines file;
+    const char *name; /* in the run directory */
+    bool is_open, is_public;
+};
+
+static struct written log_file = {LINES_CLOSED, SETTINGS_LOG, false, false};
+static struct written tray = {LINES_CLOSED, SETTINGS_TRAY, false, true};
+
+static int
+open_now(struct written *w, const char *path)
+{
+    int err = lines_open(&w->file, path);
+
+    if (err == 0 && w->is_public)
+        err = lines_publish(&w->file);
+    w->is_open = err == 0;
+    return err;
+}
 
 /* When first needed, so that a server that nobody asks leaves no file. */
-int
-log_open(void)
+static int
+open_written(struct written *w, char path[PATH_MAX])
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     char dir[ENDPOINT_SIZE];
     int err = 0;
 
     pthread_mutex_lock(&lock);
-    if (settings.log[0] == '\0') { /* no daemon: nobody has made it */
+    if (path[0] == '\0') { /* no daemon: nobody has made it */
         err = rundir_default(dir);
         if (err == 0)
             err = rundir_make(dir);
         if (err >= 0)
-            snprintf(settings.log, sizeof settings.log, "%s/append.log", dir);
+            snprintf(path, PATH_MAX, "%s/%s", dir, w->name);
     }
-    if (err >= 0 && !log_is_open) {
-        err = lines_open(&log_file, settings.log);
-        log_is_open = err == 0;
-    }
+    if (err >= 0 && !w->is_open)
+        err = open_now(w, path);
     pthread_mutex_unlock(&lock);
     return err < 0 ? err : 0;
+}
+
+int
+log_open(void)
+{
+    return open_written(&log_file, settings.log);
+}
+
+int
+tray_open(void)
+{
+    return open_written(&tray, settings.tray);
 }
 
 void
 methods_close_log(void)
 {
-    lines_close(&log_file);
-    log_is_open = false;
+    lines_close(&log_file.file);
+    lines_close(&tray.file);
+    log_file.is_open = tray.is_open = false;
+}
+
+/* The text, and by whom: a line to be freed, or NULL. */
+static char *
+stamped(const struct call *c, size_t *size)
+{
+    const struct ipc_peer *p = &c->peer;
+    char when[TIME_SIZE], *line = NULL;
+    FILE *out = open_memstream(&line, size);
+
+    if (out == NULL)
+        return NULL;
+    time_of_day(when);
+    fprintf(out, "%s uid=%jd gid=%jd evidence=%s mechanism=%s text=", when,
+            p->uid == (uid_t)-1 ? -1 : (intmax_t)p->uid,
+            p->gid == (gid_t)-1 ? -1 : (intmax_t)p->gid,
+            ipc_evidence_name(p->evidence), c->service->m->name);
+    quote(out, c->args[0].at, c->args[0].len, LOG_TEXT);
+    fputc('\n', out);
+    if (fclose(out) == 0)
+        return line;
+    free(line);
+    return NULL;
+}
+
+static bool
+is_a_line(const struct call *c)
+{
+    return c->args[0].len > 0 && c->args[0].len <= LOG_TEXT;
 }
 
 static int
 append_stamped(struct call *c, uint64_t *offset)
 {
-    const struct ipc_peer *p = &c->peer;
-    char when[TIME_SIZE], *line = NULL;
     size_t size = 0;
-    FILE *out = open_memstream(&line, &size);
-    int err;
+    char *line = stamped(c, &size);
+    int err = line != NULL ? 0 : -ENOMEM;
 
-    if (out == NULL)
-        return -errno;
-    time_of_day(when);
-    fprintf(out, "%s uid=%ju gid=%jd evidence=%s mechanism=%s text=", when,
-            (uintmax_t)p->uid, p->gid == (gid_t)-1 ? -1 : (intmax_t)p->gid,
-            ipc_evidence_name(p->evidence), c->service->m->name);
-    quote(out, c->args[0].at, c->args[0].len, LOG_TEXT);
-    fputc('\n', out);
-    err = fclose(out) == 0 ? 0 : -ENOMEM;
     if (err == 0)
-        err = quota_take(p->uid, QUOTA_LOG, size, now_ns());
+        err = quota_take(c->peer.uid, QUOTA_LOG, size, now_ns());
     if (err == 0)
-        err = lines_append(&log_file, line, size, offset);
+        err = lines_append(&log_file.file, line, size, offset);
     free(line);
     return err;
 }
@@ -250,7 +300,7 @@ do_append_log(struct call *c)
 {
     int err;
 
-    if (c->args[0].len == 0 || c->args[0].len > LOG_TEXT)
+    if (!is_a_line(c))
         return call_fail(c, WIRE_BAD_ARGS, 0, "text: 1 to %d bytes", LOG_TEXT);
     err = log_open();
     if (err == 0)
@@ -264,5 +314,37 @@ do_append_log(struct call *c)
     if (err != 0)
         return call_fail(c, WIRE_OS_ERROR, -err, "the server's log, %.150s: %s",
                          settings.log, strerror(-err));
+    return WIRE_OK;
+}
+
+static int
+print_stamped(const struct call *c)
+{
+    size_t size = 0;
+    char *line = stamped(c, &size);
+    int err = -ENOMEM;
+
+    if (line != NULL) {
+        lines_bound(&tray.file, TRAY_SIZE - (off_t)size);
+        err = lines_append(&tray.file, line, size, NULL);
+    }
+    free(line);
+    return err;
+}
+
+/* A notice: who asked does not hear of a failure, but the audit does. */
+uint32_t
+do_print(struct call *c)
+{
+    int err;
+
+    if (!is_a_line(c))
+        return call_fail(c, WIRE_BAD_ARGS, 0, "text: 1 to %d bytes", LOG_TEXT);
+    err = tray_open();
+    if (err == 0)
+        err = print_stamped(c);
+    if (err != 0)
+        return call_fail(c, WIRE_OS_ERROR, -err, "the tray, %.150s: %s",
+                         settings.tray, strerror(-err));
     return WIRE_OK;
 }

@@ -80,6 +80,7 @@ take_roots_word(void)
     if (stat(SETTINGS_LOG_DIR, &st) == 0 || errno != ENOENT)
         settings.audit = SETTINGS_LOG_DIR "/audit";
     strcpy(settings.log, SETTINGS_LOG_DIR "/log");
+    strcpy(settings.tray, SETTINGS_LOG_DIR "/" SETTINGS_TRAY);
 }
 
 /* The namespace of pid 1 is the machine's, or the container's.  Who may not
@@ -134,7 +135,11 @@ settings_apply(bool elevated, const char *run_dir)
         take_roots_word();
     remember_uts();
     if (settings.log[0] == '\0' && *run_dir != '\0')
-        snprintf(settings.log, sizeof settings.log, "%s/append.log", run_dir);
+        snprintf(settings.log, sizeof settings.log, "%s/" SETTINGS_LOG,
+                 run_dir);
+    if (settings.tray[0] == '\0' && *run_dir != '\0')
+        snprintf(settings.tray, sizeof settings.tray, "%s/" SETTINGS_TRAY,
+                 run_dir);
     if (settings.audit != NULL)
         err = audit_to_file(settings.audit);
     if (err != 0)

@@ -9,6 +9,7 @@
  *      /etc/ipclab/policy.conf   --policy, if it is there
  *      /var/log/ipclab/audit     --audit,  if the directory is there
  *      /var/log/ipclab/log       --log
+ *      /var/log/ipclab/printed
  */
 #ifndef SETTINGS_H
 #define SETTINGS_H
@@ -21,9 +22,15 @@
 #define SETTINGS_POLICY  "/etc/ipclab/policy.conf"
 #define SETTINGS_LOG_DIR "/var/log/ipclab"
 
+/* In the run directory, if nothing else is said.  A confined server has both
+ * from its start. */
+#define SETTINGS_LOG  "append.log"
+#define SETTINGS_TRAY "printed"
+
 struct settings {
     const char *policy, *audit; /* paths; NULL: none */
-    char log[PATH_MAX];         /* of append_log; "": DIR/append.log */
+    char log[PATH_MAX];         /* of append_log; "": SETTINGS_LOG */
+    char tray[PATH_MAX];        /* of print; "": SETTINGS_TRAY */
     bool host_uts;              /* set_hostname may rename the machine */
     ino_t first_uts;            /* the UTS namespace that is not our own */
 };

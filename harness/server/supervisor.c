@@ -507,8 +507,10 @@ remove_all(struct ipcd *d)
     for (size_t i = 0; i < d->count; i++)
         if (d->endpoints[i].lock > 0)
             remove_what_is_left(&d->endpoints[i]);
-    if (d->has_user)
+    if (d->has_user) {
         lines_remove_empty(settings.log);
+        lines_remove_empty(settings.tray);
+    }
 }
 
 int

@@ -4,6 +4,7 @@
 
 #include "core/scratch.h"
 #include "server/lines.h"
+#include "server/settings.h"
 
 #include <errno.h>
 #include <glob.h>
@@ -95,14 +96,14 @@ sweep_scratches(void)
     scratch_sweep(sweep_scratch);
 }
 
-/* A confined server has it from its start; one in which something stands is a
+/* A confined server has them from its start; one in which something stands is a
  * result and stays. */
 static int
-remove_empty_log(const char *dir)
+remove_if_empty(const char *dir, const char *name)
 {
     char path[PATH_MAX];
 
-    snprintf(path, sizeof path, "%s/append.log", dir);
+    snprintf(path, sizeof path, "%s/%s", dir, name);
     if (!lines_remove_empty(path))
         return 0;
     printf("ipcd: removed the empty %s\n", path);
@@ -129,7 +130,8 @@ sweep_run(const char *dir)
         if (!(ipc_registry[i]->caps & (IPC_SPAWNED | IPC_INPROCESS)))
             count[sweep_one(ipc_registry[i], dir)]++;
     if (count[IN_USE] == 0)
-        count[REMOVED] += remove_empty_log(dir);
+        count[REMOVED] += remove_if_empty(dir, SETTINGS_LOG) +
+                          remove_if_empty(dir, SETTINGS_TRAY);
     if (count[REMOVED] == 0 && count[FAILED] == 0)
         printf("ipcd: nothing to sweep in %s\n", dir);
     rmdir(dir); /* stays if anything else is in it */

@@ -25,6 +25,7 @@
 #include "core/rundir.h"
 #include "core/sanitized.h"
 #include "core/scratch.h"
+#include "server/settings.h"
 
 #include <err.h>
 #include <errno.h>
@@ -113,12 +114,12 @@ setup(void)
 
 /* Which a confined server leaves if it is killed: leftovers.c. */
 static void
-remove_empty_log(void)
+remove_if_empty(const char *name)
 {
     char path[PATH_MAX];
     struct stat st;
 
-    snprintf(path, sizeof path, "%s/append.log", run_dir);
+    snprintf(path, sizeof path, "%s/%s", run_dir, name);
     if (stat(path, &st) == 0 && st.st_size == 0)
         unlink(path);
 }
@@ -198,7 +199,8 @@ teardown(void)
         doing("nothing", "what is left, once all have ended");
         is_unexpected("left behind:\n%s%s", child, left);
     }
-    remove_empty_log();
+    remove_if_empty(SETTINGS_LOG);
+    remove_if_empty(SETTINGS_TRAY);
     ck_assert_int_eq(rmdir(run_dir), 0);
     ck_assert_int_eq(ftruncate(said, said_before), 0);
 }

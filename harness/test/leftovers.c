@@ -19,6 +19,7 @@
 #include "test/here.h"
 
 #include "core/rundir.h"
+#include "server/settings.h"
 
 #include <dirent.h>
 #include <ftw.h>
@@ -39,7 +40,8 @@ list_entry(const char *path, const struct stat *st, int type, struct FTW *at)
 {
     (void)type;
     /* There from the start of a server that later could not make it. */
-    if (st->st_size == 0 && strcmp(path + at->base, "append.log") == 0)
+    if (st->st_size == 0 && (strcmp(path + at->base, SETTINGS_LOG) == 0 ||
+                             strcmp(path + at->base, SETTINGS_TRAY) == 0))
         return 0;
     if (at->level > 0)
         fprintf(listing, "%s\n", path);

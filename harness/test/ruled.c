@@ -136,6 +136,8 @@ ruled_stop(struct ruled *r)
     unlink(r->policy);
     unlink(r->audit);
     unlink(r->log);
+    snprintf(script, sizeof script, "%s/" SETTINGS_TRAY, run_dir);
+    unlink(script);
     snprintf(script, sizeof script, "%s/ruled", programs_dir());
     unlink(script);
     if (r->suid) {

@@ -376,8 +376,8 @@ covering(const char *command, bool by_make, char *line, size_t size)
     if (strncmp(command, "build/release/", 14) == 0)
         snprintf(line, size, "'%s'/%s", build,
                  command + strlen("build/release/"));
-    else if (sscanf(command, "make %15s %*[DFM]=%63[a-zA-Z0-9-]", verb, what) !=
-             2)
+    else if (sscanf(command, "make %15s %*[DFMT]=%63[a-zA-Z0-9_-]", verb,
+                    what) != 2)
         MUST(false, "no command: %s", command);
     else if (by_make)
         snprintf(line, size, "make O='%s' -o '%s/check' %s", build, build,
@@ -388,6 +388,8 @@ covering(const char *command, bool by_make, char *line, size_t size)
                  build);
     else if (strcmp(verb, "ask") == 0)
         snprintf(line, size, "harness/hour/ask.sh '%s' %s", build, what);
+    else if (strcmp(verb, "prove") == 0)
+        snprintf(line, size, "harness/hour/prove.sh '%s' %s", build, what);
     else if (strcmp(verb, "demo") == 0)
         snprintf(line, size, "harness/hour/hour.sh demo | grep '^  %s '", what);
     else
