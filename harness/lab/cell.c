@@ -1,11 +1,12 @@
 /* cell.c - a place for a program that may be hostile (cell.h). */
-#define _GNU_SOURCE /* unshare, setgroups, CLONE_NEW..., prlimit */
+#define _GNU_SOURCE /* unshare, setgroups, CLONE_NEW..., SHM_INFO */
 #include "lab/cell.h"
 
 #include "core/clock.h"
 #include "lab/procfs.h"
 #include "ns/spaces.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -20,13 +21,18 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define MEGABYTE ((rlim_t)1024 * 1024)
 
-enum { TIME_UP = 124, NO_CELL = 125 };
+/* Of all that is in it; twice what an experiment may have (trial.c). */
+#define MOST_MEMORY (2048 * MEGABYTE)
+
+enum { TOO_MUCH = 123, TIME_UP = 124, NO_CELL = 125 };
 
 /* -- the program ----------------------------------------------------------- */
 
@@ -87,22 +93,107 @@ status_of(int status)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* -- how much memory they have ------------------------------------------------
+ *
+ * There is no resource limit for it: what one process may map says nothing of
+ * four hundred, and a sanitizer reserves terabytes (trial.c).  A control group
+ * has one, but few may make those.  So we look, ten times a second; who is
+ * faster than that is the first whom the kernel ends (be_first_to_go()).
+ */
+
+#define MOST_PROCESSES 1024
+#define MOST_MEMFDS    4096
+
+static size_t
+mapped(const pid_t *pids, int count, bool exactly)
+{
+    size_t all = 0;
+
+    for (int i = 0; i < count; i++)
+        all += procfs_used(pids[i], exactly);
+    return all;
+}
+
+/* memfd_create(2): a file that is memory, and need not be mapped.  Each counts
+ * once, whoever has it. */
+static size_t
+in_memfds(const pid_t *pids, int count)
+{
+    static ino_t seen[MOST_MEMFDS];
+    int known = 0;
+    size_t all = 0;
+
+    for (int i = 0; i < count; i++) {
+        char path[64], link[PROCFS_LINK];
+        struct dirent *e;
+        struct stat st;
+        DIR *d;
+
+        snprintf(path, sizeof path, "/proc/%d/fd", (int)pids[i]);
+        d = opendir(path);
+        while (d != NULL && (e = readdir(d)) != NULL) {
+            int k = 0;
+
+            procfs_link(pids[i], atoi(e->d_name), link);
+            if (strncmp(link, "/memfd:", 7) != 0 ||
+                fstatat(dirfd(d), e->d_name, &st, 0) == -1)
+                continue;
+            while (k < known && seen[k] != st.st_ino)
+                k++;
+            if (k < known || known == MOST_MEMFDS)
+                continue;
+            seen[known++] = st.st_ino;
+            all += (size_t)st.st_blocks * 512;
+        }
+        if (d != NULL)
+            closedir(d);
+    }
+    return all;
+}
+
+/* System V segments, attached or not, of this namespace. */
+static size_t
+in_segments(void)
+{
+    struct shm_info info;
+    void *to = &info; /* for SHM_INFO it is no struct shmid_ds */
+
+    if (shmctl(0, SHM_INFO, to) == -1)
+        return 0;
+    return info.shm_rss * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static bool
+have_too_much(pid_t top, bool is_apart)
+{
+    static pid_t pids[MOST_PROCESSES];
+    const int n = procfs_descendants(top, pids, MOST_PROCESSES);
+    const size_t hidden = in_memfds(pids, n) + (is_apart ? in_segments() : 0);
+
+    return hidden + mapped(pids, n, false) > MOST_MEMORY &&
+           hidden + mapped(pids, n, true) > MOST_MEMORY;
+}
+
 /* Reaps whoever ends, until the program does. */
 static int
-reap_until(pid_t pid, int64_t deadline)
+reap_until(pid_t pid, int64_t deadline, bool is_apart)
 {
     const int fd = (int)syscall(SYS_pidfd_open, pid, 0);
     struct pollfd p = {.fd = fd, .events = POLLIN};
     int status;
 
     while (time_left(deadline) > 0) {
-        poll(&p, 1, 200); /* at least so often: orphans are ours */
+        poll(&p, 1, 100); /* at least so often: orphans are ours */
         for (pid_t ended; (ended = waitpid(-1, &status, WNOHANG)) > 0;)
             if (ended == pid)
                 return status_of(status);
+        if (have_too_much(is_apart ? getpid() : getppid(), is_apart))
+            return TOO_MUCH;
     }
     return TIME_UP;
 }
+
+/* -- its place ------------------------------------------------------------- */
 
 static int shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -200,7 +291,7 @@ live(const struct cell *c, char *const argv[], bool is_apart)
     if (pid == 0)
         become_program(c, argv);
     if (pid != -1)
-        status = reap_until(pid, now_ns() + c->seconds * NS_PER_SEC);
+        status = reap_until(pid, now_ns() + c->seconds * NS_PER_SEC, is_apart);
     if (is_apart)
         move_out(c, outside);
     return status;
@@ -247,7 +338,9 @@ go_between(const struct cell *c, char *const argv[])
             break;
     }
     status = status_of(status);
-    return is_apart || status == TIME_UP ? status : status + 1000;
+    if (is_apart || status == TIME_UP || status == TOO_MUCH)
+        return status;
+    return status + 1000;
 }
 
 int
@@ -274,6 +367,7 @@ cell_run(struct cell *c, char *const argv[])
     }
     close(out[0]);
     c->timed_out = status == TIME_UP;
+    c->too_much = status == TOO_MUCH;
     c->reduced = status >= 1000;
     return c->reduced ? status - 1000 : status;
 }

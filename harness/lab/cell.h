@@ -10,7 +10,8 @@
  *
  * Its own directory, /dev/shm and /var/tmp are file systems of limited size, of
  * which DIR/out comes back; its System V objects and queues are in an IPC
- * namespace; they end with it, too.  Where the kernel refuses namespaces the
+ * namespace; they end with it, too.  Who takes more than two gigabytes of memory
+ * is ended before its time.  Where the kernel refuses namespaces the
  * cell is "reduced": its descendants are killed, as far as they can be found.
  */
 #ifndef CELL_H
@@ -25,6 +26,7 @@ struct cell {
     unsigned uid;    /* if we are root; 0: stay */
     bool reduced;    /* out: there were no namespaces */
     bool timed_out;  /* out */
+    bool too_much;   /* out: memory, and was ended for it */
 };
 
 /* Runs it in dir; its exit status, 128 + signal, or -errno. */

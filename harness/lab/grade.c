@@ -319,6 +319,8 @@ judge(const struct order *o, const struct paths *p, const char *dir, int slot,
         if (cell.timed_out)
             snprintf(row->note, sizeof row->note, "ended after %d s",
                      o->seconds);
+        else if (cell.too_much)
+            snprintf(row->note, sizeof row->note, "ended: too much memory");
         else if (err == 99)
             snprintf(row->note, sizeof row->note, "does not compile");
         else if (cell.reduced)

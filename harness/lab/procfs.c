@@ -157,7 +157,38 @@ procfs_children(pid_t pid, pid_t *pids, int max)
     return n;
 }
 
+int
+procfs_descendants(pid_t pid, pid_t *pids, int max)
+{
+    int n = procfs_children(pid, pids, max);
+
+    for (int i = 0; i < n; i++) /* theirs, and those they had in turn */
+        n += procfs_children(pids[i], pids + n, max - n);
+    return n;
+}
+
 /* -- memory ---------------------------------------------------------------- */
+
+/* Bytes, of a line "RssAnon:    1234 kB". */
+static size_t
+bytes_in(const char *text, const char *line)
+{
+    const char *at = strstr(text, line);
+
+    return at != NULL ? strtoul(at + strlen(line), NULL, 10) * 1024 : 0;
+}
+
+size_t
+procfs_used(pid_t pid, bool exactly)
+{
+    char text[4096];
+
+    if (exactly && procfs_text(pid, "smaps_rollup", text, sizeof text) > 0)
+        return bytes_in(text, "\nPss_Anon:") + bytes_in(text, "\nPss_Shmem:");
+    if (procfs_text(pid, "status", text, sizeof text) <= 0)
+        return 0;
+    return bytes_in(text, "\nRssAnon:") + bytes_in(text, "\nRssShmem:");
+}
 
 bool
 procfs_memory(pid_t pid, unsigned long at, void *buf, size_t size)

@@ -63,4 +63,12 @@ void procfs_holders(const char *link, procfs_visit *visit, void *arg);
 int procfs_children(pid_t pid, pid_t *pids, int max);
 int procfs_threads(pid_t pid, pid_t *tids, int max);
 
+/* The children, theirs, and so on: whoever is nearer comes first. */
+int procfs_descendants(pid_t pid, pid_t *pids, int max);
+
+/* Bytes of memory that a process has, without what is a file's: those pages can
+ * be had again.  A page that it shares counts whole; exactly: as the part that
+ * is its own, which the kernel has to look for (proc(5), "Pss"). */
+size_t procfs_used(pid_t pid, bool exactly);
+
 #endif

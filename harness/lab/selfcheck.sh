@@ -199,7 +199,8 @@ submission() {
         CODE=$2 awk '/^#include <errno.h>/ {
                 print "#include <mqueue.h>\n#include <sched.h>"
                 print "#include <signal.h>\n#include <stdlib.h>"
-                print "#include <sys/msg.h>\n#include <sys/sem.h>"
+                print "#include <sys/mman.h>\n#include <sys/msg.h>"
+                print "#include <sys/sem.h>"
                 print "#include <sys/resource.h>\n#include <sys/shm.h>"
                 print "#include <sys/socket.h>\n#include <sys/un.h>"
             }
@@ -211,7 +212,8 @@ submission() {
 # before NAME CODE: the textbook form, with that above it.
 before() {
     submission "$1" ''
-    { echo "$2" && cat "$scratch/class/$1/fifo.c"; } > "$scratch/new"
+    { echo '#define _GNU_SOURCE' && echo "$2" &&
+        cat "$scratch/class/$1/fifo.c"; } > "$scratch/new"
     mv "$scratch/new" "$scratch/class/$1/fifo.c"
 }
 
@@ -291,6 +293,29 @@ shmget(0x686f0000 + i, 1 << 20, IPC_CREAT | 0666); }'
 SOCK_STREAM, 0); bind(fd, (struct sockaddr *)&a, sizeof a); listen(fd, 5);
 for (;;) pause(); }'
             ;;
+        # -- memory
+        memory)
+            submission "$1" 'for (;;) { char *p = malloc(1 << 20);
+if (p != NULL) memset(p, 1, 1 << 20); }'
+            ;;
+        herd)
+            before "$1" '#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+__attribute__((constructor)) static void f(void) {
+for (int i = 0; i < 200 && fork() != 0; i++) continue;
+for (;;) { char *p = malloc(1 << 20); if (p != NULL) memset(p, 1, 1 << 20); } }'
+            ;;
+        memfds)
+            submission "$1" 'for (;;) { static char b[1 << 20];
+int fd = memfd_create("hostile", 0);
+for (int i = 0; i < 60; i++) if (write(fd, b, sizeof b) < 0) break; }'
+            ;;
+        segments)
+            submission "$1" 'for (;;) { int id = shmget(IPC_PRIVATE, 60 << 20, 0600);
+char *p = shmat(id, NULL, 0);
+if (p != (char *)-1) { memset(p, 1, 60 << 20); shmdt(p); } }'
+            ;;
         # -- files
         output)
             submission "$1" 'for (;;) { static char b[65536];
@@ -330,7 +355,8 @@ for (int i = 0; i < 16; i++) prlimit(getppid(), i, &no, NULL);'
 
 kinds="honest blank broken zero itself macros huge shadow link linked pipe directory \
 device large nothing bomb early daemon deaf parent everybody stopper spaces \
-queues sysv listener output disk deep names results elsewhere descriptors limits"
+queues sysv listener memory herd memfds segments output disk deep names results \
+elsewhere descriptors limits"
 
 # Whoever runs one of the programs that were built for them.
 still_there() {
@@ -356,6 +382,19 @@ told_secrets() {
         "$scratch/results" || :
 }
 
+# Does it do what it is here for?  What does not compile does nothing; and what is
+# ended within its experiment, and not with all the rest, has a verdict.
+is_so() {
+    case $1 in
+        broken | zero | itself | macros | huge | shadow | large) return 0 ;;
+        memory)
+            grep -q 'Because *the server (pid [0-9]*) had [0-9]* MB' \
+                "$scratch/results/$1/verdict.txt"
+            ;;
+        *) ! echo "$2" | grep -q 'does not compile' ;;
+    esac
+}
+
 class() {
     dirs=
     for one in ${chosen:-$kinds}; do
@@ -370,11 +409,12 @@ class() {
         line=$(grep "^\"$one\"," "$scratch/results/summary.csv" || :)
         case $one in
             honest) wanted='^"honest",[1-9][0-9]' ;;
+            memfds | segments) wanted='^"[a-z]*",0.*too much memory' ;;
             spaces | queues | sysv | listener | deep | names | results | \
                 elsewhere | descriptors | limits) wanted='^"[a-z]*",' ;;
             *) wanted='^"[a-z]*",0' ;; # they have not served anybody
         esac
-        if echo "$line" | grep -q "$wanted"; then
+        if echo "$line" | grep -q "$wanted" && is_so "$one" "$line"; then
             say yes "$line"
         else
             say no "$one: $line"

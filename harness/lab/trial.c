@@ -31,9 +31,14 @@
 #define LONG    (3 * NS_PER_SEC) /* from here on what they do is written down */
 #define LONGEST "10"             /* s, for what comes although it hangs */
 
+/* Bytes, of all processes of an experiment.  With sanitizers those of the crowd
+ * have a fifth of it.  No resource limit says it: RLIMIT_AS and RLIMIT_DATA
+ * count what a sanitizer only reserves, which is terabytes (setrlimit(2)). */
+#define MOST_MEMORY ((size_t)1 << 30)
+
 /* -- the processes of an experiment ---------------------------------------- */
 
-#define MOST 128
+#define MOST 512
 
 struct crowd {
     pid_t pids[MOST];
@@ -43,13 +48,30 @@ struct crowd {
 static void
 gather(struct crowd *c, pid_t pid)
 {
-    pid_t children[MOST];
-    const int n = procfs_children(pid, children, MOST);
+    c->count = procfs_descendants(pid, c->pids, MOST);
+}
 
-    for (int i = 0; i < n && c->count < MOST; i++) {
-        c->pids[c->count++] = children[i];
-        gather(c, children[i]);
+/* Who of them has the most memory, if all together have too much; or 0. */
+static pid_t
+who_has_too_much(const struct crowd *c, size_t *its)
+{
+    size_t all = 0, one;
+    pid_t pid = 0;
+
+    for (int i = 0; i < c->count; i++)
+        all += procfs_used(c->pids[i], false);
+    if (all <= MOST_MEMORY)
+        return 0;
+    all = *its = 0;
+    for (int i = 0; i < c->count; i++) {
+        one = procfs_used(c->pids[i], true);
+        all += one;
+        if (one > *its) {
+            *its = one;
+            pid = c->pids[i];
+        }
     }
+    return all > MOST_MEMORY ? pid : 0;
 }
 
 static bool
@@ -200,6 +222,7 @@ struct look {
     int count;
     long ticks;
     char note[256];
+    char hungry[80], place[160]; /* who had too much memory, and where */
 };
 
 #define MOST_LOOKS 32
@@ -218,6 +241,7 @@ look_for(const char *test)
     snprintf(looks[look_count].test, sizeof looks->test, "%s", test);
     looks[look_count].waits = NULL;
     looks[look_count].note[0] = '\0';
+    looks[look_count].hungry[0] = looks[look_count].place[0] = '\0';
     return &looks[look_count++];
 }
 
@@ -371,6 +395,28 @@ static void __attribute__((noreturn)) exec_check(const struct run *r)
     _exit(127);
 }
 
+/* Ends who has too much memory, and those of its kind; says where it was. */
+static bool
+end_hungry(struct run *r, const struct crowd *c, const char *test)
+{
+    size_t bytes = 0;
+    const pid_t pid = who_has_too_much(c, &bytes);
+    struct look *l = pid != 0 ? look_for(test) : NULL;
+
+    if (pid == 0)
+        return false;
+    if (l != NULL && l->hungry[0] == '\0') {
+        snprintf(l->hungry, sizeof l->hungry, "the %s (pid %d) had %zu MB",
+                 runs_server(pid) ? "server" : "client", (int)pid, bytes >> 20);
+        place_of(pid, pid, r->t->source, l->place, sizeof l->place);
+        l->doing = *r->doing;
+    }
+    for (int i = 0; i < c->count; i++)
+        if (procfs_used(c->pids[i], false) >= bytes / 2)
+            kill(c->pids[i], SIGKILL);
+    return true;
+}
+
 /* What there is goes where the test says what it says. */
 static void
 keep_evidence(const struct run *r)
@@ -427,6 +473,10 @@ watch(struct run *r)
         if (progress != before || !asleep)
             changed = now;
         before = progress;
+        if (end_hungry(r, &c, test) && test[0] != '\0' && !ended) {
+            end_stuck(r);
+            ended = true;
+        }
         if (test[0] == '\0' ||
             ended) /* of one that is killed nothing is seen */
             continue;
@@ -601,6 +651,14 @@ add_what_was_seen(const struct run *run, struct result *r)
             memcpy(r->expected, run->stuck[i].expected, sizeof r->expected);
             snprintf(r->saw, sizeof r->saw, "nobody makes progress any more");
         }
+    if (l != NULL && l->hungry[0] != '\0') {
+        r->outcome = FAILED;
+        snprintf(r->saw, sizeof r->saw,
+                 "its processes had more than %zu MB of memory, and were ended",
+                 MOST_MEMORY >> 20);
+        memcpy(r->hungry, l->hungry, sizeof r->hungry);
+        memcpy(r->place, l->place, sizeof r->place);
+    }
     if (l == NULL || l->waits == NULL ||
         (r->outcome != STUCK && r->outcome != FAILED))
         return;

@@ -50,6 +50,7 @@ struct result {
     int wait_count;
     long ticks;     /* of the processor, that the server had in that time */
     char note[256]; /* what else was seen in its processes; or "" */
+    char hungry[80], place[160]; /* who had too much memory, and where; or "" */
 };
 
 struct trial {

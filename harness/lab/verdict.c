@@ -303,6 +303,19 @@ not_written(const struct check *c, const struct result *r, struct verdict *v)
     return true;
 }
 
+static bool
+memory_says(const struct result *r, struct verdict *v)
+{
+    if (r->hungry[0] == '\0')
+        return false;
+    say(v->because, sizeof v->because,
+        "%s when it was ended%s%s: it takes memory again and again, and gives "
+        "none back",
+        r->hungry, r->place[0] != '\0' ? ", " : "", r->place);
+    snprintf(v->look_at, sizeof v->look_at, "%s", r->place);
+    return true;
+}
+
 /* A server that waits for a request is what a server is like. */
 static bool
 is_idle(const struct waiting *w)
@@ -610,7 +623,7 @@ verdict_of(const struct check *c, const struct result *r, struct verdict *v)
     if (strstr(r->saw, "ended instead") != NULL ||
         strstr(r->saw, "exit status") != NULL)
         add_what_ipcd_said(r, v);
-    if (!sanitizer_says(c, r, v) && !not_written(c, r, v))
+    if (!memory_says(r, v) && !sanitizer_says(c, r, v) && !not_written(c, r, v))
         all_that_is_known(c, r, v);
     if (v->look_at[0] == '\0')
         look_at_what_was_called(c, r, v);
