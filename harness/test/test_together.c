@@ -52,7 +52,9 @@ served_by(const struct ipc_mechanism *server_form,
           const struct ipc_mechanism *client_form)
 {
     char program[ENDPOINT_SIZE];
+    const struct api_value ms = {.u32 = 50};
     const char *where;
+    struct reply r;
 
     subject = server_form;
     server_start(&server, server_form);
@@ -67,6 +69,9 @@ served_by(const struct ipc_mechanism *server_form,
     expect_echo(&client, 0);
     expect_echo(&client, 100);
     expect_echo(&client, echo_room(&client));
+    /* And one that is long to wait for: a client that mistakes an end which the
+     * server has closed for the end of the server cannot be lucky then. */
+    expect_call(&client, "sleep", &ms, WIRE_OK, &r);
     end();
     if (has(IPC_SPAWNED))
         remove(program);
