@@ -11,6 +11,7 @@
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
+#include <netinet/tcp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,14 +67,16 @@ peer_in(const struct nlmsghdr *header)
     return 0;
 }
 
-/* false: the kernel does not say (no such socket in our network namespace). */
+/* false: the kernel does not say (no such socket in our network namespace).
+ * *is_connected: to one that has no inode, either, until it is accepted. */
 static bool
-unix_peer(uint32_t inode, uint32_t *peer)
+unix_peer(uint32_t inode, uint32_t *peer, bool *is_connected)
 {
     union {
         struct nlmsghdr header;
         char bytes[4096];
     } answer;
+    struct unix_diag_msg msg;
     const int fd =
         socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
     ssize_t n = -1;
@@ -88,6 +91,8 @@ unix_peer(uint32_t inode, uint32_t *peer)
         answer.header.nlmsg_type != SOCK_DIAG_BY_FAMILY)
         return false;
     *peer = peer_in(&answer.header);
+    memcpy(&msg, answer.bytes + NLMSG_HDRLEN, sizeof msg);
+    *is_connected = msg.udiag_state == TCP_ESTABLISHED;
     return true;
 }
 
@@ -165,13 +170,14 @@ why_socket(struct why_wait *w, int fd, const char *link, bool to_write)
     struct holders h = {.w = w};
     char other[48];
     uint32_t unix_inode = 0;
+    bool is_connected = false;
     unsigned long peer;
 
     (void)fd;
     w->cause = WHY_OTHERS;
     why_say(w, to_write ? "Its buffer is full: the other end does not read."
                         : "Nothing has come.");
-    if (unix_peer((uint32_t)inode, &unix_inode)) {
+    if (unix_peer((uint32_t)inode, &unix_inode, &is_connected)) {
         peer = unix_inode;
     } else {
         peer = tcp_peer(w->pid, inode);
@@ -181,8 +187,10 @@ why_socket(struct why_wait *w, int fd, const char *link, bool to_write)
         }
     }
     if (peer == 0) {
-        why_say(w, "It is connected to nobody: it listens, or takes from "
-                   "anybody.");
+        why_say(w, is_connected
+                       ? "Its connection has not been accepted yet: accept(2)."
+                       : "It is connected to nobody: it listens, or takes from "
+                         "anybody.");
         return;
     }
     snprintf(other, sizeof other, "socket:[%lu]", peer);
