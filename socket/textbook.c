@@ -49,6 +49,8 @@ struct client_end {
     struct frames in;
 };
 
+/* A path need not end with a 0 if it takes all the room there is: unix(7).  An
+ * endpoint's does (ENDPOINT_SIZE). */
 static void
 set_address(struct sockaddr_un *address, const char *path)
 {
@@ -178,6 +180,8 @@ textbook_reply(void *srv, const struct ipc_request *req,
     /* It may have gone, and another one have its place and its descriptor. */
     while (i > 0 && s->of[i].number != req->reply_to)
         i--;
+    /* A client that does not read keeps us here, once its socket is full, and
+     * all the others with us: who withstands that is in stream.c. */
     return i == 0 ? -EPIPE : write_all(s->fds[i].fd, msg);
     /* end: return -ENOSYS; */
 }
