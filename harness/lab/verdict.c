@@ -3,6 +3,7 @@
 #include "lab/verdict.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,11 +199,27 @@ static const struct crime {
     {"heap-use-after-free", "memory that had been given back by free(3)"},
     {"stack-use-after", "a variable of a function that had returned"},
     {"double-free", "free(3) of what had been given back already"},
-    {"detected memory leaks", "memory that nobody has given back by free(3)"},
+    {"detected memory leaks",
+     "memory that nobody has given back by free(3), or frames_free(), until "
+     "the end; the line is where it was taken"},
     {"BUS", "a page of a mapping that its file does not have: ftruncate(2)"},
     {"SEGV", "an address at which there is nothing; NULL, if it is small"},
     {"param-overlap", "memcpy(3) of what lies over itself: memmove(3)"},
 };
+
+/* Found when all is over: what was tried last has nothing to do with it. */
+static void
+leak_says(const char *at, struct verdict *v)
+{
+    const char *sum = strstr(at, "SUMMARY: AddressSanitizer: ");
+
+    if (sum == NULL || strstr(at, "detected memory leaks") == NULL)
+        return;
+    snprintf(v->did, sizeof v->did, "what is left when the program ends");
+    snprintf(v->expected, sizeof v->expected, "no memory");
+    snprintf(v->saw, sizeof v->saw, "%.*s", (int)strcspn(sum + 27, ".\n"),
+             sum + 27);
+}
 
 /* "==812==ERROR: AddressSanitizer: heap-buffer-overflow on address ...", "WRITE
  * of size 4096 at ...", the frames, "0x62 is located 0 bytes after 4096-byte
@@ -248,6 +265,7 @@ sanitizer_says(const struct check *c, const struct result *r, struct verdict *v)
     if ((line = line_with(at, "is located ", &len)) != NULL)
         say(v->because, sizeof v->because, "; the address %.*s",
             (int)strcspn(line, "[\n"), line);
+    leak_says(at, v);
     frame = strstr(at, c->source);
     if (frame != NULL)
         look_at_frame(said, frame, v);
@@ -391,7 +409,8 @@ hang_says(const struct check *c, const struct result *r, struct verdict *v)
     if (best == NULL)
         return false;
     say_wait(best, v);
-    if (strncmp(best->place, c->source, strlen(c->source)) == 0)
+    if (strncmp(best->place, c->source, strlen(c->source)) == 0 &&
+        strstr(v->because, "the server's ") == NULL) /* witness_says() */
         snprintf(v->look_at, sizeof v->look_at, "%s", best->place);
     /* The other side, if it is asleep in the student's code as well. */
     for (int i = 0; i < r->wait_count; i++)
@@ -432,8 +451,31 @@ is_late(const struct result *r)
            strstr(r->saw, "has not ended") != NULL;
 }
 
-/* What the server's next() or reply() came to (witness.h): the last of it.  In
- * the later steps they are meant to. */
+/* What the server's next() or reply() came to (witness.h): the last of it; but
+ * if that is what next() has brought, the first, since whoever has lost its
+ * place in a stream finds nothing but rubbish from there on.  In the later steps
+ * they are meant to. */
+/* "ipcd: fifo/work: stopped: Connection timed out": next() returned that, and it
+ * is none of the two errors with which a server goes on. */
+static bool
+stopped_says(const struct result *r, struct verdict *v)
+{
+    const char *at = r->said != NULL ? strstr(r->said, ": stopped: ") : NULL;
+
+    if (at == NULL || r->of->step > 5)
+        return false;
+    at += 11;
+    say(v->because, sizeof v->because,
+        "the server's next() returned an error (%.*s), and so the server ended",
+        (int)strcspn(at, "\n"), at);
+    if (strncmp(at, strerror(ETIMEDOUT), strlen(strerror(ETIMEDOUT))) == 0)
+        say(v->because, sizeof v->because,
+            ": with a timeout_ns below 0 it has to wait without a limit");
+    return true;
+}
+
+#define BROUGHT "next() brought "
+
 static bool
 witness_says(const struct result *r, struct verdict *v)
 {
@@ -444,6 +486,9 @@ witness_says(const struct result *r, struct verdict *v)
     while (at != NULL && (at = strstr(at, "witness: ")) != NULL) {
         at += 9;
         /* Once the client has given up, that is only natural. */
+        if (last != NULL && strncmp(at, BROUGHT, strlen(BROUGHT)) == 0 &&
+            strncmp(last, BROUGHT, strlen(BROUGHT)) == 0)
+            continue;
         if (is_late(r) || strncmp(at, "reply() returned -EPIPE", 23) != 0)
             last = at;
     }
@@ -528,7 +573,8 @@ all_that_is_known(const struct check *c, const struct result *r,
     if (r->note[0] != '\0')
         say(v->because, sizeof v->because, "%s", r->note);
     if (strstr(r->saw, "left behind") == NULL) {
-        witness_says(r, v);
+        if (!stopped_says(r, v))
+            witness_says(r, v);
         explain_bytes(v);
     }
     if (v->because[0] == '\0' && (best == NULL || !best->is_busy))
@@ -586,12 +632,14 @@ suspect(const struct result *r, const struct verdict *v, const char **at)
     *at = who_should_remove(r);
     if (*at != NULL)
         return strlen(*at);
-    if (strstr(v->because, "next() brought") != NULL)
+    if (strstr(v->because, "the server's own has come back") != NULL)
+        *at = "reply";
+    else if (strstr(v->because, "next() brought") != NULL)
         *at = is_client ? "send" : "next";
     else if (strstr(v->because, "reply() returned") != NULL)
         *at = "reply";
     else if (strstr(v->because, "next() returned") != NULL)
-        *at = "next";
+        *at = "next"; /* stopped_says(), too */
     else if (is_server && strncmp(r->did, "open", 4) != 0)
         *at = came_wrong ? "reply" : "next";
     if (*at != NULL)
@@ -612,6 +660,69 @@ look_at_what_was_called(const struct check *c, const struct result *r,
         look_at_function(c, at, len, v->look_at, sizeof v->look_at);
 }
 
+/* -- where it was made ----------------------------------------------------- */
+
+static const struct making {
+    const char *what, *calls[3];
+} makings[] = {
+    {"-> pipe:", {"pipe2", "pipe"}},
+    {"itself still has it", {"pipe2", "pipe"}},
+    {"-> socket:", {"socket", "accept4", "accept"}},
+    {"-> /", {"open"}},
+    {"System V msg", {"msgget"}},
+    {"System V sem", {"semget"}},
+    {"System V shm", {"shmget"}},
+    {"/dev/shm/sem.", {"sem_open"}},
+    {"/dev/shm/", {"shm_open"}},
+};
+
+static bool
+has_call(const char *line, const char *name)
+{
+    const size_t len = strlen(name);
+
+    for (const char *at = line; (at = strstr(at, name)) != NULL; at += len)
+        if (at[len] == '(' &&
+            (at == line || (!isalnum((unsigned char)at[-1]) && at[-1] != '_')))
+            return true;
+    return false;
+}
+
+/* The lines that call one of these, three at most. */
+static void
+say_lines(const struct check *c, const struct making *m, struct verdict *v)
+{
+    FILE *f = fopen(c->source, "re");
+    char line[512];
+    int found = 0;
+
+    for (int n = 1; f != NULL && fgets(line, sizeof line, f) != NULL; n++)
+        for (size_t i = 0; i < 3 && m->calls[i] != NULL && found < 3; i++)
+            if (has_call(line, m->calls[i])) {
+                say(v->look_at, sizeof v->look_at, "%s%d by %s()",
+                    found++ == 0 ? "\nit is made in line " : ", in ", n,
+                    m->calls[i]);
+                break;
+            }
+    if (f != NULL)
+        fclose(f);
+}
+
+/* Of what should not be there any more: who has to remove it is known, and who
+ * has made it helps to see what it is. */
+static void
+say_where_made(const struct check *c, const struct result *r, struct verdict *v)
+{
+    const bool is_left = strstr(r->saw, "left behind") != NULL;
+
+    for (size_t i = 0; i < sizeof makings / sizeof *makings; i++)
+        if (strstr(is_left ? r->saw : v->because, makings[i].what) != NULL &&
+            (is_left || strncmp(makings[i].what, "itself", 6) == 0)) {
+            say_lines(c, &makings[i], v);
+            return;
+        }
+}
+
 void
 verdict_of(const struct check *c, const struct result *r, struct verdict *v)
 {
@@ -627,4 +738,6 @@ verdict_of(const struct check *c, const struct result *r, struct verdict *v)
         all_that_is_known(c, r, v);
     if (v->look_at[0] == '\0')
         look_at_what_was_called(c, r, v);
+    if (strstr(v->because, "not written yet") == NULL)
+        say_where_made(c, r, v);
 }

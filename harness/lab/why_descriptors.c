@@ -112,7 +112,8 @@ only_itself(struct why_wait *w, const struct ends *e, bool to_write)
     else
         why_say(w,
                 "Nobody else has the %s end; pid %d itself still has it, fd "
-                "%d, so %s: close it after fork().",
+                "%d, so %s: close it after fork(), or have it closed by exec "
+                "(O_CLOEXEC).",
                 end, (int)w->pid, e->own_fd,
                 to_write ? "no SIGPIPE tells it" : "end of file cannot come");
 }

@@ -136,7 +136,13 @@ asked_next(void)
     snprintf(now->test, sizeof now->test, "%s", nth_found(mine));
     now->did[0] = now->expected[0] = '\0';
     now->test_pid = getpid();
-    if (asked_for_some()) /* whose is what is said from here on? */
+    asked_says();
+}
+
+void
+asked_says(void)
+{
+    if (asked_for_some())
         dprintf(STDERR_FILENO, "-- %s\n", now->test);
 }
 

@@ -40,6 +40,9 @@ bool asked_for(const char *suite, const char *one_case, const char *test,
 /* The next test begins: its process does this. */
 void asked_next(void);
 
+/* From here on what is said is this test's: "-- NAME" on standard error. */
+void asked_says(void);
+
 /* Writes the report. */
 void asked_report(SRunner *runner);
 
