@@ -132,12 +132,16 @@ check_memfd(int path_fd, uid_t uid)
 
     if (err != 0)
         return err;
-    if (statx(path_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_UID,
-              &st) == -1)
+    if (statx(path_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+              STATX_UID | STATX_MODE, &st) == -1)
         return -errno;
     if (DEFENCE("memfd",
                 makedev(st.stx_dev_major, st.stx_dev_minor) != memfd_device,
                 false))
+        return -EPERM;
+    /* memfd_create(2) makes it 0777, and so is that of other programs, which
+     * nobody has brought to us. */
+    if (DEFENCE("brought", (st.stx_mode & 07777) != (S_IRUSR | S_IWUSR), false))
         return -EPERM;
     return DEFENCE("owner", st.stx_uid != uid, false) ? -EPERM : 0;
 }

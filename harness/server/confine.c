@@ -128,7 +128,30 @@ give_up(const struct confinement *c, rights kept, const char **doing)
     if (err != 0)
         return err;
     *doing = "the filter of system calls, seccomp(2)";
-    return filter_install(c->kind, kept);
+    return filter_install(c, kept);
+}
+
+/* A terminal is open for reading and writing, by all three descriptors: who has
+ * got in would read what root types there. */
+static int
+only_write_to_terminals(void)
+{
+    char path[32];
+
+    for (int n = 0; n < 3; n++) {
+        int fd;
+
+        if (!isatty(n))
+            continue;
+        snprintf(path, sizeof path, "/proc/self/fd/%d", n);
+        fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+        if (fd == -1)
+            fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        if (fd == -1 || dup2(fd, n) == -1)
+            return -errno;
+        close(fd);
+    }
+    return 0;
 }
 
 /* -- is it so? ------------------------------------------------------------ */
@@ -271,6 +294,11 @@ confine(const struct confinement *c, char why[CONFINE_WHY])
                  "a mechanism has started threads already; "
                  "they would keep their rights");
         return -EBUSY;
+    }
+    err = only_write_to_terminals();
+    if (err != 0) {
+        snprintf(why, CONFINE_WHY, "the terminal: %s", strerror(-err));
+        return err;
     }
     if (c->kind == CONFINED_ENDPOINT)
         paths_prepare(c->reads);

@@ -61,16 +61,10 @@ rights rights_of_broker(unsigned may_be_asked);
  * becomes, unless a rule names it. */
 #define SYSTEM_IDS 1000
 
-/* -- filter.c ------------------------------------------------------------- */
-
 enum confined {
     CONFINED_ENDPOINT, /* serves; has threads, but no children */
     CONFINED_BROKER    /* forks workers, which become clients */
 };
-
-/* From here on only the system calls that such a process with these rights
- * makes: seccomp(2).  Threads and children inherit it; nobody takes it off. */
-int filter_install(enum confined kind, rights kept);
 
 /* -- paths.c -------------------------------------------------------------- */
 
@@ -126,7 +120,8 @@ struct confinement {
     enum confined kind;
     rights kept;
     const char *dir;   /* the run directory; NULL: no landlock(7) */
-    const char *reads; /* paths_restrict(); of an endpoint only */
+    const char *reads; /* paths_restrict(); of an endpoint only, */
+    unsigned uses;     /* as is this: IPC_USES_..., of its mechanism */
 };
 
 /*
@@ -142,5 +137,11 @@ int confine(const struct confinement *c, char why[CONFINE_WHY]);
 /* Who started this server: who may tell it to stop, and whom a trusting
  * mechanism trusts.  After confine() that is not who it runs as. */
 uid_t confine_owner(void);
+
+/* -- filter.c ------------------------------------------------------------- */
+
+/* From here on only the system calls that such a process with these rights
+ * makes: seccomp(2).  Threads and children inherit it; nobody takes it off. */
+int filter_install(const struct confinement *c, rights kept);
 
 #endif

@@ -149,13 +149,14 @@ daemon_moves(const struct ipcd *d)
 
 int
 daemon_gives_up(const struct ipcd *d, enum confined kind, rights kept,
-                const char *reads)
+                const struct ipc_mechanism *m)
 {
     const struct confinement c = {.user = d->user,
                                   .kind = kind,
                                   .kept = kept,
                                   .dir = d->dir,
-                                  .reads = reads};
+                                  .reads = m != NULL ? m->reads : NULL,
+                                  .uses = m != NULL ? m->uses : 0};
     char why[CONFINE_WHY] = "";
     int err;
 
@@ -199,7 +200,7 @@ daemon_run(struct ipcd *d, struct endpoint *e, int report)
         return EXIT_FAILURE;
     }
     activation_close_left();
-    err = daemon_gives_up(d, CONFINED_ENDPOINT, 0, e->m->reads);
+    err = daemon_gives_up(d, CONFINED_ENDPOINT, 0, e->m);
     if (err == 0)
         err = serve(d, e, report);
     endpoint_destroy(e);

@@ -11,11 +11,13 @@
  * the server.  But nothing honest in here starts a program or looks into
  * another one: who asks for that is not us any more, and is killed.
  */
+#define _GNU_SOURCE /* F_SETSIG */
 #include "server/confine.h"
 
 #include "server/policy.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/sched.h>
 #include <seccomp.h>
@@ -58,20 +60,25 @@ static const char *const always[] = {
     "brk", "munmap", "mremap", "madvise",
     /* sockets: those there are, the one that asks sock_diag(7) who is at the
      * other end of a TCP connection, and the system log's */
-    "socket", "socketpair", "connect", "recvfrom", "recvmsg", "sendto",
-    "sendmsg", "send", "recv", "getsockopt", "setsockopt", "getsockname",
-    "getpeername"};
+    "socket", "socketpair", "recvfrom", "recvmsg", "sendto", "sendmsg", "send",
+    "recv", "getsockopt", "setsockopt", "getsockname", "getpeername"};
 
 /* What it takes to serve. */
 static const char *const of_endpoint[] = {
-    "unlink", "unlinkat", "rmdir", "ftruncate", "epoll_wait", "epoll_pwait",
-    "epoll_pwait2", "epoll_ctl", "timerfd_settime", "timerfd_settime64",
-    "timer_create", "timer_settime", "timer_delete", "setitimer", "eventfd2",
-    "accept", "accept4", "shutdown",
-    /* System V; POSIX queues */
-    "msgget", "msgrcv", "msgsnd", "msgctl", "semop", "semtimedop", "semctl",
-    "shmat", "shmdt", "shmctl", "mq_timedsend", "mq_timedreceive",
-    "mq_getsetattr", "mq_unlink"};
+    "unlink",          "unlinkat",          "rmdir",        "ftruncate",
+    "epoll_wait",      "epoll_pwait",       "epoll_pwait2", "epoll_ctl",
+    "timerfd_settime", "timerfd_settime64", "timer_create", "timer_settime",
+    "timer_delete",    "setitimer",         "eventfd2",     "connect",
+    "accept",          "accept4",           "shutdown"};
+
+/* Only for an endpoint whose mechanism is that.  Clients of sem/values and
+ * shm/sysv give their sets and segments to the service user, whom all endpoints
+ * have become; and in /dev/mqueue there are more queues than one's own. */
+static const char *const of_system_v[] = {
+    "msgget",     "msgrcv", "msgsnd", "msgctl", "semop",
+    "semtimedop", "semctl", "shmat",  "shmdt",  "shmctl"};
+static const char *const of_queues[] = {"mq_timedsend", "mq_timedreceive",
+                                        "mq_getsetattr", "mq_unlink"};
 
 /* Where these have ids of 16 bits, 65536 becomes root and add_refused() would
  * not see it.  Only the later form is called there. */
@@ -213,10 +220,14 @@ add_own_threads(scmp_filter_ctx filter)
 }
 
 static int
-add_for_endpoint(scmp_filter_ctx filter)
+add_for_endpoint(scmp_filter_ctx filter, unsigned uses)
 {
     int err = ADD_NAMES(filter, SCMP_ACT_ALLOW, of_endpoint);
 
+    if (err == 0 && (uses & (IPC_USES_SYSV | IPC_USES_SETS)) != 0)
+        err = ADD_NAMES(filter, SCMP_ACT_ALLOW, of_system_v);
+    if (err == 0 && (uses & IPC_USES_QUEUE) != 0)
+        err = ADD_NAMES(filter, SCMP_ACT_ALLOW, of_queues);
     if (err == 0)
         err = ADD_CONDITIONS(filter, conditions_of_endpoint);
     return err != 0 ? err : add_own_threads(filter);
@@ -231,9 +242,9 @@ add_for_broker(scmp_filter_ctx filter)
 }
 
 static int
-add_allowed(scmp_filter_ctx filter, enum confined kind, rights kept)
+add_allowed(scmp_filter_ctx filter, const struct confinement *c, rights kept)
 {
-    const rights usable = kind == CONFINED_BROKER ? kept : 0;
+    const rights usable = c->kind == CONFINED_BROKER ? kept : 0;
     int err = ADD_NAMES(filter, SCMP_ACT_ALLOW, always);
 
     for (size_t i = 0; i < sizeof with_right / sizeof *with_right; i++)
@@ -247,8 +258,8 @@ add_allowed(scmp_filter_ctx filter, enum confined kind, rights kept)
         err = ADD_CONDITIONS(filter, conditions);
     if (err != 0)
         return err;
-    return kind == CONFINED_BROKER ? add_for_broker(filter)
-                                   : add_for_endpoint(filter);
+    return c->kind == CONFINED_BROKER ? add_for_broker(filter)
+                                      : add_for_endpoint(filter, c->uses);
 }
 
 /* -- whom nobody becomes -------------------------------------------------- */
@@ -305,12 +316,33 @@ refuse_system_ids(scmp_filter_ctx filter, int call, bool group)
     return err;
 }
 
+/* A descriptor that becomes ready makes the kernel send a signal, also to
+ * another process of the same user (F_SETOWN_EX), and all endpoints and the
+ * broker are that.  slow.c asks for SIGUSR1, and alarm.c for SIGIO, which is
+ * what comes if nobody has chosen; both are ignored where nobody waits for
+ * them (start.c). */
+static int
+refuse_signals(scmp_filter_ctx filter)
+{
+    int err = 0;
+
+    for (int n = 1; n < 65 && err == 0; n++)
+        if (n != SIGUSR1)
+            err = seccomp_rule_add(
+                filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(fcntl), 2,
+                SCMP_CMP(1, SCMP_CMP_MASKED_EQ, UINT32_MAX, F_SETSIG),
+                SCMP_CMP(2, SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)n));
+    return err;
+}
+
 /* CAP_SETUID is for becoming a client. */
 static int
 add_refused(scmp_filter_ctx filter)
 {
     int err = ADD_NAMES(filter, SCMP_ACT_KILL_PROCESS, fatal);
 
+    if (err == 0)
+        err = refuse_signals(filter);
     if (err == 0)
         err = refuse_system_ids(filter, seccomp_syscall_resolve_name(SETRESUID),
                                 false);
@@ -322,14 +354,15 @@ add_refused(scmp_filter_ctx filter)
 
 /* Two filters: the kernel asks both, and the stricter answer counts. */
 static int
-load(uint32_t otherwise, bool refusals, enum confined kind, rights kept)
+load(uint32_t otherwise, bool refusals, const struct confinement *c,
+     rights kept)
 {
     scmp_filter_ctx filter = seccomp_init(otherwise);
     int err;
 
     if (filter == NULL)
         return -ENOMEM;
-    err = refusals ? add_refused(filter) : add_allowed(filter, kind, kept);
+    err = refusals ? add_refused(filter) : add_allowed(filter, c, kept);
     if (err == 0)
         err = seccomp_load(filter);
     seccomp_release(filter);
@@ -337,9 +370,9 @@ load(uint32_t otherwise, bool refusals, enum confined kind, rights kept)
 }
 
 int
-filter_install(enum confined kind, rights kept)
+filter_install(const struct confinement *c, rights kept)
 {
-    int err = load(SCMP_ACT_ALLOW, true, kind, kept);
+    int err = load(SCMP_ACT_ALLOW, true, c, kept);
 
-    return err != 0 ? err : load(SCMP_ACT_ERRNO(ENOSYS), false, kind, kept);
+    return err != 0 ? err : load(SCMP_ACT_ERRNO(ENOSYS), false, c, kept);
 }

@@ -107,9 +107,10 @@ int daemon_run(struct ipcd *d, struct endpoint *e, int report);
 /* Its own mounts, if d says so: 0 or -errno, as mounts_make(). */
 int daemon_moves(const struct ipcd *d);
 
-/* No more rights than kept, if d says so: 0, or it has been said. */
+/* No more rights than kept, if d says so: 0, or it has been said.  m: an
+ * endpoint's. */
 int daemon_gives_up(const struct ipcd *d, enum confined kind, rights kept,
-                    const char *reads);
+                    const struct ipc_mechanism *m);
 
 /* -- broker.c -------------------------------------------------------------- */
 
@@ -128,7 +129,7 @@ void broker_names(const char *endpoint, char dir[ENDPOINT_SIZE]);
 void broker_prepare(int channel);
 
 /* Serves them until SIGTERM. */
-void broker_run(const struct broker_peer *peers, size_t n);
+void broker_run(const struct broker_peer *endpoints, size_t n);
 
 /* -- start.c --------------------------------------------------------------- */
 

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,9 @@ be_child(const struct process *p, const char *name, pid_t parent)
     prctl(PR_SET_NAME, name);
     tzset(); /* what localtime(3) reads it may not read later */
     handover_from(p->handover[1]);
+    /* Whoever has got into another one can have the kernel send these. */
+    signal(SIGIO, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN);
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) == -1 || getppid() != parent)
         _exit(EXIT_FAILURE);
 }

@@ -348,6 +348,7 @@ START_TEST(many_claims_are_looked_at_in_one_request)
     unsigned n;
 
     ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(fchmod(fd, 0600), 0);
     for (n = 0; n < OBJECT_CLAIMS; n++)
         claims[n] =
             (struct object_claim){geteuid() + (n % 3 == 1), (uint32_t)getpid(),

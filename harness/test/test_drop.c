@@ -59,13 +59,14 @@ start_broker_with(const struct attempt *a, int channel, int other)
 {
     const struct confinement c = {
         .user = {SERVICE, SERVICE}, .kind = CONFINED_BROKER, .kept = a->broker};
+    char why[CONFINE_WHY] = "", names[ENDPOINT_SIZE];
     const struct broker_peer peer = {.channel = channel,
                                      .may = rights_to_ask(a->m),
                                      .evidence = a->m->evidence,
-                                     .dir = run_dir};
-    char why[CONFINE_WHY] = "";
+                                     .dir = names};
     pid_t pid = fork();
 
+    broker_names(a->where, names);
     ck_assert_int_ne(pid, -1);
     if (pid > 0)
         return;
@@ -83,7 +84,8 @@ serve_with(struct actor *self, void *arg)
     const struct confinement c = {.user = {SERVICE, SERVICE},
                                   .kind = CONFINED_ENDPOINT,
                                   .dir = run_dir,
-                                  .reads = a->m->reads};
+                                  .reads = a->m->reads,
+                                  .uses = a->m->uses};
     atomic_int stop = 0;
     struct service service;
     char why[CONFINE_WHY] = "";

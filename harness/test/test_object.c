@@ -89,6 +89,10 @@ START_TEST(a_descriptor_of_a_process_is_opened_if_it_is_a_memfd)
     ck_assert_int_eq(unlink(template), 0);
     ck_assert_int_eq(write(memfd, "x", 1), 1);
     snprintf(name, sizeof name, "%d/%d", (int)getpid(), memfd);
+    /* Of mode 0777, as it is made: another program's. */
+    ck_assert_int_eq(object_open(OBJECT_PROC_FD, -1, name, O_RDWR, geteuid()),
+                     -EPERM);
+    ck_assert_int_eq(fchmod(memfd, 0600), 0);
     fd = object_open(OBJECT_PROC_FD, -1, name, O_RDWR, geteuid());
     ck_assert_int_ge(fd, 0);
     /* Another open file description of the same memory. */
@@ -191,6 +195,7 @@ START_TEST(what_is_surely_not_there_is_not_opened)
     unlink(path);
 
     fd = memfd_create("mine", MFD_CLOEXEC);
+    ck_assert_int_eq(fchmod(fd, 0600), 0);
     claims[0].fd = claims[2].fd = (uint32_t)fd;
     ck_assert_uint_eq(object_glance_at_all(claims, 3), UINT32_MAX);
     object_glancer = object_glance_here;
