@@ -31,6 +31,7 @@
 static struct worker {
     pid_t pid; /* 0: this line is free */
     uid_t uid;
+    const struct broker_peer *peer; /* for this endpoint */
     int answer; /* our copy of its end; -1: it was answered for it */
     int64_t deadline;
 } workers[WORKERS];
@@ -39,6 +40,9 @@ static int
     signals; /* signalfd(2): with sigmask and ppoll(2) they would wait for as
                      * long as there are requests */
 static bool told_to_end;
+
+static const struct broker_peer *peers;
+static size_t peer_count;
 
 /* -- may it? --------------------------------------------------------------- */
 
@@ -53,15 +57,18 @@ broker_names(const char *endpoint, char dir[ENDPOINT_SIZE])
         *strrchr(dir, '/') = '\0';
 }
 
-/* In a directory of ours, and nowhere else. */
+/* In a directory of ours, and nowhere else: nor in one that a client has made
+ * there, for we look the name up ourselves (worker_glance()), and what is
+ * mounted there may be the client's own program. */
 static bool
-is_beneath(const char *path, const char *dir)
+is_in(const char *path, const char *dir)
 {
     const size_t len = strlen(dir);
     const char *slash = strrchr(path, '/');
 
     return strncmp(path, dir, len) == 0 && path[len] == '/' &&
-           strstr(path, "/../") == NULL &&
+           DEFENCE("subdirs", slash == path + len,
+                   strstr(path, "/../") == NULL) &&
            object_name_is_proper(OBJECT_AT, slash + 1);
 }
 
@@ -72,7 +79,7 @@ is_object(const struct broker_request *r, const struct broker_peer *peer)
         return false;
     switch (r->space) {
     case OBJECT_AT:
-        return is_beneath(r->path, peer->dir);
+        return is_in(r->path, peer->dir);
     case OBJECT_PROC_FD:
         return (peer->may & 1u << BROKER_MEMORY) != 0 &&
                object_name_is_proper(OBJECT_PROC_FD, r->path);
@@ -113,19 +120,51 @@ is_sound(const struct broker_request *r, const struct broker_peer *peer)
     }
 }
 
+/* Of the endpoints, how many have no worker. */
+static size_t
+count_idle(void)
+{
+    bool busy[MAX_ENDPOINTS] = {false};
+    size_t idle = peer_count;
+
+    for (const struct worker *w = workers; w < workers + WORKERS; w++)
+        if (w->pid != 0 && !busy[w->peer - peers]) {
+            busy[w->peer - peers] = true;
+            idle--;
+        }
+    return idle;
+}
+
+/* Also an endpoint may be in the hands of who wants all of them, and names
+ * users as it likes: so one is kept for each endpoint that has none, whoever it
+ * is for; and a user whose share is spent elsewhere has one more. */
 static struct worker *
-spare_worker(uid_t uid)
+spare_worker(uid_t uid, const struct broker_peer *peer)
 {
     const bool first = uid == 0 || uid == confine_owner();
     struct worker *spare = NULL;
-    unsigned busy = 0, own = 0;
+    unsigned busy = 0, own = 0, own_here = 0, here = 0;
 
     for (struct worker *w = workers; w < workers + WORKERS; w++) {
-        busy += w->pid != 0;
-        own += w->pid != 0 && w->uid == uid;
-        spare = w->pid == 0 ? w : spare;
+        if (w->pid == 0) {
+            spare = w;
+            continue;
+        }
+        busy++;
+        here += w->peer == peer;
+        own += w->uid == uid;
+        own_here += w->uid == uid && w->peer == peer;
     }
-    if (!first && (own >= WORKERS_OF_ONE || busy >= WORKERS - RESERVED))
+    if (DEFENCE("endpoints", here == 0, false) || spare == NULL)
+        return spare;
+    if (DEFENCE("endpoints", WORKERS - busy <= count_idle(), false))
+        return NULL;
+    if (first)
+        return spare;
+    if (DEFENCE("endpoints", own_here == 0, false))
+        own = 0;
+    if (DEFENCE("workers", own >= WORKERS_OF_ONE || busy >= WORKERS - RESERVED,
+                false))
         return NULL;
     return spare;
 }
@@ -143,12 +182,15 @@ answer_for(struct worker *w, int result)
 }
 
 static void
-start_worker(struct worker *w, const struct broker_request *r, int end)
+start_worker(struct worker *w, const struct broker_request *r,
+             const struct broker_peer *peer, int end)
 {
     sigset_t none;
 
-    *w = (struct worker){
-        .uid = r->uid, .answer = end, .deadline = deadline_in(BROKER_TIMEOUT)};
+    *w = (struct worker){.uid = r->uid,
+                         .peer = peer,
+                         .answer = end,
+                         .deadline = deadline_in(BROKER_TIMEOUT)};
     w->pid = fork();
     if (w->pid == 0) {
         sigemptyset(&none);
@@ -214,7 +256,7 @@ static void
 take_in(const struct broker_request *r, const struct broker_peer *peer)
 {
     struct broker_receipt receipt = {.serial = r->serial, .result = -EPERM};
-    struct worker *spare = spare_worker(r->uid);
+    struct worker *spare = spare_worker(r->uid, peer);
     int pair[2] = {-1, -1};
 
     if (is_sound(r, peer))
@@ -234,7 +276,7 @@ take_in(const struct broker_request *r, const struct broker_peer *peer)
     if (pair[0] != -1)
         close(pair[0]);
     if (receipt.result == 0)
-        start_worker(spare, r, pair[1]);
+        start_worker(spare, r, peer, pair[1]);
     else if (pair[1] != -1)
         close(pair[1]);
 }
@@ -288,22 +330,22 @@ take_signals(void)
  * empty message, which recv(2) does not tell from an end of file, is none
  * either. */
 static bool
-turn(const struct broker_peer *peers, size_t n)
+turn(void)
 {
     static bool hung_up[MAX_ENDPOINTS];
     struct pollfd fds[MAX_ENDPOINTS + 1] = {{.fd = signals, .events = POLLIN}};
     size_t open = 0;
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < peer_count; i++) {
         fds[i + 1] = (struct pollfd){.fd = hung_up[i] ? -1 : peers[i].channel,
                                      .events = POLLIN};
         open += !hung_up[i];
     }
     if (open == 0)
         return false;
-    if (poll_until(fds, (unsigned)n + 1, end_the_late()) != 0)
+    if (poll_until(fds, (unsigned)peer_count + 1, end_the_late()) != 0)
         return true;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < peer_count; i++)
         if (fds[i + 1].revents != 0 && receive(&peers[i]) <= 0)
             hung_up[i] = (fds[i + 1].revents & ~POLLIN) != 0;
     if (fds[0].revents != 0)
@@ -348,10 +390,12 @@ end_workers(void)
 }
 
 void
-broker_run(const struct broker_peer *peers, size_t n)
+broker_run(const struct broker_peer *endpoints, size_t n)
 {
+    peers = endpoints;
+    peer_count = n;
     signals = hear_signals();
-    while (signals != -1 && turn(peers, n))
+    while (signals != -1 && turn())
         continue;
     end_workers();
 }

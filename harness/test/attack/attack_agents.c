@@ -297,7 +297,7 @@ has_it_signalled(bool naive)
 
 const struct attack agent_attacks[] = {
     {216, "ipcd --user", "(has got in) has his link followed",
-     .without = "links", .how = "RESOLVE_NO_SYMLINKS",
+     .without = "links,subdirs", .how = "RESOLVE_NO_SYMLINKS",
      .run = has_his_link_followed},
     {282, "ipcd --user", "(has got in) opens a sibling's file",
      .without = "ownnames", .how = "beneath its own NAME.d",
