@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* O_CLOEXEC, SOCK_CLOEXEC */
 #include "server/handover.h"
 
+#include "core/defence.h"
 #include "server/lines.h"
 #include "server/settings.h"
 #include "server/worker.h"
@@ -31,9 +32,11 @@ static struct {
 int
 handover_pair(int ends[2])
 {
-    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == -1
-               ? -errno
-               : 0;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == -1)
+        return -errno;
+    /* One way: what a child left there would be the supervisor's to close, and
+     * a socket that lingers is not closed at once. */
+    return DEFENCE("oneway", shutdown(ends[0], SHUT_RD), 0) == -1 ? -errno : 0;
 }
 
 void

@@ -11,7 +11,9 @@
 #include "server/ipcd.h"
 
 #include "core/activation.h"
+#include "core/api.h"
 #include "core/clock.h"
+#include "core/defence.h"
 #include "core/rendezvous.h"
 #include "server/audit.h"
 #include "server/handover.h"
@@ -166,10 +168,20 @@ forget_report(struct process *p)
     p->report = -1;
 }
 
+/* By a client that may, if it knows who that is; else it is in the hands of one
+ * who may not. */
+static bool
+was_told_to_end_all(const struct endpoint *e)
+{
+    return DEFENCE("knows", e->m->evidence >= API_METHOD(shutdown)->evidence,
+                   true);
+}
+
 static void
 endpoint_ended(struct ipcd *d, struct endpoint *e, int status)
 {
-    if (WIFEXITED(status) && WEXITSTATUS(status) == STATUS_SHUTDOWN)
+    if (WIFEXITED(status) && WEXITSTATUS(status) == STATUS_SHUTDOWN &&
+        was_told_to_end_all(e))
         d->stop = 1;
     if (d->stop && !WIFSIGNALED(status))
         return;
