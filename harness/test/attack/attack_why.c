@@ -16,7 +16,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -57,8 +60,66 @@ bob_waits_at_a_name(struct actor *self, void *arg)
     (void)!read(fd, &byte, 1);
 }
 
+static void
+bob_waits_for_a_lock(struct actor *self, void *arg)
+{
+    const struct edge *e = arg;
+    int mine = open(e->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600),
+        other = open(e->path, O_RDWR | O_CLOEXEC);
+
+    MUST(mine != -1 && other != -1 && flock(mine, LOCK_EX) == 0);
+    actor_step(self);
+    (void)!flock(other, LOCK_EX);
+}
+
+static void
+bob_waits_at_a_socket(struct actor *self, void *arg)
+{
+    const struct edge *e = arg;
+    int fd = bind_local(e->path, SOCK_DGRAM);
+    char byte;
+
+    actor_step(self);
+    (void)!recv(fd, &byte, 1, 0);
+}
+
+static void
+bob_waits_at_an_odd_queue(struct actor *self, void *arg)
+{
+    static char room[8192];
+    mqd_t queue =
+        mq_open("/\033]0;root\007\nall", O_RDONLY | O_CREAT, 0600, NULL);
+
+    (void)arg;
+    MUST(queue != (mqd_t)-1);
+    actor_step(self);
+    (void)!mq_receive(queue, room, sizeof room, NULL);
+}
+
+static const struct {
+    actor_function *wait;
+    long call;
+    const char *says;
+} ways[] = {
+    {bob_waits_at_a_name, SYS_read, "read(fd "},
+    {bob_waits_for_a_lock, SYS_flock, "flock("},
+    {bob_waits_at_a_socket, SYS_recvfrom, "recv("},
+    {bob_waits_at_an_odd_queue, SYS_mq_timedreceive, "mq_receive("},
+};
+#define WAYS ((int)(sizeof ways / sizeof *ways))
+
+/* And its own name is no better. */
+static void
+bob_waits(struct actor *self, void *arg)
+{
+    struct edge *e = arg;
+
+    MUST(prctl(PR_SET_NAME, "\033[2J\nall") == 0);
+    ways[e->id].wait(self, arg);
+}
+
 static bool
-names_his_file_oddly(bool naive)
+names_it_oddly(const char *dir, int way)
 {
     struct edge *e = make_edge(NULL);
     char said[2048] = "";
@@ -66,20 +127,33 @@ names_his_file_oddly(bool naive)
     int out = memfd_create("said", MFD_CLOEXEC);
     pid_t asker;
 
-    (void)naive;
-    snprintf(e->path, sizeof e->path, "%.100s/\033]0;root\007\nall is well",
-             make_careless_dir(stage_dir));
-    actor_start(&bob, BOB, bob_waits_at_a_name, e);
+    e->id = way;
+    snprintf(e->path, sizeof e->path, "%.100s/%d\033]0;root\007\nall is well",
+             dir, way);
+    actor_start(&bob, BOB, bob_waits, e);
     actor_wait(&bob);
     actor_go(&bob);
-    while (!is_in_call(bob.pid, SYS_read))
+    while (!is_in_call(bob.pid, ways[way].call))
         sched_yield();
     asker = ask_why(bob.pid, out);
     MUST(waitpid(asker, NULL, 0) == asker);
     MUST(pread(out, said, sizeof said - 1, 0) > 0);
-    MUST(strstr(said, "read(fd ") != NULL);
+    MUST(strstr(said, ways[way].says) != NULL);
     actor_kill(&bob);
     return strchr(said, '\033') != NULL || strstr(said, "\nall") != NULL;
+}
+
+static bool
+names_his_file_oddly(bool naive)
+{
+    char dir[PATH_MAX];
+
+    (void)naive;
+    strcpy(dir, make_careless_dir(stage_dir));
+    for (int i = 0; i < WAYS; i++)
+        if (names_it_oddly(dir, i))
+            return true;
+    return false;
 }
 
 /* -- 272, 273: what never comes ------------------------------------------- */
@@ -210,9 +284,8 @@ changes_his_queue(bool naive)
 /* -- the table ------------------------------------------------------------ */
 
 const struct attack why_attacks[] = {
-    {271, "ipclab why", "has ESC and newline in a file's name",
-     .without = "printable", .how = "only what can be printed",
-     .run = names_his_file_oddly},
+    {271, "ipclab why", "has ESC and newline in a name", .without = "printable",
+     .how = "only what can be printed", .run = names_his_file_oddly},
     {272, "ipclab why", "has memory that never comes", .without = "childlooks",
      .how = "a child looks, for a time", .missing = silent_missing,
      .run = hides_his_memory},

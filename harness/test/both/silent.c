@@ -87,6 +87,8 @@ serve_one(int device, const struct fuse_in_header *in)
         answer(device, in->unique, 0, &init, sizeof init);
         break;
     case FUSE_LOOKUP:
+        if (strcmp((const char *)(in + 1), "never") == 0)
+            break;
         answer(device, in->unique, 0, &entry, sizeof entry);
         break;
     case FUSE_GETATTR:

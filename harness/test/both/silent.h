@@ -1,9 +1,9 @@
 /*
  * silent.h - a user's own file system (FUSE) whose program goes silent when it
  * matters: one file, "file", that can be found and opened by everybody; but who
- * reads it waits for ever, and who closes it, too.  A process that waits so is
- * not ended by SIGKILL; only by the end of the file system, which is the end of
- * the process that serves it.
+ * reads it waits for ever, and who closes it, too; and so does who looks for
+ * "never".  A process that waits so is not ended by SIGKILL; only by the end of
+ * the file system, which is the end of the process that serves it.
  */
 #ifndef SILENT_H
 #define SILENT_H
