@@ -324,6 +324,8 @@ send_with(int fd, int what, const void *data, size_t size)
                        .msg_controllen = CMSG_SPACE(size)};
     struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
+    if (c == NULL) /* no room: not so here */
+        return -1;
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = what;
     c->cmsg_len = CMSG_LEN(size);

@@ -138,7 +138,8 @@ pass(int socket, int fd)
     struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
     if (fd == -1) {
-        if (recvmsg(socket, &m, MSG_CMSG_CLOEXEC) == -1)
+        if (recvmsg(socket, &m, MSG_CMSG_CLOEXEC) == -1 ||
+            (c = CMSG_FIRSTHDR(&m)) == NULL)
             return -1;
         memcpy(&fd, CMSG_DATA(c), sizeof fd);
         return fd;
