@@ -239,8 +239,9 @@ START_TEST(what_does_not_compile_stops_nobody_else)
 {
     static const char *const broken[] = {
         "echo \"this is not C\" >>", "sed -i s/fifo_work/fifo_play/",
-        "echo \"void f(void), g(void); __attribute__((used)) void f(void) { "
-        "g(); }\" >>"}; /* used, or it may be left out, and what it calls */
+        /* used, or it may be left out, and what it calls */
+        ("echo \"void f(void), g(void); __attribute__((used)) void f(void) { "
+         "g(); }\" >>")};
 
     copy_tree(true);
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
