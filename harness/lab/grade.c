@@ -19,6 +19,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <jansson.h>
 #include <libgen.h>
 #include <limits.h>
@@ -407,6 +408,27 @@ judge_all(const struct order *o, const struct paths *p, struct row *rows)
         continue;
 }
 
+/* Root's students are other users: may they read and run what judges them?  Not
+ * in a checkout below /root, or made under umask 077. */
+static bool
+students_may_enter(const struct order *o, const struct paths *p)
+{
+    char makefile[PATH_MAX + 16];
+    int status;
+    pid_t pid;
+
+    if (geteuid() != 0 || o->keep_root)
+        return true;
+    snprintf(makefile, sizeof makefile, "%s/Makefile", p->top);
+    pid = fork();
+    if (pid == 0)
+        _exit(setgroups(0, NULL) == -1 ||
+              setresgid(FIRST_UID, FIRST_UID, FIRST_UID) == -1 ||
+              setresuid(FIRST_UID, FIRST_UID, FIRST_UID) == -1 ||
+              access(makefile, R_OK) == -1 || access(p->ipclab, X_OK) == -1);
+    return pid == -1 || waitpid(pid, &status, 0) == -1 || status == 0;
+}
+
 static struct row *
 mmap_rows(int count)
 {
@@ -440,6 +462,13 @@ verb_grade(struct argp_state *state)
     rows = mmap_rows(o.count);
     if (err != 0 || rows == NULL) {
         fprintf(stderr, "ipclab: %s\n", strerror(err != 0 ? -err : ENOMEM));
+        return 2;
+    }
+    if (!students_may_enter(&o, &p)) {
+        fprintf(stderr,
+                "ipclab: submissions run as uid %d, who may not enter %s: have "
+                "the checkout where everybody may (not below /root)\n",
+                FIRST_UID, p.top);
         return 2;
     }
     judge_all(&o, &p, rows);

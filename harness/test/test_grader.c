@@ -179,6 +179,21 @@ END_TEST
 
 /* -- a class --------------------------------------------------------------- */
 
+/* As root's is, in /root. */
+START_TEST(a_class_is_not_graded_where_its_users_may_not_enter)
+{
+    ck_assert_int_eq(
+        shell_in(run_dir,
+                 "unshare --mount sh -c 'mkdir -m 0700 x x/y && mount --bind "
+                 "%s x/y && cd x/y && build/%s/ipclab grade fifo fifo' 2>&1",
+                 source_dir(), way()),
+        2);
+    ck_assert_ptr_nonnull(strstr(said, "who may not enter"));
+    ck_assert_ptr_null(strstr(said, "compile"));
+    ck_assert_int_eq(shell_in(run_dir, "rmdir x/y x"), 0);
+}
+END_TEST
+
 START_TEST(a_class_is_graded_and_nothing_of_it_is_left)
 {
     ck_assert_msg(selfcheck("SECONDS_EACH=60",
@@ -229,6 +244,9 @@ test_grader(void)
     add_test_if(tc, reason,
                 the_textbook_form_fails_in_what_is_said_of_it_and_nothing_else);
     add_test_if(tc, reason, each_bug_of_the_museum_is_told_by_its_cause);
-    add_test_if(tc, reason, a_class_is_graded_and_nothing_of_it_is_left);
+    add_test_if(tc, reason != NULL ? reason : need_root(),
+                a_class_is_not_graded_where_its_users_may_not_enter);
+    add_test_if(tc, reason != NULL ? reason : need_shared_programs(),
+                a_class_is_graded_and_nothing_of_it_is_left);
     return s;
 }
