@@ -11,6 +11,7 @@
 #include "bench/summary.h"
 #include "core/rundir.h"
 #include "core/sanitized.h"
+#include "ns/isolate.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -588,6 +590,101 @@ START_TEST(every_chart_of_the_reference_run_is_drawn_as_it_was)
 }
 END_TEST
 
+/* -- on paper -------------------------------------------------------------- */
+
+static const char *
+need_browser(void)
+{
+    if (system("command -v chromium >/dev/null") != 0)
+        return "need chromium, to print the page";
+    return need_gnuplot() != NULL ? need_gnuplot() : need_source();
+}
+
+/* As many as are to be printed: all of the namespaces, and of the attacks those
+ * that succeed. */
+static void
+write_all_found(const char *dir)
+{
+    static const char reason[] =
+        "the kernel counts for the sender what is in flight, and lets whoever "
+        "holds the one lock of a pipe keep it; so this can be seen, and said, "
+        "and nobody who is not root can do anything about it";
+    char path[RECORD_PATH];
+    struct isolate_matrix x;
+    FILE *f;
+
+    ck_assert_int_eq(record_path(dir, "isolate.csv", path), 0);
+    f = fopen(path, "we");
+    ck_assert_int_eq(isolate_plan(&x, NULL), 0);
+    for (size_t i = 0; i < x.n; i++)
+        x.cells[i].seen = x.cells[i].expected;
+    ck_assert_ptr_nonnull(f);
+    isolate_csv(&x, f);
+    ck_assert_int_eq(fclose(f), 0);
+    isolate_free(&x);
+
+    ck_assert_int_eq(record_path(dir, "attack.csv", path), 0);
+    f = fopen(path, "we");
+    ck_assert_ptr_nonnull(f);
+    fputs("number,mechanism,attack,naive,defended,expected,how\n", f);
+    for (int i = 1; i <= 250; i++)
+        fprintf(f, "%d,x/y,\"does what it may\",FELL,%s,%s,\"%s\"\n", i,
+                i % 15 == 0 ? "FELL" : "REFUSED",
+                i % 15 == 0 ? "not prevented" : "yes", reason);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+/* How many pages chromium makes of what is at that address; 0: it cannot run
+ * here.  Root has to give up its sandbox; what it reads is ours. */
+static int
+pages_of(const char *address)
+{
+    char home[ENDPOINT_SIZE + 16];
+    int pages = 0;
+    FILE *f;
+
+    snprintf(home, sizeof home, "%s/browser", run_dir);
+    ck_assert_int_eq(mkdir(home, 0700), 0);
+    setenv("ADDRESS", address, 1);
+    setenv("HOME", home, 1);
+    f = popen("exec 2>/dev/null; cd \"$HOME\" && TMPDIR=$HOME timeout 100 "
+              "chromium --headless --no-sandbox --disable-gpu "
+              "--disable-dev-shm-usage --user-data-dir=\"$HOME\" "
+              "--no-pdf-header-footer --print-to-pdf=pdf \"$ADDRESS\" >&2; "
+              "grep -aoE '/Type ?/Page([^s]|$)' pdf | wc -l",
+              "re");
+    ck_assert(f != NULL && fscanf(f, "%d", &pages) == 1);
+    pclose(f);
+    children_end();
+    remove_tree(home);
+    return pages;
+}
+
+/* The reference run, with all charts, and all that else can be on the page. */
+START_TEST(the_page_is_printed_on_twelve_sheets)
+{
+    static const char *const files[] = {"cells.csv", "histograms.csv",
+                                        "percentiles.csv", "run.json"};
+    struct row none = made_up(&usual, "x/y", ROW_RTT, 1);
+    char dir[RECORD_PATH], page[RECORD_PATH], address[RECORD_PATH + 8];
+    int pages;
+
+    write_rows(&none, 1, dir);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        copy_reference(dir, files[i]);
+    write_all_found(dir);
+    draw(dir);
+    ck_assert_int_eq(record_path(dir, "report.html", page), 0);
+    snprintf(address, sizeof address, "file://%s", page);
+    pages = pages_of(address);
+    if (pages == 0 && pages_of("data:text/plain,one") == 0)
+        fputs("not run here: chromium prints nothing at all\n", stderr);
+    else
+        ck_assert_msg(pages >= 8 && pages <= 12, "%d pages", pages);
+    remove_results();
+}
+END_TEST
+
 /* Names that are no names of gnuplot's either. */
 START_TEST(what_a_run_says_is_text_on_the_charts_and_nothing_else)
 {
@@ -678,6 +775,7 @@ test_report(void)
     tcase_add_test(tc, the_4_kib_column_is_about_4_kib);
     add_test_if(tc, need_gnuplot() != NULL ? need_gnuplot() : need_source(),
                 every_chart_of_the_reference_run_is_drawn_as_it_was);
+    add_test_if(tc, need_browser(), the_page_is_printed_on_twelve_sheets);
     add_test_if(tc, need_gnuplot(),
                 what_a_run_says_is_text_on_the_charts_and_nothing_else);
     add_test_if(tc, need_gnuplot(),
