@@ -17,6 +17,7 @@ BEGIN {
         "rt_sigtimedwait fcntl waitid wait4 mq_timedsend msgsnd", waiting, " ")
     for (i = 1; i <= n; i++) waits[waiting[i]] = 1
     MOST = 3
+    endpoint = subject; sub(/\//, "-", endpoint)
 }
 
 # The column of a process; 0: there is no room for more.
@@ -29,20 +30,38 @@ function column(side, pid) {
     return columns
 }
 
-# What its first argument stands for: a descriptor by the name that it has.
-function object(side, pid, arguments,    first) {
+# What its first argument stands for: a descriptor by the name that it has.  Of a
+# process whose beginning was not seen, by one that it has on that side.
+function object(side, pid, name, arguments,    first) {
+    if (name ~ /^clone|^vfork/) return ""
+    if (name == "pipe2") return "pipe"
+    if (name == "socketpair") return "pair"
     first = arguments
     if (match(first, /"[^"]*"/) && first !~ /^[0-9]/)
         return basename(substr(first, RSTART + 1, RLENGTH - 2))
     sub(/[,)].*/, "", first); sub(/.*fd=/, "", first)
+    if (name ~ /^(sem|shm|msg|futex|exit)/) return first # an id, an address
     if ((pid, first) in known) return known[pid, first]
-    return first ~ /^[3-9]$|^[1-9][0-9]$/ && (side, first) in known ? \
-        known[side, first] : first
+    return !(pid in born) && first ~ /^[3-9]$|^[1-9][0-9]$/ && \
+        (side, first) in known ? known[side, first] : first
 }
 
+# As the READMEs call it: NAME is the endpoint, PID.SERIAL what is a client's.
 function basename(path) {
     sub(/.*\//, "", path)
+    sub(/^ipclab-[0-9a-f]+-/, "", path) # what has no directory
+    if (index(path, endpoint) == 1)
+        path = "NAME" substr(path, length(endpoint) + 1)
+    sub(/.*[0-9]\.[0-9][0-9][0-9][0-9]+$/, "PID.SERIAL", path)
     return path
+}
+
+# A child has what its parent had then.
+function inherit(pid, child,    fd) {
+    for (fd = 0; fd < 256; fd++)
+        if ((pid, fd) in known && !((child, fd) in known))
+            known[child, fd] = known[pid, fd]
+    born[child] = 1
 }
 
 function show(time, side, pid, name, arguments, answer, took,    c, what, text) {
@@ -56,7 +75,8 @@ function show(time, side, pid, name, arguments, answer, took,    c, what, text) 
         }
         return
     }
-    what = object(side, pid, arguments)
+    what = object(side, pid, name, arguments)
+    if (name ~ /^clone|^vfork/ && answer + 0 > 0) inherit(pid, answer + 0)
     if ((pid, what) in ignored) return
     if (name ~ /^(openat|mq_open)$/)
         known[pid, answer + 0] = known[side, answer + 0] = what
@@ -75,6 +95,7 @@ function show(time, side, pid, name, arguments, answer, took,    c, what, text) 
     }
     if ((c = column(side, pid)) == 0) { others++; return }
     calls[c]++
+    if (name == "semctl" && answer == "EINVAL") return # looks through the table
     slept = waits[name] && took > 0.0005
     if (slept) sleeps[c]++
     bytes = 0
@@ -234,17 +255,18 @@ function copied(    c, all) {
 }
 
 END {
-    width = int(71 / (columns ? columns : 1))
+    width = int((wide - 8) / (columns ? columns : 1))
     if (width > 40) width = 40
-    head = "     ms "
+    head = "    ms "
     for (c = 1; c <= columns; c++)
         head = head sprintf(" %-" (width - 1) "s", title[c])
     sub(/ +$/, "", head)
     print head
     for (i = 1; i <= lines; i++)
-        printf "%7.2f %" (width * (in_column[i] - 1) + 1) "s%s\n", \
+        printf "%6.2f %" (width * (in_column[i] - 1) + 1) "s%s\n", \
             1000 * when[i], mark[i], fitted(i, width - 2)
-    printf "\n~ it slept there. strace makes all of this slow: it shows what is " \
+    printf "\nNAME is %s, PID.SERIAL what this client has made.\n", endpoint
+    printf "~ it slept there. strace makes all of this slow: it shows what is " \
         "done, not how\nfast.\n\n%-12s %8s %8s %12s %12s\n", "", "calls", \
         "switches", "bytes out", "bytes in"
     for (c = 1; c <= columns; c++)

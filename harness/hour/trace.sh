@@ -66,11 +66,19 @@ server=''
 svg=${TRACE_SVG-$programs/trace-$(echo "$mechanism" | tr / -).svg}
 : 2>/dev/null >"$svg" || svg=''
 
+# As wide as the terminal, from 80 columns on.
+wide=${COLUMNS:-$(stty size 2>/dev/null <&1 | cut -d' ' -f2)}
+case $wide in
+[89]?) ;;
+???) wide=100 ;;
+*) wide=80 ;;
+esac
+
 # In the order of time.  A call that was "unfinished" is told where it resumes.
 [ -e "$dir/server" ] || : >"$dir/server"
 echo "$mechanism: $(cat "$dir/answer")"
 echo
 { sed 's/^/c /' "$dir/client"; sed 's/^/s /' "$dir/server"; } | sort -s -k3,3 |
-    awk -v run="$IPCLAB_DIR" -v svg="$svg" -v subject="$mechanism" \
+    awk -v run="$IPCLAB_DIR" -v svg="$svg" -v subject="$mechanism" -v wide="$wide" \
         -f harness/hour/trace.awk
 [ -z "$svg" ] || printf '\nAs a picture: %s\n' "$svg"

@@ -174,7 +174,7 @@ START_TEST(a_request_is_traced_on_both_sides)
     static const struct {
         const char *mechanism, *calls[3];
     } traces[] = {
-        {"fifo/textbook", {" mknodat(", "read(fifo-textbook)", "server "}},
+        {"fifo/textbook", {" mknodat(", "read(NAME)", "server "}},
         {"socket/stream", {" connect(socket)", "accept", "server "}},
         {"pipe/coprocess", {" pipe2(", "execve(ipcd)", "its child "}},
     };
