@@ -266,6 +266,7 @@ furnish(const struct cell *c)
         return -1; /* what we mounted would be seen outside */
     close_the_rest(c);
     spaces_fresh_proc();
+    spaces_loopback_up(); /* there is no other device */
     mount_limited("/dev/shm", "mode=1777,size=64m,nr_inodes=4096");
     if (strncmp(c->dir, TMP, strlen(TMP)) != 0 &&
         mount_limited(TMP, "mode=1777,size=128m,nr_inodes=16384") == 0)
@@ -325,7 +326,8 @@ go_between(const struct cell *c, char *const argv[])
     pid_t pid;
 
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    is_apart = unshare(user | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC) == 0 &&
+    is_apart = unshare(user | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC |
+                       CLONE_NEWNET) == 0 &&
                (uid == 0 || spaces_map_user(uid, uid, gid, gid) == 0);
     pid = fork();
     if (pid == 0)

@@ -136,6 +136,23 @@ find_paths(struct paths *p)
     return 0;
 }
 
+/* The directory may be a student's, too, and a link to another one's: then it
+ * is not that one's work.  A slash at its end would have the link followed. */
+static int
+open_dir(const char *dir)
+{
+    char path[PATH_MAX];
+    size_t len = (size_t)snprintf(path, sizeof path, "%s", dir);
+    int fd;
+
+    while (len > 1 && len < sizeof path && path[len - 1] == '/')
+        path[--len] = '\0';
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd != -1)
+        return fd;
+    return errno == ENOTDIR ? -ELOOP : -errno; /* O_DIRECTORY says it first */
+}
+
 /* What a student has handed in, or left behind, may be anything: a link to a
  * file of ours, a FIFO at which open(2) waits, a device without an end.  A
  * descriptor of a file that is one, in dir and below; or -errno. */
@@ -144,12 +161,12 @@ open_theirs(const char *dir, const char *name)
 {
     struct open_how how = {.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC,
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
-    const int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int at = open_dir(dir);
     struct stat st;
     int fd, err;
 
-    if (at == -1)
-        return -errno;
+    if (at < 0)
+        return at;
     fd = (int)syscall(SYS_openat2, at, name, &how, sizeof how);
     err = fd == -1 ? -errno : 0;
     close(at);
@@ -218,6 +235,9 @@ make_room(const char *scratch, const char *lab, unsigned uid)
             return -errno;
         if (geteuid() == 0 && uid != 0 && chown(path, uid, uid) == -1)
             return -errno;
+        /* Whose turn it is at the same time is not to read it. */
+        if (dirs[i][0] == '\0' && chmod(path, 0700) == -1)
+            return -errno;
     }
     return 0;
 }
@@ -245,15 +265,21 @@ run_in_cell(struct cell *cell, const struct paths *p, const char *lab)
     return cell_run(cell, argv);
 }
 
+/* As many bytes as ours never has: what they made of it would take a hundred
+ * times that of memory. */
+#define RESULTS_MOST (1024 * 1024)
+
 static void
 read_results(const char *scratch, struct row *row)
 {
     const int fd = open_theirs(scratch, "out/results.json");
     json_t *all = NULL, *tests, *test;
+    struct stat st;
     size_t i;
 
     if (fd >= 0) {
-        all = json_loadfd(fd, 0, NULL);
+        if (fstat(fd, &st) == 0 && st.st_size <= RESULTS_MOST)
+            all = json_loadfd(fd, 0, NULL);
         close(fd);
     }
     if (all == NULL) {

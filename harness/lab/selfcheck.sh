@@ -228,7 +228,7 @@ no_file() {
 # shellcheck disable=SC2016
 hostile() {
     case $1 in
-        honest) submission "$1" '' ;; # or all of this would prove nothing
+        honest) submission "$1" '/* of the honest one */' ;; # or nothing is proved
         blank) submission "$1" 'return -ENOSYS;' ;;
         # -- which cannot be built, or not be read
         broken) submission "$1" 'this is not C' ;;
@@ -250,6 +250,7 @@ hostile() {
         pipe) mkfifo "$(no_file "$1")" ;;
         directory) mkdir -p "$(no_file "$1")" ;;
         device) ln -s /dev/zero "$(no_file "$1")" ;;
+        away) ln -s "$scratch/class/honest" "$scratch/class/$1" ;;
         large) head -c 2000000 /dev/zero | tr '\0' ' ' > "$(no_file "$1")" ;;
         nothing) mkdir -p "$scratch/class/$1" ;;
         # -- processes
@@ -339,6 +340,20 @@ if (mkdir("hostile", 0777) == -1 || chdir("hostile") == -1) break;'
             submission "$1" 'unlink("out/results.json");
 mkfifo("out/results.json", 0666); mkfifo("out/hostile", 0666);'
             ;;
+        forged)
+            submission "$1" 'FILE *f = fopen("out/results.json", "w");
+fprintf(f, "{\"tests\": [{\"number\": \"1\", \"score\": 9,"
+"\"max_score\": 9}]%2000000s}", ""); fclose(f); kill(-1, SIGKILL);'
+            ;;
+        # -- others
+        neighbour)
+            submission "$1" 'signal(SIGCHLD, SIG_DFL);
+(void)!system("cat ../ipclab-*/fifo/work/fifo.c > out/stolen.txt");'
+            ;;
+        network)
+            submission "$1" 'signal(SIGCHLD, SIG_DFL);
+(void)!system("readlink /proc/self/ns/net > out/network.txt");'
+            ;;
         elsewhere)
             submission "$1" 'rename("out", "in"); (void)!symlink("/etc", "out");'
             ;;
@@ -354,9 +369,9 @@ for (int i = 0; i < 16; i++) prlimit(getppid(), i, &no, NULL);'
 }
 
 kinds="honest blank broken zero itself macros huge shadow link linked pipe directory \
-device large nothing bomb early daemon deaf parent everybody stopper spaces \
+device away large nothing bomb early daemon deaf parent everybody stopper spaces \
 queues sysv listener memory herd memfds segments output disk deep names results \
-elsewhere descriptors limits"
+forged neighbour network elsewhere descriptors limits"
 
 # Whoever runs one of the programs that were built for them.
 still_there() {
@@ -376,10 +391,16 @@ left_of_them() {
     ls "$scratch/work"
 }
 
-# Whether a secret of ours has come into what is handed back: a hash of shadow's.
+# Whether a secret of ours has come into what is handed back: a hash of shadow's;
+# what root's cells, which are users of their own, keep from each other; and our
+# network.
 told_secrets() {
     [ ! -r /etc/shadow ] || grep -rlF "$(head -n 1 /etc/shadow)" \
         "$scratch/results" || :
+    [ "$(id -u)" -ne 0 ] || grep -lF 'of the honest one' \
+        "$scratch/results/neighbour/stolen.txt" 2> /dev/null || :
+    grep -lxF "$(readlink /proc/self/ns/net)" \
+        "$scratch/results/network/network.txt" 2> /dev/null || :
 }
 
 # Does it do what it is here for?  What does not compile does nothing; and what is
@@ -411,7 +432,7 @@ class() {
             honest) wanted='^"honest",[1-9][0-9]' ;;
             memfds | segments) wanted='^"[a-z]*",0.*too much memory' ;;
             spaces | queues | sysv | listener | deep | names | results | \
-                elsewhere | descriptors | limits) wanted='^"[a-z]*",' ;;
+                neighbour | network | elsewhere | descriptors | limits) wanted='^"[a-z]*",' ;;
             *) wanted='^"[a-z]*",0' ;; # they have not served anybody
         esac
         if echo "$line" | grep -q "$wanted" && is_so "$one" "$line"; then
