@@ -661,7 +661,7 @@ const struct attack inside_attacks[] = {
      .how = "if root has set chattr +a", .missing = need_append_only,
      .run = writes_over_the_audit},
     {309, "ipcd-broker", "(has got in) opens A's other memory",
-     .without = "brought", .how = "mode 0600, if brought to us",
+     .without = "brought", .how = "mode 0600, if brought",
      .run = opens_her_memory},
     {311, "ipcd --user", "(has got in) reads what root types",
      .how = "open for writing only", .missing = need_terminals,
