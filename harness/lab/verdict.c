@@ -191,6 +191,22 @@ look_at_frame(const char *said, const char *frame, struct verdict *v)
              function[0] != '\0' ? "()" : "");
 }
 
+/* The function that line is in begins in the first column, with its name. */
+static void
+look_at_line(const struct check *c, int at, struct verdict *v)
+{
+    FILE *f = fopen(c->source, "re");
+    char line[512], function[64] = "";
+
+    for (int n = 1; n <= at && f != NULL && fgets(line, sizeof line, f); n++)
+        if (isalpha((unsigned char)line[0]) && line[strcspn(line, "(")] == '(')
+            snprintf(function, sizeof function, ", in %.*s()",
+                     (int)strcspn(line, "("), line);
+    snprintf(v->look_at, sizeof v->look_at, "%s:%d%s", c->source, at, function);
+    if (f != NULL)
+        fclose(f);
+}
+
 /* What AddressSanitizer calls it, and what that is. */
 static const struct crime {
     const char *name, *is;
@@ -238,8 +254,7 @@ sanitizer_says(const struct check *c, const struct result *r, struct verdict *v)
             (int)strcspn(at + 15, "\n"), at + 15);
         frame = strstr(line, c->source);
         if (frame != NULL && frame < at)
-            snprintf(v->look_at, sizeof v->look_at, "%.*s",
-                     (int)strcspn(frame, " "), frame);
+            look_at_line(c, atoi(frame + strlen(c->source) + 1), v);
         return true;
     }
     at = strstr(said, "Sanitizer: ");
@@ -367,13 +382,24 @@ rank(const struct waiting *w)
     return w->place[0] == '\0' ? 6 : is_idle(w) ? 5 : 4;
 }
 
+/* What the test itself does again and again, until the server has done what it
+ * should, is no waiting of the client's. */
+static bool
+is_the_tests(const struct result *r, const struct waiting *w)
+{
+    const char *at;
+
+    return !w->is_server && w->wait.cause == WHY_RUNS &&
+           find_call(r->did, &at) == 0;
+}
+
 static const struct waiting *
 best_wait(const struct result *r)
 {
     const struct waiting *best = NULL;
 
     for (int i = 0; i < r->wait_count; i++)
-        if (r->waits[i].place[0] != '\0' &&
+        if (r->waits[i].place[0] != '\0' && !is_the_tests(r, &r->waits[i]) &&
             (best == NULL || rank(&r->waits[i]) < rank(best)))
             best = &r->waits[i];
     return best;
@@ -409,13 +435,14 @@ hang_says(const struct check *c, const struct result *r, struct verdict *v)
     if (best == NULL)
         return false;
     say_wait(best, v);
-    if (strncmp(best->place, c->source, strlen(c->source)) == 0 &&
+    if (v->look_at[0] == '\0' &&
+        strncmp(best->place, c->source, strlen(c->source)) == 0 &&
         strstr(v->because, "the server's ") == NULL) /* witness_says() */
         snprintf(v->look_at, sizeof v->look_at, "%s", best->place);
     /* The other side, if it is asleep in the student's code as well. */
     for (int i = 0; i < r->wait_count; i++)
         if (r->waits[i].is_server != best->is_server &&
-            r->waits[i].place[0] != '\0') {
+            !is_the_tests(r, &r->waits[i]) && r->waits[i].place[0] != '\0') {
             say_wait(&r->waits[i], v);
             break;
         }
@@ -564,6 +591,20 @@ say_which_half(const struct check *c, const struct result *r, struct verdict *v)
                 is_server ? "client" : "server");
 }
 
+/* A cause of the table names the call that is to be changed first, which need
+ * not be the one that waits.  In step 2 it may be that of the other side, and
+ * of what is left it is known who should have removed it. */
+static void
+look_at_what_is_named(const struct check *c, const struct result *r,
+                      struct verdict *v)
+{
+    const char *at;
+    const size_t len = find_call(v->because, &at);
+
+    if (len > 0 && r->of->step != 2 && who_should_remove(r) == NULL)
+        look_at_function(c, at, len, v->look_at, sizeof v->look_at);
+}
+
 static void
 all_that_is_known(const struct check *c, const struct result *r,
                   struct verdict *v)
@@ -577,8 +618,9 @@ all_that_is_known(const struct check *c, const struct result *r,
             witness_says(r, v);
         explain_bytes(v);
     }
-    if (v->because[0] == '\0' && (best == NULL || !best->is_busy))
-        table_says(r, v);
+    if (v->because[0] == '\0' && (best == NULL || !best->is_busy) &&
+        table_says(r, v))
+        look_at_what_is_named(c, r, v);
     if (best != NULL)
         hang_says(c, r, v);
     say_size(r, v);
@@ -683,6 +725,7 @@ has_call(const char *line, const char *name)
 
     for (const char *at = line; (at = strstr(at, name)) != NULL; at += len)
         if (at[len] == '(' &&
+            !isdigit((unsigned char)at[len + 1]) && /* "pipe(7)" */
             (at == line || (!isalnum((unsigned char)at[-1]) && at[-1] != '_')))
             return true;
     return false;
