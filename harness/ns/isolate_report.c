@@ -83,6 +83,7 @@ cell_text(const struct isolate_cell *c, char text[16])
  * shown.  FORM_NONE never is: that is the comparison. */
 struct layout {
     int width[FORMS];
+    bool differs[FORMS]; /* it is not "yes" for all */
 };
 
 static int
@@ -95,30 +96,44 @@ whole_width(const struct layout *l)
     return sum;
 }
 
+static void
+measure(struct layout *l, int form, const char *text)
+{
+    const int n = (int)strlen(text);
+
+    if (n > l->width[form])
+        l->width[form] = n;
+}
+
+static void
+spare(struct layout *l, int columns, bool differing)
+{
+    for (int form = FORMS - 1; form > 0; form--)
+        if (whole_width(l) > columns && l->differs[form] == differing)
+            l->width[form] = 0;
+}
+
 /* As wide as their longest word.  Where that is too much, those go that nobody's
- * answer depends on, from the right. */
+ * answer depends on, and then others, from the right. */
 static struct layout
 lay_out(const struct isolate_matrix *x, enum isolate_side side, int columns)
 {
-    bool differs[FORMS] = {false};
-    struct layout l = {{0}};
+    struct layout l = {{0}, {false}};
     char text[16];
 
     for (int form = 1; form < FORMS; form++)
-        l.width[form] = (int)strlen(isolate_forms[form].name);
+        measure(&l, form, isolate_forms[form].name);
     for (size_t i = 0; i < x->n; i++) {
         const struct isolate_cell *c = &x->cells[i];
 
         if (c->side != side || c->form == FORM_NONE)
             continue;
         cell_text(c, text);
-        differs[c->form] |= strcmp(text, "yes") != 0;
-        if ((int)strlen(text) > l.width[c->form])
-            l.width[c->form] = (int)strlen(text);
+        measure(&l, c->form, text);
+        l.differs[c->form] |= strcmp(text, "yes") != 0;
     }
-    for (int form = FORMS - 1; form > 0; form--)
-        if (whole_width(&l) > columns && !differs[form])
-            l.width[form] = 0;
+    spare(&l, columns, false);
+    spare(&l, columns, true);
     return l;
 }
 
@@ -135,16 +150,16 @@ put_cell(const struct layout *l, int form, const char *text, FILE *f)
 }
 
 static void
-say_not_shown(const struct layout *l, FILE *f)
+say_not_shown(const struct layout *l, bool differing, const char *why, FILE *f)
 {
-    const char *separator = "yes for all: ";
+    const char *separator = why;
 
     for (int form = 1; form < FORMS; form++)
-        if (l->width[form] == 0) {
+        if (l->width[form] == 0 && l->differs[form] == differing) {
             fprintf(f, "%s%s", separator, isolate_forms[form].name);
             separator = ", ";
         }
-    if (*separator == ',')
+    if (separator != why)
         fputc('\n', f);
 }
 
@@ -170,7 +185,8 @@ table(const struct isolate_matrix *x, enum isolate_side side, int columns,
         put_cell(&l, c->form, text, f);
     }
     fputc('\n', f);
-    say_not_shown(&l, f);
+    say_not_shown(&l, false, "yes for all: ", f);
+    say_not_shown(&l, true, "no room (isolate.csv has it): ", f);
 }
 
 static void
