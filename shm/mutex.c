@@ -586,6 +586,7 @@ const struct ipc_mechanism shm_mutex = {
     .evidence = IPC_OWNER,
     .uses = IPC_USES_PATH | IPC_USES_SHM,
     .uid_from = IPC_UID_OBJECT,
+    .samples = IPC_SAMPLE_ISOLATED,
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
     .unavailable = shm_unavailable,

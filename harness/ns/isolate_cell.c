@@ -172,12 +172,15 @@ client_inside(const struct isolate_cell *c, struct host *h,
         wait_for_child(pid);
 }
 
+/* Both sides are one user.  Whom a server of root's becomes when it gives root up
+ * has no number in the client's user namespace, and would not be believed. */
+static const struct host_options options = {.keep_root = true, .cpu = -1};
+
 /* S, which holds the server until the other end of done is closed. */
 _Noreturn static void
 hold_server(const struct isolate_cell *c, struct host *h, const char *dir,
             int ready, int done)
 {
-    const struct host_options options = {.cpu = -1};
     char byte = 1;
 
     if (isolate_enter(&isolate_forms[c->form], dir) == 0 &&
@@ -283,7 +286,6 @@ void
 isolate_cell(const struct isolate_cell *c, const char *dir,
              struct isolate_notes *notes)
 {
-    const struct host_options options = {.cpu = -1};
     bool spawned = c->m->caps & IPC_SPAWNED;
     struct host h = {.m = c->m};
 

@@ -118,7 +118,7 @@ expect_identity(struct isolate_cell *c)
         if (o->pid == SEEN_LOST && uid == IPC_UID_PROCESS)
             o->uid = SEEN_LOST;
     }
-    if (c->form == FORM_USER_NEW && uid == IPC_UID_PROCESS)
+    if (c->form == FORM_USER_NEW && uid != IPC_NO_UID)
         o->uid = SEEN_TRANSLATED;
     if (o->pid == SEEN_LOST)
         c->why = pid_lost;
