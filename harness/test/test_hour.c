@@ -405,7 +405,8 @@ run_covered(const char *command, bool by_make)
 
     covering(command, by_make, line, sizeof line);
     snprintf(whole, sizeof whole,
-             "cd '%s'; unset MAKEFLAGS CK_RUN_CASE IPCLAB_TEST; exec 2>&1 "
+             "cd '%s'; unset MAKEFLAGS CK_RUN_SUITE CK_RUN_CASE IPCLAB_TEST; "
+             "exec 2>&1 "
              "</dev/null; export HOUR_BUILD='%s'; %s",
              source_dir(), programs_dir(), line);
     in = popen(whole, "re");
