@@ -126,6 +126,19 @@ start_policy(void)
     return 0;
 }
 
+/* Who has no run directory, but was told where its log is, prints beside that. */
+static void
+place_tray(const char *run_dir)
+{
+    const char *end = strrchr(settings.log, '/');
+    const char *dir = *run_dir == '\0' && end != NULL ? settings.log : run_dir;
+    const size_t len = dir == run_dir ? strlen(dir) : (size_t)(end - dir);
+
+    if (settings.tray[0] == '\0' && *dir != '\0')
+        snprintf(settings.tray, sizeof settings.tray, "%.*s/" SETTINGS_TRAY,
+                 (int)len, dir);
+}
+
 int
 settings_apply(bool elevated, const char *run_dir)
 {
@@ -137,9 +150,7 @@ settings_apply(bool elevated, const char *run_dir)
     if (settings.log[0] == '\0' && *run_dir != '\0')
         snprintf(settings.log, sizeof settings.log, "%s/" SETTINGS_LOG,
                  run_dir);
-    if (settings.tray[0] == '\0' && *run_dir != '\0')
-        snprintf(settings.tray, sizeof settings.tray, "%s/" SETTINGS_TRAY,
-                 run_dir);
+    place_tray(run_dir);
     if (settings.audit != NULL)
         err = audit_to_file(settings.audit);
     if (err != 0)

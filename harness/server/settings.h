@@ -30,7 +30,7 @@
 struct settings {
     const char *policy, *audit; /* paths; NULL: none */
     char log[PATH_MAX];         /* of append_log; "": SETTINGS_LOG */
-    char tray[PATH_MAX];        /* of print; "": SETTINGS_TRAY */
+    char tray[PATH_MAX];        /* of print: SETTINGS_TRAY */
     bool host_uts;              /* set_hostname may rename the machine */
     ino_t first_uts;            /* the UTS namespace that is not our own */
 };

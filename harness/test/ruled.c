@@ -105,7 +105,7 @@ rule_ourselves(struct ruled *r)
     settings.policy = r->policy;
     settings.audit = r->audit;
     strcpy(settings.log, r->log);
-    ck_assert_int_eq(settings_apply(false, ""), 0);
+    ck_assert_int_eq(settings_apply(false, run_dir), 0);
 }
 
 void
