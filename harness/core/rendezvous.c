@@ -121,11 +121,11 @@ int
 endpoint_rewrite(int held, const char *key, const char *value)
 {
     char line[ENDPOINT_SIZE + 32];
-    int n = snprintf(line, sizeof line, "%s %s\n", key, value);
+    const size_t n = (size_t)snprintf(line, sizeof line, "%s %s\n", key, value);
 
-    if (n < 0 || (size_t)n >= sizeof line)
+    if (n >= sizeof line)
         return -ENAMETOOLONG;
-    return pwrite(held, line, (size_t)n, 0) == n ? 0 : -EIO;
+    return pwrite(held, line, n, 0) == (ssize_t)n ? 0 : -EIO;
 }
 
 /* The rest of the line that begins with the key. */
