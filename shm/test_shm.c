@@ -672,6 +672,13 @@ START_TEST(only_a_newcomer_ends_a_long_sleep_beside_the_silent)
     ck_assert_int_eq(rings_sleep(s, doorbell, NO_DEADLINE), -EAGAIN);
     ck_assert_int_eq(drive(&d, 0), -ETIMEDOUT);
     ck_assert_int_eq(s->look, 0); /* it is awake: from the beginning */
+    /* Nor does it sleep on when one that joins and says nothing is overdue:
+     * as if this one had never answered. */
+    atomic_store(&rings_segment(s, 0)->head.answered, 0);
+    s->sessions.slot[0].state = SESSION_JOINING;
+    s->sessions.slot[0].joined = now_ns() - ipc_open_timeout - 1;
+    s->look = HOUR;
+    ck_assert_int_eq(s->waiting->server(s, NO_DEADLINE), -EAGAIN);
     registry_close(&registry);
     actor_kill(&silent);
     drive_end(&d);

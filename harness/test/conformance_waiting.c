@@ -7,6 +7,7 @@
 
 #include "test/asked.h"
 
+#include "test/both/driven.h"
 #include "test/files.h"
 
 #include "core/clock.h"
@@ -21,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -164,6 +166,55 @@ START_TEST(a_server_waits_no_less_than_it_was_told_and_hears_signals)
                   "next() without a limit, and a signal comes");
     end_signals();
     local_end(&l);
+}
+END_TEST
+
+static void
+joins_and_is_silent(struct actor *self, void *arg)
+{
+    const struct driven *d = arg;
+    struct client c;
+
+    ck_assert_int_eq(client_open(&c, d->m, d->where), 0);
+    actor_step(self);
+    client_close(&c);
+}
+
+/* It may wait otherwise for one that it has than for one that comes. */
+START_TEST(a_server_with_a_silent_client_hears_signals)
+{
+    struct driven d;
+    struct actor silent;
+
+    subject = ipc_registry[_i];
+    ck_assert_int_eq(drive_begin(&d, subject->name, run_dir), 0);
+    actor_start(&silent, geteuid(), joins_and_is_silent, &d);
+    while (!actor_is_there(&silent))
+        drive(&d, NS_PER_MS);
+    begin_signals(5 * NS_PER_MS, 0);
+    expect_result(drive(&d, -1), -EINTR,
+                  "next() without a limit, a client that asks for nothing, and "
+                  "a signal comes");
+    end_signals();
+    actor_go(&silent);
+    actor_end(&silent);
+    drive_end(&d);
+}
+END_TEST
+
+/* What it makes for itself has the mode that the server wants to see. */
+START_TEST(a_client_is_let_in_whatever_its_umask)
+{
+    struct client other;
+    mode_t before;
+
+    begin(_i);
+    before = umask(0777);
+    ck_assert_int_eq(host_client(&server, &other), 0);
+    umask(before);
+    expect_echo(&other, 100);
+    client_close(&other);
+    end();
 }
 END_TEST
 
@@ -379,6 +430,9 @@ conformance_waiting(TCase *tc, int i)
     add(tc, i, a_client_that_is_woken_may_wait_again, 0, ALONE);
     add(tc, i, a_server_waits_no_less_than_it_was_told_and_hears_signals, 0,
         IPC_INPROCESS | IPC_SPAWNED);
+    add(tc, i, a_client_is_let_in_whatever_its_umask, 0, ALONE);
+    add(tc, i, a_server_with_a_silent_client_hears_signals, 0,
+        IPC_INPROCESS | IPC_SPAWNED | IPC_ONEWAY);
     add(tc, i, an_idle_server_sleeps_unless_it_spins, 0, ALONE);
     add(tc, i, a_client_more_is_a_thread_more_where_each_has_one, 0, PRIVATE);
     add(tc, i, a_server_can_wait_in_poll, IPC_POLLABLE, ALONE);
