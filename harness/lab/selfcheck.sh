@@ -43,12 +43,13 @@ say() { # say WELL WHAT: one line
     fi
 }
 
-# build LAB: the programs with $scratch/LAB/work/LAB.c, to $scratch/build.
+# build LAB [PROGRAM]: the programs with $scratch/LAB/work/LAB.c, to $scratch/build;
+# with fast/check, which takes longest, only what is called bare is another program.
 build() {
     b=$scratch/build
     "$make" -s --no-print-directory -o "$O/how" O="$O" L="$1" \
         MINE="$scratch/$1/work/$1.c" W="$b" "$b/ipcd" "$b/ipcctl" "$b/check" \
-        "$b/fast/check" > "$scratch/make.txt" 2>&1 || {
+        "$b/${2:-fast/check}" > "$scratch/make.txt" 2>&1 || {
         cat "$scratch/make.txt"
         return 1
     }
@@ -158,6 +159,44 @@ verdict_of_bug() {
     echo "$taught" | sed 's/^#* *//' | tr '\n' ' ' | tr -s ' '
 }
 
+# The functions of that file in which these lines are.
+functions_at() { # FILE LINE...
+    its=$1
+    shift
+    awk -v lines=" $* " '/^[a-z_]+\(/ { name = $0; sub(/\(.*/, "", name) }
+        index(lines, " " NR " ") { print name }' "$its"
+}
+
+# Those that the bug changes, and who calls them.
+functions_of_bug() { # WITH WITHOUT
+    # shellcheck disable=SC2046 # they are numbers
+    changed=$(
+        functions_at "$1" $(diff --unchanged-line-format= \
+            --old-line-format='%dn ' --new-line-format= "$1" "$2")
+        functions_at "$2" $(diff --unchanged-line-format= \
+            --old-line-format= --new-line-format='%dn ' "$1" "$2")
+    )
+    for one in $changed; do
+        echo "$one"
+        awk -v one="$one" '/^[a-z_]+\(/ { name = $0; sub(/\(.*/, "", name) }
+            name != one && index($0, one "(") { print name }' "$1"
+    done
+}
+
+# Where a student is sent to look: is it there?  The line that makes what is left
+# over counts, too.  A bug whose pattern names a function has its own answer.
+looks_at_bug() { # WITH WITHOUT
+    case $told in *work_* | *textbook_* | *'\(\)'*) return 0 ;; esac
+    look=$(verdict_of_bug | sed -n 's/.* Look at \(.*\) Read .*/\1/p')
+    made=$(echo "$look" | grep -o 'in line [0-9]*\|, in [0-9]*' | tr -dc '0-9\n')
+    # shellcheck disable=SC2086 # they are numbers
+    {
+        echo "$look" | grep -o '[a-z_]*()' | tr -d '()'
+        functions_at "$1" $made
+    } > "$scratch/looked"
+    functions_of_bug "$1" "$2" | grep -qxF -f "$scratch/looked"
+}
+
 # The fourth line of a bug: the step in which it is found, and what is told then.
 hunt() {
     for file in harness/lab/hunt/*.sed; do
@@ -176,9 +215,17 @@ hunt() {
         mkdir -p "$scratch/$lab/work" "$scratch/build"
         harness/lab/hunt.sh plant "$number" "$scratch/$lab/work/$lab.c" \
             > /dev/null
-        build "$lab" || say no "$number $lab: does not compile"
+        awk -v lab="$lab" -v blank=none -f harness/lab/skeleton.awk \
+            "$lab/textbook.c" > "$scratch/without.c"
+        case $step in
+            6 | 10) build "$lab" ;; # which have bare ones
+            *) build "$lab" check ;;
+        esac || say no "$number $lab: does not compile"
         check "$lab.$step"
-        if verdict_of_bug | grep -Eq "$told"; then
+        if verdict_of_bug | grep -Eq "$told" &&
+            ! looks_at_bug "$scratch/$lab/work/$lab.c" "$scratch/without.c"; then
+            say no "$number $lab.$step: this is not where it is: $look"
+        elif verdict_of_bug | grep -Eq "$told"; then
             say yes "$number $lab.$step: $told"
         elif grep -q 'Not judged' "$scratch/verdict" &&
             grep -qF " $caught # SKIP" "$scratch/tap"; then

@@ -342,6 +342,30 @@ START_TEST(each_bug_is_in_its_form_and_compiles)
 }
 END_TEST
 
+/* What students do wrong, by the words that "because" begins with, of three for
+ * each lab at least; what is told of each is for selfcheck.sh to try. */
+START_TEST(the_museum_has_each_kind_and_three_of_each_lab)
+{
+    static const char *const kinds[] = {
+        "deadlock",     "leak",      "wrong framing",    "identity",
+        "zombie",       "unclosed",  "lost wake-up",     "busy wait",
+        "partial read", "EINTR",     "wrong byte count", "wrong order",
+        "SIGBUS",       "leftover:", "wrong clock",      "unfair"};
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        ck_assert_msg(shell_in(source_dir(),
+                               "grep -q '^# because: .*%s' harness/lab/hunt/*",
+                               kinds[i]) == 0,
+                      "no bug of the kind: %s", kinds[i]);
+    ck_assert_msg(
+        shell_in(source_dir(),
+                 "sh -c 'for form in */textbook.c; do lab=${form%%/*}; "
+                 "[ $(grep -l \"^# told: \" harness/lab/hunt/*-$lab.sed | "
+                 "wc -l) -ge 3 ] || { echo $lab; exit 1; }; done'") == 0,
+        "not three bugs: %s", said);
+}
+END_TEST
+
 /* Bug 2: a client's FIFO stays. */
 START_TEST(a_test_that_finds_a_bug_kills_it_and_one_that_does_not_is_told)
 {
@@ -409,6 +433,7 @@ test_lab(void)
     add_test_if(tc, reason, make_check_judges_one_step_or_says_which_there_are);
     add_test_if(tc, reason, a_students_work_is_never_lost);
     add_test_if(tc, reason, each_bug_is_in_its_form_and_compiles);
+    add_test_if(tc, reason, the_museum_has_each_kind_and_three_of_each_lab);
     add_test_if(tc, reason,
                 a_test_that_finds_a_bug_kills_it_and_one_that_does_not_is_told);
     add_test_if(tc, reason,
