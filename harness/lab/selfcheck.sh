@@ -359,11 +359,6 @@ for (;;) { char *p = malloc(1 << 20); if (p != NULL) memset(p, 1, 1 << 20); } }'
 int fd = memfd_create("hostile", 0);
 for (int i = 0; i < 60; i++) if (write(fd, b, sizeof b) < 0) break; }'
             ;;
-        segments)
-            submission "$1" 'for (;;) { int id = shmget(IPC_PRIVATE, 60 << 20, 0600);
-char *p = shmat(id, NULL, 0);
-if (p != (char *)-1) { memset(p, 1, 60 << 20); shmdt(p); } }'
-            ;;
         # -- files
         output)
             submission "$1" 'for (;;) { static char b[65536];
@@ -417,7 +412,7 @@ for (int i = 0; i < 16; i++) prlimit(getppid(), i, &no, NULL);'
 
 kinds="honest blank broken zero itself macros huge shadow link linked pipe directory \
 device away large nothing bomb early daemon deaf parent everybody stopper spaces \
-queues sysv listener memory herd memfds segments output disk deep names results \
+queues sysv listener memory herd memfds output disk deep names results \
 forged neighbour network elsewhere descriptors limits"
 
 # Whoever runs one of the programs that were built for them.
@@ -450,15 +445,10 @@ told_secrets() {
         "$scratch/results/network/network.txt" 2> /dev/null || :
 }
 
-# Does it do what it is here for?  What does not compile does nothing; and what is
-# ended within its experiment, and not with all the rest, has a verdict.
+# Does it do what it is here for?  What does not compile does nothing.
 is_so() {
     case $1 in
         broken | zero | itself | macros | huge | shadow | large) return 0 ;;
-        memory)
-            grep -q 'Because *the server (pid [0-9]*) had [0-9]* MB' \
-                "$scratch/results/$1/verdict.txt"
-            ;;
         *) ! echo "$2" | grep -q 'does not compile' ;;
     esac
 }
@@ -477,7 +467,7 @@ class() {
         line=$(grep "^\"$one\"," "$scratch/results/summary.csv" || :)
         case $one in
             honest) wanted='^"honest",[1-9][0-9]' ;;
-            memfds | segments) wanted='^"[a-z]*",0.*too much memory' ;;
+            memfds) wanted='^"[a-z]*",0.*too much memory' ;;
             spaces | queues | sysv | listener | deep | names | results | \
                 neighbour | network | elsewhere | descriptors | limits) wanted='^"[a-z]*",' ;;
             *) wanted='^"[a-z]*",0' ;; # they have not served anybody
