@@ -297,7 +297,10 @@ hostile() {
         pipe) mkfifo "$(no_file "$1")" ;;
         directory) mkdir -p "$(no_file "$1")" ;;
         device) ln -s /dev/zero "$(no_file "$1")" ;;
-        away) ln -s "$scratch/class/honest" "$scratch/class/$1" ;;
+        away)
+            mkdir -p "$scratch/class"
+            ln -s "$scratch/class/honest" "$scratch/class/$1"
+            ;;
         large) head -c 2000000 /dev/zero | tr '\0' ' ' > "$(no_file "$1")" ;;
         nothing) mkdir -p "$scratch/class/$1" ;;
         # -- processes
