@@ -19,14 +19,17 @@ k = words(placements)
 
 taken(l) = rtt ? column('p50_ns') / 1e9 : column('bytes_per_second')
 
-fitted(l) = rtt && column('size') == 64 && column('fit_bytes_per_second') > 0
+# Not column(): a line of which it finds a value missing is left out as a whole,
+# from gnuplot 6 on, whatever the expression makes of that.
+filled(name) = strcol(name) eq '' ? 0 : number(strcol(name))
+fitted(l) = rtt && column('size') == 64 && filled('fit_bytes_per_second') > 0
 
 # The lines shown: size, value; of the cost model a + 2 n / B, which stands with
 # those of 64 bytes, a and 2 / B; placement, mechanism.
 set table $lines
 plot 'summary.csv' using (column('size')):(taken(0)) \
-     :(fitted(0) ? column('fit_ns') / 1e9 : 0) \
-     :(fitted(0) ? 2 / column('fit_bytes_per_second') : 0) \
+     :(fitted(0) ? filled('fit_ns') / 1e9 : 0) \
+     :(fitted(0) ? 2 / filled('fit_bytes_per_second') : 0) \
      :(strcol('placement')):(strcol('mechanism')) with table \
      if (is(kind) && strcol('placement') ne '' && \
          (has(names, strcol('mechanism')) || strcol('mechanism') eq bare))
