@@ -193,17 +193,22 @@ stack_is_not_code(const struct elf *e)
 
 #ifdef __x86_64__
 /* A frame of pages is taken page by page, and each is touched: sub $4096,%rsp
- * and or $0,(%rsp) (gcc) or mov $0,(%rsp) (clang). */
+ * and or $0,(%rsp) (gcc; from 16 on, of one byte) or mov $0,(%rsp) (clang). */
 static bool
 big_frames_are_touched(const struct elf *e)
 {
-    static const char with_or[] =
-        "\x48\x81\xec\x00\x10\x00\x00\x48\x83\x0c\x24";
-    static const char with_mov[] =
-        "\x48\x81\xec\x00\x10\x00\x00\x48\xc7\x04\x24";
+#define TAKEN "\x48\x81\xec\x00\x10\x00\x00"
+    static const struct {
+        char code[12];
+        size_t len;
+    } touched[] = {{TAKEN "\x48\x83\x0c\x24", 11},
+                   {TAKEN "\x80\x0c\x24", 10},
+                   {TAKEN "\x48\xc7\x04\x24", 11}};
 
-    return memmem(e->at, e->size, with_or, sizeof with_or - 1) != NULL ||
-           memmem(e->at, e->size, with_mov, sizeof with_mov - 1) != NULL;
+    for (size_t i = 0; i < sizeof touched / sizeof *touched; i++)
+        if (memmem(e->at, e->size, touched[i].code, touched[i].len) != NULL)
+            return true;
+    return false;
 }
 #endif
 
