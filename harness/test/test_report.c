@@ -183,8 +183,8 @@ START_TEST(what_was_found_has_a_colour_and_a_word)
         "<td><span class=\"bad\">FINDING: not as expected</span> FELL</td>",
         "<td><span class=\"small\">not run here</span></td>",
         "<td><span class=\"good\">yes</span></td>",
-        "<td><span class=\"odd\">refused</span> "
-        "<span class=\"bad\">FINDING</span></td>",
+        ("<td><span class=\"odd\">refused</span> "
+         "<span class=\"bad\">FINDING</span></td>"),
     };
     char dir[RECORD_PATH];
     const char *page;
