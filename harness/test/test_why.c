@@ -58,11 +58,15 @@ it_is_me(void)
 static pid_t
 fork_off(void)
 {
+    const pid_t parent = getpid();
     pid_t pid = fork();
 
     ck_assert_int_ne(pid, -1);
-    if (pid == 0)
+    if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent) /* it has been killed before that */
+            _exit(EXIT_FAILURE);
+    }
     return pid;
 }
 
