@@ -232,11 +232,11 @@ job_end(struct job *j, int status, bool hung)
 }
 
 /* Its process 1 dies of that too, but not before all others of its namespace
- * have (space.c), and then is ours: they are in one group. */
+ * have (space.c), and then is ours to wait for: they are in one group. */
 static void
 job_kill(const struct job *j)
 {
-    kill(j->pid, SIGKILL);
+    kill(-j->pid, SIGKILL);
     while (waitpid(-j->pid, NULL, 0) > 0 || errno == EINTR)
         continue;
 }
