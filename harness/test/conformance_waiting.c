@@ -28,6 +28,20 @@
 
 /* -- time ------------------------------------------------------------------ */
 
+/* Who stands still with a lock keeps it, and a form that trusts its peers waits
+ * for it without a limit. */
+static void
+stop_server(void)
+{
+    signal_server(SIGSTOP);
+    while (has(IPC_TRUSTING) && !has(IPC_INPROCESS) && !has(IPC_SPINS) &&
+           !is_stopped_at_rest(server_pid(&server))) {
+        signal_server(SIGCONT);
+        sched_yield();
+        signal_server(SIGSTOP);
+    }
+}
+
 START_TEST(a_timeout_is_not_early_and_the_late_reply_goes_unheard)
 {
     const int64_t timeout = 20 * NS_PER_MS;
@@ -37,7 +51,7 @@ START_TEST(a_timeout_is_not_early_and_the_late_reply_goes_unheard)
     begin(_i);
     send_request(&client, "sleep", (struct api_value){.u32 = 200});
     /* Stopped, it cannot answer in time however long we are kept waiting. */
-    signal_server(SIGSTOP);
+    stop_server();
     start = now_ns();
     expect_result(client_recv(&client, &r, timeout), -ETIMEDOUT,
                   "recv() with 20 ms to wait, and no reply comes");
@@ -61,7 +75,7 @@ START_TEST(who_only_looks_does_not_wait)
     msg.buf = client.buf;
     msg.cap = client.limits.max_msg;
     send_request(&client, "sleep", (struct api_value){.u32 = 200});
-    signal_server(SIGSTOP); /* who waited would wait for ever */
+    stop_server(); /* who waited would wait for ever */
     expect_result(subject->recv(client.state, &msg, 0), -ETIMEDOUT,
                   "recv() with no time to wait, and no reply comes");
     signal_server(SIGCONT);
@@ -106,20 +120,6 @@ START_TEST(a_client_that_wants_to_stop_is_woken_by_a_signal)
     end();
 }
 END_TEST
-
-/* Who stands still with a lock keeps it, and a form that trusts its peers waits
- * for it without a limit. */
-static void
-stop_server(void)
-{
-    signal_server(SIGSTOP);
-    while (has(IPC_TRUSTING) && !has(IPC_INPROCESS) && !has(IPC_SPINS) &&
-           !is_stopped_at_rest(server_pid(&server))) {
-        signal_server(SIGCONT);
-        sched_yield();
-        signal_server(SIGSTOP);
-    }
-}
 
 /* And the reply that it waited for is not lost: another call gets it. */
 START_TEST(a_client_that_is_woken_may_wait_again)
