@@ -146,15 +146,17 @@ output_of(const char *command)
     return text;
 }
 
-/* What was traced, each process and thread behind the one it was made by. */
+/* What was traced, each process and thread behind the one it was made by: the
+ * numbers go up, from that of strace, and begin anew behind the last. */
 static char *
-trace_of(const char *name)
+trace_of(const char *name, pid_t first)
 {
     char command[3 * PATH_MAX];
 
     snprintf(command, sizeof command,
-             "cd '%s' && cat $(ls %s.* | sort -t. -k2n) && rm %s.*", run_dir,
-             name, name);
+             "cd '%s' && cat $(ls %s.* | awk -F. '{ print $2 < %d, $2, $0 }' | "
+             "sort -k1n -k2n | cut -d' ' -f3) && rm %s.*",
+             run_dir, name, (int)first, name);
     return output_of(command);
 }
 
@@ -187,10 +189,10 @@ START_TEST(the_life_of_a_request_is_what_strace_shows)
     snprintf(command, sizeof command, "cat '%s/socket/README.md'",
              source_dir());
     page = output_of(command);
-    text = trace_of("C");
+    text = trace_of("C", client);
     compare(page, 'C', text);
     free(text);
-    text = trace_of("S");
+    text = trace_of("S", server);
     compare(page, 'S', text);
     free(text);
     free(page);
