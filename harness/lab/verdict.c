@@ -486,10 +486,6 @@ is_late(const struct result *r)
            strstr(r->saw, "has not ended") != NULL;
 }
 
-/* What the server's next() or reply() came to (witness.h): the last of it; but
- * if that is what next() has brought, the first, since whoever has lost its
- * place in a stream finds nothing but rubbish from there on.  In the later steps
- * they are meant to. */
 /* "ipcd: fifo/work: stopped: Connection timed out": next() returned that, and it
  * is none of the two errors with which a server goes on. */
 static bool
@@ -511,6 +507,10 @@ stopped_says(const struct result *r, struct verdict *v)
 
 #define BROUGHT "next() brought "
 
+/* What the server's next() or reply() came to (witness.h): the last of it; but
+ * if that is what next() has brought, the first, since whoever has lost its
+ * place in a stream finds nothing but rubbish from there on.  In the later steps
+ * they are meant to. */
 static bool
 witness_says(const struct result *r, struct verdict *v)
 {
