@@ -367,7 +367,10 @@ reply_fifo_make(const char *where, struct reply_fifo *id, char path[PATH_MAX])
         return -errno;
     /* Now, because the server's open(2) for writing needs a reader. */
     fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    /* A umask of 0777 has made it 0000. */
+    /* A umask of 0777 has made it 0000, which only root opens. */
+    if (fd == -1 && errno == EACCES &&
+        fchmodat(AT_FDCWD, path, 0600, AT_SYMLINK_NOFOLLOW) == 0)
+        fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd == -1 || fchmod(fd, 0600) == -1) {
         err = -errno;
         unlink(path);

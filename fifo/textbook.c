@@ -159,7 +159,8 @@ textbook_open(void *cli, const char *where)
     c->requests = open(where, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
     if (c->requests == -1)
         return errno == ENXIO ? -ECONNREFUSED : -errno;
-    if (mkfifo(c->name, 0600) == -1) {
+    if (mkfifo(c->name, 0600) == -1 || /* the umask takes bits away */
+        chmod(c->name, 0600) == -1) {
         err = -errno;
         goto close_requests;
     }
