@@ -142,11 +142,10 @@ verdict(struct hand *h)
 }
 
 static void
-ask_whoami(struct hand *h)
+ask_in_a_message_of(struct hand *h, uint32_t len)
 {
     uint8_t frame[WIRE_HEADER];
-    struct turnfile_note note = {.done = h->handoff.turn + 1,
-                                 .len = sizeof frame};
+    struct turnfile_note note = {.done = h->handoff.turn + 1, .len = len};
 
     raw_frame(frame, API_whoami, 7, NULL, 0);
     memcpy(note.nonce, h->nonce, NONCE_SIZE);
@@ -156,6 +155,12 @@ ask_whoami(struct hand *h)
         pwrite(h->handoff.fd, frame, sizeof frame, TURNFILE_AREA + sizeof note),
         sizeof frame);
     ck_assert_int_eq(handoff_pass(&h->handoff), 0);
+}
+
+static void
+ask_whoami(struct hand *h)
+{
+    ask_in_a_message_of(h, WIRE_HEADER);
 }
 
 /* Is there an answer?  Otherwise we have been cut off. */
@@ -246,6 +251,35 @@ START_TEST(a_request_without_the_nonce_is_not_heard)
 {
     ck_assert(without_nonce("ipcd-naive", _i));
     ck_assert(!without_nonce("ipcd", _i));
+}
+END_TEST
+
+/* The server has room for the largest message, and the file may have more.  (A
+ * sanitizer sees what is written behind that room.) */
+START_TEST(who_says_more_than_a_message_may_have_is_not_answered)
+{
+    static const uint32_t times[] = {1, 2, 1000};
+    struct host server;
+
+    server_start(&server, ipc_find(variants[_i]));
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        struct hand *h = make_hand(&server, geteuid());
+        struct ipc_limits limits;
+        uint8_t payload[512];
+
+        ck_assert_int_eq(h->m->limits(&limits), 0);
+        join(h);
+        server_catch_up(&server);
+        ck_assert_uint_eq(verdict(h), TURNFILE_ADMITTED);
+        ask_whoami(h);
+        ck_assert(is_answered(h, payload, sizeof payload));
+        if (is_file(h)) /* what is in memory is sealed */
+            ck_assert_int_eq(ftruncate(h->handoff.fd, INT64_C(1) << 31), 0);
+        ask_in_a_message_of(h, (uint32_t)limits.max_msg * times[i] + 1);
+        ck_assert(!is_answered(h, payload, sizeof payload));
+        drop(h);
+    }
+    server_stop(&server);
 }
 END_TEST
 
@@ -727,6 +761,7 @@ add_tests(Suite *s, int i)
 {
     const TTest *const tests[] = {
         a_request_without_the_nonce_is_not_heard,
+        who_says_more_than_a_message_may_have_is_not_answered,
         a_file_that_nobody_holds_is_not_answered,
         a_file_is_registered_only_by_who_can_read_it,
         who_keeps_the_turn_keeps_nobody_else_waiting,
