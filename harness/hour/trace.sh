@@ -1,7 +1,7 @@
 #!/bin/sh
 # make trace M=msgq/posix: one request, "hello World", as a sequence of system
 # calls: what the client calls on the left, what the server on the right, in the
-# order in which they were begun; ~ took longer than 0.2 ms: it slept.
+# order in which they were begun.
 #
 #       trace.sh build/release msgq/posix
 set -u
@@ -34,20 +34,20 @@ export IPCLAB_DIR="$dir/run"
 mkdir "$IPCLAB_DIR" || exit
 
 # A spawned variant's server is its client's child, and is traced with it.
-keep=''
+keep='' daemon=''
 [ "$(id -u)" != 0 ] || keep=--keep-root
 trace() {
     log=$1
     shift
-    exec strace -f -ttt -T -s 20 -e signal=none -o "$dir/$log" "$@"
+    exec strace -f -ttt -T -yy -s 20 -e signal=none -o "$dir/$log" "$@"
 }
-if "$programs/ipcbench" list | grep -A2 "^$mechanism\$" | grep -q spawned; then
+if "$programs/ipcbench" list | grep -A4 "^$mechanism\$" | grep -q "can: .*spawned"; then
     :
 else
     # shellcheck disable=SC2086 # no option, or one
     (trace server "$programs/ipcd" $keep -m "$mechanism") >"$dir/said" 2>&1 &
-    tracer=$!
-    until grep -q '^ipcd: serving' "$dir/said"; do
+    tracer=$! daemon=1
+    until grep -q '^ipcd: serving' "$dir/said" 2>/dev/null; do
         if ! kill -0 $tracer 2>/dev/null; then
             cat "$dir/said" >&2
             exit 1
@@ -76,9 +76,9 @@ esac
 
 # In the order of time.  A call that was "unfinished" is told where it resumes.
 [ -e "$dir/server" ] || : >"$dir/server"
-echo "$mechanism: $(cat "$dir/answer")"
+echo "$mechanism: $(cat "$dir/answer")" | fold -s -w 80
 echo
 { sed 's/^/c /' "$dir/client"; sed 's/^/s /' "$dir/server"; } | sort -s -k3,3 |
     awk -v run="$IPCLAB_DIR" -v svg="$svg" -v subject="$mechanism" -v wide="$wide" \
-        -f harness/hour/trace.awk
+        -v daemon="$daemon" -f harness/hour/trace.awk
 [ -z "$svg" ] || printf '\nAs a picture: %s\n' "$svg"

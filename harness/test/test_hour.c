@@ -12,6 +12,7 @@
 #include "core/sanitized.h"
 #include "ns/spaces.h"
 
+#include <ctype.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,22 +169,54 @@ build_dir(void)
     return path;
 }
 
+static const struct {
+    const char *mechanism, *calls[3];
+} traces[] = {
+    {"fifo/textbook", {" mknodat(reply)", "read(request) ", "server "}},
+    {"fifo/perclient",
+     {" openat(reply)", "read(request) ", " write(reply) 45"}},
+    {"socket/stream", {" connect(endpoint)", " accept", " sendto(server) "}},
+    {"pipe/coprocess", {" pipe2(server)", "execve(ipcd)", " read(server) 45"}},
+    {"msgq/posix", {"mq_send(request) ", "mq_receive(reply) 45", "(life)"}},
+    {"shm/futex", {" memfd_create(memory)", " recvmsg(join) ", "\nmemory "}},
+    {"shm/sysv",
+     {"(client's set)", "shmat(client's segment)", "(server's set"}},
+    {"sem/textbook", {" openat(turn)", " openat(full)", " pread64(endpoint)"}},
+    {"signals/rt", {"signal(server, RT_2)", "sigtimedwait() RT_3", "server "}},
+};
+
+/* Of no descriptor and of no address there is just the number, and no name is
+ * cut: what is in brackets begins with a letter and ends with its bracket. */
+static void
+expect_names(const char *text)
+{
+    char *copy = strdup(text), *rest = copy, *line, *call;
+    int rows = 0;
+
+    while ((line = readme_line(&rest)) != NULL) {
+        call = strchr(line, '(');
+        if (call == NULL || line[strspn(line, " ")] < '0' ||
+            line[strspn(line, " ")] > '9')
+            continue; /* not a row of the diagram */
+        rows++;
+        MUST((isalpha((unsigned char)call[1]) || call[1] == ')') &&
+                 strchr(call, ')') != NULL,
+             "no name: %s", line);
+    }
+    ck_assert_int_gt(rows, 0);
+    free(copy);
+}
+
 /* What both sides do in one request, each in a column of its own. */
 START_TEST(a_request_is_traced_on_both_sides)
 {
-    static const struct {
-        const char *mechanism, *calls[3];
-    } traces[] = {
-        {"fifo/textbook", {" mknodat(", "read(NAME)", "server "}},
-        {"socket/stream", {" connect(socket)", "accept", "server "}},
-        {"pipe/coprocess", {" pipe2(", "execve(ipcd)", "its child "}},
-    };
-    char command[8192], text[1 << 14], picture[4096];
+    char command[8192], text[1 << 15], picture[4096];
     const char *svg;
     FILE *in;
 
     snprintf(picture, sizeof picture, "%s/trace.svg", run_dir);
     setenv("TRACE_SVG", picture, 1);
+    setenv("COLUMNS", "80", 1);
     snprintf(command, sizeof command,
              "cd '%s' && harness/hour/trace.sh '%s' %s 2>&1 </dev/null",
              source_dir(), build_dir(), traces[_i].mechanism);
@@ -193,6 +226,7 @@ START_TEST(a_request_is_traced_on_both_sides)
     MUST(pclose(in) == 0, "%s", text);
     children_end();
     expect_narrow(text);
+    expect_names(text);
     MUST(strstr(text, ": Hello World\n") != NULL, "%s", text);
     for (int i = 0; i < 3; i++)
         MUST(strstr(text, traces[_i].calls[i]) != NULL, "no \"%s\" in: %s",
@@ -551,9 +585,9 @@ test_hour(void)
     add_test_if(tc, need_source() != NULL ? need_source() : need_programs(),
                 a_prediction_is_shown_beside_the_measurement_and_kept);
     tc = test_case(s, "trace");
-    for (int i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof traces / sizeof *traces; i++)
         add_loop_test_if(tc, need_strace(), a_request_is_traced_on_both_sides,
-                         i);
+                         (int)i);
     tc = test_case(s, "ask");
     add_test_if(tc, need_source(), a_question_is_answered_by_its_fact);
     add_test_if(tc, need_source(), questions_are_asked_and_answers_judged);
