@@ -628,17 +628,6 @@ START_TEST(a_server_without_clients_has_no_timer)
 }
 END_TEST
 
-static void
-joins_and_is_silent(struct actor *self, void *arg)
-{
-    const struct driven *d = arg;
-    struct client c;
-
-    ck_assert_int_eq(client_open(&c, d->m, d->where), 0);
-    actor_step(self);
-    client_close(&c);
-}
-
 #define HOUR (3600 * NS_PER_SEC)
 
 /* In this process: how long it would sleep stands in its own memory.  So

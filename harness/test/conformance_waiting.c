@@ -169,17 +169,6 @@ START_TEST(a_server_waits_no_less_than_it_was_told_and_hears_signals)
 }
 END_TEST
 
-static void
-joins_and_is_silent(struct actor *self, void *arg)
-{
-    const struct driven *d = arg;
-    struct client c;
-
-    ck_assert_int_eq(client_open(&c, d->m, d->where), 0);
-    actor_step(self);
-    client_close(&c);
-}
-
 /* It may wait otherwise for one that it has than for one that comes. */
 START_TEST(a_server_with_a_silent_client_hears_signals)
 {

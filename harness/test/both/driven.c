@@ -1,6 +1,10 @@
 /* driven.c - a server in this process, driven step by step. */
 #include "test/both/driven.h"
 
+#include "test/both/must.h"
+
+#include "core/client.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -31,4 +35,15 @@ drive_end(struct driven *d)
     d->m->destroy(d->srv);
     free(d->req.msg.buf);
     free(d->srv);
+}
+
+void
+joins_and_is_silent(struct actor *self, void *driven)
+{
+    const struct driven *d = driven;
+    struct client c;
+
+    MUST(client_open(&c, d->m, d->where) == 0);
+    actor_step(self);
+    client_close(&c);
 }
