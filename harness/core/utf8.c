@@ -25,6 +25,16 @@ utf8_decode(const unsigned char *s, size_t len, uint32_t *code)
                : n;
 }
 
+/* C0, C1 (0x9b begins a command, as ESC [ does), line and paragraph separator,
+ * the directions of writing. */
+bool
+utf8_is_harmless(uint32_t code)
+{
+    return code >= 0x20 && (code < 0x7f || code >= 0xa0) && code != 0x061c &&
+           code != 0x200e && code != 0x200f &&
+           (code < 0x2028 || code > 0x202e) && (code < 0x2066 || code > 0x2069);
+}
+
 bool
 utf8_valid(const char *at, size_t len)
 {

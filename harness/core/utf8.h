@@ -11,6 +11,9 @@
  * U+10FFFF are none. */
 size_t utf8_decode(const unsigned char *s, size_t len, uint32_t *code);
 
+/* Or would it end the line, or make a terminal show what is not there? */
+bool utf8_is_harmless(uint32_t code);
+
 /* Is all of it UTF-8? */
 bool utf8_valid(const char *at, size_t len);
 

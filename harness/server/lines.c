@@ -233,15 +233,10 @@ lines_append(struct lines *l, const char *line, size_t len, uint64_t *offset)
 
 /* -- quoting -------------------------------------------------------------- */
 
-/* Would it end the line, or make a terminal show what is not there?  C0, C1
- * (0x9b begins a command, as ESC [ does), line and paragraph separator, the
- * directions of writing. */
 static bool
 is_harmless(uint32_t code)
 {
-    return code >= 0x20 && (code < 0x7f || code >= 0xa0) && code != '"' &&
-           code != '\\' && code != 0x061c && code != 0x200e && code != 0x200f &&
-           (code < 0x2028 || code > 0x202e) && (code < 0x2066 || code > 0x2069);
+    return utf8_is_harmless(code) && code != '"' && code != '\\';
 }
 
 void
