@@ -3,6 +3,7 @@
 #include "lab/cell.h"
 
 #include "core/clock.h"
+#include "core/defence.h"
 #include "lab/procfs.h"
 #include "ns/spaces.h"
 
@@ -15,9 +16,12 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -31,6 +35,10 @@
 
 /* Of all that is in it; twice what an experiment may have (trial.c). */
 #define MOST_MEMORY (2048 * MEGABYTE)
+
+#define UNSEEN      (60 * NS_PER_SEC)  /* that long nobody could look at them */
+#define END_TIMEOUT (10 * NS_PER_SEC)  /* that long they may take to die */
+#define OUT_TIMEOUT (120 * NS_PER_SEC) /* and that long, to copy what is left */
 
 enum { TOO_MUCH = 123, TIME_UP = 124, NO_CELL = 125 };
 
@@ -59,6 +67,44 @@ be_first_to_go(void)
     }
 }
 
+/* What is compiled and run is told how; of what else the grader's environment
+ * holds (tokens, agents) nothing is a student's business. */
+static const char *const told[] = {
+    "PATH=",   "HOME=",    "TMPDIR=", "TZ=",        "LANG=",     "LC_",
+    "TERM=",   "COLUMNS=", "CC=",     "CFLAGS=",    "CPPFLAGS=", "LDFLAGS=",
+    "LDLIBS=", "AR=",      "NM=",     "V=",         "WERROR=",   "PKG_CONFIG",
+    "CPATH=",  "LIBRARY_", "LD_",     "MAKEFLAGS=", "MFLAGS=",   "ASAN_",
+    "UBSAN_",  "LSAN_",    "TSAN_",   "CCACHE_",    "IPCLAB_",   "CK_",
+};
+
+static void
+forget_the_rest(void)
+{
+    char **to = environ;
+
+    for (char **from = environ; *from != NULL; from++)
+        for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+            if (strncmp(*from, told[i], strlen(told[i])) == 0) {
+                *to++ = *from;
+                break;
+            }
+    *to = NULL;
+}
+
+/* The grader's terminal is none of its own: who has it as the controlling one
+ * reads what is typed there, and types there (TIOCSTI), as root perhaps.  A new
+ * session has none.  Nor are other descriptors, nor set-user-ID programs. */
+static void
+inherit_nothing(const struct cell *c)
+{
+    (void)DEFENCE("session", setsid(), 0);
+    (void)DEFENCE("descriptors", close_range(STDERR_FILENO + 1, ~0u, 0), 0);
+    if (geteuid() != 0 || c->uid != 0) /* root that stays root tries those */
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (DEFENCE("environment", true, false))
+        forget_the_rest();
+}
+
 static void __attribute__((noreturn))
 become_program(const struct cell *c, char *const argv[])
 {
@@ -70,6 +116,7 @@ become_program(const struct cell *c, char *const argv[])
     dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
     dup2(log, STDOUT_FILENO);
     dup2(log, STDERR_FILENO);
+    inherit_nothing(c);
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_NPROC, 400); /* of this uid */
     limit(RLIMIT_FSIZE, 64 * MEGABYTE);
@@ -115,18 +162,19 @@ mapped(const pid_t *pids, int count, bool exactly)
 }
 
 /* memfd_create(2): a file that is memory, and need not be mapped.  Each counts
- * once, whoever has it. */
+ * once, whoever has it.  A file of a file system of its own (FUSE) can have that
+ * name, and its program is not to be asked: AT_STATX_DONT_SYNC. */
 static size_t
 in_memfds(const pid_t *pids, int count)
 {
-    static ino_t seen[MOST_MEMFDS];
+    static uint64_t seen[MOST_MEMFDS];
     int known = 0;
     size_t all = 0;
 
     for (int i = 0; i < count; i++) {
         char path[64], link[PROCFS_LINK];
         struct dirent *e;
-        struct stat st;
+        struct statx st;
         DIR *d;
 
         snprintf(path, sizeof path, "/proc/%d/fd", (int)pids[i]);
@@ -136,14 +184,15 @@ in_memfds(const pid_t *pids, int count)
 
             procfs_link(pids[i], atoi(e->d_name), link);
             if (strncmp(link, "/memfd:", 7) != 0 ||
-                fstatat(dirfd(d), e->d_name, &st, 0) == -1)
+                statx(dirfd(d), e->d_name, AT_STATX_DONT_SYNC,
+                      STATX_INO | STATX_BLOCKS, &st) == -1)
                 continue;
-            while (k < known && seen[k] != st.st_ino)
+            while (k < known && seen[k] != st.stx_ino)
                 k++;
             if (k < known || known == MOST_MEMFDS)
                 continue;
-            seen[known++] = st.st_ino;
-            all += (size_t)st.st_blocks * 512;
+            seen[known++] = st.stx_ino;
+            all += (size_t)st.stx_blocks * 512;
         }
         if (d != NULL)
             closedir(d);
@@ -174,9 +223,29 @@ have_too_much(pid_t top, bool is_apart)
            hidden + mapped(pids, n, true) > MOST_MEMORY;
 }
 
-/* Reaps whoever ends, until the program does. */
+/* Ten times a second, in a process of its own, for it may have to wait: who
+ * looks at the memory of a process waits while that is being changed.  Ends if
+ * they have too much; *looked is when it has looked last. */
+static pid_t
+watch(pid_t top, bool is_apart, _Atomic int64_t *looked)
+{
+    const pid_t pid = fork();
+
+    if (pid != 0)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (!have_too_much(top, is_apart)) {
+        *looked = now_ns();
+        poll(NULL, 0, 100);
+    }
+    _exit(TOO_MUCH);
+}
+
+/* Reaps whoever ends, until the program does, or the watcher.  Who cannot be
+ * looked at for so long hides something. */
 static int
-reap_until(pid_t pid, int64_t deadline, bool is_apart)
+reap_until(pid_t pid, int64_t deadline, pid_t watcher,
+           const _Atomic int64_t *looked)
 {
     const int fd = (int)syscall(SYS_pidfd_open, pid, 0);
     struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -185,12 +254,26 @@ reap_until(pid_t pid, int64_t deadline, bool is_apart)
     while (time_left(deadline) > 0) {
         poll(&p, 1, 100); /* at least so often: orphans are ours */
         for (pid_t ended; (ended = waitpid(-1, &status, WNOHANG)) > 0;)
-            if (ended == pid)
+            if (ended == pid || ended == watcher)
                 return status_of(status);
-        if (have_too_much(is_apart ? getpid() : getppid(), is_apart))
+        if (now_ns() - *looked > UNSEEN)
             return TOO_MUCH;
     }
     return TIME_UP;
+}
+
+/* For so long at most: who hangs in the kernel even after SIGKILL (in a file
+ * system whose program is silent) does not keep us. */
+static void
+reap_all(int64_t timeout)
+{
+    const int64_t deadline = now_ns() + timeout;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0 ||
+           (pid == 0 && time_left(deadline) > 0))
+        if (pid == 0)
+            poll(NULL, 0, 10);
 }
 
 /* -- its place ------------------------------------------------------------- */
@@ -246,17 +329,21 @@ move_in(const struct cell *c)
     return outside;
 }
 
-/* Nobody of the cell is left now.  What it has made of out/ is copied as it is:
- * a link stays one; unless it is one itself. */
+/* Nobody of the cell runs any more.  Of what it has made of out/, unless that is
+ * a link, comes back what a check can have left: files, no deeper than in
+ * evidence/, with one name.  (Of a file with thirty thousand names there would be
+ * thirty thousand copies.) */
 static void
 move_out(const struct cell *c, int outside)
 {
     kill(-1, SIGKILL);
-    while (waitpid(-1, NULL, 0) > 0)
-        continue;
+    reap_all(END_TIMEOUT);
     if (outside != -1)
-        shell("cd '%s' && [ ! -L out ] && cp -r out /proc/$PPID/fd/%d/", c->dir,
-              outside);
+        shell("cd '%s' && [ ! -L out ] && find out -mindepth 3 -delete && "
+              "find out ! -type d ! -type f -delete && "
+              "find out -type f %s -delete && "
+              "cp -r out /proc/$PPID/fd/%d/",
+              c->dir, DEFENCE("twins", "-links +1", "-links 0"), outside);
 }
 
 static int
@@ -267,6 +354,8 @@ furnish(const struct cell *c)
     close_the_rest(c);
     spaces_fresh_proc();
     spaces_loopback_up(); /* there is no other device */
+    /* A process that waits for itself as a file system ends with neither. */
+    (void)!mount("/dev/null", "/dev/fuse", NULL, MS_BIND, NULL);
     mount_limited("/dev/shm", "mode=1777,size=64m,nr_inodes=4096");
     if (strncmp(c->dir, TMP, strlen(TMP)) != 0 &&
         mount_limited(TMP, "mode=1777,size=128m,nr_inodes=16384") == 0)
@@ -277,10 +366,14 @@ furnish(const struct cell *c)
 static int
 live(const struct cell *c, char *const argv[], bool is_apart)
 {
+    _Atomic int64_t *looked = mmap(NULL, sizeof *looked, PROT_READ | PROT_WRITE,
+                                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     char tmp[PATH_MAX];
     int outside = -1, status = NO_CELL;
-    pid_t pid;
+    pid_t pid, watcher;
 
+    if (looked == MAP_FAILED)
+        return NO_CELL;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     snprintf(tmp, sizeof tmp, "%.4000s/tmp", c->dir);
     setenv("TMPDIR", tmp, 1);
@@ -288,11 +381,14 @@ live(const struct cell *c, char *const argv[], bool is_apart)
     setenv("CCACHE_DISABLE", "1", 1);
     if (is_apart)
         outside = furnish(c);
+    *looked = now_ns();
+    watcher = watch(is_apart ? getpid() : getppid(), is_apart, looked);
     pid = fork();
     if (pid == 0)
         become_program(c, argv);
     if (pid != -1)
-        status = reap_until(pid, now_ns() + c->seconds * NS_PER_SEC, is_apart);
+        status = reap_until(pid, now_ns() + c->seconds * NS_PER_SEC, watcher,
+                            looked);
     if (is_apart)
         move_out(c, outside);
     return status;
@@ -314,6 +410,22 @@ kill_all_below(pid_t pid)
     }
 }
 
+/* Its exit status; of one that hangs, TIME_UP. */
+static int
+wait_for_life(pid_t pid, int seconds)
+{
+    const int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    const int64_t most = seconds * NS_PER_SEC + END_TIMEOUT + OUT_TIMEOUT;
+    int status;
+
+    if (fd != -1 && wait_for(fd, POLLIN, now_ns() + most) == -ETIMEDOUT) {
+        kill(pid, SIGKILL);
+        if (wait_for(fd, POLLIN, now_ns() + END_TIMEOUT) == -ETIMEDOUT)
+            return TIME_UP;
+    }
+    return waitpid(pid, &status, 0) == pid ? status_of(status) : NO_CELL;
+}
+
 /* In a go-between, because unshare() is for children (ns/enter.c). */
 static int
 go_between(const struct cell *c, char *const argv[])
@@ -322,7 +434,7 @@ go_between(const struct cell *c, char *const argv[])
     const gid_t gid = getegid();
     const int user = uid != 0 ? CLONE_NEWUSER : 0;
     bool is_apart;
-    int status = 0, rounds = 0;
+    int status, rounds = 0;
     pid_t pid;
 
     prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -332,14 +444,13 @@ go_between(const struct cell *c, char *const argv[])
     pid = fork();
     if (pid == 0)
         _exit(live(c, argv, is_apart));
-    if (pid == -1 || waitpid(pid, &status, 0) != pid)
+    if (pid == -1)
         return NO_CELL;
+    status = wait_for_life(pid, c->seconds);
     for (; !is_apart && rounds < 100; rounds++) {
         kill_all_below(getpid());
-        if (waitpid(-1, NULL, 0) == -1)
-            break;
+        reap_all(END_TIMEOUT / 100);
     }
-    status = status_of(status);
     if (is_apart || status == TIME_UP || status == TOO_MUCH)
         return status;
     return status + 1000;

@@ -78,7 +78,7 @@ extern const struct attack spawned_attacks[], pipe_attacks[], fifo_attacks[],
     udp_attacks[], quota_attacks[], signal_attacks[], rights_attacks[],
     server_attacks[], owned_attacks[], locked_attacks[], odd_attacks[],
     socket_attacks[], inherited_attacks[], id_attacks[], why_attacks[],
-    join_attacks[], inside_attacks[];
+    join_attacks[], inside_attacks[], left_attacks[];
 
 /* -- what becomes of them (report.c) -------------------------------------- */
 

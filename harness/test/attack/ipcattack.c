@@ -54,7 +54,7 @@ const struct attack *const attack_tables[] = {
     signal_attacks,
     rights_attacks, server_attacks, owned_attacks, locked_attacks,
     odd_attacks, socket_attacks, inherited_attacks, id_attacks,
-    why_attacks, join_attacks, inside_attacks,
+    why_attacks, join_attacks, inside_attacks, left_attacks,
     NULL,
 };
 /* clang-format on */

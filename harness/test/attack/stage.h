@@ -21,7 +21,7 @@ int space_enter(const char *dir, const char **step);
 const char *space_advice(int err);
 
 /* Room for all of them, and for why one cannot run, bytes. */
-#define MAX_ATTACKS 256
+#define MAX_ATTACKS 320
 #define WHY_SIZE    512
 
 /* They are numbered from 0; NULL: there are no more. */

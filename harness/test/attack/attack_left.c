@@ -1,0 +1,163 @@
+/* attack_left.c - what a program that is to be judged (lab/cell.h), or another
+ * user, does to who clears up after it. */
+#define _GNU_SOURCE /* posix_openpt, ptsname_r */
+#include "test/attack/attack.h"
+
+#include "lab/cell.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* -- 312 to 315: a cell ----------------------------------------------------- */
+
+static char cell_dir[PATH_MAX];
+
+static void
+make_for_bob(const char *below)
+{
+    char path[PATH_MAX + 32];
+
+    snprintf(path, sizeof path, "%s%s", cell_dir, below);
+    MUST(mkdir(path, 0755) == 0 && chown(path, BOB, BOB) == 0);
+}
+
+/* Bob's script, as a submission is run. */
+static void
+judge(const char *script)
+{
+    char log[PATH_MAX + 32], shell[] = "sh", option[] = "-c";
+    char *text = strdup(script);
+    char *const argv[] = {shell, option, text, NULL};
+    struct cell cell = {.dir = cell_dir, .log = log, .seconds = 20, .uid = BOB};
+
+    snprintf(cell_dir, sizeof cell_dir, "%s/cell", stage_dir);
+    snprintf(log, sizeof log, "%s/out/log.txt", cell_dir);
+    make_for_bob("");
+    make_for_bob("/tmp");
+    make_for_bob("/out");
+    cell_run(&cell, argv);
+    MUST(!cell.reduced && !cell.timed_out && !cell.too_much);
+    free(text);
+}
+
+/* What he has brought back in out/has. */
+static bool
+has_the_secret(void)
+{
+    char path[PATH_MAX + 32], text[sizeof SECRET] = "";
+    int fd;
+
+    snprintf(path, sizeof path, "%s/out/has", cell_dir);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    MUST(fd != -1 && read(fd, text, sizeof text - 1) != -1);
+    close(fd);
+    return strcmp(text, SECRET) == 0;
+}
+
+/* A session whose terminal that is. */
+static _Noreturn void
+grade_at_a_terminal(const char *terminal)
+{
+    MUST(setsid() != -1);
+    MUST(open(terminal, O_RDWR | O_CLOEXEC) != -1);
+    judge("read -r line </dev/tty; echo \"$line\" >out/has");
+    _exit(has_the_secret());
+}
+
+static bool
+reads_what_the_grader_types(bool naive)
+{
+    const int keys = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    char terminal[64];
+    int status;
+    pid_t pid;
+
+    (void)naive;
+    MUST(keys != -1 && grantpt(keys) == 0 && unlockpt(keys) == 0 &&
+         ptsname_r(keys, terminal, sizeof terminal) == 0);
+    MUST(write(keys, SECRET "\n", sizeof SECRET) == sizeof SECRET);
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0)
+        grade_at_a_terminal(terminal);
+    MUST(waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+         WEXITSTATUS(status) <= 1);
+    return WEXITSTATUS(status) == 1;
+}
+
+static const char *
+need_terminals(void)
+{
+    const int keys = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+    if (keys != -1)
+        close(keys);
+    return keys != -1 ? NULL : "there are no terminals here (/dev/pts)";
+}
+
+#define GRADES 9
+
+static bool
+reads_the_graders_file(bool naive)
+{
+    const char *path = make_file("grades", SECRET, 0600);
+    const int fd = open(path, O_RDONLY);
+
+    (void)naive;
+    MUST(fd != -1 && dup2(fd, GRADES) == GRADES);
+    judge(">out/has; cat <&9 >>out/has");
+    return has_the_secret();
+}
+
+static bool
+reads_the_graders_environment(bool naive)
+{
+    (void)naive;
+    MUST(setenv("TOKEN_OF_THE_GRADER", SECRET, 1) == 0);
+    judge("printf %s \"$TOKEN_OF_THE_GRADER\" >out/has");
+    return has_the_secret();
+}
+
+#define NAMES "100"
+
+static bool
+has_a_file_copied_often(bool naive)
+{
+    char path[PATH_MAX + 32];
+    struct stat st;
+    int copies = 0;
+
+    (void)naive;
+    judge("mkdir out/evidence && cd out/evidence && echo x >0 && "
+          "for i in $(seq " NAMES "); do ln 0 $i; done; echo >alone");
+    snprintf(path, sizeof path, "%s/out/evidence/alone", cell_dir);
+    MUST(stat(path, &st) == 0);
+    for (int i = 0; i <= atoi(NAMES); i++) {
+        snprintf(path, sizeof path, "%s/out/evidence/%d", cell_dir, i);
+        copies += stat(path, &st) == 0;
+    }
+    return copies > 1;
+}
+
+/* -- the table -------------------------------------------------------------- */
+
+const struct attack left_attacks[] = {
+    {312, "ipclab grade", "reads what is typed at its terminal",
+     .without = "session", .how = "a session of its own",
+     .missing = need_terminals, .run = reads_what_the_grader_types},
+    {313, "ipclab grade", "reads a file that the grader has open",
+     .without = "descriptors", .how = "all others are closed",
+     .run = reads_the_graders_file},
+    {314, "ipclab grade", "reads the grader's environment",
+     .without = "environment", .how = "what compiling takes",
+     .run = reads_the_graders_environment},
+    {315, "ipclab grade", "hands in one file by 100 names", .without = "twins",
+     .how = "with one name only", .run = has_a_file_copied_often},
+    {0},
+};
