@@ -2,6 +2,8 @@
 #define _GNU_SOURCE /* mkdtemp, SOCK_CLOEXEC, O_DIRECTORY */
 #include "core/scratch.h"
 
+#include "core/defence.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -76,7 +78,15 @@ make_in(const char *base, const char *what, char dir[SCRATCH_SIZE])
         return -ENAMETOOLONG;
     if (mkdtemp(dir) == NULL)
         return -errno;
-    fd = chmod(dir, 0755) == -1 ? -errno : lock_directory(dir);
+    /* As long as nobody else can open it.  Others may go through it later, not
+     * read it: who may read a directory may also lock it, and then the next
+     * sweep takes somebody to be at work (flock(2)); or keeps it from being
+     * changed (getdents(2), rundir.c). */
+    fd = lock_directory(dir);
+    if (fd >= 0 && fchmod(fd, DEFENCE("search", 0711, 0755)) == -1) {
+        close(fd);
+        fd = -errno;
+    }
     if (fd < 0)
         rmdir(dir);
     return fd;
@@ -102,12 +112,42 @@ scratch_make(const char *what, bool others, char dir[SCRATCH_SIZE])
     return err;
 }
 
-#define DEEPEST 64 /* nobody of ours goes so deep */
+/* How many are open at a time.  What is deeper is moved up, and is what is next:
+ * somebody may have made it deeper than there are descriptors. */
+#define DEEPEST 64
+
+struct emptying {
+    int top;
+    unsigned tried, moved;
+};
+
+/* A directory to be gone into; -1.  Its owner may have kept himself out. */
+static int
+go_into(int dir, const char *name)
+{
+    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    int below = openat(dir, name, flags);
+
+    if (below == -1 && errno == EACCES &&
+        fchmodat(dir, name, 0700, AT_SYMLINK_NOFOLLOW) == 0)
+        below = openat(dir, name, flags);
+    return below;
+}
+
+static void
+move_up(struct emptying *e, int dir, const char *name)
+{
+    char to[32];
+
+    snprintf(to, sizeof to, "deep-%u", e->tried++);
+    if (DEFENCE("deep", renameat(dir, name, e->top, to), -1) == 0)
+        e->moved++;
+}
 
 /* By descriptors, not by paths: other users may have names in there, and a path
  * that was a directory of theirs a moment ago is a link to /etc now. */
 static void
-empty(int dir, int depth)
+empty(struct emptying *all, int dir, int depth)
 {
     DIR *d = fdopendir(dir);
     struct dirent *e;
@@ -121,12 +161,13 @@ empty(int dir, int depth)
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
             unlinkat(dirfd(d), e->d_name, 0) == 0)
             continue;
-        below = openat(dirfd(d), e->d_name,
-                       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (below != -1 && depth < DEEPEST)
-            empty(below, depth + 1);
-        else if (below != -1)
-            close(below);
+        if (depth == DEEPEST && unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR)) {
+            move_up(all, dirfd(d), e->d_name);
+            continue;
+        }
+        below = go_into(dirfd(d), e->d_name);
+        if (below != -1)
+            empty(all, below, depth + 1);
         unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
     }
     closedir(d);
@@ -135,10 +176,20 @@ empty(int dir, int depth)
 void
 scratch_remove(const char *dir)
 {
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    struct emptying e = {.top = open(dir, flags)};
+    unsigned before = 0;
 
-    if (fd != -1)
-        empty(fd, 0);
+    /* Twice at least: such a name may have been there. */
+    for (int i = 0; i < 2 || e.moved > before; i++) {
+        const int fd = openat(e.top, ".", flags);
+
+        before = e.moved;
+        if (fd != -1)
+            empty(&e, fd, 0);
+    }
+    if (e.top != -1)
+        close(e.top);
     rmdir(dir);
 }
 

@@ -29,7 +29,7 @@ struct scratch {
 };
 
 /*
- * Makes BASE/ipclab-WHAT-XXXXXX, ours, mode 0755 whatever the umask.  BASE is
+ * Makes BASE/ipclab-WHAT-XXXXXX, ours, mode 0711 whatever the umask.  BASE is
  * $TMPDIR, /tmp, /var/tmp or /dev/shm: the first in which it can be made, whose
  * name is not too long and, with others, through which every user gets.
  * Returns a descriptor that holds a lock on it until it is closed by all who

@@ -35,7 +35,7 @@ START_TEST(it_is_made_in_tmpdir_or_elsewhere_if_that_is_missing)
     ck_assert_int_ge(lock, 0);
     ck_assert_msg(is_in(dir, run_dir), "%s", dir);
     ck_assert_int_eq(stat(dir, &st), 0);
-    ck_assert_uint_eq(st.st_mode & 07777, 0755);
+    ck_assert_uint_eq(st.st_mode & 07777, 0711);
     scratch_remove(dir);
     close(lock);
     setenv("TMPDIR", "/nonexistent", 1);

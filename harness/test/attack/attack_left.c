@@ -3,6 +3,7 @@
 #define _GNU_SOURCE /* posix_openpt, ptsname_r */
 #include "test/attack/attack.h"
 
+#include "core/scratch.h"
 #include "lab/cell.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -145,6 +147,72 @@ has_a_file_copied_often(bool naive)
     return copies > 1;
 }
 
+/* -- 316, 317: a scratch directory ------------------------------------------ */
+
+#define LEVELS 300
+
+static void
+bob_digs(void *arg)
+{
+    MUST(chdir(arg) == 0);
+    for (int i = 0; i < LEVELS; i++)
+        MUST(mkdir("deep-0", 0700) == 0 && chdir("deep-0") == 0);
+}
+
+static bool
+digs_too_deep(bool naive)
+{
+    char dir[SCRATCH_SIZE], below[SCRATCH_SIZE + 8];
+    int held;
+
+    (void)naive;
+    MUST(setenv("TMPDIR", stage_dir, 1) == 0);
+    held = scratch_make("attack", true, dir);
+    MUST(held >= 0);
+    snprintf(below, sizeof below, "%s/bobs", dir);
+    MUST(mkdir(below, 0700) == 0 && chown(below, BOB, BOB) == 0);
+    as_user(BOB, bob_digs, below);
+    scratch_remove(dir);
+    close(held);
+    return access(dir, F_OK) == 0;
+}
+
+static void
+bob_is_at_work(struct actor *self, void *dir)
+{
+    const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd != -1)
+        MUST(flock(fd, LOCK_SH) == 0);
+    actor_step(self);
+}
+
+static void
+sweeps_nothing_else(const char *dir)
+{
+    (void)dir;
+}
+
+/* A run has been killed, and its directory is to be swept. */
+static bool
+locks_what_is_left(bool naive)
+{
+    char dir[SCRATCH_SIZE];
+    struct actor bob;
+    int held;
+
+    (void)naive;
+    MUST(setenv("TMPDIR", stage_dir, 1) == 0);
+    held = scratch_make("attack", true, dir);
+    MUST(held >= 0);
+    close(held);
+    actor_start(&bob, BOB, bob_is_at_work, dir);
+    actor_wait(&bob);
+    scratch_sweep(sweeps_nothing_else);
+    actor_kill(&bob);
+    return access(dir, F_OK) == 0;
+}
+
 /* -- the table -------------------------------------------------------------- */
 
 const struct attack left_attacks[] = {
@@ -159,5 +227,9 @@ const struct attack left_attacks[] = {
      .run = reads_the_graders_environment},
     {315, "ipclab grade", "hands in one file by 100 names", .without = "twins",
      .how = "with one name only", .run = has_a_file_copied_often},
+    {316, "make sweep", "makes directories 300 deep", .without = "deep",
+     .how = "what is deep is moved up", .run = digs_too_deep},
+    {317, "make sweep", "locks what a killed run has left", .without = "search",
+     .how = "mode 0711: flock needs r", .run = locks_what_is_left},
     {0},
 };
