@@ -12,11 +12,13 @@
 
 #include "core/rundir.h"
 #include "core/scratch.h"
+#include "core/utf8.h"
 #include "lab/cell.h"
 #include "lab/steps.h"
 
 #include <argp.h>
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -28,6 +30,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -303,39 +306,125 @@ read_results(const char *scratch, struct row *row)
     json_decref(all);
 }
 
-/* Without links, devices and what is large: what it made of out/ is its own
- * affair. */
+/* What a check leaves in out/; the rest is the student's, and stays. */
+static const char *const kept[] = {"verdict.txt",  "make.txt",  "log.txt",
+                                   "results.json", "junit.xml", "tap.txt"};
+
+#define KEPT_MOST     (4 * 1024 * 1024) /* bytes of each */
+#define EVIDENCE_MOST 200               /* files */
+#define NAMES         "abcdefghijklmnopqrstuvwxyz0123456789_-."
+
+/* A student has written some of it, and an instructor reads it at a terminal:
+ * what is no text, or has the terminal do something, becomes a `?'. */
+static void
+copy_text(FILE *in, FILE *out)
+{
+    unsigned char s[4];
+    size_t have = 0, all = 0, n;
+    uint32_t code;
+
+    for (int c;; have -= n, memmove(s, s + n, have)) {
+        while (have < sizeof s && all < KEPT_MOST && (c = getc(in)) != EOF) {
+            s[have++] = (unsigned char)c;
+            all++;
+        }
+        if (have == 0)
+            return;
+        n = utf8_decode(s, have, &code);
+        if (n > 0 && (utf8_is_harmless(code) || code == '\n' || code == '\t'))
+            fwrite(s, 1, n, out);
+        else
+            putc('?', out);
+        n = n > 0 ? n : 1;
+    }
+}
+
+/* out/NAME to RESULTS/STUDENT/NAME, if it is there. */
+static void
+keep_file(const char *scratch, const char *results, const char *name)
+{
+    char from[PATH_MAX], to[PATH_MAX];
+    FILE *in, *out;
+    int fd;
+
+    snprintf(from, sizeof from, "out/%.300s", name);
+    snprintf(to, sizeof to, "%.3000s/%.300s", results, name);
+    fd = open_theirs(scratch, from);
+    in = fd >= 0 ? fdopen(fd, "r") : NULL;
+    if (in == NULL)
+        return;
+    out = fopen(to, "we");
+    if (out != NULL) {
+        copy_text(in, out);
+        fclose(out);
+    }
+    fclose(in);
+}
+
+/* A directory of theirs, in scratch: to be listed. */
+static DIR *
+list_theirs(const char *scratch, const char *name)
+{
+    struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+    const int at = open_dir(scratch);
+    const int fd =
+        at < 0 ? -1 : (int)syscall(SYS_openat2, at, name, &how, sizeof how);
+
+    if (at >= 0)
+        close(at);
+    return fd == -1 ? NULL : fdopendir(fd);
+}
+
+static void
+keep_evidence(const char *scratch, const char *results)
+{
+    DIR *d = list_theirs(scratch, "out/evidence");
+    char name[sizeof "evidence/" + NAME_MAX], dir[PATH_MAX];
+    const struct dirent *e;
+    int n = 0;
+
+    if (d == NULL)
+        return;
+    snprintf(dir, sizeof dir, "%.3000s/evidence", results);
+    mkdir(dir, 0755);
+    while (n < EVIDENCE_MOST && (e = readdir(d)) != NULL) {
+        if (!isdigit((unsigned char)e->d_name[0]) ||
+            e->d_name[strspn(e->d_name, NAMES)] != '\0')
+            continue; /* none of ours: report_evidence() */
+        snprintf(name, sizeof name, "evidence/%s", e->d_name);
+        keep_file(scratch, results, name);
+        n++;
+    }
+    closedir(d);
+}
+
 static void
 keep_results(const char *scratch, const struct order *o, const char *name)
 {
-    char command[3 * PATH_MAX];
+    char results[PATH_MAX];
 
     if (o->results == NULL)
         return;
-    snprintf(command, sizeof command,
-             "mkdir -p '%.2000s/%s' && cd '%.60s' && [ ! -L out ] && cd out && "
-             "find . ! -type f ! -type d -delete && "
-             "find . -type f -size +4096k -delete && cp -r . '%.2000s/%s'",
-             o->results, name, scratch, o->results, name);
-    (void)!system(command);
+    snprintf(results, sizeof results, "%.3000s/%.64s", o->results, name);
+    if (mkdir(results, 0755) == -1 && errno != EEXIST)
+        return;
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        keep_file(scratch, results, kept[i]);
+    keep_evidence(scratch, results);
 }
 
 static void
 judge(const struct order *o, const struct paths *p, const char *dir, int slot,
       struct row *row)
 {
-    char scratch[SCRATCH_SIZE], log[PATH_MAX], copy[PATH_MAX];
+    char scratch[SCRATCH_SIZE], log[PATH_MAX];
     struct cell cell = {.dir = scratch,
                         .log = log,
                         .seconds = o->seconds,
                         .uid = o->keep_root ? 0 : FIRST_UID + (unsigned)slot};
     int held, err;
 
-    snprintf(copy, sizeof copy, "%s", dir);
-    snprintf(row->name, sizeof row->name, "%.60s", basename(copy));
-    for (char *at = row->name; *at != '\0'; at++)
-        if (!isalnum((unsigned char)*at) && strchr("._-@+", *at) == NULL)
-            *at = '_'; /* a shell reads it, and a spreadsheet */
     held = scratch_make("grade", true, scratch);
     err = held < 0 ? held : make_room(scratch, o->lab, cell.uid);
     if (err == 0)
@@ -407,6 +496,34 @@ write_csv(const struct order *o, const struct row *rows)
     return fclose(f) == 0 ? 0 : -errno;
 }
 
+static bool
+is_taken(const struct row *rows, int count, const char *name)
+{
+    for (int i = 0; i < count; i++)
+        if (strcasecmp(rows[i].name, name) == 0)
+            return true;
+    return strcasecmp(name, "summary.csv") == 0;
+}
+
+/* That of its directory, as a shell may read it, and a spreadsheet, to which
+ * what begins with - + @ is a formula.  Two have not one: whoever can choose the
+ * name of a directory would have another one's results in his place. */
+static void
+name_row(struct row *rows, int i, const char *dir)
+{
+    char copy[PATH_MAX], name[60];
+
+    snprintf(copy, sizeof copy, "%s", dir);
+    snprintf(name, sizeof name, "%s", basename(copy));
+    for (char *at = name; *at != '\0'; at++)
+        if (!isalnum((unsigned char)*at) &&
+            (at == name || strchr("._-@+", *at) == NULL))
+            *at = '_';
+    snprintf(rows[i].name, sizeof rows->name, "%.50s", name);
+    for (int n = 2; is_taken(rows, i, rows[i].name); n++)
+        snprintf(rows[i].name, sizeof rows->name, "%.50s-%d", name, n);
+}
+
 /* Each row is filled by a process of its own. */
 static void
 judge_all(const struct order *o, const struct paths *p, struct row *rows)
@@ -475,8 +592,10 @@ verb_grade(struct argp_state *state)
     struct row *rows;
     int err;
 
+    /* Behind the lab there are only directories: `*' may be one whose name is
+     * --keep-root. */
     argp_parse(&argp, state->argc - state->next + 1,
-               state->argv + state->next - 1, 0, NULL, &o);
+               state->argv + state->next - 1, ARGP_IN_ORDER, NULL, &o);
     err = find_paths(&p);
     if (o.results != NULL && (mkdir(o.results, 0755) == -1 && errno != EEXIST))
         err = -errno;
@@ -497,6 +616,8 @@ verb_grade(struct argp_state *state)
                 FIRST_UID, p.top);
         return 2;
     }
+    for (int i = 0; i < o.count; i++)
+        name_row(rows, i, o.dirs[i]);
     judge_all(&o, &p, rows);
     print_heading(stdout, false);
     for (int i = 0; i < o.count; i++)

@@ -388,16 +388,20 @@ mkfifo("out/results.json", 0666); mkfifo("out/hostile", 0666);'
         forged)
             submission "$1" 'FILE *f = fopen("out/results.json", "w");
 fprintf(f, "{\"tests\": [{\"number\": \"1\", \"score\": 9,"
-"\"max_score\": 9}]%2000000s}", ""); fclose(f); kill(-1, SIGKILL);'
+"\"max_score\": 9}]%2000000s}", ""); fclose(f);
+f = fopen("out/verdict.txt", "a"); fputs("\033[2J", f); fclose(f);
+kill(-1, SIGKILL);'
             ;;
         # -- others
         neighbour)
             submission "$1" 'signal(SIGCHLD, SIG_DFL);
-(void)!system("cat ../ipclab-*/fifo/work/fifo.c > out/stolen.txt");'
+(void)!system("mkdir -p out/evidence; \
+cat ../ipclab-*/fifo/work/fifo.c > out/evidence/0-stolen.txt");'
             ;;
         network)
             submission "$1" 'signal(SIGCHLD, SIG_DFL);
-(void)!system("readlink /proc/self/ns/net > out/network.txt");'
+(void)!system("mkdir -p out/evidence; \
+readlink /proc/self/ns/net > out/evidence/0-network.txt");'
             ;;
         elsewhere)
             submission "$1" 'rename("out", "in"); (void)!symlink("/etc", "out");'
@@ -443,9 +447,11 @@ told_secrets() {
     [ ! -r /etc/shadow ] || grep -rlF "$(head -n 1 /etc/shadow)" \
         "$scratch/results" || :
     [ "$(id -u)" -ne 0 ] || grep -lF 'of the honest one' \
-        "$scratch/results/neighbour/stolen.txt" 2> /dev/null || :
+        "$scratch/results/neighbour/evidence/0-stolen.txt" 2> /dev/null || :
+    # ESC, which a terminal does not show.
+    grep -rl "$(printf '\033')" "$scratch/results" || :
     grep -lxF "$(readlink /proc/self/ns/net)" \
-        "$scratch/results/network/network.txt" 2> /dev/null || :
+        "$scratch/results/network/evidence/0-network.txt" 2> /dev/null || :
 }
 
 # Does it do what it is here for?  What does not compile does nothing.

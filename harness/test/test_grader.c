@@ -195,6 +195,27 @@ START_TEST(a_class_is_not_graded_where_its_users_may_not_enter)
 }
 END_TEST
 
+/* Directories' names are chosen by others, too: one that is another one's, that
+ * of the table, an option, a formula. */
+START_TEST(each_of_a_class_has_a_name_and_results_of_its_own)
+{
+    ck_assert_msg(
+        shell_in(run_dir,
+                 "sh -c 'mkdir -p a/x b/x c/--keep-root c/summary.csv c/+A1 && "
+                 "I=%s/build/%s/ipclab && $I grade -o r fifo a/x b/x b/.. && "
+                 "(cd c && $I grade -o ../s fifo *) && "
+                 "cut -d, -f1 r/summary.csv s/summary.csv; ls r s; "
+                 "rm -r a b c r s'",
+                 source_dir(), way()) == 0,
+        "%s", said);
+    ck_assert_msg(strstr(said,
+                         "name\n\"x\"\n\"x-2\"\n\"_.\"\n"
+                         "name\n\"_A1\"\n\"_-keep-root\"\n\"summary.csv-2\"\n"
+                         "r:\nsummary.csv\n\ns:\nsummary.csv\n") != NULL,
+                  "%s", said);
+}
+END_TEST
+
 START_TEST(a_class_is_graded_and_nothing_of_it_is_left)
 {
     ck_assert_msg(selfcheck("SECONDS_EACH=60",
@@ -247,6 +268,8 @@ test_grader(void)
     add_test_if(tc, reason, each_bug_of_the_museum_is_told_by_its_cause);
     add_test_if(tc, reason != NULL ? reason : need_root(),
                 a_class_is_not_graded_where_its_users_may_not_enter);
+    add_test_if(tc, reason != NULL ? reason : need_shared_programs(),
+                each_of_a_class_has_a_name_and_results_of_its_own);
     add_test_if(tc, reason != NULL ? reason : need_shared_programs(),
                 a_class_is_graded_and_nothing_of_it_is_left);
     return s;
