@@ -255,10 +255,14 @@ format: ## let clang-format put every file in order
 	@clang-format -i $$(git ls-files '*.[ch]')
 fresh: ## both commands in a bare SUITE=bookworm|trixie|sid, ARCH=arm64
 	@SUITE=$(call quoted,$(SUITE)) ARCH=$(call quoted,$(ARCH)) harness/fresh.sh
+# Anybody makes names in there; a link may lead to another directory of ours.
+SWEPT := /tmp
 sweep: $O/ipcd ## remove what a killed server left
 	@$O/ipcd --sweep
-	@for d in /tmp/ipclab-*/ /tmp/ipclab-*/run/; do \
-	    if [ -O "$$d" ]; then $O/ipcd --sweep --run-dir "$${d%/}"; fi; done
+	@own() { [ -d "$$1" ] && [ ! -L "$$1" ] && [ -O "$$1" ]; }; \
+	for d in $(SWEPT)/ipclab-*; do for r in "$$d/run" "$$d"; do \
+	    if own "$$d" && own "$$r"; then $O/ipcd --sweep --run-dir "$$r"; fi; \
+	done; done
 clean: ## remove build/ (results stay)
 	@rm -rf build
 	@echo "removed build/"

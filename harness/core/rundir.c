@@ -87,6 +87,18 @@ rundir_make(const char *dir)
 }
 
 int
+rundir_spell(char dir[ENDPOINT_SIZE])
+{
+    char canonical[PATH_MAX];
+
+    if (realpath(dir, canonical) == NULL)
+        return -errno;
+    if (strlen(canonical) < ENDPOINT_SIZE)
+        strcpy(dir, canonical);
+    return rundir_own(dir);
+}
+
+int
 rundir_trusted(const char *dir, uid_t *owner)
 {
     struct stat st;

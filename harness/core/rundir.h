@@ -42,6 +42,13 @@ int rundir_make(const char *dir);
 int rundir_own(const char *dir);
 
 /*
+ * The one spelling of a run directory that has neither links nor dots in it, for
+ * all that follows: what is looked up again may lead elsewhere by then, if
+ * somebody else's link is on the way.  And rundir_own() of that one.
+ */
+int rundir_spell(char dir[ENDPOINT_SIZE]);
+
+/*
  * May a client use the servers in this directory?  Only if the directory is
  * root's or the client's own, and nobody else may write there, because its
  * owner decides which process is the server.  *owner is whose it is.

@@ -221,31 +221,20 @@ would_lose_its_user(void)
     return false;
 }
 
-/* One spelling for all: the broker opens only what is beneath it by name. */
-static void
-spell_out(char dir[ENDPOINT_SIZE])
-{
-    char *canonical = realpath(dir, NULL);
-
-    if (canonical != NULL && strlen(canonical) < ENDPOINT_SIZE)
-        strcpy(dir, canonical);
-    free(canonical);
-}
-
 static int
 run_daemon(void)
 {
-    int made = rundir_make(ipcd.dir), status;
+    int made = rundir_make(ipcd.dir), status, err;
 
-    if (made < 0) {
+    err = made < 0 ? made : rundir_spell(ipcd.dir);
+    if (err < 0) {
         ipcd_complain(ipcd.dir,
-                      made == -EPERM
+                      err == -EPERM
                           ? "must be yours and writable by nobody else"
                           : "cannot use it as run directory",
-                      made);
+                      err);
         return EXIT_FAILURE;
     }
-    spell_out(ipcd.dir);
     status = choose_user() != 0 || would_lose_its_user()
                  ? EXIT_FAILURE
                  : supervisor_run(&ipcd);

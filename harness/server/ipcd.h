@@ -153,7 +153,7 @@ int sweep_endpoint(const struct ipc_mechanism *m, const char *dir,
                    char name[ENDPOINT_SIZE]);
 
 /* All of them, and dir if nothing else is in it: an exit status. */
-int sweep_run(const char *dir);
+int sweep_run(char dir[ENDPOINT_SIZE]);
 
 /* Removes what killed runs of ipcattack and ipcbench left: core/scratch.h. */
 void sweep_scratches(void);

@@ -111,10 +111,12 @@ remove_if_empty(const char *dir, const char *name)
 }
 
 int
-sweep_run(const char *dir)
+sweep_run(char dir[ENDPOINT_SIZE])
 {
     int count[OUTCOMES] = {0}, err = rundir_own(dir);
 
+    if (err == 0)
+        err = rundir_spell(dir);
     if (err == -ENOENT) {
         printf("ipcd: nothing to sweep: there is no %s\n", dir);
         return EXIT_SUCCESS;

@@ -66,6 +66,31 @@ START_TEST(an_unknown_way_to_build_is_an_error_that_lists_the_known)
 }
 END_TEST
 
+/* Of `make sweep' what is done in a directory where anybody makes names. */
+START_TEST(a_strangers_link_does_not_say_where_is_swept)
+{
+    char ipcd[PATH_MAX], bin[PATH_MAX];
+
+    ck_assert_int_eq(program_path("ipcd", ipcd, sizeof ipcd), 0);
+    strcpy(bin, ipcd);
+    ck_assert_int_eq(shell("sh -c 'cd %s && mkdir -p precious/run "
+                           "ipclab-mine/run && ln -s precious ipclab-hers'",
+                           run_dir),
+                     0);
+    ck_assert_int_eq(shell("make -n sweep SWEPT=%s O=%s -o %s | "
+                           "sed -n '/own()/,$p' | sh",
+                           run_dir, dirname(bin), ipcd),
+                     0);
+    expect_said("ipclab-mine");
+    ck_assert_msg(shell("ls %s", run_dir) == 0 &&
+                      strcmp(said, "ipclab-hers\nprecious\n") == 0,
+                  "%s", said);
+    ck_assert_msg(shell("rmdir %s/precious/run", run_dir) == 0, "%s", said);
+    ck_assert_int_eq(
+        shell("rm -r %s/precious %s/ipclab-hers", run_dir, run_dir), 0);
+}
+END_TEST
+
 START_TEST(the_list_of_verbs_fits_a_screen_of_80_columns)
 {
     ck_assert_int_eq(shell("make -s help"), 0);
@@ -440,6 +465,8 @@ test_make(void)
         reason = "need make";
     add_test_if(tc, reason,
                 an_unknown_way_to_build_is_an_error_that_lists_the_known);
+    add_test_if(tc, reason != NULL ? reason : need_programs(),
+                a_strangers_link_does_not_say_where_is_swept);
     add_test_if(tc, reason, the_usual_variables_are_honoured);
     add_test_if(tc, reason, a_release_is_hardened_as_distributions_harden);
     add_test_if(tc, reason, a_compiler_is_asked_what_it_knows);
