@@ -15,6 +15,7 @@
 #include "core/utf8.h"
 #include "lab/cell.h"
 #include "lab/steps.h"
+#include "server/confine.h"
 
 #include <argp.h>
 #include <ctype.h>
@@ -32,12 +33,15 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FIRST_UID 61000 /* root's cells have users of their own */
+/* Root's cells have users of their own, whom nobody else is. */
+#define FIRST_UID 61000
+#define UIDS      1000
 
 /* -- the command line ------------------------------------------------------ */
 
@@ -109,6 +113,7 @@ parse(int key, char *arg, struct argp_state *state)
 
 struct row {
     char name[64];
+    uid_t uid;
     double points, of, steps[STEPS + 1];
     char note[160];
 };
@@ -415,14 +420,14 @@ keep_results(const char *scratch, const struct order *o, const char *name)
 }
 
 static void
-judge(const struct order *o, const struct paths *p, const char *dir, int slot,
+judge(const struct order *o, const struct paths *p, const char *dir,
       struct row *row)
 {
     char scratch[SCRATCH_SIZE], log[PATH_MAX];
     struct cell cell = {.dir = scratch,
                         .log = log,
                         .seconds = o->seconds,
-                        .uid = o->keep_root ? 0 : FIRST_UID + (unsigned)slot};
+                        .uid = o->keep_root ? 0 : row->uid};
     int held, err;
 
     held = scratch_make("grade", true, scratch);
@@ -524,6 +529,32 @@ name_row(struct row *rows, int i, const char *dir)
         snprintf(rows[i].name, sizeof rows->name, "%.50s-%d", name, n);
 }
 
+/* A user each: not one that a directory service knows, whose files a submission
+ * could read; nor, as far as is seen, that of another class that is graded now:
+ * from a random one on. */
+static int
+choose_uids(struct row *rows, int count)
+{
+    bool used[UIDS];
+    uint32_t at;
+
+    if (getrandom(&at, sizeof at, 0) != sizeof at)
+        return -errno;
+    uids_in_use(FIRST_UID, UIDS, used);
+    for (int i = 0; i < count; i++) {
+        int tries = 0;
+
+        do
+            at = (at + 1) % UIDS;
+        while (tries++ < UIDS &&
+               (used[at] || uid_is_somebodys(FIRST_UID + at)));
+        if (tries > UIDS)
+            return -EAGAIN;
+        rows[i].uid = FIRST_UID + at;
+    }
+    return 0;
+}
+
 /* Each row is filled by a process of its own. */
 static void
 judge_all(const struct order *o, const struct paths *p, struct row *rows)
@@ -538,7 +569,7 @@ judge_all(const struct order *o, const struct paths *p, struct row *rows)
         fflush(NULL);
         pid = fork();
         if (pid == 0) {
-            judge(o, p, o->dirs[i], i % 1000, &rows[i]);
+            judge(o, p, o->dirs[i], &rows[i]);
             _exit(EXIT_SUCCESS);
         }
         if (pid == -1)
@@ -614,6 +645,13 @@ verb_grade(struct argp_state *state)
                 "ipclab: submissions run as uid %d, who may not enter %s: have "
                 "the checkout where everybody may (not below /root)\n",
                 FIRST_UID, p.top);
+        return 2;
+    }
+    if (geteuid() == 0 && !o.keep_root && choose_uids(rows, o.count) != 0) {
+        fprintf(stderr,
+                "ipclab: submissions run as uids from %d to %d, and each is "
+                "somebody's\n",
+                FIRST_UID, FIRST_UID + UIDS - 1);
         return 2;
     }
     for (int i = 0; i < o.count; i++)

@@ -102,6 +102,11 @@ int service_user_parse(const char *text, struct service_user *user);
 #define TRANSIENT_COUNT 1000
 int service_user_default(struct service_user *user);
 
+/* Which of count uids from first on processes have; and is it in passwd(5), or
+ * as a gid in group(5)? */
+void uids_in_use(uid_t first, uid_t count, bool *used);
+bool uid_is_somebodys(uid_t uid);
+
 /* A host name of the program's own.  -EPERM where that is forbidden, as in most
  * containers. */
 int uts_make(void);

@@ -8,6 +8,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 /* -- who is named --------------------------------------------------------- */
@@ -71,11 +72,12 @@ uid_of(const char *pid)
     return (uid_t)effective;
 }
 
-static void
-mark_those_in_use(bool used[TRANSIENT_COUNT])
+void
+uids_in_use(uid_t first, uid_t count, bool *used)
 {
     DIR *proc = opendir("/proc");
 
+    memset(used, 0, count * sizeof *used);
     if (proc == NULL)
         return;
     for (struct dirent *e; (e = readdir(proc)) != NULL;) {
@@ -83,10 +85,16 @@ mark_those_in_use(bool used[TRANSIENT_COUNT])
                         ? uid_of(e->d_name)
                         : (uid_t)-1;
 
-        if (uid >= TRANSIENT_FIRST && uid < TRANSIENT_FIRST + TRANSIENT_COUNT)
-            used[uid - TRANSIENT_FIRST] = true;
+        if (uid >= first && uid - first < count)
+            used[uid - first] = true;
     }
     closedir(proc);
+}
+
+bool
+uid_is_somebodys(uid_t uid)
+{
+    return getpwuid(uid) != NULL || getgrgid(uid) != NULL;
 }
 
 /* In a user namespace, root may be the only one there is. */
@@ -109,7 +117,7 @@ is_mapped(const char *map, uint32_t id)
 int
 service_user_default(struct service_user *user)
 {
-    bool used[TRANSIENT_COUNT] = {false};
+    bool used[TRANSIENT_COUNT];
     uint32_t from = 0;
 
     if (service_user_parse("ipclab", user) == 0)
@@ -117,14 +125,14 @@ service_user_default(struct service_user *user)
     if (!is_mapped("/proc/self/uid_map", TRANSIENT_FIRST) ||
         !is_mapped("/proc/self/gid_map", TRANSIENT_FIRST))
         return -ERANGE;
-    mark_those_in_use(used);
+    uids_in_use(TRANSIENT_FIRST, TRANSIENT_COUNT, used);
     if (getrandom(&from, sizeof from, 0) == -1)
         return -errno;
     for (uint32_t i = 0; i < TRANSIENT_COUNT; i++) {
         const uint32_t n = (from % TRANSIENT_COUNT + i) % TRANSIENT_COUNT;
         const uid_t uid = TRANSIENT_FIRST + n;
 
-        if (used[n] || getpwuid(uid) != NULL || getgrgid(uid) != NULL)
+        if (used[n] || uid_is_somebodys(uid))
             continue;
         *user = (struct service_user){uid, uid};
         return 0;

@@ -216,6 +216,21 @@ START_TEST(each_of_a_class_has_a_name_and_results_of_its_own)
 }
 END_TEST
 
+/* The uids of a directory service may be any. */
+START_TEST(no_submission_runs_as_a_user_that_there_is)
+{
+    ck_assert_msg(
+        shell_in(run_dir,
+                 "unshare -m sh -c 'seq 61000 61999 | "
+                 "sed \"s|.*|u&:x:&:&::/:/bin/sh|\" >passwd && "
+                 "mount --bind passwd /etc/passwd && "
+                 "%s/build/%s/ipclab grade fifo .; echo $?; rm passwd'",
+                 source_dir(), way()) == 0,
+        "%s", said);
+    ck_assert_msg(strstr(said, "is somebody's\n2\n") != NULL, "%s", said);
+}
+END_TEST
+
 START_TEST(a_class_is_graded_and_nothing_of_it_is_left)
 {
     ck_assert_msg(selfcheck("SECONDS_EACH=60",
@@ -270,6 +285,13 @@ test_grader(void)
                 a_class_is_not_graded_where_its_users_may_not_enter);
     add_test_if(tc, reason != NULL ? reason : need_shared_programs(),
                 each_of_a_class_has_a_name_and_results_of_its_own);
+    add_test_if(tc,
+                reason != NULL        ? reason
+                : need_root() != NULL ? need_root()
+                : system("unshare -m true 2>/dev/null")
+                    ? "need unshare(1)"
+                    : need_shared_programs(),
+                no_submission_runs_as_a_user_that_there_is);
     add_test_if(tc, reason != NULL ? reason : need_shared_programs(),
                 a_class_is_graded_and_nothing_of_it_is_left);
     return s;
