@@ -28,20 +28,6 @@
 
 /* -- time ------------------------------------------------------------------ */
 
-/* Who stands still with a lock keeps it, and a form that trusts its peers waits
- * for it without a limit. */
-static void
-stop_server(void)
-{
-    signal_server(SIGSTOP);
-    while (has(IPC_TRUSTING) && !has(IPC_INPROCESS) && !has(IPC_SPINS) &&
-           !is_stopped_at_rest(server_pid(&server))) {
-        signal_server(SIGCONT);
-        sched_yield();
-        signal_server(SIGSTOP);
-    }
-}
-
 START_TEST(a_timeout_is_not_early_and_the_late_reply_goes_unheard)
 {
     const int64_t timeout = 20 * NS_PER_MS;

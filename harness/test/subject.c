@@ -3,10 +3,12 @@
 #include "test/subject.h"
 
 #include "test/asked.h"
+#include "test/both/processes.h"
 
 #include "core/rundir.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,6 +131,20 @@ signal_server(int number)
         server_pause(&server);
     else
         ck_assert_int_eq(kill(server_pid(&server), number), 0);
+}
+
+/* Who stands still with a lock keeps it, and a form that trusts its peers waits
+ * for it without a limit. */
+void
+stop_server(void)
+{
+    signal_server(SIGSTOP);
+    while (has(IPC_TRUSTING) && !has(IPC_INPROCESS) && !has(IPC_SPINS) &&
+           !is_stopped_at_rest(server_pid(&server))) {
+        signal_server(SIGCONT);
+        sched_yield();
+        signal_server(SIGSTOP);
+    }
 }
 
 void

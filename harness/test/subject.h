@@ -67,6 +67,9 @@ void expect_reply(struct client *c, uint64_t id);
 /* Sends a signal to the server, if it is a process of its own. */
 void signal_server(int number);
 
+/* SIGSTOP, when it has no lock. */
+void stop_server(void);
+
 /* SIGKILL.  A daemon is reaped at once, a spawned server by close(). */
 void kill_server(void);
 
