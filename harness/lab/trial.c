@@ -332,6 +332,17 @@ struct run {
     int stuck_count;
 };
 
+/* How many of those that were seen are in the student's file. */
+static int
+places_in(const struct look *l)
+{
+    int n = 0;
+
+    for (int i = 0; l->waits != NULL && i < l->count; i++)
+        n += l->waits[i].place[0] != '\0';
+    return n;
+}
+
 static void
 look_at_all(const struct run *r, const struct crowd *c, const char *test)
 {
@@ -348,7 +359,9 @@ look_at_all(const struct run *r, const struct crowd *c, const char *test)
     l->count = 0;
     for (int i = 0; i < c->count && l->waits != NULL; i++)
         look_at(l, r->t, c->pids[i]);
-    if (l->count == 0) { /* it has just been ended: what was before, counts */
+    /* It has just been ended, or is being, one process after the other: what was
+     * before, counts. */
+    if (l->count == 0 || (places_in(l) == 0 && places_in(&before) > 0)) {
         free(l->waits);
         *l = before;
         return;
