@@ -33,6 +33,7 @@
 #include "test/asked.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
@@ -82,15 +83,33 @@ START_TEST(an_empty_message_is_a_message)
 }
 END_TEST
 
+static void
+send_five(uint64_t id[5])
+{
+    for (size_t i = 0; i < 5; i++)
+        id[i] = send_request(&client, "hello", string_value("World"));
+}
+
+static void
+expect_five(const uint64_t id[5])
+{
+    for (size_t i = 0; i < 5; i++)
+        expect_reply(&client, id[i]);
+}
+
+/* The second time all of them are there before the server looks: what it takes
+ * for one message is one, then. */
 START_TEST(pipelined_requests_are_answered_in_order)
 {
     uint64_t id[5];
 
     begin(_i);
-    for (size_t i = 0; i < 5; i++)
-        id[i] = send_request(&client, "hello", string_value("World"));
-    for (size_t i = 0; i < 5; i++)
-        expect_reply(&client, id[i]);
+    send_five(id);
+    expect_five(id);
+    stop_server();
+    send_five(id);
+    signal_server(SIGCONT);
+    expect_five(id);
     end();
 }
 END_TEST
