@@ -84,15 +84,14 @@ is_call(const char *name, size_t len)
     return false;
 }
 
-/* The first "recv()" in a text, or word of a list. */
+/* The first "recv()" in a text: "before anybody may send it" is none. */
 static size_t
 find_call(const char *text, const char **at)
 {
     for (const char *p = text; *p != '\0'; p++) {
         const size_t len = strspn(p, "abcdefghijklmnopqrstuvwxyz");
 
-        if (len > 0 && is_call(p, len) &&
-            (p[len] == '(' || p[len] == ' ' || p[len] == '\0')) {
+        if (len > 0 && is_call(p, len) && p[len] == '(') {
             *at = p;
             return len;
         }
@@ -704,10 +703,11 @@ look_at_what_was_called(const struct check *c, const struct result *r,
     const char *at;
     size_t len = suspect(r, v, &at);
 
-    if (len == 0)
-        len = find_call(steps[r->of->step].calls, &at);
-    if (len > 0)
-        look_at_function(c, at, len, v->look_at, sizeof v->look_at);
+    if (len == 0) {
+        at = steps[r->of->step].calls;
+        len = strcspn(at, " ");
+    }
+    look_at_function(c, at, len, v->look_at, sizeof v->look_at);
 }
 
 /* -- where it was made ----------------------------------------------------- */
