@@ -713,17 +713,27 @@ look_at_what_was_called(const struct check *c, const struct result *r,
 /* -- where it was made ----------------------------------------------------- */
 
 static const struct making {
-    const char *what, *calls[3];
+    enum { LEFT, BESIDE, INSTEAD } where;
+    const char *what, *calls[4];
 } makings[] = {
-    {"-> pipe:", {"pipe2", "pipe"}},
-    {"itself still has it", {"pipe2", "pipe"}},
-    {"-> socket:", {"socket", "accept4", "accept"}},
-    {"-> /", {"open"}},
-    {"System V msg", {"msgget"}},
-    {"System V sem", {"semget"}},
-    {"System V shm", {"shmget"}},
-    {"/dev/shm/sem.", {"sem_open"}},
-    {"/dev/shm/", {"shm_open"}},
+    /* What should not be there any more: who has to remove it is known, and who
+     * has made it helps to see what it is. */
+    {LEFT, "-> pipe:", {"pipe2", "pipe"}},
+    {LEFT, "-> socket:", {"socket", "accept4", "accept"}},
+    {LEFT, "-> /", {"open"}},
+    {LEFT, "System V msg", {"msgget"}},
+    {LEFT, "System V sem", {"semget"}},
+    {LEFT, "System V shm", {"shmget"}},
+    {LEFT, "/dev/shm/sem.", {"sem_open"}},
+    {LEFT, "/dev/shm/", {"shm_open"}},
+    /* A cause that is in how it was made: beside the line where that came out,
+     * or, if that could be any line that waits, instead of it. */
+    {BESIDE, "itself still has it", {"pipe2", "pipe"}},
+    {BESIDE, "that its file does not have", {"ftruncate", "mmap"}},
+    {INSTEAD, "with MAP_PRIVATE", {"mmap"}},
+    {INSTEAD,
+     "private to this process",
+     {"sem_init", "pthread_mutex_init", "pthread_cond_init"}},
 };
 
 static bool
@@ -748,27 +758,31 @@ say_lines(const struct check *c, const struct making *m, struct verdict *v)
     int found = 0;
 
     for (int n = 1; f != NULL && fgets(line, sizeof line, f) != NULL; n++)
-        for (size_t i = 0; i < 3 && m->calls[i] != NULL && found < 3; i++)
+        for (size_t i = 0; m->calls[i] != NULL && found < 3; i++)
             if (has_call(line, m->calls[i])) {
-                say(v->look_at, sizeof v->look_at, "%s%d by %s()",
-                    found++ == 0 ? "\nit is made in line " : ", in ", n,
-                    m->calls[i]);
+                if (found++ > 0)
+                    say(v->look_at, sizeof v->look_at, ", in %d", n);
+                else if (m->where == INSTEAD)
+                    look_at_line(c, n, v);
+                else
+                    say(v->look_at, sizeof v->look_at,
+                        "\nit is made in line %d", n);
+                say(v->look_at, sizeof v->look_at, " by %s()", m->calls[i]);
                 break;
             }
     if (f != NULL)
         fclose(f);
 }
 
-/* Of what should not be there any more: who has to remove it is known, and who
- * has made it helps to see what it is. */
 static void
 say_where_made(const struct check *c, const struct result *r, struct verdict *v)
 {
     const bool is_left = strstr(r->saw, "left behind") != NULL;
+    const char *in = is_left ? r->saw : v->because;
 
     for (size_t i = 0; i < sizeof makings / sizeof *makings; i++)
-        if (strstr(is_left ? r->saw : v->because, makings[i].what) != NULL &&
-            (is_left || strncmp(makings[i].what, "itself", 6) == 0)) {
+        if ((makings[i].where == LEFT) == is_left &&
+            strstr(in, makings[i].what) != NULL) {
             say_lines(c, &makings[i], v);
             return;
         }
