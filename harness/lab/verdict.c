@@ -688,12 +688,34 @@ suspect(const struct result *r, const struct verdict *v, const char **at)
     else if (strstr(v->because, "reply() returned") != NULL)
         *at = "reply";
     else if (strstr(v->because, "next() returned") != NULL)
-        *at = "next"; /* stopped_says(), too */
-    else if (is_server && strncmp(r->did, "open", 4) != 0)
-        *at = came_wrong ? "reply" : "next";
+        *at = "next";   /* stopped_says(), too */
+    else if (is_server) /* of next() the witness has nothing to say */
+        *at = strncmp(r->did, "open", 4) == 0           ? "create"
+              : strncmp(r->saw, "the status ", 11) == 0 ? "next"
+                                                        : "reply";
     if (*at != NULL)
         return strlen(*at);
     return came_wrong ? find_last_call(r->did, at) : find_call(r->did, at);
+}
+
+/* Whether a length is wrong where it is written or where it is read cannot be
+ * seen, if both are the student's. */
+static void
+add_who_wrote_it(const struct check *c, const struct result *r,
+                 struct verdict *v)
+{
+    const char *writer = strstr(v->because, "next() brought") ? "send"
+                         : strstr(v->saw, "recv() brought")   ? "reply"
+                                                              : NULL;
+    char text[sizeof v->look_at] = "";
+
+    if (writer == NULL || strstr(r->of->name, "/its_") != NULL ||
+        strstr(v->because, "either the length") == NULL)
+        return;
+    look_at_function(c, writer, strlen(writer), text, sizeof text);
+    if (text[0] != '\0')
+        say(v->look_at, sizeof v->look_at, "\nwhat it reads is written in %s",
+            text);
 }
 
 static void
@@ -708,6 +730,7 @@ look_at_what_was_called(const struct check *c, const struct result *r,
         len = strcspn(at, " ");
     }
     look_at_function(c, at, len, v->look_at, sizeof v->look_at);
+    add_who_wrote_it(c, r, v);
 }
 
 /* -- where it was made ----------------------------------------------------- */
