@@ -1,5 +1,5 @@
 /* trial.c - runs experiments and looks at their processes (trial.h). */
-#define _GNU_SOURCE /* setns, SYS_pidfd_open, MAP_ANONYMOUS, sigabbrev_np */
+#define _GNU_SOURCE /* SYS_pidfd_open, MAP_ANONYMOUS, sigabbrev_np */
 #include "lab/trial.h"
 
 #include "core/clock.h"
@@ -7,18 +7,17 @@
 #include "lab/evidence.h"
 #include "lab/place.h"
 #include "lab/procfs.h"
+#include "lab/within.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -163,33 +162,6 @@ progress_of_all(const struct crowd *c, bool *asleep)
 
 /* -- why, from inside ------------------------------------------------------ */
 
-/* A System V id means something in its own IPC namespace only. */
-static void
-enter(pid_t pid, const char *space, int flag)
-{
-    char path[64];
-    struct stat ours, theirs;
-    int fd;
-
-    snprintf(path, sizeof path, "/proc/self/ns/%s", space);
-    if (stat(path, &ours) == -1)
-        return;
-    snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)pid, space);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd != -1 && fstat(fd, &theirs) == 0 && ours.st_ino != theirs.st_ino)
-        (void)!setns(fd, flag);
-    if (fd != -1)
-        close(fd);
-}
-
-static void
-enter_spaces(pid_t pid)
-{
-    if (geteuid() != 0)
-        enter(pid, "user", CLONE_NEWUSER);
-    enter(pid, "ipc", CLONE_NEWIPC);
-}
-
 static int
 look_from_inside(pid_t pid, struct why_wait *waits, int max)
 {
@@ -202,7 +174,7 @@ look_from_inside(pid_t pid, struct why_wait *waits, int max)
         return 0;
     child = fork();
     if (child == 0) {
-        enter_spaces(pid);
+        within_enter(pid);
         *count = why_look(pid, waits, max);
         _exit(EXIT_SUCCESS);
     }
@@ -440,7 +412,7 @@ keep_evidence(const struct run *r)
         const int said = open(r->said, O_WRONLY | O_APPEND | O_CLOEXEC);
 
         dprintf(said, "-- %s\n", r->doing->test); /* read_said() */
-        enter_spaces(r->doing->test_pid);
+        within_enter(r->doing->test_pid);
         evidence_print(said, r->doing->test_pid);
         _exit(EXIT_SUCCESS);
     }
