@@ -315,16 +315,18 @@ close_the_rest(const struct cell *c)
 #define TMP "/var/tmp"
 
 /* Its directory is a file system of limited size, too, with what was in there;
- * a descriptor of what it hides, or -1. */
+ * a descriptor of what it hides, or -1.  cp(1) is to have it: an ordinary user's
+ * process may not look into one that has made a user namespace and not called
+ * exec(2) since, as we have. */
 static int
 move_in(const struct cell *c)
 {
-    const int outside = open(c->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const int outside = open(c->dir, O_PATH | O_DIRECTORY);
 
     if (outside == -1 || mount_limited(c->dir, "mode=755,size=384m,"
                                                "nr_inodes=32768") == -1)
         return -1;
-    if (shell("cp -a /proc/$PPID/fd/%d/. '%s'", outside, c->dir) != 0)
+    if (shell("cp -a /proc/self/fd/%d/. '%s'", outside, c->dir) != 0)
         return -1;
     return outside;
 }
@@ -342,7 +344,7 @@ move_out(const struct cell *c, int outside)
         shell("cd '%s' && [ ! -L out ] && find out -mindepth 3 -delete && "
               "find out ! -type d ! -type f -delete && "
               "find out -type f %s -delete && "
-              "cp -r out /proc/$PPID/fd/%d/",
+              "cp -r out /proc/self/fd/%d/",
               c->dir, DEFENCE("twins", "-links +1", "-links 0"), outside);
 }
 
