@@ -14,6 +14,7 @@
 
 #include "bench/trace.h"
 #include "core/clock.h"
+#include "core/parent.h"
 #include "core/rundir.h"
 
 #include <errno.h>
@@ -23,7 +24,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/msg.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -122,8 +122,8 @@ cell_process(struct bench *b, struct cell *c, pid_t parent, int go)
     struct row *r = &b->page->row;
     char byte;
 
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent || (go != -1 && read(go, &byte, 1) != 1))
+    end_with_parent(parent, SIGTERM);
+    if (go != -1 && read(go, &byte, 1) != 1)
         _exit(1);
     if (go != -1) /* nobody else looks at the clock */
         alarm((unsigned)(WATCHDOG / NS_PER_SEC));

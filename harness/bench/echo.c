@@ -5,6 +5,7 @@
 #include "bench/measure.h"
 #include "core/cpu_relax.h"
 #include "core/ipc.h"
+#include "core/parent.h"
 #include "core/wire.h"
 
 #include <errno.h>
@@ -15,7 +16,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/msg.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -296,8 +296,8 @@ one_trip(void *arg)
 static _Noreturn void
 server(struct trip *t, int cpu, pid_t parent)
 {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent || pin_to(cpu) != 0)
+    end_with_parent(parent, SIGKILL);
+    if (pin_to(cpu) != 0)
         _exit(1);
     while (t->echo->take(&t->bare, SERVER, t->back) == 0 &&
            t->echo->put(&t->bare, SERVER, t->back) == 0)

@@ -13,6 +13,7 @@
 #include "bench/measure.h"
 
 #include "core/clock.h"
+#include "core/parent.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -20,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -112,9 +112,7 @@ child(struct host *h, struct bench *b, size_t size, struct crowd *all,
 {
     struct client client;
 
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent)
-        _exit(1);
+    end_with_parent(parent, SIGTERM);
     mine->err = host_client(h, &client);
     if (mine->err != 0) {
         atomic_fetch_add(&all->ready, 1);

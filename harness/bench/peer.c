@@ -3,6 +3,7 @@
 #include "bench/peer.h"
 
 #include "core/clock.h"
+#include "core/parent.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,6 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -132,9 +132,7 @@ command(const struct cell *c, int out, int err, pid_t parent)
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
     setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(1);
+    end_with_parent(parent, SIGKILL);
     pin_to_both(c->placement);
     signal(SIGPIPE, SIG_DFL); /* which we ignore, and exec would keep */
     dup2(null, STDIN_FILENO);

@@ -18,12 +18,12 @@
 
 #include "core/clock.h"
 #include "core/cpu_relax.h"
+#include "core/parent.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,8 +43,8 @@ answer(struct lines *l, int cpu, pid_t parent)
 {
     uint32_t last = 0, word;
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent || pin_to(cpu) != 0)
+    end_with_parent(parent, SIGKILL);
+    if (pin_to(cpu) != 0)
         _exit(1);
     for (;;) {
         word = atomic_load_explicit(&l->there, memory_order_acquire);

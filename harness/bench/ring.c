@@ -18,6 +18,7 @@
 
 #include "core/clock.h"
 #include "core/cpu_relax.h"
+#include "core/parent.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -25,7 +26,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -141,8 +141,8 @@ take(struct ring *r)
 static _Noreturn void
 receiver(struct ring *r, int cpu, pid_t parent)
 {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent || pin_to(cpu) != 0)
+    end_with_parent(parent, SIGKILL);
+    if (pin_to(cpu) != 0)
         _exit(1);
     for (;;)
         take(r);

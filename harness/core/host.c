@@ -3,6 +3,7 @@
 #include "host.h"
 
 #include "clock.h"
+#include "parent.h"
 #include "server/service.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 /* A server that is alone waits this long, ns, before it looks at *stop. */
@@ -35,6 +35,7 @@ pin(int cpu)
 struct daemon_order {
     const struct host *h;
     int ready;
+    int host; /* a pidfd: it may have children in another PID namespace */
 };
 
 static int
@@ -58,7 +59,7 @@ exec_daemon(void *arg)
     sigprocmask(SIG_SETMASK, &none, NULL);
     snprintf(fd, sizeof fd, "%d", ready);
     fcntl(ready, F_SETFD, 0); /* this one is meant to survive the exec */
-    prctl(PR_SET_PDEATHSIG, SIGTERM); /* and we are not to survive our host */
+    end_with_pidfd(order->host, SIGTERM);
     pin(h->options.cpu);
     if (h->options.quiet) {
         null = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -97,7 +98,10 @@ start_daemon(struct host *h)
     if (pipe2(ready, O_CLOEXEC) == -1)
         return -errno;
     order.ready = ready[1];
+    order.host = parent_pidfd();
     err = spawn(&h->daemon, exec_daemon, &order);
+    if (order.host != -1)
+        close(order.host);
     if (err != 0) {
         close(ready[0]);
         close(ready[1]);

@@ -4,6 +4,7 @@
 
 #include "core/clock.h"
 #include "core/defence.h"
+#include "core/parent.h"
 #include "lab/procfs.h"
 #include "ns/spaces.h"
 
@@ -366,7 +367,7 @@ furnish(const struct cell *c)
 }
 
 static int
-live(const struct cell *c, char *const argv[], bool is_apart)
+live(const struct cell *c, char *const argv[], bool is_apart, int parent)
 {
     _Atomic int64_t *looked = mmap(NULL, sizeof *looked, PROT_READ | PROT_WRITE,
                                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -376,7 +377,7 @@ live(const struct cell *c, char *const argv[], bool is_apart)
 
     if (looked == MAP_FAILED)
         return NO_CELL;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    end_with_pidfd(parent, SIGKILL);
     snprintf(tmp, sizeof tmp, "%.4000s/tmp", c->dir);
     setenv("TMPDIR", tmp, 1);
     setenv("HOME", tmp, 1); /* where one may look for settings */
@@ -434,7 +435,7 @@ go_between(const struct cell *c, char *const argv[])
 {
     const uid_t uid = geteuid();
     const gid_t gid = getegid();
-    const int user = uid != 0 ? CLONE_NEWUSER : 0;
+    const int user = uid != 0 ? CLONE_NEWUSER : 0, us = parent_pidfd();
     bool is_apart;
     int status, rounds = 0;
     pid_t pid;
@@ -445,7 +446,7 @@ go_between(const struct cell *c, char *const argv[])
                (uid == 0 || spaces_map_user(uid, uid, gid, gid) == 0);
     pid = fork();
     if (pid == 0)
-        _exit(live(c, argv, is_apart));
+        _exit(live(c, argv, is_apart, us));
     if (pid == -1)
         return NO_CELL;
     status = wait_for_life(pid, c->seconds);

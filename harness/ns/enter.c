@@ -17,6 +17,7 @@
  * of this.
  */
 #define _GNU_SOURCE /* clone, unshare, CLONE_NEW... */
+#include "core/parent.h"
 #include "ns/nslab.h"
 #include "ns/spaces.h"
 
@@ -26,7 +27,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -119,6 +119,7 @@ settle(struct lab *lab)
 struct start {
     struct lab *lab;
     int (*f)(struct lab *);
+    int nslab; /* a pidfd */
 };
 
 /*
@@ -145,7 +146,7 @@ cloned(void *arg)
 {
     const struct start *s = arg;
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* who ends nslab ends us */
+    end_with_pidfd(s->nslab, SIGKILL); /* who ends nslab ends us */
     complain(s->lab, "uid_map and gid_map", be_root_inside(s->lab));
     if (s->lab->flags & CLONE_NEWTIME)
         make_time(s->lab);
@@ -156,7 +157,7 @@ cloned(void *arg)
 static pid_t
 by_clone(struct lab *lab, int (*f)(struct lab *))
 {
-    struct start start = {lab, f};
+    struct start start = {lab, f, parent_pidfd()};
     int flags = (lab->flags & ~CLONE_NEWTIME) | SIGCHLD;
     char *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
@@ -170,6 +171,8 @@ by_clone(struct lab *lab, int (*f)(struct lab *))
     if (pid == -1)
         pid = -errno;
     munmap(stack, STACK_SIZE);
+    if (start.nslab != -1)
+        close(start.nslab);
     return pid;
 }
 
@@ -178,12 +181,13 @@ by_clone(struct lab *lab, int (*f)(struct lab *))
 /* The go-between: all namespaces are its own but pid and time, which wait for
  * its child. */
 static int
-go_between(struct lab *lab, int (*f)(struct lab *))
+go_between(struct lab *lab, int (*f)(struct lab *), pid_t nslab)
 {
+    const int us = parent_pidfd();
     int status;
     pid_t pid;
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    end_with_parent(nslab, SIGKILL);
     if (unshare(lab->flags) == -1) {
         complain(lab, "unshare()", -errno);
         return EXIT_FAILURE;
@@ -200,7 +204,7 @@ go_between(struct lab *lab, int (*f)(struct lab *))
         status = wait_for_child(lab, pid); /* it has our handlers, too */
         return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     }
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* who ends the go-between ends us */
+    end_with_pidfd(us, SIGKILL); /* who ends the go-between ends us */
     settle(lab);
     return f(lab);
 }
@@ -208,10 +212,11 @@ go_between(struct lab *lab, int (*f)(struct lab *))
 static pid_t
 by_unshare(struct lab *lab, int (*f)(struct lab *))
 {
+    const pid_t us = getpid();
     pid_t pid = fork();
 
     if (pid == 0)
-        _exit(go_between(lab, f));
+        _exit(go_between(lab, f, us));
     return pid == -1 ? -errno : pid;
 }
 

@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "core/defence.h"
 #include "core/object.h"
+#include "core/parent.h"
 #include "server/ask.h"
 #include "server/settings.h"
 #include "server/worker.h"
@@ -185,6 +186,7 @@ static void
 start_worker(struct worker *w, const struct broker_request *r,
              const struct broker_peer *peer, int end)
 {
+    const pid_t broker = getpid();
     sigset_t none;
 
     *w = (struct worker){.uid = r->uid,
@@ -196,7 +198,7 @@ start_worker(struct worker *w, const struct broker_request *r,
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
         prctl(PR_SET_NAME, "ipcd-worker");
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        end_with_parent(broker, SIGKILL);
         worker_run(r, end);
     }
     if (w->pid == -1) {

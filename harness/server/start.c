@@ -10,6 +10,7 @@
 
 #include "core/clock.h"
 #include "core/object.h"
+#include "core/parent.h"
 #include "server/ask.h"
 #include "server/handover.h"
 
@@ -49,7 +50,7 @@ start_prepare(struct ipcd *d)
 /* -- a child --------------------------------------------------------------- */
 
 /* Who goes on as a child: its name for ps(1), its end of the handover, and it
- * ends when its parent does, which may have been before this. */
+ * ends when its parent does. */
 static void
 be_child(const struct process *p, const char *name, pid_t parent)
 {
@@ -59,8 +60,7 @@ be_child(const struct process *p, const char *name, pid_t parent)
     /* Whoever has got into another one can have the kernel send these. */
     signal(SIGIO, SIG_IGN);
     signal(SIGUSR1, SIG_IGN);
-    if (prctl(PR_SET_PDEATHSIG, SIGTERM) == -1 || getppid() != parent)
-        _exit(EXIT_FAILURE);
+    end_with_parent(parent, SIGTERM);
 }
 
 /* The other endpoints' business is none of its own. */

@@ -6,6 +6,8 @@
 #include "test/here.h"
 #include "test/test.h"
 
+#include "core/parent.h"
+
 #include <err.h>
 #include <limits.h>
 #include <sched.h>
@@ -15,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -193,8 +194,7 @@ run_lane(SRunner *runner, int lane, pid_t parent)
 {
     char path[PATH_MAX];
 
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || getppid() != parent)
-        _exit(EXIT_FAILURE);
+    end_with_parent(parent, SIGKILL);
     run_units(runner, lane);
     lane_file(lane, "report", path, sizeof path);
     if (freopen(path, "we", stdout) == NULL)

@@ -6,6 +6,7 @@
 #include "test.h"
 
 #include "core/clock.h"
+#include "core/parent.h"
 #include "lab/why.h"
 
 #include <errno.h>
@@ -24,7 +25,6 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/msg.h>
-#include <sys/prctl.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -62,11 +62,8 @@ fork_off(void)
     pid_t pid = fork();
 
     ck_assert_int_ne(pid, -1);
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent) /* it has been killed before that */
-            _exit(EXIT_FAILURE);
-    }
+    if (pid == 0)
+        end_with_parent(parent, SIGKILL);
     return pid;
 }
 

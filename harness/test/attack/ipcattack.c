@@ -15,6 +15,7 @@
 
 #include "core/args.h"
 #include "core/clock.h"
+#include "core/parent.h"
 #include "core/program.h"
 #include "core/scratch.h"
 #include "ns/spaces.h"
@@ -114,13 +115,13 @@ job_dir(const struct job *j, char dir[ENDPOINT_SIZE])
 }
 
 static _Noreturn void
-exec_run(const struct job *j)
+exec_run(const struct job *j, pid_t parent)
 {
     char dir[ENDPOINT_SIZE], number[32], program[PATH_MAX], bin[PATH_MAX];
     const char *step;
     sigset_t none;
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    end_with_parent(parent, SIGKILL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     dup2(j->said, STDOUT_FILENO);
@@ -146,6 +147,7 @@ exec_run(const struct job *j)
 static int
 job_start(struct job *j, struct result *r, bool naive)
 {
+    const pid_t us = getpid();
     char dir[ENDPOINT_SIZE];
 
     *j = (struct job){.result = r, .naive = naive};
@@ -159,7 +161,7 @@ job_start(struct job *j, struct result *r, bool naive)
     fflush(NULL);
     j->pid = fork();
     if (j->pid == 0)
-        exec_run(j);
+        exec_run(j, us);
     setpgid(j->pid, j->pid); /* whoever is first, it or we: job_kill() */
     return j->pid == -1 ? -errno : 0;
 }
@@ -420,6 +422,7 @@ typedef int besieger(const char *mechanism, const char *amount,
 static int
 run_apart(besieger *f, char **arg)
 {
+    const pid_t us = getpid();
     char dir[ENDPOINT_SIZE];
     const char *step;
     int err = scratch_begin(&scratch, "attack", geteuid() == 0), status;
@@ -433,7 +436,7 @@ run_apart(besieger *f, char **arg)
     pid = fork();
     MUST(pid != -1);
     if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        end_with_parent(us, SIGKILL);
         if (space_enter(dir, &step) != 0)
             broken(__FILE__, __LINE__, step);
         _exit(f(arg[0], arg[1], arg[2], dir));

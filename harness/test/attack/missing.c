@@ -5,11 +5,12 @@
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #include "test/attack/stage.h"
 
+#include "core/parent.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,13 +44,13 @@ why_not(const struct attack *a)
 
 /* In a child; space_enter() returns in another one. */
 static _Noreturn void
-look_around(const char *dir)
+look_around(const char *dir, pid_t parent)
 {
     const struct attack *a;
     const char *step;
     int err;
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    end_with_parent(parent, SIGKILL);
     err = space_enter(dir, &step);
     if (err != 0) {
         snprintf(found->space, WHY_SIZE,
@@ -71,6 +72,7 @@ look_around(const char *dir)
 int
 missing_find(const char *dir)
 {
+    const pid_t us = getpid();
     pid_t pid;
 
     if (found == NULL)
@@ -84,7 +86,7 @@ missing_find(const char *dir)
     fflush(NULL);
     pid = fork();
     if (pid == 0)
-        look_around(dir);
+        look_around(dir, us);
     if (pid == -1)
         return -errno;
     while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)

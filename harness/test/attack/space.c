@@ -13,6 +13,7 @@
 #define _GNU_SOURCE /* unshare, CLONE_NEW..., setresuid */
 #include "test/attack/stage.h"
 
+#include "core/parent.h"
 #include "core/rundir.h"
 #include "ns/spaces.h"
 
@@ -22,7 +23,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -87,10 +87,13 @@ be_init(pid_t run)
 static pid_t
 fork_child(void)
 {
+    const int us = parent_pidfd();
     pid_t pid = fork();
 
     if (pid == 0)
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        end_with_pidfd(us, SIGKILL);
+    else if (us != -1)
+        close(us);
     return pid;
 }
 
