@@ -8,9 +8,11 @@ set -u
 cd "$(dirname "$0")/../.." || exit
 check=$1/check of=${2-}
 file=harness/hour/questions.txt
+unset CK_RUN_CASE IPCLAB_TEST # a test may run this
 
 # Of the question number $1 among those asked for: $2 is header, asked, right, or
-# n: how many there are.
+# n: how many there are.  The choices are turned by the number of the fact (K05: by
+# 5), so that the right one does not stand where its author put it.
 part() {
     awk -v RS= -v of="$of" -v n="$1" -v what="$2" '
     function show(indent, text, at) {
@@ -29,17 +31,21 @@ part() {
         if (of != word[1] && of != word[2] && of != word[3]) next
         if (++k != n || what == "n") next
         if (what == "header") print $1
+        number = 0
         for (i = 2; i <= NF; i++) {
             sign = substr($i, 1, 1); text = substr($i, 3)
             while (i < NF && sign != "-" && substr($(i + 1), 1, 1) == sign)
                 text = text " " substr($(++i), 3)
-            if (sign == "-" || sign == "+") number++
-            if (sign == "+") right = number
             if (what == "asked" && sign == "?") show("  ", text)
-            if (what == "asked" && (sign == "-" || sign == "+"))
-                show("    [" number "] ", text)
+            if (sign == "-" || sign == "+") choice[number++] = text
+            if (sign == "+") right = number - 1
         }
-        if (what == "right") print right
+        turn = word[2]; gsub(/[^0-9]/, "", turn)
+        for (i = 0; i < number; i++) {
+            at = (i + turn) % number
+            if (what == "asked") show("    [" i + 1 "] ", choice[at])
+            if (what == "right" && at == right) print i + 1
+        }
     }
     END { if (what == "n") print k + 0 }' "$file"
 }
