@@ -460,7 +460,8 @@ who_are_you(void)
         if (errno != 0)
             result(w->mechanism, "not here: %s", strerror(errno));
         else if (a.pid == -1)
-            printf("  %-8s uid %-6u %s\n", w->mechanism, a.uid, w->how);
+            printf("  %-8s uid %-6u %-11s %s\n", w->mechanism, a.uid, "",
+                   w->how);
         else
             printf("  %-8s uid %-6u pid %-7d %s\n", w->mechanism, a.uid, a.pid,
                    w->how);

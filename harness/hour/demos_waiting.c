@@ -142,7 +142,7 @@ race_on(const char *where, int second)
         continue;
     tell("%s:", where);
     result("n = n + 1: lost", "%ld of %d", 2L * TIMES - s->plain, 2 * TIMES);
-    result("atomic: lost", "%ld of %d",
+    result("atomic, a tenth as often: lost", "%ld of %d",
            2L * (TIMES / 10) - atomic_load(&s->atomic), 2 * (TIMES / 10));
     munmap(s, sizeof *s);
 }
