@@ -237,7 +237,7 @@ talk(const struct api_method *method, const struct api_value *args,
         err = client_call(&c, method, args, &r, options.timeout_ns);
         if (err == 0 && (options.m->caps & IPC_ONEWAY))
             fprintf(stderr,
-                    "ipcctl: sent; %s has no way back, so nobody will say "
+                    "ipcctl: sent; %s has no way back: nobody will say "
                     "whether it was done\n",
                     options.m->name);
         else if (err == 0)

@@ -1,19 +1,41 @@
 /* ipcctl_describe.c - the methods, this build's and the server's. */
+#define _GNU_SOURCE /* open_memstream */
 #include "client/ipcctl.h"
 
+#include "bench/wrap.h"
+
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* Who reads this from a pipe wants a line for each thing, a person whole words.
+ * The lines after the first begin at that column. */
+static void
+say(const struct api_value *text, int indent)
+{
+    const int width = isatty(STDOUT_FILENO) ? wrap_columns() : INT_MAX;
+    char *line = NULL;
+    size_t size;
+    FILE *f = open_memstream(&line, &size);
+
+    if (f != NULL) {
+        print_text(f, text);
+        fclose(f);
+        wrap(stdout, line, indent, width);
+    }
+    free(line);
+}
 
 static void
 describe(const struct api_value *signature, const struct api_value *text,
          const struct api_value *needs)
 {
-    print_text(stdout, signature);
-    fputs("\n    ", stdout);
-    print_text(stdout, text);
-    fputs("\n    needs ", stdout);
-    print_text(stdout, needs);
-    putchar('\n');
+    say(signature, 8);
+    fputs("    ", stdout);
+    say(text, 4);
+    fputs("    needs ", stdout);
+    say(needs, 10);
 }
 
 int

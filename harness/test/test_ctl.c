@@ -5,7 +5,7 @@
  * Exit status of ipcctl: 0 ok, 1 the server said no, 2 could not talk to it,
  * 64 usage (sysexits.h).
  */
-#define _GNU_SOURCE /* strcasestr */
+#define _GNU_SOURCE /* strcasestr, posix_openpt */
 #include "test/test.h"
 
 #include "core/quota.h"
@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -134,6 +135,41 @@ START_TEST(ipcctl_describes_with_and_without_a_server)
     server_stop(&server);
     IPCCTL("describe", "--page");
     EXPECT(0, "# The protocol");
+}
+END_TEST
+
+/* As a person sees it.  When nobody has the terminal open any more, reading
+ * from it is EIO. */
+START_TEST(what_ipcctl_describes_fits_the_terminal)
+{
+    const struct winsize size = {.ws_row = 24, .ws_col = 80};
+    const int ours = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    char ipcctl[PATH_MAX], line[256];
+    int terminal, lines = 0, wide = 0;
+    FILE *in;
+    pid_t pid;
+
+    ck_assert(ours >= 0 && grantpt(ours) == 0 && unlockpt(ours) == 0);
+    ck_assert_int_eq(ioctl(ours, TIOCSWINSZ, &size), 0);
+    ck_assert_int_eq(program_path("ipcctl", ipcctl, sizeof ipcctl), 0);
+    unsetenv("COLUMNS");
+    terminal = open(ptsname(ours), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    pid = fork();
+    ck_assert(terminal >= 0 && pid >= 0);
+    if (pid == 0) {
+        dup2(terminal, STDOUT_FILENO);
+        execl(ipcctl, "ipcctl", "describe", (char *)NULL);
+        _exit(127);
+    }
+    close(terminal);
+    in = fdopen(ours, "r");
+    ck_assert_ptr_nonnull(in);
+    for (; fgets(line, sizeof line, in) != NULL; lines++)
+        wide += strcspn(line, "\r\n") > 80;
+    fclose(in);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    ck_assert_int_gt(lines, 3 * 10);
+    ck_assert_int_eq(wide, 0);
 }
 END_TEST
 
@@ -554,6 +590,7 @@ test_ctl(void)
     tcase_add_test(tc, ipcctl_calls_and_prints);
     tcase_add_test(tc, ipcctl_whoami_says_what_the_server_thinks);
     tcase_add_test(tc, ipcctl_describes_with_and_without_a_server);
+    tcase_add_test(tc, what_ipcctl_describes_fits_the_terminal);
     tcase_add_test(tc, ipcctl_stats_lists_every_kind_for_every_user);
     tcase_add_test(tc, ipcctl_reads_a_file);
     tcase_add_test(tc, what_the_server_refuses_is_1);
