@@ -106,16 +106,33 @@ same(const struct view_row *a, const struct view_row *b)
     return a->drifts || strcmp(a->text, b->text) == 0;
 }
 
-/* What has no room beside the child's stands on a line of its own. */
+#define WIDTH  80 /* columns, of which the parent's begins here: */
+#define PARENT 30
+#define CHILD  55 /* and the child's, behind its mark and a blank */
+
+/* Where to begin with a text, so that it ends within the line. */
+static int
+begin_at(int column, const char *text)
+{
+    const int left = WIDTH - (int)strlen(text);
+
+    return left < 10 ? 10 : left < column ? left : column;
+}
+
+/* What has no room beside the other's stands on a line of its own. */
 static void
 print_row(const struct view_row *out, const struct view_row *in, bool first)
 {
+    const char mark = same(out, in) ? ' ' : '*';
+
     printf("%-7s %-21s ", first ? out->space : "", out->title);
-    if (strlen(out->text) > 23)
-        printf("%s\n%*s", out->text, 53, "");
+    if (strlen(out->text) > WIDTH - PARENT)
+        printf("\n%*s", begin_at(PARENT, out->text), "");
+    if (strlen(out->text) < CHILD - PARENT - 1)
+        printf("%-*s", CHILD - PARENT - 2, out->text);
     else
-        printf("%-23s", out->text);
-    printf("%c %s\n", same(out, in) ? ' ' : '*', in->text);
+        printf("%s\n%*s", out->text, begin_at(CHILD, in->text) - 2, "");
+    printf("%c %s\n", mark, in->text);
 }
 
 static void
@@ -123,8 +140,8 @@ print_views(const struct lab *lab)
 {
     const struct view *out = &lab->before, *in = &lab->inside;
 
-    printf("%-7s %-21s %-23s  child, by %s\n", "", "", "parent",
-           lab->by_clone ? "clone()" : "unshare() and fork()");
+    printf("%-7s %-21s %-23s  child: %s\n", "", "", "parent",
+           lab->by_clone ? "clone()" : "unshare(), fork()");
     for (int i = 0; i < out->n && i < in->n; i++)
         print_row(&out->row[i], &in->row[i],
                   i == 0 ||
