@@ -15,8 +15,8 @@ show() {
     shift 2
     file=$(grep -lE "^($begin)" "$@" | head -n 1)
     if [ -z "$file" ]; then
-        echo "prove: there is no $name (make facts lists the facts; the names" \
-            "of tests and attacks stand in the READMEs)" >&2
+        echo "prove: there is no $name" >&2
+        echo "make facts lists the facts; tests and attacks stand in the READMEs" >&2
         exit 64
     fi
     printf '%s:\n\n' "${file#./}"
