@@ -31,10 +31,10 @@ cat > "$1/usr/bin/try-endpoints" <<'EOF'
 exec > /tried 2>&1
 began=$(date '+%F %T') # ROOT may have a journal from the last time
 export IPCLAB_DIR=/run/ipclab
+user() { setpriv --reuid 1000 --regid 1000 --clear-groups timeout 10 "$@"; }
 ask() {
     want=$1 m=$2; shift 2
-    got=$(setpriv --reuid 1000 --regid 1000 --clear-groups \
-        timeout 10 ipcctl -m "$m" "$@" 2>&1)
+    got=$(user ipcctl -m "$m" "$@" 2>&1)
     case $got in
         *"$want"*) echo "ok: $m $*" ;;
         *) echo "no: $m $*: $got" ;;
@@ -46,6 +46,10 @@ for m in socket/stream socket/seqpacket fifo/perclient msgq/posix; do
     ask EACCES $m read_file /etc/shadow 0 100
     ask '' $m append_log "by $m"
     grep -q "by $m" $IPCLAB_DIR/append.log || echo "no: $m append_log"
+    # Nobody answers to this; what comes out its user sees, UMask=0077 or not.
+    ask '' $m print "job of $m"
+    user sh -c "until grep -q 'job of $m' $IPCLAB_DIR/printed; do :; done" ||
+        echo "no: $m print"
     ask denied $m set_hostname x
 done
 ask NAME= socket/stream open_file /etc/os-release
@@ -70,7 +74,7 @@ done
 ask uid=1000 fifo/perclient whoami
 systemctl stop ipcd.service ipcd-stream.socket ipcd-seqpacket.socket \
     ipcd-fifo.socket ipcd-msgq.socket
-left=$(ls -A /run/ipclab /dev/mqueue | grep -v -e : -e append.log | tr -d '\n')
+left=$(ls -A /run/ipclab /dev/mqueue | grep -v -e : -e append.log -e printed | tr -d '\n')
 [ -z "$left" ] && echo "ok: nothing is left" || echo "no: left: $left"
 EOF
 chmod 755 "$1/usr/bin/try-endpoints"
