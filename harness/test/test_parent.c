@@ -47,9 +47,10 @@ child(enum how how, pid_t parent, int pidfd, bool is_late)
         end_with_pidfd(pidfd, SIGKILL);
     if (write(word[1], &byte, 1) != 1)
         _exit(3);
-    while (!is_late)
+    if (is_late)
+        _exit(0);
+    for (;;)
         pause();
-    _exit(0);
 }
 
 static _Noreturn void
