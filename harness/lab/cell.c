@@ -6,6 +6,7 @@
 #include "core/defence.h"
 #include "core/parent.h"
 #include "lab/procfs.h"
+#include "lab/within.h"
 #include "ns/spaces.h"
 
 #include <dirent.h>
@@ -201,7 +202,8 @@ in_memfds(const pid_t *pids, int count)
     return all;
 }
 
-/* System V segments, attached or not, of this namespace. */
+/* System V segments, attached or not, of this namespace; those that are made in
+ * experiments are in others. */
 static size_t
 in_segments(void)
 {
@@ -218,7 +220,9 @@ have_too_much(pid_t top, bool is_apart)
 {
     static pid_t pids[MOST_PROCESSES];
     const int n = procfs_descendants(top, pids, MOST_PROCESSES);
-    const size_t hidden = in_memfds(pids, n) + (is_apart ? in_segments() : 0);
+    pid_t maker;
+    const size_t hidden = in_memfds(pids, n) + (is_apart ? in_segments() : 0) +
+                          within_segments(pids, n, &maker);
 
     return hidden + mapped(pids, n, false) > MOST_MEMORY &&
            hidden + mapped(pids, n, true) > MOST_MEMORY;

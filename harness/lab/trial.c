@@ -50,18 +50,21 @@ gather(struct crowd *c, pid_t pid)
     c->count = procfs_descendants(pid, c->pids, MOST);
 }
 
-/* Who of them has the most memory, if all together have too much; or 0. */
+/* Who of them has the most memory, if all together have too much; or 0.  *made:
+ * it is not what that one has, but what it made. */
 static pid_t
-who_has_too_much(const struct crowd *c, size_t *its)
+who_has_too_much(const struct crowd *c, size_t *its, bool *made)
 {
-    size_t all = 0, one;
-    pid_t pid = 0;
+    pid_t pid = 0, maker;
+    const size_t hidden = within_segments(c->pids, c->count, &maker);
+    size_t all = hidden, one;
 
     for (int i = 0; i < c->count; i++)
         all += procfs_used(c->pids[i], false);
     if (all <= MOST_MEMORY)
         return 0;
-    all = *its = 0;
+    all = hidden;
+    *its = 0;
     for (int i = 0; i < c->count; i++) {
         one = procfs_used(c->pids[i], true);
         all += one;
@@ -69,6 +72,11 @@ who_has_too_much(const struct crowd *c, size_t *its)
             *its = one;
             pid = c->pids[i];
         }
+    }
+    *made = hidden > *its;
+    if (*made) {
+        *its = hidden;
+        pid = maker;
     }
     return all > MOST_MEMORY ? pid : 0;
 }
@@ -380,24 +388,30 @@ static void __attribute__((noreturn)) exec_check(const struct run *r)
     _exit(127);
 }
 
-/* Ends who has too much memory, and those of its kind; says where it was. */
+/* Ends who has too much memory, and those of its kind; says where it was.  Who
+ * has made segments may have ended before that. */
 static bool
 end_hungry(struct run *r, const struct crowd *c, const char *test)
 {
     size_t bytes = 0;
-    const pid_t pid = who_has_too_much(c, &bytes);
+    bool made = false;
+    const pid_t pid = who_has_too_much(c, &bytes, &made);
     struct look *l = pid != 0 ? look_for(test) : NULL;
 
     if (pid == 0)
         return false;
     if (l != NULL && l->hungry[0] == '\0') {
-        snprintf(l->hungry, sizeof l->hungry, "the %s (pid %d) had %zu MB",
-                 runs_server(pid) ? "server" : "client", (int)pid, bytes >> 20);
-        place_of(pid, pid, r->t->source, l->place, sizeof l->place);
+        snprintf(l->hungry, sizeof l->hungry, "the %s (pid %d) had %zu MB%s",
+                 runs_server(pid) ? "server" : "client", (int)pid, bytes >> 20,
+                 made ? " in System V segments" : "");
+        /* It goes on meanwhile; not from everywhere can be told where it is. */
+        for (int tries = 0; tries < 5 && l->place[0] == '\0'; tries++)
+            place_of(pid, pid, r->t->source, l->place, sizeof l->place);
         l->doing = *r->doing;
     }
     for (int i = 0; i < c->count; i++)
-        if (procfs_used(c->pids[i], false) >= bytes / 2)
+        if (made ? c->pids[i] == pid
+                 : procfs_used(c->pids[i], false) >= bytes / 2)
             kill(c->pids[i], SIGKILL);
     return true;
 }
