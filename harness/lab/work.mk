@@ -47,7 +47,7 @@ watch: work-need ## L=fifo: check again whenever you save
 check-work: $(if $(findstring /,$L),$O/check,work) $O/ipclab
 	@$O/ipclab check $(call quoted,$L)
 selfcheck: $O/check programs ## does the grader judge what is known as it is known?
-	@for what in hardened textbook skeleton blocks class hunt; do \
+	@for what in hardened textbook skeleton blocks hungry class hunt; do \
 	    MAKE=$(call quoted,$(MAKE)) O=$O harness/lab/selfcheck.sh $$what \
 	    || exit; done
 

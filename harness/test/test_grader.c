@@ -114,6 +114,12 @@ START_TEST(each_bug_of_the_museum_is_told_by_its_cause)
 }
 END_TEST
 
+START_TEST(who_takes_memory_without_end_is_told_so_and_where)
+{
+    ck_assert_msg(selfcheck("", "hungry", way()) == 0, "%s", said);
+}
+END_TEST
+
 /* -- what programs read ---------------------------------------------------- */
 
 static const char *
@@ -281,6 +287,7 @@ test_grader(void)
     add_test_if(tc, reason,
                 the_textbook_form_fails_in_what_is_said_of_it_and_nothing_else);
     add_test_if(tc, reason, each_bug_of_the_museum_is_told_by_its_cause);
+    add_test_if(tc, reason, who_takes_memory_without_end_is_told_so_and_where);
     add_test_if(tc, reason != NULL ? reason : need_root(),
                 a_class_is_not_graded_where_its_users_may_not_enter);
     add_test_if(tc, reason != NULL ? reason : need_shared_programs(),
