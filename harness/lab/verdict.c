@@ -699,23 +699,29 @@ suspect(const struct result *r, const struct verdict *v, const char **at)
 }
 
 /* Whether a length is wrong where it is written or where it is read cannot be
- * seen, if both are the student's. */
+ * seen, if both are the student's; nor in which of the two calls of one side it
+ * does not fit, while neither says so. */
 static void
-add_who_wrote_it(const struct check *c, const struct result *r,
-                 struct verdict *v)
+add_other_suspect(const struct check *c, const struct result *r,
+                  struct verdict *v)
 {
-    const char *writer = strstr(v->because, "next() brought") ? "send"
-                         : strstr(v->saw, "recv() brought")   ? "reply"
-                                                              : NULL;
+    const bool is_half = strstr(r->of->name, "/its_") != NULL;
+    const bool is_server = strstr(r->of->name, "/its_server_") != NULL;
+    const char *other = NULL, *is = "or it is in";
     char text[sizeof v->look_at] = "";
 
-    if (writer == NULL || strstr(r->of->name, "/its_") != NULL ||
-        strstr(v->because, "either the length") == NULL)
-        return;
-    look_at_function(c, writer, strlen(writer), text, sizeof text);
+    if (strncmp(v->because, "shorter ones pass", 17) == 0 && is_half)
+        other = is_server                               ? "next"
+                : strstr(v->look_at, "_send()") != NULL ? "recv"
+                                                        : "send";
+    else if (strstr(v->because, "either the length") != NULL && !is_half) {
+        other = strstr(v->because, "next() brought") != NULL ? "send" : "reply";
+        is = "what it reads is written in";
+    }
+    if (other != NULL)
+        look_at_function(c, other, strlen(other), text, sizeof text);
     if (text[0] != '\0')
-        say(v->look_at, sizeof v->look_at, "\nwhat it reads is written in %s",
-            text);
+        say(v->look_at, sizeof v->look_at, "\n%s %s", is, text);
 }
 
 static void
@@ -730,7 +736,7 @@ look_at_what_was_called(const struct check *c, const struct result *r,
         len = strcspn(at, " ");
     }
     look_at_function(c, at, len, v->look_at, sizeof v->look_at);
-    add_who_wrote_it(c, r, v);
+    add_other_suspect(c, r, v);
 }
 
 /* -- where it was made ----------------------------------------------------- */
