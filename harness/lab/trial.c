@@ -312,15 +312,24 @@ struct run {
     int stuck_count;
 };
 
-/* How many of those that were seen are in the student's file. */
-static int
-places_in(const struct look *l)
+/* Has it ended?  Of who has been killed the state does not say so before it has
+ * had a processor once more: signal 9 is the ninth bit. */
+static bool
+has_ended(pid_t pid)
 {
-    int n = 0;
+    static const char *const pending[] = {"\nSigPnd:", "\nShdPnd:"};
+    char text[4096];
 
-    for (int i = 0; l->waits != NULL && i < l->count; i++)
-        n += l->waits[i].place[0] != '\0';
-    return n;
+    if (!procfs_lives(pid) ||
+        procfs_text(pid, "status", text, sizeof text) <= 0)
+        return true;
+    for (int i = 0; i < 2; i++) {
+        const char *at = strstr(text, pending[i]);
+
+        if (at != NULL && (strtoull(at + 8, NULL, 16) & 1U << 8) != 0)
+            return true;
+    }
+    return false;
 }
 
 static void
@@ -339,9 +348,10 @@ look_at_all(const struct run *r, const struct crowd *c, const char *test)
     l->count = 0;
     for (int i = 0; i < c->count && l->waits != NULL; i++)
         look_at(l, r->t, c->pids[i]);
-    /* It has just been ended, or is being, one process after the other: what was
-     * before, counts. */
-    if (l->count == 0 || (places_in(l) == 0 && places_in(&before) > 0)) {
+    /* If it has ended meanwhile, some were seen, and others were not any more:
+     * what was before, counts. */
+    if (l->count == 0 ||
+        (before.waits != NULL && has_ended(before.doing.test_pid))) {
         free(l->waits);
         *l = before;
         return;
