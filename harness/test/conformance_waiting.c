@@ -107,21 +107,35 @@ START_TEST(a_client_that_wants_to_stop_is_woken_by_a_signal)
 }
 END_TEST
 
+static void
+ask_and_stop(uint64_t *id)
+{
+    *id = send_request(&client, "sleep", (struct api_value){.u32 = 100});
+    stop_server();
+}
+
+static int
+recv_among_signals(void)
+{
+    struct reply r;
+
+    doing("-EINTR (Interrupted system call)", "recv(), and a signal comes");
+    return client_recv(&client, &r, CALL_TIMEOUT);
+}
+
 /* And the reply that it waited for is not lost: another call gets it. */
 START_TEST(a_client_that_is_woken_may_wait_again)
 {
     uint64_t id;
-    struct reply r;
 
     begin(_i);
-    id = send_request(&client, "sleep", (struct api_value){.u32 = 1});
-    stop_server(); /* it may have answered before, and then again */
+    ask_and_stop(&id);
     client.stop = &signals_seen;
     begin_signals(5 * NS_PER_MS, 0);
-    while (client_recv(&client, &r, CALL_TIMEOUT) == 0) {
+    /* It may have answered before it was stopped, and then again. */
+    while (recv_among_signals() == 0) {
         signal_server(SIGCONT);
-        id = send_request(&client, "sleep", (struct api_value){.u32 = 1});
-        stop_server();
+        ask_and_stop(&id);
     }
     end_signals();
     client.stop = NULL;

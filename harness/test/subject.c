@@ -134,25 +134,22 @@ signal_server(int number)
 }
 
 /* Who stands still with a lock keeps it, and a form that trusts its peers waits
- * for it without a limit.  Who is asleep seldom has one.  One that never sleeps,
- * though it should, is left to run: stopped and let go on it would look like one
- * that now and then does. */
+ * for it without a limit; who is asleep seldom has one.  One that never sleeps,
+ * though it should, is left to run then: stopped and let go on and on it would
+ * look like one that sleeps now and then. */
 void
 stop_server(void)
 {
-    if (!has(IPC_TRUSTING) || has(IPC_INPROCESS) || has(IPC_SPINS)) {
-        signal_server(SIGSTOP);
-        return;
-    }
-    doing("a server that sleeps",
-          "next(), or a request that takes its time, and no other one comes");
-    for (;;) {
+    signal_server(SIGSTOP);
+    while (has(IPC_TRUSTING) && !has(IPC_INPROCESS) && !has(IPC_SPINS) &&
+           !is_stopped_at_rest(server_pid(&server))) {
+        signal_server(SIGCONT);
+        doing("a server that sleeps",
+              "next(), or a request that takes its time, and no other one "
+              "comes");
         while (!all_threads_are(server_pid(&server), 'S'))
             sched_yield();
         signal_server(SIGSTOP);
-        if (is_stopped_at_rest(server_pid(&server)))
-            return;
-        signal_server(SIGCONT);
     }
 }
 
