@@ -234,11 +234,11 @@ have_too_much(pid_t top, bool is_apart)
 static pid_t
 watch(pid_t top, bool is_apart, _Atomic int64_t *looked)
 {
-    const pid_t pid = fork();
+    const pid_t us = getpid(), pid = fork();
 
     if (pid != 0)
         return pid;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    end_with_parent(us, SIGKILL);
     while (!have_too_much(top, is_apart)) {
         *looked = now_ns();
         poll(NULL, 0, 100);
