@@ -9,12 +9,14 @@
 #include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* snprintf() that fails instead of cutting a path short. */
@@ -96,6 +98,15 @@ rundir_spell(char dir[ENDPOINT_SIZE])
     if (strlen(canonical) < ENDPOINT_SIZE)
         strcpy(dir, canonical);
     return rundir_own(dir);
+}
+
+bool
+rundir_in_memory(const char *dir)
+{
+    struct statfs fs;
+
+    return statfs(dir, &fs) == 0 &&
+           (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 }
 
 int

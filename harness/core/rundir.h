@@ -48,6 +48,12 @@ int rundir_own(const char *dir);
  */
 int rundir_spell(char dir[ENDPOINT_SIZE]);
 
+/* Is it in memory (tmpfs)?  On a disk read(2) with O_DIRECT has the file locked
+ * until what was read is in the reader's memory, which may never come (FUSE); who
+ * changes or removes that file waits, and with it whoever has to do with the
+ * directory. */
+bool rundir_in_memory(const char *dir);
+
 /*
  * May a client use the servers in this directory?  Only if the directory is
  * root's or the client's own, and nobody else may write there, because its

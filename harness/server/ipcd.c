@@ -235,6 +235,11 @@ run_daemon(void)
                       err);
         return EXIT_FAILURE;
     }
+    if (geteuid() == 0 && !rundir_in_memory(ipcd.dir))
+        fprintf(stderr,
+                "ipcd: goes on without a run directory in memory: who can read "
+                "a file of %s can keep it waiting\n",
+                ipcd.dir);
     status = choose_user() != 0 || would_lose_its_user()
                  ? EXIT_FAILURE
                  : supervisor_run(&ipcd);

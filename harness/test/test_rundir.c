@@ -245,6 +245,26 @@ START_TEST(root_sweeps_nothing_in_a_run_directory_of_bobs)
 }
 END_TEST
 
+/* A textbook form ends at once; the run directory's file system may be any, that
+ * of /dev/shm is known: shm_overview(7). */
+START_TEST(it_is_said_where_a_reader_could_keep_the_server_waiting)
+{
+    static const char shm[] = "/dev/shm/ipclab-test-rundir";
+    static struct output o;
+
+    ck_assert(rundir_in_memory("/dev/shm"));
+    ck_assert(!rundir_in_memory("/proc"));
+    run_program(&o, "ipcd", "-m", "fifo/textbook", "--run-dir", run_dir, NULL);
+    ck_assert_ptr_nonnull(strstr(o.err, "textbook form"));
+    ck_assert_int_eq(strstr(o.err, "without a run directory") == NULL,
+                     rundir_in_memory(run_dir));
+    run_program(&o, "ipcd", "-m", "fifo/textbook", "--run-dir", shm, NULL);
+    ck_assert_ptr_nonnull(strstr(o.err, "textbook form"));
+    ck_assert_ptr_null(strstr(o.err, "without a run directory"));
+    ck_assert_int_eq(access(shm, F_OK), -1);
+}
+END_TEST
+
 /* Whoever removes the files of a living server lets another one begin; that
  * one's are not the first one's to remove. */
 START_TEST(a_server_that_ends_leaves_another_ones_names_alone)
@@ -405,6 +425,8 @@ test_rundir(void)
                 a_client_uses_the_run_directory_of_root_and_its_own_only);
     add_test_if(tc, need_root(),
                 root_sweeps_nothing_in_a_run_directory_of_bobs);
+    add_test_if(tc, need_root(),
+                it_is_said_where_a_reader_could_keep_the_server_waiting);
     tcase_add_test(tc, a_server_that_ends_leaves_another_ones_names_alone);
 
     tc = test_case(s, "owner");

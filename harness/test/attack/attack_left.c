@@ -1,17 +1,20 @@
 /* attack_left.c - what a program that is to be judged (lab/cell.h), or another
  * user, does to who clears up after it. */
-#define _GNU_SOURCE /* posix_openpt, ptsname_r */
+#define _GNU_SOURCE /* posix_openpt, ptsname_r, O_DIRECT */
 #include "test/attack/attack.h"
 
 #include "core/scratch.h"
 #include "lab/cell.h"
+#include "test/both/silent.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -213,7 +216,118 @@ locks_what_is_left(bool naive)
     return access(dir, F_OK) == 0;
 }
 
+/* -- 318: a file on a disk ---------------------------------------------------- */
+
+/* A small ext4 at STAGE/disk, which the kernel forgets with our mounts. */
+static bool
+mount_disk(void)
+{
+    char command[4 * PATH_MAX];
+
+    snprintf(command, sizeof command,
+             "exec 2>/dev/null; PATH=$PATH:/usr/sbin:/sbin; cd '%s' && "
+             "truncate -s 8M image && mkfs.ext4 -q image && mkdir -p disk && "
+             "mount -o loop image disk",
+             stage_dir);
+    return system(command) == 0;
+}
+
+static const char *
+need_a_disk(void)
+{
+    const char *why = silent_missing();
+
+    return why != NULL    ? why
+           : mount_disk() ? NULL
+                          : "need mkfs.ext4(8) and a loop device";
+}
+
+struct print {
+    struct host server;
+    char silent[PATH_MAX];
+    bool answered;
+};
+
+static void
+alice_prints(struct actor *self, void *arg)
+{
+    struct print *p = arg;
+    const struct api_value text = {.at = "text", .len = 4};
+    struct client c;
+
+    MUST(client_open(&c, p->server.m, p->server.where) == 0);
+    for (int i = 0; i < 2; i++) {
+        MUST(client_send(&c, api_by_name("print"), &text, NULL,
+                         ATTACK_TIMEOUT) == 0);
+        whoami(&c);
+        p->answered = i > 0;
+        actor_step(self);
+    }
+    client_close(&c);
+}
+
+/* With O_DIRECT, into a page of his own file system, which does not come. */
+static void
+bob_reads_what_is_printed(struct actor *self, void *arg)
+{
+    const struct print *p = arg;
+    char path[PATH_MAX + 16];
+    void *page;
+    int fd;
+
+    snprintf(path, sizeof path, "%s/file", p->silent);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    MUST(fd != -1);
+    page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    MUST(page != MAP_FAILED);
+    snprintf(path, sizeof path, "%s/printed", run_dir);
+    fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+    MUST(fd != -1);
+    actor_step(self);
+    (void)!pread(fd, page, 4096, 0);
+}
+
+static bool
+never_reads_to_the_end(bool naive)
+{
+    struct print *p = shared(sizeof *p);
+    struct actor alice, bob;
+    pid_t file_system;
+    bool hangs = false;
+
+    (void)naive;
+    MUST(mount_disk());
+    snprintf(run_dir, sizeof run_dir, "%.90s/disk", stage_dir);
+    snprintf(p->silent, sizeof p->silent, "%s/silent", stage_dir);
+    MUST(mkdir(p->silent, 0755) == 0);
+    file_system = silent_start(p->silent, BOB);
+    MUST(file_system > 0);
+    serve(&p->server, "socket/stream");
+    actor_start(&alice, ALICE, alice_prints, p);
+    actor_wait(&alice);
+    actor_start(&bob, BOB, bob_reads_what_is_printed, p);
+    actor_wait(&bob);
+    actor_go(&bob);
+    while (!is_in_call(bob.pid, SYS_pread64))
+        sched_yield();
+    actor_go(&alice);
+    while (!hangs && !p->answered)
+        hangs = is_in_call(p->server.server, SYS_writev);
+    silent_end(file_system, p->silent);
+    actor_kill(&bob);
+    actor_kill(&alice);
+    host_stop(&p->server);
+    return hangs;
+}
+
 /* -- the table -------------------------------------------------------------- */
+
+static const char disk_lock[] =
+    "on a disk read(2) with O_DIRECT has the file locked until the bytes are "
+    "in "
+    "the reader's memory, which may never come (FUSE); whoever writes or "
+    "removes it waits.  The run directory belongs in memory, as /run is; ipcd "
+    "says where it is not.";
 
 const struct attack left_attacks[] = {
     {312, "ipclab grade", "reads what is typed at its terminal",
@@ -231,5 +345,8 @@ const struct attack left_attacks[] = {
      .how = "what is deep is moved up", .run = digs_too_deep},
     {317, "make sweep", "locks what a killed run has left", .without = "search",
      .how = "mode 0711: flock needs r", .run = locks_what_is_left},
+    {318, "ipcd", "reads `printed', never to the end", .how = "until he ends",
+     .cannot = disk_lock, .missing = need_a_disk,
+     .run = never_reads_to_the_end},
     {0},
 };
