@@ -4,6 +4,7 @@
 
 #include "core/clock.h"
 #include "core/rundir.h"
+#include "core/utf8.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,16 +19,23 @@
 
 /* -- output --------------------------------------------------------------- */
 
+/* What a server says, which may repeat what others have said to it. */
 void
 print_text(FILE *out, const struct api_value *v)
 {
-    for (size_t i = 0; i < v->len; i++) {
-        unsigned char ch = (unsigned char)v->at[i];
+    const unsigned char *s = (const unsigned char *)v->at;
 
-        if (ch < 0x20 || ch == 0x7f)
-            fprintf(out, "\\x%02x", ch);
-        else
-            fputc(ch, out);
+    for (size_t i = 0, n; i < v->len; i += n) {
+        uint32_t code = 0;
+
+        n = utf8_decode(s + i, v->len - i, &code);
+        if (n > 0 && utf8_is_harmless(code)) {
+            fwrite(s + i, 1, n, out);
+            continue;
+        }
+        n = n > 0 ? n : 1;
+        for (size_t k = 0; k < n; k++)
+            fprintf(out, "\\x%02x", s[i + k]);
     }
 }
 

@@ -308,6 +308,9 @@ START_TEST(a_terminal_is_not_at_the_mercy_of_what_comes_back)
 {
     IPCCTL("-m", a_spawned()->name, "hello", "\033[2J");
     EXPECT(0, "\\x1b[2J");
+    /* One that begins a command by itself, and one that turns the line. */
+    IPCCTL("-m", a_spawned()->name, "hello", "\xc3\xa4\xc2\x9b\xe2\x80\xae.");
+    EXPECT(0, "Hello \xc3\xa4\\xc2\\x9b\\xe2\\x80\\xae.\n");
 }
 END_TEST
 
