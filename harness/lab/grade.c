@@ -162,8 +162,9 @@ open_dir(const char *dir)
 }
 
 /* What a student has handed in, or left behind, may be anything: a link to a
- * file of ours, a FIFO at which open(2) waits, a device without an end.  A
- * descriptor of a file that is one, in dir and below; or -errno. */
+ * file of ours, a FIFO at which open(2) waits, a device without an end; another
+ * name for somebody's file (link(2)), of which a compiler would show him lines.
+ * A descriptor of a file that is one, in dir and below; or -errno. */
 static int
 open_theirs(const char *dir, const char *name)
 {
@@ -178,12 +179,18 @@ open_theirs(const char *dir, const char *name)
     fd = (int)syscall(SYS_openat2, at, name, &how, sizeof how);
     err = fd == -1 ? -errno : 0;
     close(at);
-    if (err == 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-        return fd;
     if (err != 0)
         return err;
+    if (fstat(fd, &st) == -1)
+        err = -errno;
+    else if (!S_ISREG(st.st_mode))
+        err = -EINVAL;
+    else if (st.st_nlink != 1)
+        err = -EMLINK;
+    if (err == 0)
+        return fd;
     close(fd);
-    return -EINVAL;
+    return err;
 }
 
 static int
@@ -450,9 +457,10 @@ judge(const struct order *o, const struct paths *p, const char *dir,
         keep_results(scratch, o, row->name);
     } else {
         snprintf(row->note, sizeof row->note, "%s.c: %s", o->lab,
-                 err == -EINVAL  ? "is no file"
-                 : err == -ELOOP ? "is a link, or in a directory that is one"
-                                 : strerror(-err));
+                 err == -EINVAL   ? "is no file"
+                 : err == -EMLINK ? "has another name, elsewhere (ln)"
+                 : err == -ELOOP  ? "is a link, or in a directory that is one"
+                                  : strerror(-err));
     }
     if (held >= 0) {
         scratch_remove(scratch);

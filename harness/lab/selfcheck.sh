@@ -296,6 +296,10 @@ hostile() {
             mkdir -p "$scratch/class/$1/fifo"
             ln -s "$scratch/class/blank" "$scratch/class/$1/fifo/work"
             ;;
+        twin)
+            submission "$1-of" ''
+            ln "$scratch/class/$1-of/fifo.c" "$(no_file "$1")"
+            ;;
         pipe) mkfifo "$(no_file "$1")" ;;
         directory) mkdir -p "$(no_file "$1")" ;;
         device) ln -s /dev/zero "$(no_file "$1")" ;;
@@ -424,7 +428,7 @@ for (int i = 0; i < 16; i++) prlimit(getppid(), i, &no, NULL);'
     esac
 }
 
-kinds="honest blank broken zero itself macros huge shadow link linked pipe directory \
+kinds="honest blank broken zero itself macros huge shadow link linked twin pipe directory \
 device away large nothing bomb early daemon deaf parent everybody stopper spaces \
 queues sysv listener memory herd memfds segments output disk deep names results \
 forged neighbour network elsewhere descriptors limits"

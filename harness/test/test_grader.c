@@ -241,7 +241,7 @@ START_TEST(a_class_is_graded_and_nothing_of_it_is_left)
 {
     ck_assert_msg(selfcheck("SECONDS_EACH=60",
                             "class honest daemon broken link "
-                            "linked pipe device away forged everybody queues",
+                            "linked twin pipe device away forged everybody queues",
                             way()) == 0,
                   "%s", said);
 }
