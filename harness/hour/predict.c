@@ -10,9 +10,10 @@
  * What was predicted and what was measured goes into the file $PREDICTIONS, a
  * line for each placement; hour.sh draws what a class has there.
  */
-#define _GNU_SOURCE /* isatty */
+#define _GNU_SOURCE /* isatty, O_CLOEXEC */
 #include "trips.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,7 +113,11 @@ static void
 keep(const struct prediction *said, const struct prediction *found, int n)
 {
     const char *path = getenv("PREDICTIONS");
-    FILE *f = path != NULL ? fopen(path, "ae") : NULL;
+    /* A class has one directory: a link there may be another one's, and lead to
+     * any file of ours; at a FIFO one would wait. */
+    const int flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK,
+              fd = path != NULL ? open(path, flags | O_CLOEXEC, 0666) : -1;
+    FILE *f = fd != -1 ? fdopen(fd, "a") : NULL;
 
     if (f == NULL) {
         if (path != NULL)

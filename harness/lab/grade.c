@@ -620,6 +620,21 @@ mmap_rows(int count)
     return at == MAP_FAILED ? NULL : at;
 }
 
+/* Made, or its own: in one where others make names there may be a link from
+ * NAME/verdict.txt or summary.csv to any file of ours. */
+static int
+take_results(struct order *o, char path[PATH_MAX])
+{
+    struct stat st;
+
+    if (mkdir(o->results, 0755) == -1 && errno != EEXIST)
+        return -errno;
+    if (realpath(o->results, path) == NULL || stat(path, &st) == -1)
+        return -errno;
+    o->results = path;
+    return st.st_uid != geteuid() || (st.st_mode & S_IWOTH) != 0 ? -EPERM : 0;
+}
+
 int
 verb_grade(struct argp_state *state)
 {
@@ -636,12 +651,15 @@ verb_grade(struct argp_state *state)
     argp_parse(&argp, state->argc - state->next + 1,
                state->argv + state->next - 1, ARGP_IN_ORDER, NULL, &o);
     err = find_paths(&p);
-    if (o.results != NULL && (mkdir(o.results, 0755) == -1 && errno != EEXIST))
-        err = -errno;
     if (o.results != NULL && err == 0) {
-        if (realpath(o.results, results) == NULL)
-            err = -errno;
-        o.results = results;
+        err = take_results(&o, results);
+        if (err != 0) {
+            fprintf(stderr, "ipclab: %s: %s\n", o.results,
+                    err == -EPERM
+                        ? "must be yours, and for nobody else to write to"
+                        : strerror(-err));
+            return 2;
+        }
     }
     rows = mmap_rows(o.count);
     if (err != 0 || rows == NULL) {

@@ -222,6 +222,21 @@ START_TEST(each_of_a_class_has_a_name_and_results_of_its_own)
 }
 END_TEST
 
+/* There a link may lead from summary.csv to any file of root's. */
+START_TEST(results_are_not_written_where_others_make_names)
+{
+    ck_assert_msg(shell_in(run_dir,
+                           "sh -c 'mkdir -m 1777 all && echo precious >kept && "
+                           "ln -s ../kept all/summary.csv && "
+                           "%s/build/%s/ipclab grade -o all fifo .; echo $?; "
+                           "cat kept; rm -r all kept'",
+                           source_dir(), way()) == 0,
+                  "%s", said);
+    ck_assert_msg(strstr(said, "must be yours") != NULL, "%s", said);
+    ck_assert_msg(strstr(said, "\n2\nprecious\n") != NULL, "%s", said);
+}
+END_TEST
+
 /* The uids of a directory service may be any. */
 START_TEST(no_submission_runs_as_a_user_that_there_is)
 {
@@ -239,11 +254,12 @@ END_TEST
 
 START_TEST(a_class_is_graded_and_nothing_of_it_is_left)
 {
-    ck_assert_msg(selfcheck("SECONDS_EACH=60",
-                            "class honest daemon broken link "
-                            "linked twin pipe device away forged everybody queues",
-                            way()) == 0,
-                  "%s", said);
+    ck_assert_msg(
+        selfcheck("SECONDS_EACH=60",
+                  "class honest daemon broken link "
+                  "linked twin pipe device away forged everybody queues",
+                  way()) == 0,
+        "%s", said);
 }
 END_TEST
 
@@ -290,6 +306,7 @@ test_grader(void)
     add_test_if(tc, reason, who_takes_memory_without_end_is_told_so_and_where);
     add_test_if(tc, reason != NULL ? reason : need_root(),
                 a_class_is_not_graded_where_its_users_may_not_enter);
+    add_test_if(tc, reason, results_are_not_written_where_others_make_names);
     add_test_if(tc, reason != NULL ? reason : need_shared_programs(),
                 each_of_a_class_has_a_name_and_results_of_its_own);
     add_test_if(tc,
