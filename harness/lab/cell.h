@@ -11,8 +11,8 @@
  * Its own directory, /dev/shm and /var/tmp are file systems of limited size, of
  * which DIR/out comes back; its System V objects and queues are in an IPC
  * namespace; they end with it, too.  Of the network it has a loopback device of
- * its own.  Who takes more than two gigabytes of memory is ended before its
- * time.  Where the kernel refuses namespaces the
+ * its own.  Who takes more than two gigabytes of memory, as far as that is
+ * seen, is ended before its time.  Where the kernel refuses namespaces the
  * cell is "reduced": its descendants are killed, as far as they can be found.
  */
 #ifndef CELL_H
