@@ -2,10 +2,13 @@
 #define _GNU_SOURCE /* process_vm_readv */
 #include "lab/procfs.h"
 
+#include "core/defence.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -266,9 +269,46 @@ procfs_flags(pid_t pid, int fd)
     return flags == NULL ? -1 : (int)strtol(flags + 6, NULL, 8);
 }
 
+/* Who it is that has started it: of a set-user-ID program, too. */
+static uid_t
+real_uid(pid_t pid)
+{
+    char text[1024];
+    const char *line;
+
+    if (procfs_text(pid, "status", text, sizeof text) <= 0)
+        return (uid_t)-1;
+    line = strstr(text, "\nUid:");
+    return line != NULL ? (uid_t)strtoul(line + 5, NULL, 10) : (uid_t)-1;
+}
+
+#define USERS 64
+
+struct share {
+    uid_t uid;
+    unsigned left; /* descriptors that may be looked at */
+};
+
+/* Of each user; those for whom there is no room have the last one together.
+ * Who asks has as many as he likes. */
+static struct share *
+share_of(struct share *shares, uid_t uid)
+{
+    struct share *s = shares;
+
+    while (s < shares + USERS - 1 && s->uid != uid && s->uid != (uid_t)-1)
+        s++;
+    if (s->uid == (uid_t)-1)
+        *s = (struct share){uid, DEFENCE("share", uid != geteuid(), false)
+                                     ? PROCFS_SHARE
+                                     : UINT_MAX};
+    return s;
+}
+
 /* false: enough. */
 static bool
-holders_in(pid_t pid, const char *link, procfs_visit *visit, void *arg)
+holders_in(pid_t pid, const char *link, struct share *share,
+           procfs_visit *visit, void *arg)
 {
     char path[64], at[PROCFS_LINK];
     DIR *dir;
@@ -279,11 +319,12 @@ holders_in(pid_t pid, const char *link, procfs_visit *visit, void *arg)
     dir = opendir(path); /* another user's: no */
     if (dir == NULL)
         return true;
-    while (more && (e = readdir(dir)) != NULL) {
+    while (more && share->left > 0 && (e = readdir(dir)) != NULL) {
         const int fd = (int)strtol(e->d_name, NULL, 10);
 
         if (!isdigit((unsigned char)e->d_name[0]))
             continue;
+        share->left--;
         procfs_link(pid, fd, at);
         if (strcmp(at, link) == 0)
             more = visit(pid, fd, procfs_flags(pid, fd), arg);
@@ -292,15 +333,20 @@ holders_in(pid_t pid, const char *link, procfs_visit *visit, void *arg)
     return more;
 }
 
-void
+uid_t
 procfs_holders(const char *link, procfs_visit *visit, void *arg)
 {
     static pid_t pids[65536];
     const int n = numbers_in("/proc", pids, 65536);
+    struct share shares[USERS];
 
-    if (link[0] == '\0')
-        return;
-    for (int i = 0; i < n; i++)
-        if (!holders_in(pids[i], link, visit, arg))
-            return;
+    memset(shares, 0xff, sizeof shares); /* nobody's */
+    for (int i = 0; i < n && link[0] != '\0'; i++)
+        if (!holders_in(pids[i], link, share_of(shares, real_uid(pids[i])),
+                        visit, arg))
+            break;
+    for (int i = 0; i < USERS; i++)
+        if (shares[i].left == 0)
+            return shares[i].uid;
+    return (uid_t)-1;
 }

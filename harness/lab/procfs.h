@@ -54,9 +54,12 @@ void procfs_link(pid_t pid, int fd, char link[PROCFS_LINK]);
 int procfs_flags(pid_t pid, int fd);
 
 /* Calls visit for each descriptor of each process that one may look at whose
- * link is this one, until it returns false. */
+ * link is this one, until it returns false.  Of another user so many descriptors
+ * are looked at: root would look at his for as long as he likes.  Returns who
+ * has more, or -1. */
+#define PROCFS_SHARE 16384u
 typedef bool procfs_visit(pid_t pid, int fd, int flags, void *arg);
-void procfs_holders(const char *link, procfs_visit *visit, void *arg);
+uid_t procfs_holders(const char *link, procfs_visit *visit, void *arg);
 
 /* Numbers of the children, or of the threads, of a process; at most max.
  * Returns how many. */

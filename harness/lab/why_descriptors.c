@@ -75,6 +75,16 @@ note_end(pid_t pid, int fd, int flags, void *arg)
     return true;
 }
 
+void
+why_holders(struct why_wait *w, const char *link, procfs_visit *visit,
+            void *arg)
+{
+    const uid_t uid = procfs_holders(link, visit, arg);
+
+    if (uid != (uid_t)-1)
+        why_say(w, "(Uid %u has more descriptors than were looked at.)", uid);
+}
+
 static void
 say_ends(struct why_wait *w, const struct ends *e, bool to_write)
 {
@@ -126,7 +136,7 @@ pipe_ends(struct why_wait *w, const char *link, bool to_write)
     why_say(w, to_write ? "It is full: nobody reads."
                         : "It is empty: it waits for a byte, or for end of "
                           "file, when every write end is closed.");
-    procfs_holders(link, note_end, &e);
+    why_holders(w, link, note_end, &e);
     if (e.other_count == 0) {
         only_itself(w, &e, to_write);
         return;
@@ -431,7 +441,7 @@ queue(struct why_wait *w, const struct procfs_call *c, bool to_send)
                 attr.mq_curmsgs, attr.mq_maxmsg);
     if (own != -1)
         close(own);
-    procfs_holders(link, note_user, &users);
+    why_holders(w, link, note_user, &users);
     w->cause = users.found > 0 ? WHY_OTHERS : WHY_NOBODY;
     if (users.found == 0)
         why_say(w, "Nobody else that can be seen has it open for %s.",

@@ -35,6 +35,10 @@ why_part why_polling, why_selecting, why_epoll, why_queue_receive,
 /* why_sockets.c: it waits for something to come (or to go) on a socket. */
 void why_socket(struct why_wait *w, int fd, const char *link, bool to_write);
 
+/* why_descriptors.c: procfs_holders(), and a sentence if somebody has more. */
+void why_holders(struct why_wait *w, const char *link, procfs_visit *visit,
+                 void *arg);
+
 /* why_objects.c */
 why_part why_semop, why_msgrcv, why_msgsnd, why_futex;
 

@@ -194,7 +194,7 @@ why_socket(struct why_wait *w, int fd, const char *link, bool to_write)
         return;
     }
     snprintf(other, sizeof other, "socket:[%lu]", peer);
-    procfs_holders(other, note, &h);
+    why_holders(w, other, note, &h);
     if (h.others == 0 && h.own > 0) {
         w->cause = WHY_ITSELF;
         why_say(w,

@@ -5,6 +5,7 @@
 #include "test/both/silent.h"
 
 #include "core/clock.h"
+#include "lab/procfs.h"
 #include "lab/why.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -281,6 +283,48 @@ changes_his_queue(bool naive)
                            SYS_close);
 }
 
+/* -- 319: descriptors without end ------------------------------------------- */
+
+static void
+bob_opens_it_often(struct actor *self, void *path)
+{
+    const struct rlimit most = {4096, 4096};
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    MUST(fd != -1 && setrlimit(RLIMIT_NOFILE, &most) == 0);
+    while (dup(fd) != -1)
+        continue;
+    actor_step(self);
+}
+
+static bool
+count_it(pid_t pid, int fd, int flags, void *count)
+{
+    (void)pid, (void)fd, (void)flags;
+    ++*(unsigned *)count;
+    return true;
+}
+
+static bool
+has_root_look_for_long(bool naive)
+{
+    const char *path = make_file("plain", "text", 0644);
+    struct actor bobs[PROCFS_SHARE / 4096 + 2];
+    const size_t n = sizeof bobs / sizeof *bobs;
+    unsigned looked_at = 0;
+
+    (void)naive;
+    for (size_t i = 0; i < n; i++) {
+        actor_start(&bobs[i], BOB, bob_opens_it_often, strdup(path));
+        actor_wait(&bobs[i]);
+    }
+    procfs_holders(path, count_it, &looked_at);
+    for (size_t i = 0; i < n; i++)
+        actor_kill(&bobs[i]);
+    MUST(looked_at > PROCFS_SHARE / 2);
+    return looked_at > PROCFS_SHARE;
+}
+
 /* -- the table ------------------------------------------------------------ */
 
 const struct attack why_attacks[] = {
@@ -292,5 +336,8 @@ const struct attack why_attacks[] = {
     {273, "ipclab why", "has a file for a queue; to close it",
      .without = "held,childlooks", .how = "opened if it is a queue",
      .missing = silent_missing, .run = changes_his_queue},
+    {319, "ipclab why", "has 20,000 descriptors to be looked at",
+     .without = "share", .how = "a share of each user's",
+     .run = has_root_look_for_long},
     {0},
 };
