@@ -280,6 +280,7 @@ const struct ipc_mechanism shm_textbook = {
     .uses = IPC_USES_SHM,
     .server_size = sizeof(struct server),
     .client_size = sizeof(struct client_end),
+    .unavailable = no_dev_shm,
     .limits = textbook_limits,
     .create = textbook_create,
     .next = textbook_next,

@@ -52,7 +52,7 @@ start_gnuplot(const struct chart *c, const char *dir, const char *format,
             dup2(complaints, STDERR_FILENO) == -1)
             _exit(1);
         program_before_exec();
-        execlp("gnuplot", "gnuplot", "-c", "/dev/stdin", c->name, format,
+        execlp("gnuplot", "gnuplot", "-c", "/proc/self/fd/0", c->name, format,
                c->baselines, c->small_print, (char *)NULL);
         _exit(127);
     }

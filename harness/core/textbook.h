@@ -21,6 +21,15 @@
 #include <semaphore.h>
 #include <unistd.h>
 
+/* shm_open(3) and sem_open(3) make files in /dev/shm.  NULL, or why not. */
+static inline const char *
+no_dev_shm(void)
+{
+    return access("/dev/shm", W_OK | X_OK) == 0
+               ? NULL
+               : "no /dev/shm (mount -t tmpfs -o mode=1777 shm /dev/shm)";
+}
+
 /* A write(2) waits until all is in, but for a signal that comes when some of it
  * is: then it says how much.  SIGPIPE is ignored (ipc.h), and so it is EPIPE
  * where nobody has the other end; or ECONNRESET, with bytes unread there. */

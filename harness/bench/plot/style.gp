@@ -2,7 +2,7 @@
 #
 #   cd results/latest
 #   cat PLOT/style.gp PLOT/latency.gp |
-#       gnuplot -c /dev/stdin CHART svg|png BASELINES SMALL-PRINT
+#       gnuplot -c /proc/self/fd/0 CHART svg|png BASELINES SMALL-PRINT
 #
 # draws CHART.svg of the files in the directory, as `ipcbench report` does.
 # BASELINES are the mechanisms, by name, whose two sides are one process;
