@@ -659,9 +659,9 @@ test_sets(void)
         const char *no = need_mechanism(variant(i));
         const char *no_attack = no != NULL ? no : need_strangers(variant(i));
 
-        add_loop_test_if(tc, no,
+        add_loop_test_if(tc, no != NULL ? no : need_own_sysv(),
                          the_server_clears_up_after_a_killed_client_unasked, i);
-        add_loop_test_if(tc, no,
+        add_loop_test_if(tc, no != NULL ? no : need_calls(),
                          a_server_that_is_asked_nothing_does_not_wake_up, i);
         add_loop_test_if(
             tc, no != NULL ? no : need_inject(),

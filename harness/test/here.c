@@ -200,6 +200,23 @@ need_calls(void)
 }
 
 const char *
+need_own_sysv(void)
+{
+    return own_sysv() ? NULL : "need an IPC namespace of the tests' own";
+}
+
+const char *
+need_terminal(void)
+{
+    const int ours = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    const bool can = ours != -1 && grantpt(ours) == 0 && unlockpt(ours) == 0 &&
+                     access(ptsname(ours), R_OK | W_OK) == 0;
+
+    close(ours);
+    return can ? NULL : "need a pseudo terminal (/dev/ptmx, /dev/pts)";
+}
+
+const char *
 need_dev_shm(void)
 {
     static const char reason[] =

@@ -102,6 +102,8 @@ const char *need_shared_programs(void); /* this build's, for a second user */
 const char *need_proc(void);
 const char *need_calls(void); /* to see what our servers sleep in */
 const char *need_dev_shm(void);
+const char *need_own_sysv(void); /* to see all System V objects that are made */
+const char *need_terminal(void);
 const char *need_gnuplot(void);
 const char *need_source(void); /* the checkout, readable */
 const char *need_mechanism(const struct ipc_mechanism *m);

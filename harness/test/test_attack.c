@@ -3,6 +3,7 @@
  * falls, and it says so.
  */
 #define _GNU_SOURCE /* memmem, strndupa */
+#include "test/inside.h"
 #include "test/shell.h"
 #include "test/test.h"
 
@@ -89,6 +90,8 @@ need_many_users(const struct ipc_mechanism *m)
 
     if (reason == NULL)
         reason = need_strangers(m);
+    if (reason == NULL)
+        reason = need_spaces();
     return reason != NULL ? reason : need_shared_programs();
 }
 

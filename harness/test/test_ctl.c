@@ -593,7 +593,7 @@ test_ctl(void)
     tcase_add_test(tc, ipcctl_calls_and_prints);
     tcase_add_test(tc, ipcctl_whoami_says_what_the_server_thinks);
     tcase_add_test(tc, ipcctl_describes_with_and_without_a_server);
-    tcase_add_test(tc, what_ipcctl_describes_fits_the_terminal);
+    add_test_if(tc, need_terminal(), what_ipcctl_describes_fits_the_terminal);
     tcase_add_test(tc, ipcctl_stats_lists_every_kind_for_every_user);
     tcase_add_test(tc, ipcctl_reads_a_file);
     tcase_add_test(tc, what_the_server_refuses_is_1);

@@ -406,6 +406,16 @@ need_a_build(void)
     return need_programs() != NULL ? need_programs() : need_proc();
 }
 
+/* Its textbook form's server can run here. */
+static const char *
+need_lab(int i)
+{
+    char name[NAME_MAX + sizeof "/textbook"];
+
+    snprintf(name, sizeof name, "%s/textbook", lab_names[i]);
+    return need_mechanism(ipc_find(name));
+}
+
 Suite *
 test_lab(void)
 {
@@ -420,14 +430,16 @@ test_lab(void)
     tcase_set_timeout(tc, 300); /* they build programs */
     find_labs();
     for (int i = 0; i < lab_count; i++) {
+        const char *no_server = reason != NULL ? reason : need_lab(i);
+
         add_loop_test_if(tc, reason,
                          what_a_student_begins_with_compiles_without_a_warning,
                          i);
         add_loop_test_if(tc, reason, each_block_can_be_the_only_one_blank, i);
-        add_loop_test_if(tc, reason,
+        add_loop_test_if(tc, no_server,
                          an_untouched_skeleton_says_so_and_a_filled_one_serves,
                          i);
-        add_loop_test_if(tc, reason, what_the_assignment_shows_is_so, i);
+        add_loop_test_if(tc, no_server, what_the_assignment_shows_is_so, i);
     }
     add_test_if(tc, reason, what_does_not_compile_stops_nobody_else);
     add_test_if(tc, reason, make_check_judges_one_step_or_says_which_there_are);

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <pthread.h>
@@ -412,7 +413,8 @@ test_library(void)
             add_loop_test_if(tc, reason, a_child_may_take_the_client_over, i);
         for (size_t t = 0; t < sizeof spawned / sizeof *spawned; t++)
             add_loop_test_if(tc, reason, spawned[t], i);
-        add_loop_test_if(tc, reason != NULL ? reason : need_root(),
+        add_loop_test_if(tc,
+                         reason != NULL ? reason : need_right(CAP_SYS_ADMIN),
                          whoever_has_the_servers_number_now_is_left_alone, i);
     }
     return s;

@@ -251,7 +251,7 @@ test_object(void)
                                        : need_mechanism(ipc_find("msgq/posix")),
                 shared_memory_and_queues_are_opened_by_name);
     tcase_add_test(tc, the_server_may_have_it_opened_by_another_process);
-    tcase_add_test(tc, what_is_surely_not_there_is_not_opened);
+    add_test_if(tc, need_dev_shm(), what_is_surely_not_there_is_not_opened);
     tcase_add_test(tc, a_system_v_id_is_looked_at_again);
     return s;
 }

@@ -767,7 +767,7 @@ test_report(void)
                 SANITIZED
                     ? "need a release build (LeakSanitizer gives up under "
                       "strace)"
-                    : NULL,
+                    : need_terminal(),
                 progress_is_one_line_and_none_on_a_dumb_terminal);
     tcase_add_test(tc, the_steadiest_placement_comes_first);
     tcase_add_test(tc,
