@@ -72,11 +72,12 @@ be_first_to_go(void)
 /* What is compiled and run is told how; of what else the grader's environment
  * holds (tokens, agents) nothing is a student's business. */
 static const char *const told[] = {
-    "PATH=",   "HOME=",    "TMPDIR=", "TZ=",        "LANG=",     "LC_",
-    "TERM=",   "COLUMNS=", "CC=",     "CFLAGS=",    "CPPFLAGS=", "LDFLAGS=",
-    "LDLIBS=", "AR=",      "NM=",     "V=",         "WERROR=",   "PKG_CONFIG",
-    "CPATH=",  "LIBRARY_", "LD_",     "MAKEFLAGS=", "MFLAGS=",   "ASAN_",
-    "UBSAN_",  "LSAN_",    "TSAN_",   "CCACHE_",    "IPCLAB_",   "CK_",
+    "PATH=",   "HOME=",      "TMPDIR=",   "TZ=",     "LANG=",     "LC_",
+    "TERM=",   "COLUMNS=",   "CC=",       "CFLAGS=", "CPPFLAGS=", "LDFLAGS=",
+    "LDLIBS=", "AR=",        "NM=",       "V=",      "WERROR=",   "PKG_CONFIG",
+    "CPATH=",  "C_INCLUDE_", "COMPILER_", "GCC_",    "NIX_",      "LIBRARY_",
+    "LD_",     "MAKEFLAGS=", "MFLAGS=",   "ASAN_",   "UBSAN_",    "LSAN_",
+    "TSAN_",   "CCACHE_",    "IPCLAB_",   "CK_",
 };
 
 static void
