@@ -592,9 +592,12 @@ test_hour(void)
     add_test_if(tc, need_source() != NULL ? need_source() : need_programs(),
                 a_prediction_is_shown_beside_the_measurement_and_kept);
     tc = test_case(s, "trace");
-    for (size_t i = 0; i < sizeof traces / sizeof *traces; i++)
-        add_loop_test_if(tc, need_strace(), a_request_is_traced_on_both_sides,
-                         (int)i);
+    for (size_t i = 0; i < sizeof traces / sizeof *traces; i++) {
+        const char *reason = need_mechanism(ipc_find(traces[i].mechanism));
+
+        add_loop_test_if(tc, reason != NULL ? reason : need_strace(),
+                         a_request_is_traced_on_both_sides, (int)i);
+    }
     tc = test_case(s, "ask");
     add_test_if(tc, need_source(), a_question_is_answered_by_its_fact);
     for (int i = 0; i < 2; i++)

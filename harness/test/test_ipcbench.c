@@ -514,7 +514,8 @@ test_ipcbench(void)
 
     tcase_add_test(tc, a_small_run_leaves_complete_files);
     tcase_add_test(tc, report_needs_nothing_but_the_rows);
-    tcase_add_test(tc, shared_memory_has_a_line_a_page_and_a_ring_for_floors);
+    add_test_if(tc, need_mechanism(ipc_find("shm/futex")),
+                shared_memory_has_a_line_a_page_and_a_ring_for_floors);
     tcase_add_test(tc, tables_are_at_most_100_columns_wide);
     tcase_add_test(tc, a_run_that_is_stopped_cleans_up_and_says_so);
     tcase_add_loop_test(tc, a_run_that_is_killed_leaves_no_object_behind, 0, 3);
