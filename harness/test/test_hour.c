@@ -228,6 +228,8 @@ START_TEST(a_request_is_traced_on_both_sides)
     expect_narrow(text);
     expect_names(text);
     MUST(strstr(text, ": Hello World\n") != NULL, "%s", text);
+    for (char *at = text; (at = strchr(at, '~')) != NULL;)
+        *at = ' '; /* who slept is not the same each time */
     for (int i = 0; i < 3; i++)
         MUST(strstr(text, traces[_i].calls[i]) != NULL, "no \"%s\" in: %s",
              traces[_i].calls[i], text);
