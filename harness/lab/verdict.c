@@ -335,6 +335,18 @@ not_written(const struct check *c, const struct result *r, struct verdict *v)
     return true;
 }
 
+/* A block that is blank may be behind anything that somebody waits for. */
+static void
+add_not_written(const struct check *c, struct verdict *v)
+{
+    char names[256];
+    int line;
+
+    if (blank_blocks(c, NULL, names, sizeof names, &line) > 0)
+        say(v->because, sizeof v->because, "%snot written yet: %s",
+            v->because[0] != '\0' ? "\n" : "", names);
+}
+
 static bool
 memory_says(const struct result *r, struct verdict *v)
 {
@@ -832,6 +844,8 @@ verdict_of(const struct check *c, const struct result *r, struct verdict *v)
         all_that_is_known(c, r, v);
     if (v->look_at[0] == '\0')
         look_at_what_was_called(c, r, v);
-    if (strstr(v->because, "not written yet") == NULL)
+    if (strstr(v->because, "not written yet") == NULL) {
         say_where_made(c, r, v);
+        add_not_written(c, v);
+    }
 }
