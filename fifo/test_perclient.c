@@ -379,8 +379,8 @@ START_TEST(what_is_not_there_costs_one_look_and_not_many)
      * gives room for as many again (quota.c). */
     seconds = (now_ns() - begin) / NS_PER_SEC + 1;
     ck_assert_uint_ge(count.seen, CLAIMS);
-    ck_assert_uint_lt(count.seen,
-                      3 * CLAIMS + (uint64_t)seconds * AGAIN_A_SECOND * 24);
+    ck_assert_uint_lt(count.seen, (uint64_t)3 * CLAIMS +
+                                      (uint64_t)seconds * AGAIN_A_SECOND * 24);
     server_stop(&server);
 }
 END_TEST

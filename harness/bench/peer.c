@@ -148,7 +148,7 @@ static int
 read_all(const struct bench *b, int from, char *text, size_t size)
 {
     int64_t deadline = deadline_in(PEER_LIMIT);
-    char rest[256];
+    char rest[256] = "";
     size_t n = 0;
 
     for (;;) {

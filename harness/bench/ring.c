@@ -30,11 +30,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define RING_BYTES  (512 * 1024) /* of a ring of small messages */
+#define RING_BYTES  ((size_t)512 * 1024) /* of a ring of small messages */
 #define LEAST_SLOTS 4
 #define MOST_SLOTS  1024
-#define COLD_BYTES  (16 * 1024 * 1024) /* more than the caches near a core */
-#define BATCH       32
+#define COLD_BYTES \
+    ((size_t)16 * 1024 * 1024) /* more than the caches near a core */
+#define BATCH 32
 
 /* A count, and whether the other side sleeps until it changes. */
 struct count {

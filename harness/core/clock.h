@@ -12,8 +12,9 @@
 #include <stdint.h>
 #include <time.h>
 
-#define NS_PER_SEC INT64_C(1000000000)
-#define NS_PER_MS  INT64_C(1000000)
+#define NS_PER_SEC  INT64_C(1000000000)
+#define NS_PER_HOUR (3600 * NS_PER_SEC)
+#define NS_PER_MS   INT64_C(1000000)
 
 #define NO_DEADLINE INT64_MAX
 
@@ -56,7 +57,7 @@ time_left(int64_t deadline)
 static inline int64_t
 ever_more_rarely(int64_t ns)
 {
-    return ns < 12 * 3600 * NS_PER_SEC ? 2 * ns : 24 * 3600 * NS_PER_SEC;
+    return ns < 12 * NS_PER_HOUR ? 2 * ns : 24 * NS_PER_HOUR;
 }
 
 static inline struct timespec

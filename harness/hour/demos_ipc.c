@@ -242,8 +242,9 @@ one_queue_jam(void)
     pid_t client, server;
 
     client = start();
-    while (client == 0)
-        msgsnd(id, &l, 1024, 0); /* request after request */
+    if (client == 0)
+        for (;;)
+            msgsnd(id, &l, 1024, 0); /* request after request */
     state(client);
     server = start();
     while (server == 0) {
@@ -369,8 +370,9 @@ static const char *
 lock_of_the_dead(int robust)
 {
     const struct timespec past = {0, 0};
-    pthread_mutex_t *m = mmap(NULL, sizeof *m, PROT_READ | PROT_WRITE,
-                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pthread_mutex_t *m =
+        mmap(NULL, sizeof(pthread_mutex_t), PROT_READ | PROT_WRITE,
+             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pthread_mutexattr_t a;
     pid_t pid;
     int err;

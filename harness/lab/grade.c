@@ -282,7 +282,7 @@ run_in_cell(struct cell *cell, const struct paths *p, const char *lab)
 
 /* As many bytes as ours never has: what they made of it would take a hundred
  * times that of memory. */
-#define RESULTS_MOST (1024 * 1024)
+#define RESULTS_MOST (INT64_C(1024) * 1024)
 
 static void
 read_results(const char *scratch, struct row *row)
@@ -322,8 +322,8 @@ read_results(const char *scratch, struct row *row)
 static const char *const kept[] = {"verdict.txt",  "make.txt",  "log.txt",
                                    "results.json", "junit.xml", "tap.txt"};
 
-#define KEPT_MOST     (4 * 1024 * 1024) /* bytes of each */
-#define EVIDENCE_MOST 200               /* files */
+#define KEPT_MOST     ((size_t)4 * 1024 * 1024) /* bytes of each */
+#define EVIDENCE_MOST 200                       /* files */
 #define NAMES         "abcdefghijklmnopqrstuvwxyz0123456789_-."
 
 /* A student has written some of it, and an instructor reads it at a terminal:

@@ -30,7 +30,7 @@ static int
 part_of(const char *text, int width)
 {
     const int all = (int)strcspn(text, "\n");
-    int n = all;
+    int n;
 
     if (all <= width)
         return all;
@@ -693,12 +693,11 @@ suspect(const struct result *r, const struct verdict *v, const char **at)
     *at = who_should_remove(r);
     if (*at != NULL)
         return strlen(*at);
-    if (strstr(v->because, "the server's own has come back") != NULL)
+    if (strstr(v->because, "the server's own has come back") != NULL ||
+        strstr(v->because, "reply() returned") != NULL)
         *at = "reply";
     else if (strstr(v->because, "next() brought") != NULL)
         *at = is_client ? "send" : "next";
-    else if (strstr(v->because, "reply() returned") != NULL)
-        *at = "reply";
     else if (strstr(v->because, "next() returned") != NULL)
         *at = "next";   /* stopped_says(), too */
     else if (is_server) /* of next() the witness has nothing to say */

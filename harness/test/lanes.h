@@ -40,9 +40,9 @@ struct sum {
 struct sum lanes_run(SRunner *runner);
 
 /* fixture.c: a lane begins; the janitor knows of it. */
-void fixture_lane(int lane);
+void fixture_lane(int number);
 
 /* What a lane left running that did not end as it should. */
-void fixture_kill_lane(int lane);
+void fixture_kill_lane(int number);
 
 #endif

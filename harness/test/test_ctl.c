@@ -309,6 +309,7 @@ START_TEST(a_terminal_is_not_at_the_mercy_of_what_comes_back)
     IPCCTL("-m", a_spawned()->name, "hello", "\033[2J");
     EXPECT(0, "\\x1b[2J");
     /* One that begins a command by itself, and one that turns the line. */
+    /* NOLINTNEXTLINE(misc-misleading-bidirectional): it is meant to */
     IPCCTL("-m", a_spawned()->name, "hello", "\xc3\xa4\xc2\x9b\xe2\x80\xae.");
     EXPECT(0, "Hello \xc3\xa4\\xc2\\x9b\\xe2\\x80\\xae.\n");
 }
