@@ -79,8 +79,8 @@ put_message(struct bare *b, enum side side, const char *buf)
     return sendmsg(b->end[side].out, &m, 0) == -1 ? -errno : 0;
 }
 
-/* NOLINTNEXTLINE(readability-non-const-parameter): recvmsg(2) writes there */
 static int
+/* NOLINTNEXTLINE(readability-non-const-parameter): recvmsg(2) writes there */
 take_message(struct bare *b, enum side side, char *buf)
 {
     union {
