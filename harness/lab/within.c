@@ -89,8 +89,21 @@ count_segments(struct segments *s)
         fclose(f);
 }
 
+/* 0: it has just ended. */
+static ino_t
+ipc_space(pid_t pid)
+{
+    char path[48];
+    struct stat st;
+
+    snprintf(path, sizeof path, "/proc/%d/ns/ipc", (int)pid);
+    return stat(path, &st) == 0 ? st.st_ino : 0;
+}
+
+/* Of a namespace into which we are not let we know nothing: what is counted then
+ * are our own. */
 static struct segments
-segments_within(pid_t pid)
+segments_within(pid_t pid, ino_t space)
 {
     struct segments s = {.all = 0};
     pid_t child;
@@ -101,7 +114,8 @@ segments_within(pid_t pid)
     child = fork();
     if (child == 0) {
         within_enter(pid);
-        count_segments(&s);
+        if (ipc_space(getpid()) == space)
+            count_segments(&s);
         _exit(write(ends[1], &s, sizeof s) == sizeof s ? 0 : 1);
     }
     close(ends[1]);
@@ -112,17 +126,6 @@ segments_within(pid_t pid)
     }
     close(ends[0]);
     return s;
-}
-
-/* 0: it has just ended. */
-static ino_t
-ipc_space(pid_t pid)
-{
-    char path[48];
-    struct stat st;
-
-    snprintf(path, sizeof path, "/proc/%d/ns/ipc", (int)pid);
-    return stat(path, &st) == 0 ? st.st_ino : 0;
 }
 
 size_t
@@ -143,7 +146,7 @@ within_segments(const pid_t *pids, int count, pid_t *maker)
         if (k < known || space == 0)
             continue;
         seen[known++] = space;
-        s = segments_within(pids[i]);
+        s = segments_within(pids[i], space);
         all += s.all;
         if (s.most > most) {
             most = s.most;

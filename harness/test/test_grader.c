@@ -11,16 +11,20 @@
 #include "core/sanitized.h"
 #include "lab/check.h"
 #include "lab/report.h"
+#include "lab/within.h"
 #include "test/files.h"
 #include "test/here.h"
 #include "test/shell.h"
 #include "test/test.h"
 
 #include <jansson.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/capability.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -285,6 +289,45 @@ need_a_place(void)
     return here_try(another_place) ? NULL : "need namespaces";
 }
 
+static void
+lose_all_rights(void)
+{
+    cap_t none = cap_init();
+
+    ck_assert_int_eq(cap_set_proc(none), 0);
+    cap_free(none);
+}
+
+static void
+be_elsewhere(struct actor *self, void *arg)
+{
+    (void)arg;
+    ck_assert_int_eq(unshare(CLONE_NEWIPC), 0);
+    lose_all_rights(); /* or its namespaces could not be seen without any */
+    actor_step(self);
+}
+
+/* Whoever is not let into another's namespace sees his own segments. */
+START_TEST(ones_own_segments_are_not_anothers)
+{
+    const int id = shmget(IPC_PRIVATE, 1 << 20, 0600);
+    struct actor other;
+    char *bytes = shmat(id, NULL, 0);
+    pid_t maker;
+
+    ck_assert_int_ne(id, -1);
+    memset(bytes, 1, 1 << 20);
+    ck_assert_int_eq(shmctl(id, IPC_RMID, NULL), 0);
+    actor_start(&other, geteuid(), be_elsewhere, NULL);
+    actor_wait(&other);
+    ck_assert_uint_eq(within_segments(&other.pid, 1, &maker), 0);
+    lose_all_rights();
+    ck_assert_uint_eq(within_segments(&other.pid, 1, &maker), 0);
+    ck_assert_int_eq(shmdt(bytes), 0);
+    ck_assert(actor_kill(&other));
+}
+END_TEST
+
 Suite *
 test_grader(void)
 {
@@ -306,6 +349,8 @@ test_grader(void)
     add_test_if(tc, reason, who_takes_memory_without_end_is_told_so_and_where);
     add_test_if(tc, reason != NULL ? reason : need_root(),
                 a_class_is_not_graded_where_its_users_may_not_enter);
+    add_test_if(tc, need_right(CAP_SYS_ADMIN),
+                ones_own_segments_are_not_anothers);
     add_test_if(tc, reason, results_are_not_written_where_others_make_names);
     add_test_if(tc, reason != NULL ? reason : need_shared_programs(),
                 each_of_a_class_has_a_name_and_results_of_its_own);
