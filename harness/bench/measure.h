@@ -74,7 +74,7 @@ struct cell {
     size_t size;     /* of the payload, bytes */
     long clients;    /* at once */
     int copy;        /* 1: the second of the A/A pair */
-    long every;      /* in rounds 1, 1 + every, 1 + 2 every ... */
+    long rounds;     /* measured in the first so many of a run */
     long weight;     /* of its time: so many times bench.cell_ns */
     int64_t ns;      /* or this long, whatever the budget; 0: by weight */
     int64_t startup; /* of its server, when it was checked, ns */

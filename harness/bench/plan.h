@@ -8,6 +8,7 @@
 #include "bench/measure.h"
 #include "core/clock.h"
 
+#include <limits.h>
 #include <stdbool.h>
 
 /* Another program, to be measured with ours (peer.h). */
@@ -74,7 +75,6 @@ bool plan_names(const struct plan *p, const struct ipc_mechanism *m);
 /* What a run has spent so far. */
 struct spending {
     int64_t since_begin; /* ns, all in all */
-    int64_t in_rounds;   /* in the rounds so far */
     long rounds;         /* done */
     bool between;        /* two rounds, or in the midst of one */
 };
@@ -156,10 +156,13 @@ int plan_cells(struct plan *p, const struct ipc_mechanism *m,
                const struct placement *pl, int cpus_allowed);
 int plan_add(struct plan *p, struct cell c);
 
-/* A cell's .every that spreads so many rounds over the run; FEWER for what the
- * curves are drawn through. */
-#define FEWER 5
-long plan_every(const struct plan *p, long rounds);
+/* How many rounds a cell is measured in: what tables and floors rest on in all,
+ * the other sizes and the streams in FEWER, which are as many as compare.h
+ * wants for a verdict, several clients at once, who get none, in FEW.  The
+ * first of the run, because nobody knows how many it has room for. */
+#define ALL_ROUNDS LONG_MAX
+#define FEWER      5
+#define FEW        3
 
 /* 64 bytes, and 4 KiB or what a mechanism carries instead: measured in all. */
 bool plan_is_main(size_t size);

@@ -7,19 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The sizes that tables and floors rest on are measured in every round, the
- * others, and the streams, in FEWER of them; the curves are drawn through
- * them, and no verdict hangs on a per cent there. */
-#define FEW 3
-
 static const size_t stream_sizes[] = {64, 4096, 65536, 1048576, 0};
-
-/* In so many rounds, spread over the run, or in all. */
-long
-plan_every(const struct plan *p, long rounds)
-{
-    return p->rounds <= rounds ? 1 : (p->rounds + rounds - 1) / rounds;
-}
 
 /* -- growing --------------------------------------------------------------- */
 
@@ -83,9 +71,9 @@ static struct cell
 at_its_pace(const struct plan *p, struct cell c)
 {
     if (c.kind == ROW_RTT && plan_is_main(c.size))
-        c.every = 1;
+        c.rounds = ALL_ROUNDS;
     else
-        c.every = plan_every(p, FEWER);
+        c.rounds = FEWER;
     c.weight = p->full && c.kind == ROW_RTT && c.size == 64 ? 4 : 1;
     return c;
 }
@@ -143,7 +131,7 @@ add_setup(struct plan *p, struct cell c)
     c.kind = ROW_SETUP;
     c.measure = measure_setup;
     c.size = 64;
-    c.every = plan_every(p, FEWER);
+    c.rounds = FEWER;
     return plan_add(p, c);
 }
 
@@ -161,7 +149,7 @@ add_clients(struct plan *p, struct cell c)
     c.kind = ROW_CLIENTS;
     c.measure = measure_clients;
     c.size = 64;
-    c.every = plan_every(p, p->full ? FEWER : FEW);
+    c.rounds = p->full ? FEWER : FEW;
     c.weight = 4; /* time for everybody to have had a turn or two */
     for (const long *n = p->clients; err == 0 && *n != 0; n++) {
         c.clients = *n;
@@ -186,7 +174,7 @@ add_load(struct plan *p, struct cell c)
     c.kind = ROW_LOAD;
     c.measure = measure_load;
     c.size = 64;
-    c.every = plan_every(p, 2);
+    c.rounds = 2;
     c.ns = p->budget < LOAD_BUDGET ? 0 : LOAD_NS;
     for (size_t i = 0; err == 0 && i < sizeof modes / sizeof *modes; i++) {
         c.mode = modes[i];
@@ -205,7 +193,7 @@ plan_add_peer(struct plan *p, const struct peer *peer, enum kind kind,
                      .measure = measure_peer,
                      .size = 64,
                      .clients = 1,
-                     .every = 1,
+                     .rounds = ALL_ROUNDS,
                      .weight = 1,
                      .ns = ns};
     int err = 0;

@@ -20,7 +20,7 @@ add_floor(struct plan *p, struct cell c, const char *name,
 
         if (f->size == c.size && f->placement == c.placement &&
             strcmp(f->name, name) == 0) {
-            f->every = c.every < f->every ? c.every : f->every;
+            f->rounds = c.rounds > f->rounds ? c.rounds : f->rounds;
             return 0;
         }
     }
@@ -65,7 +65,7 @@ add_probes(struct plan *p)
                      .kind = ROW_RTT,
                      .clients = 1,
                      .weight = 1,
-                     .every = plan_every(p, FEWER)};
+                     .rounds = FEWER};
     int err = add_floor(p, c, "floor/clock", floor_clock);
 
     c.kind = ROW_GAPS;

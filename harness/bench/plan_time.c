@@ -16,10 +16,17 @@
 #define CELL_LEAST (2 * NS_PER_MS)
 #define CELL_GOOD  (4 * NS_PER_MS)
 
+/* One that takes more than this beside its timed part, ns, takes the others'
+ * time: it is measured in FEW rounds, unless the headlines rest on it. */
+#define CELL_SLOW (100 * NS_PER_MS)
+
 /* What tables, charts and page take at the end, s of CPU time: of any run, and
  * for each cell (`time ipcbench report DIR`). */
 #define REPORT_TIME 1.5
 #define REPORT_CELL 0.003
+
+/* Of so many cells what they took is looked at. */
+#define MOST_CELLS 1024
 
 /* Estimates are not exact: this far beyond what was promised it ends in the
  * midst of a round. */
@@ -28,7 +35,9 @@
 bool
 plan_has(const struct cell *c, long round)
 {
-    return (round - 1) % c->every == 0 && !c->left_out;
+    bool slow = c->rounds != ALL_ROUNDS && c->beside > c->runs * CELL_SLOW;
+
+    return round <= (slow ? FEW : c->rounds) && !c->left_out;
 }
 
 static double
@@ -66,18 +75,19 @@ plan_started(struct plan *p, const struct ipc_mechanism *m, int64_t ns)
 }
 
 /* What those that have been measured took beside their timed part more than
- * their servers' start, ns on average: the others will, too. */
+ * their servers' start, ns: the others will, too.  The median, for a mean of
+ * the first few would be that of one that is slow. */
 static double
 usual_extra(const struct plan *p)
 {
-    double sum = 0, n = 0;
+    static double extra[MOST_CELLS];
+    size_t n = 0;
 
     for (const struct cell *c = p->cells; c < p->cells + p->cell_count; c++)
-        if (c->runs > 0) {
-            sum += (double)c->beside / (double)c->runs - (double)c->startup;
-            n++;
-        }
-    return n > 0 ? fmax(sum / n, 0) : 0;
+        if (c->runs > 0 && n < MOST_CELLS)
+            extra[n++] =
+                (double)c->beside / (double)c->runs - (double)c->startup;
+    return n > 0 ? fmax(median(extra, n), 0) : 0;
 }
 
 /* What a cell takes beside its timed part, ns: what it took so far. */
@@ -159,6 +169,20 @@ part_of(const struct cell *c)
     return c->kind == ROW_RTT && plan_is_main(c->size) ? PAGES : CURVES;
 }
 
+/* s, by what its cells have taken so far. */
+static double
+next_round(const struct plan *p, const struct spending *so_far)
+{
+    double ns = 0, extra = usual_extra(p);
+    int64_t cell_ns = plan_cell_time(p, so_far);
+
+    for (const struct cell *c = p->cells; c < p->cells + p->cell_count; c++)
+        if (plan_has(c, so_far->rounds + 1) && !c->given_up)
+            ns += beside(c, extra) +
+                  (double)(c->ns != 0 ? c->ns : c->weight * cell_ns);
+    return ns / (double)NS_PER_SEC;
+}
+
 /* Is there one of this part, and does it get any further rounds? */
 static bool
 leave_out(struct plan *p, enum part part)
@@ -196,15 +220,15 @@ plan_promise(struct plan *p, const struct spending *so_far)
 bool
 plan_is_over(const struct plan *p, const struct spending *so_far)
 {
-    double s = (double)NS_PER_SEC, rounds = (double)so_far->rounds;
-    double then = (double)so_far->since_begin / s + plan_report_time(p);
+    double then =
+        (double)so_far->since_begin / (double)NS_PER_SEC + plan_report_time(p);
 
     if (p->duration > 0)
         return false;
     /* Between two rounds: is there time for another one?  Never fewer than an
      * interval can be had from, unless it takes very long. */
     if (so_far->between && so_far->rounds >= least_rounds(p))
-        then += (double)so_far->in_rounds / s / rounds;
+        then += next_round(p, so_far);
     else
         then /= SLACK;
     return then > p->promise;

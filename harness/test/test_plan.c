@@ -57,7 +57,6 @@ plan_for(double budget, const struct machine *m)
 static bool
 one_round(const struct machine *m, int64_t cell_ns)
 {
-    int64_t start = spent.since_begin;
 
     spent.between = false;
     for (size_t i = 0; i < p.cell_count; i++) {
@@ -74,7 +73,6 @@ one_round(const struct machine *m, int64_t cell_ns)
         spent.since_begin +=
             beside + (c->ns != 0 ? c->ns : c->weight * cell_ns);
     }
-    spent.in_rounds += spent.since_begin - start;
     spent.rounds++;
     spent.between = true;
     return true;
