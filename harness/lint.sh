@@ -69,7 +69,8 @@ wanted clang-format $clang_wanted && linter clang-format "$c_files
 $h_files" "$command" --dry-run -Werror @
 # shellcheck disable=SC2086 # $mpi is several words
 wanted clang-tidy $clang_wanted && linter clang-tidy "$tidy_files" \
-    "$command" --quiet @ -- -std=c17 -pthread $mpi "$@"
+    "$command" --quiet @ -- -std=c17 -pthread $mpi "$@" \
+    -Iharness/core # as packaging/example.c finds them, installed
 # varFuncNullUB: NULL ends an argument list; in every Linux libc it is a pointer.
 wanted cppcheck $cppcheck_wanted && linter cppcheck "$c_files" \
     "$command" --quiet --std=c11 --inline-suppr --suppress=varFuncNullUB \

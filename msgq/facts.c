@@ -267,8 +267,9 @@ FACT(Q09,
 
     fill(id, 1, 1024); /* the client's requests */
     client = fork_child();
-    while (client == 0) /* and ever more */
-        send_size(id, 1, 1024, 0);
+    if (client == 0)
+        for (;;) /* and ever more */
+            send_size(id, 1, 1024, 0);
     until_asleep(client);
     server = fork_child();
     if (server == 0) {
@@ -333,6 +334,7 @@ FACT(Q12,
     struct letter *l = calloc(1, sizeof l->type + (size_t)most + 1);
     const int id = make_queue(0600);
 
+    ck_assert_ptr_nonnull(l);
     l->type = 1;
     saw("type 0: %s; ", outcome(send_to(id, 0, "x", 0)));
     saw("empty: %s; ", outcome(send_to(id, 1, "", 0)));

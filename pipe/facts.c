@@ -327,10 +327,11 @@ FACT(P11, "What stdio holds back at a fork() is written by both processes.",
 
     make_pipe(ends, 0);
     out = fdopen(ends[1], "w");
+    ck_assert_ptr_nonnull(out);
     fprintf(out, "once ");
     pid = fork_child();
     if (pid == 0)
-        _exit(fclose(out));
+        _exit(fflush(out));
     end_of(pid);
     fclose(out);
     saw("one printf: %s", got(ends[0], 100));
@@ -347,6 +348,8 @@ start_filter(const int in[2], const int out[2])
     if (pid == 0) {
         FILE *from = fdopen(in[0], "r"), *to = fdopen(out[1], "w");
 
+        if (from == NULL || to == NULL)
+            _exit(1);
         close(in[1]);
         while (fgets(line, sizeof line, from) != NULL)
             fputs(line, to);

@@ -350,7 +350,7 @@ FACT_IF(need_dev_shm, E19,
 static pthread_mutex_t *
 make_mutex(int robust)
 {
-    pthread_mutex_t *m = shared(sizeof *m);
+    pthread_mutex_t *m = shared(sizeof(pthread_mutex_t));
     pthread_mutexattr_t a;
 
     pthread_mutexattr_init(&a);
@@ -392,8 +392,8 @@ FACT(E09,
     saw("robust: %s, unlocked, ", locked(robust));
     pthread_mutex_unlock(robust);
     saw("then %s", locked(robust));
-    munmap(plain, sizeof *plain);
-    munmap(robust, sizeof *robust);
+    munmap(plain, sizeof(pthread_mutex_t));
+    munmap(robust, sizeof(pthread_mutex_t));
 }
 
 FACT(E10, "With pthread_mutex_consistent() it is as before.",
@@ -408,7 +408,7 @@ FACT(E10, "With pthread_mutex_consistent() it is as before.",
     pthread_mutex_unlock(m);
     saw("then %s", locked(m));
     pthread_mutex_unlock(m);
-    munmap(m, sizeof *m);
+    munmap(m, sizeof(pthread_mutex_t));
 }
 
 struct condition {
@@ -441,7 +441,7 @@ FACT(E20, "A condition variable made for several processes wakes another one.",
     pthread_cond_signal(&c->cond);
     pthread_mutex_unlock(c->mutex);
     saw("signalled: %s", end_of(pid));
-    munmap(c->mutex, sizeof *c->mutex);
+    munmap(c->mutex, sizeof(pthread_mutex_t));
     munmap(c, sizeof *c);
 }
 
@@ -570,8 +570,9 @@ FACT(E14,
     const pid_t spinner = fork_child();
     int64_t before, begun;
 
-    while (spinner == 0)
-        continue;
+    if (spinner == 0)
+        for (;;)
+            continue;
     until_asleep(sleeper);
     before = cpu_time(sleeper);
     begun = cpu_time(spinner);

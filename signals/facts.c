@@ -362,8 +362,9 @@ FACT(G12,
     siginfo_t queued = {.si_signo = SIGUSR1, .si_code = SI_QUEUE};
     const pid_t pid = fork_child();
 
-    while (pid == 0)
-        pause();
+    if (pid == 0)
+        for (;;)
+            pause();
     saw("forged kill(): %s; ", outcome(forge(pid)));
     queued.si_pid = 1; /* it says */
     saw("forged sigqueue(): %s",
@@ -408,8 +409,9 @@ FACT(G14,
     const pid_t pid = fork_child();
     int fd;
 
-    while (pid == 0)
-        pause();
+    if (pid == 0)
+        for (;;)
+            pause();
     fd = must(syscall(SYS_pidfd_open, pid, 0));
     saw("alive: %s; ",
         outcome(syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0)));

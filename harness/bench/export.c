@@ -41,6 +41,7 @@ is_standard(const char *path)
 }
 
 static error_t
+/* NOLINTNEXTLINE(readability-non-const-parameter): argp's type */
 parse(int key, char *arg, struct argp_state *state)
 {
     int taken = 0;

@@ -225,17 +225,28 @@ measure_peer(struct bench *b, struct cell *c, struct row *r)
     pid_t parent = getpid(), pid;
     int out[2], said, status = 0, err;
     int64_t start = now_ns();
-    FILE *f = tmpfile();
+    FILE *f;
 
-    if (f == NULL || pipe2(out, O_CLOEXEC) == -1)
+    if (pipe2(out, O_CLOEXEC) == -1)
         return -errno;
+    f = tmpfile();
+    if (f == NULL) {
+        err = -errno;
+        close(out[0]);
+        close(out[1]);
+        return err;
+    }
     said = fileno(f);
     pid = fork();
     if (pid == 0)
         command(c, out[1], said, parent);
     close(out[1]);
-    if (pid == -1)
-        return -errno;
+    if (pid == -1) {
+        err = -errno;
+        close(out[0]);
+        fclose(f);
+        return err;
+    }
     setpgid(pid, pid); /* whichever of us comes first */
     b->page->group = pid;
     err = read_all(b, out[0], text, sizeof text);

@@ -97,7 +97,7 @@ report(const char *path, bool fresh)
     int status, err;
     struct summary s;
     struct row *rows;
-    unsigned line;
+    unsigned line = 0;
     size_t n;
 
     err = record_of(path, dir);

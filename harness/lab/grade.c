@@ -199,11 +199,11 @@ copy_file(int from, const char *to)
     FILE *in = fdopen(from, "r"), *out = NULL;
     char buf[4096];
     size_t n, all = 0;
-    int err = in != NULL ? 0 : -errno;
+    int err = 0;
 
-    if (err == 0 && (out = fopen(to, "we")) == NULL)
+    if (in == NULL || (out = fopen(to, "we")) == NULL)
         err = -errno;
-    while (err == 0 && (n = fread(buf, 1, sizeof buf, in)) > 0) {
+    while (out != NULL && err == 0 && (n = fread(buf, 1, sizeof buf, in)) > 0) {
         all += n;
         if (all > (size_t)1024 * 1024)
             err = -EFBIG;
@@ -212,6 +212,8 @@ copy_file(int from, const char *to)
     }
     if (in != NULL)
         fclose(in);
+    else
+        close(from);
     if (out != NULL && fclose(out) != 0 && err == 0)
         err = -errno;
     return err;

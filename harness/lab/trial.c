@@ -514,6 +514,8 @@ read_all(const char *path)
     size_t n;
 
     if (f == NULL || text == NULL) {
+        if (f != NULL)
+            fclose(f);
         free(text);
         return NULL;
     }

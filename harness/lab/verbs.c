@@ -50,6 +50,7 @@ struct order {
 };
 
 static error_t
+/* NOLINTNEXTLINE(readability-non-const-parameter): argp's type */
 parse(int key, char *arg, struct argp_state *state)
 {
     struct order *o = state->input;

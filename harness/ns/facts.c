@@ -405,7 +405,11 @@ look_at_cgroup(int out)
 
     while (f != NULL && fgets(line, sizeof line, f) != NULL)
         path = strchr(line, '/');
-    dprintf(out, "%s", path != NULL ? strtok(path, "\n") : "none");
+    if (f != NULL)
+        fclose(f);
+    if (path == NULL)
+        path = strcpy(line, "none");
+    dprintf(out, "%.*s", (int)strcspn(path, "\n"), path);
 }
 
 FACT_IF(need_namespaces, NS10,

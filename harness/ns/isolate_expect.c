@@ -155,14 +155,15 @@ rule_of_the_way_in(const struct isolate_cell *c)
 bool
 isolate_expect(struct isolate_cell *c)
 {
-    const struct rule *r = rules;
+    const struct rule *r = rules, *way_in;
 
     if (c->m->uses == 0)
         return false;
     while (!applies(r, c)) /* the last one always does */
         r++;
-    if (r->err == 0 && rule_of_the_way_in(c) != NULL)
-        r = rule_of_the_way_in(c);
+    way_in = r->err == 0 ? rule_of_the_way_in(c) : NULL;
+    if (way_in != NULL)
+        r = way_in;
     c->why = r->why;
     c->expected = (struct isolate_outcome){.result = ISOLATE_CONNECTS};
     if (r->err != 0)

@@ -57,7 +57,7 @@ state_of(pid_t pid)
     (void)!fgets(text, sizeof text, f);
     fclose(f);
     after = strrchr(text, ')');
-    return after != NULL ? after[2] : '-';
+    return (char)(after != NULL ? after[2] : '-');
 }
 
 FACT(V02,
@@ -227,7 +227,8 @@ FACT(V08,
         if (pid == 0) {
             FILE *f = fdopen(out[1], "w");
 
-            fputs("held", f);
+            if (f == NULL || fputs("held", f) == EOF)
+                _exit(1);
             if (proper)
                 fclose(f);
             _exit(0);

@@ -174,7 +174,8 @@ each_descriptor(void (*f)(int fd, void *arg), void *arg)
     struct dirent *e;
     DIR *dir = opendir("/proc/self/fd");
 
-    while (dir != NULL && (e = readdir(dir)) != NULL) {
+    ck_assert_ptr_nonnull(dir);
+    while ((e = readdir(dir)) != NULL) {
         int fd = atoi(e->d_name);
 
         if (e->d_name[0] != '.' && fd != dirfd(dir))

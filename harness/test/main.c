@@ -38,6 +38,7 @@ print_sum(const struct sum *s)
 int
 main(int argc, char **argv)
 {
+    const char *tmpdir = getenv("TMPDIR");
     SRunner *runner;
     struct sum sum;
     bool good;
@@ -52,8 +53,8 @@ main(int argc, char **argv)
                         "environment picks one mechanism\n");
         return 64;
     }
-    if (getenv("TMPDIR") != NULL) /* Check's name for it */
-        setenv("TEMP", getenv("TMPDIR"), 1);
+    if (tmpdir != NULL) /* Check's name for it */
+        setenv("TEMP", tmpdir, 1);
     here_inherit_nothing();
     asked_begin();
     queues_raise_limit();

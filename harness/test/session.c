@@ -276,6 +276,7 @@ session_run(const struct readme_block *b, const char *dir)
     unlink(transcript); /* of the session before */
     run_script(script, transcript);
     said = strdup(file_text(transcript));
+    ck_assert_ptr_nonnull(said);
     check_transcript(said);
     free(said);
 }

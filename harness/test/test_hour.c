@@ -137,6 +137,7 @@ START_TEST(a_question_is_answered_by_its_fact)
 
     snprintf(path, sizeof path, "%s/harness/hour/questions.txt", source_dir());
     text = strdup(file_text(path));
+    ck_assert_ptr_nonnull(text);
     for (char *q = strstr(text, "\n\n"); q != NULL; q = end) {
         char place[16] = "";
         int manual = 0;
@@ -477,6 +478,7 @@ table_under(const char *heading, char **line)
     snprintf(path, sizeof path, "%s/harness/hour/README.md", source_dir());
     free(text);
     text = strdup(file_text(path));
+    ck_assert_ptr_nonnull(text);
     at = strstr(text, heading);
     MUST(at != NULL, "no \"%s\" in %s", heading, path);
     at = strstr(at, "\n|---");
@@ -534,6 +536,7 @@ START_TEST(the_coverage_leaves_no_question_and_no_namespace_out)
 
     snprintf(path, sizeof path, "%s/harness/hour/questions.txt", source_dir());
     questions = strdup(file_text(path));
+    ck_assert_ptr_nonnull(questions);
     text = table_under(coverage[1].heading, &rest);
     for (int i = 1; i <= 9; i++) {
         char id[8] = "";

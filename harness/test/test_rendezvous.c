@@ -314,11 +314,11 @@ register_often(void *arg)
 }
 
 /* Of so many registrations of this user. */
-static unsigned
-looked_at(struct registrar *r, uid_t who, unsigned registrations, bool joined)
+static uintmax_t
+looked_at(struct registrar *r, uid_t who, uintmax_t registrations, bool joined)
 {
     struct registration got;
-    unsigned looked = 0;
+    uintmax_t looked = 0;
 
     for (; registrations > 0; registrations -= BATCH) {
         as_user(who, register_often, NULL);
@@ -331,9 +331,9 @@ looked_at(struct registrar *r, uid_t who, unsigned registrations, bool joined)
 
 START_TEST(who_registers_for_nothing_is_not_looked_at_for_ever)
 {
-    const unsigned most = (unsigned)quota_kinds[QUOTA_JOINING].per_user;
+    const uintmax_t most = (uintmax_t)quota_kinds[QUOTA_JOINING].per_user;
     struct registrar r;
-    unsigned looked;
+    uintmax_t looked;
 
     ck_assert_int_eq(registrar_make(&r, endpoint(), true), 0);
     quota_reset();

@@ -155,6 +155,7 @@ START_TEST(it_takes_no_more_than_three_times_the_textbook_forms_time)
     int64_t took[2][ROUNDS];
     struct host book;
     struct client reader;
+    const int middle = ROUNDS / 2;
     double ratio;
 
     stay_on_one_cpu();
@@ -169,12 +170,12 @@ START_TEST(it_takes_no_more_than_three_times_the_textbook_forms_time)
     }
     for (int i = 0; i < 2; i++)
         qsort(took[i], ROUNDS, sizeof took[i][0], by_size);
-    ratio = (double)took[1][ROUNDS / 2] / (double)took[0][ROUNDS / 2];
+    ratio = (double)took[1][middle] / (double)took[0][middle];
     doing("at most 3 times the time of the textbook form",
           "%d round trips of 64 bytes, %d times", TRIPS, ROUNDS);
     if (ratio > 3)
         is_unexpected("%.1f times (%.1f us a round trip, in the middle)", ratio,
-                      (double)took[1][ROUNDS / 2] / TRIPS / 1000);
+                      (double)took[1][middle] / TRIPS / 1000);
     client_close(&reader);
     server_stop(&book);
     end();

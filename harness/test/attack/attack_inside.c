@@ -113,7 +113,7 @@ static bool
 leaves_her_none(unsigned users)
 {
     struct broker_call call[100], hers;
-    struct two t;
+    struct two t = {.broker = -1};
     char path[PATH_MAX];
     size_t n = 0;
     int err = 0;
@@ -169,7 +169,7 @@ ask_for_what_is_in(const char *path)
 static bool
 has_the_broker_wait(bool naive)
 {
-    struct two t;
+    struct two t = {.broker = -1};
     char path[PATH_MAX];
     pid_t file_system, asker;
     bool stuck = false;
@@ -498,7 +498,7 @@ opens_her_memory(bool naive)
     struct broker_call c;
     struct actor alice;
     char name[64];
-    struct two t;
+    struct two t = {.broker = -1};
 
     (void)naive;
     actor_start(&alice, ALICE, alice_draws, e);
