@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define MOST_ROUNDS 1024 /* of a run that are looked at */
+#define LINE_SIZE   64   /* bytes, of the echo that tells a cache line's way */
 
 const char *const verdict_words[] = {
     [COMPARE_NO_VERDICT] = "",
@@ -77,10 +78,24 @@ is_short(const struct line *l)
            COMPARE_SHORT_NS; /* NAN counts not */
 }
 
+/* A round trip takes two switches: beyond them the scheduler has a choice (does
+ * who is woken run at once?), and in another run it may choose otherwise. */
+#define SWITCHES_ENOUGH 2.5
+
+static bool
+is_scheduled(const struct line *l)
+{
+    return l->kind == ROW_RTT &&
+           l->voluntary + l->involuntary > SWITCHES_ENOUGH; /* NAN is not */
+}
+
 static double
 least_change(const struct line *old, const struct line *new)
 {
     const struct ipc_mechanism *m = ipc_find(old->mechanism);
+
+    if (is_scheduled(old) || is_scheduled(new))
+        return COMPARE_LIMIT_SLEEP;
 
     /* Nothing that short has slept, wherever it ran. */
     if (is_short(old) || is_short(new) ||
@@ -185,6 +200,23 @@ scatter_at(enum where placement, const struct compared_run *old,
         .df = n};
 }
 
+/* Is a cache line's way another one, beside a bare pipe's, in the new run than
+ * in the old?  A host may have put a virtual CPU onto another core between
+ * them: then all that goes between two CPUs has changed, each by a factor of
+ * its own, and nothing says by which. */
+static bool
+has_moved(enum where placement, const struct compared_run *old,
+          const struct compared_run *new)
+{
+    const struct line *a = summary_find(&old->summary, FLOOR_PAGE, placement,
+                                        ROW_RTT, LINE_SIZE),
+                      *b = summary_find(&new->summary, FLOOR_PAGE, placement,
+                                        ROW_RTT, LINE_SIZE);
+
+    return placement != ONE_CPU && a != NULL && b != NULL &&
+           fabs(log(a->ratio / b->ratio)) > log(COMPARE_MOVED);
+}
+
 /* -- one change ----------------------------------------------------------- */
 
 /* The rounds' scatter and the runs' together; the degrees of freedom are those
@@ -249,8 +281,8 @@ one_sided(const struct line *l, const struct summary *other,
 static bool
 can_be_judged(const struct comparison *c, const struct change *ch)
 {
-    return !c->noisy && !ch->disturbed && !isnan(ch->p) &&
-           ch->old_rounds >= COMPARE_LEAST_ROUNDS &&
+    return !c->noisy && !c->moved[ch->placement] && !ch->disturbed &&
+           !isnan(ch->p) && ch->old_rounds >= COMPARE_LEAST_ROUNDS &&
            ch->new_rounds >= COMPARE_LEAST_ROUNDS;
 }
 
@@ -348,8 +380,10 @@ compare_runs(const struct compared_run *old, const struct compared_run *new,
     c->changes = calloc(a->n + b->n + 1, sizeof *c->changes);
     if (c->changes == NULL)
         return -ENOMEM;
-    for (unsigned i = ANYWHERE; i <= ELSEWHERE; i++)
+    for (unsigned i = ANYWHERE; i <= ELSEWHERE; i++) {
         between[i] = scatter_at((enum where)i, old, new);
+        c->moved[i] = has_moved((enum where)i, old, new);
+    }
     for (l = a->lines; l < a->lines + a->n; l++) {
         if (!is_wanted(l))
             continue;

@@ -43,13 +43,17 @@ extern const char *const verdict_words[];
  * And that it is more than two runs of the same program differ by at times.
  * From pairs of runs on a virtual machine: where CPUs stay awake; where an
  * operation is that short, or spins, so that the distance of the caches counts;
- * where it includes waking a CPU.
+ * where it includes waking a CPU, or the scheduler chooses who runs.
  */
 #define COMPARE_FALSE       0.03
 #define COMPARE_LIMIT_AWAKE 0.03
 #define COMPARE_LIMIT_SPINS 0.06
 #define COMPARE_LIMIT_SLEEP 0.10
 #define COMPARE_SHORT_NS    1000.0
+
+/* By how much a cache line's way between two CPUs may differ from one run to
+ * the other. */
+#define COMPARE_MOVED 1.25
 
 /* Fewer say too little about how much rounds differ. */
 #define COMPARE_LEAST_ROUNDS 5
@@ -73,8 +77,10 @@ extern const struct csv_column change_columns[];
 struct comparison {
     struct change *changes; /* the largest first, those without one last */
     size_t n;
-    bool noisy;    /* either run says so of itself: then nothing is certain */
-    long compared; /* the sum of these: */
+    bool noisy; /* either run says so of itself: then nothing is certain */
+    bool
+        moved[ELSEWHERE + 1]; /* the CPUs of this placement, between the runs */
+    long compared;            /* the sum of these: */
     long faster, slower, same, inconclusive;
 };
 

@@ -199,10 +199,18 @@ print_verdicts(const struct comparison *c)
         wrap_say(stdout,
                  "Nothing can be told from a NOISY run (the notes above "
                  "say which): measure again, undisturbed.");
+    for (unsigned at = ANYWHERE; at <= ELSEWHERE; at++)
+        if (c->moved[at])
+            wrap_say(stdout,
+                     "Nothing can be told of %s: a cache line takes another "
+                     "time there and back in NEW than in OLD, so the host has "
+                     "moved the CPUs: measure again, both.",
+                     where_words[at]);
     wrap_say(
         stdout,
         "A verdict needs a change of more than %.0f %% (%.0f %% below 1 us "
-        "or spinning, %.0f %% where CPUs may sleep) and %d undisturbed rounds "
+        "or spinning, %.0f %% where CPUs may sleep or the scheduler chooses) "
+        "and %d undisturbed rounds "
         "each; and of all verdicts here no more than 1 in %.0f is likely to be "
         "an accident. A 95 %% interval without 0 is not enough: of %ld some "
         "are, where nothing has changed.",

@@ -15,6 +15,8 @@ const struct recipe usual = {
     .placement = ONE_CPU,
     .p50_ns = 5000,
     .slowdown = 1,
+    .apart = 1,
+    .switches = 2,
     .rounds = ROUNDS,
     .status = ROW_OK,
 };
@@ -77,7 +79,10 @@ add_echoes(struct row *rows, size_t n, const struct recipe *how, long round,
 
     for (; !how->alone && e->name != NULL; e++)
         if (strcmp(e->name, FLOOR_PIPE) != 0)
-            n = add_trip(rows, n, how, e->name, round, floor * noise(&rng));
+            n = add_trip(
+                rows, n, how, e->name, round,
+                floor * noise(&rng) *
+                    (strcmp(e->name, FLOOR_PAGE) == 0 ? how->apart : 1));
     return n;
 }
 
@@ -106,6 +111,12 @@ make_rows(const struct recipe *how, struct row *rows)
                 continue;
             trip = floor * (1 + 0.1 * i) * slower * noise(&rng);
             n = add_trip(rows, n, how, name, round, trip);
+            if (strcmp(name, VICTIM) == 0) {
+                rows[n - 1].client_voluntary = how->switches;
+                rows[n - 1].server_voluntary = 0;
+                rows[n - 1].client_involuntary = 0;
+                rows[n - 1].server_involuntary = 0;
+            }
             n = add_stream(rows, n, how, name, round,
                            1e8 / weather / slower * noise(&rng));
             if (i != 0 || how->aa <= 0)

@@ -32,6 +32,8 @@ struct recipe {
     double slowdown; /* of VICTIM: 1.05 takes 5 % longer */
     double aa;       /* the second of the A/A pair / the first; 0: no pair */
     bool alone;      /* there is no bare echo but the pipe */
+    double apart; /* the CPUs: a cache line's way takes as many times as long */
+    double switches; /* of a round trip of VICTIM */
     long rounds;
     bool without; /* VICTIM is missing */
     enum status status;

@@ -175,6 +175,48 @@ START_TEST(a_noisy_run_gives_inconclusive_and_nothing_else)
 }
 END_TEST
 
+/* The host has put a CPU onto another core: all that goes between the two has
+ * changed, and nothing is slower. */
+START_TEST(between_cpus_that_have_moved_nothing_can_be_told)
+{
+    struct recipe near = usual, far = usual;
+
+    near.placement = far.placement = TWO_CPU_AWAKE;
+    far.seed = 2;
+    far.slowdown = 2;
+    far.apart = 1.2;
+    compare_recipes(&near, &far);
+    ck_assert_uint_eq(verdict(VICTIM, ROW_RTT), COMPARE_SLOWER);
+    far.apart = 1.4;
+    compare_recipes(&near, &far);
+    ck_assert_int_eq(comparison.inconclusive, 2 * MECHANISMS);
+    compare_recipes(&far, &near);
+    ck_assert_int_eq(comparison.inconclusive, 2 * MECHANISMS);
+    near.placement = far.placement = ONE_CPU; /* there is no way between */
+    compare_recipes(&near, &far);
+    ck_assert_uint_eq(verdict(VICTIM, ROW_RTT), COMPARE_SLOWER);
+}
+END_TEST
+
+/* Beyond two switches the scheduler chooses, and another time otherwise. */
+START_TEST(where_the_scheduler_chooses_it_takes_more)
+{
+    struct recipe once = usual, again = usual;
+
+    again.seed = 2;
+    again.slowdown = 1.05;
+    again.switches = 2.4;
+    compare_recipes(&once, &again);
+    ck_assert_uint_eq(verdict(VICTIM, ROW_RTT), COMPARE_SLOWER);
+    again.switches = 2.6;
+    compare_recipes(&once, &again);
+    ck_assert_uint_ne(verdict(VICTIM, ROW_RTT), COMPARE_SLOWER);
+    again.slowdown = 1.3;
+    compare_recipes(&once, &again);
+    ck_assert_uint_eq(verdict(VICTIM, ROW_RTT), COMPARE_SLOWER);
+}
+END_TEST
+
 /* -- many tables -------------------------------------------------------------
  *
  * Two runs of one build, over and over, with what runs really have: rounds that
@@ -523,6 +565,8 @@ test_compare(void)
     tcase_add_test(tc, what_is_within_the_limit_for_sure_is_the_same);
     tcase_add_test(tc, how_much_it_takes_depends_on_what_was_measured);
     tcase_add_test(tc, a_noisy_run_gives_inconclusive_and_nothing_else);
+    tcase_add_test(tc, between_cpus_that_have_moved_nothing_can_be_told);
+    tcase_add_test(tc, where_the_scheduler_chooses_it_takes_more);
     tcase_add_test(tc, what_has_no_floor_is_named_and_not_counted);
     tcase_add_test(tc, what_one_run_lacks_is_said_and_no_verdict);
     tc = test_case(s, "compare/tables");
