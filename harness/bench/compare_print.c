@@ -6,7 +6,7 @@
 
 #include "bench/plan.h"
 #include "bench/report.h"
-#include "bench/wrap.h"
+#include "core/wrap.h"
 
 #include <errno.h>
 #include <math.h>

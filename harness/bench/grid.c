@@ -2,7 +2,7 @@
 #include "bench/grid.h"
 
 #include "bench/html.h"
-#include "bench/wrap.h"
+#include "core/wrap.h"
 
 #include <math.h>
 #include <string.h>

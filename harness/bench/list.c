@@ -2,8 +2,8 @@
 #include "bench/list.h"
 
 #include "bench/csv.h"
-#include "bench/wrap.h"
 #include "core/ipc.h"
+#include "core/wrap.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #define _GNU_SOURCE /* clock_gettime */
 #include "bench/plan.h"
 
-#include "bench/wrap.h"
+#include "core/wrap.h"
 
 #include <string.h>
 

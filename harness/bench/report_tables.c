@@ -6,7 +6,7 @@
 
 #include "bench/grid.h"
 #include "bench/plan.h"
-#include "bench/wrap.h"
+#include "core/wrap.h"
 
 #include <math.h>
 #include <string.h>

@@ -10,8 +10,8 @@
 #include "bench/machine.h"
 #include "bench/peer.h"
 #include "bench/report.h"
-#include "bench/wrap.h"
 #include "core/clock.h"
+#include "core/wrap.h"
 
 #include <errno.h>
 #include <math.h>

@@ -2,7 +2,7 @@
 #define _GNU_SOURCE /* open_memstream */
 #include "client/ipcctl.h"
 
-#include "bench/wrap.h"
+#include "core/wrap.h"
 
 #include <limits.h>
 #include <stdlib.h>

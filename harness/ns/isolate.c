@@ -12,7 +12,7 @@
 #include "bench/charts.h"
 #include "bench/machine.h"
 #include "bench/record.h"
-#include "bench/wrap.h"
+#include "core/wrap.h"
 #include "ns/spaces.h"
 
 #include <errno.h>

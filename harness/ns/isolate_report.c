@@ -2,7 +2,7 @@
 #define _GNU_SOURCE /* strerrorname_np */
 #include "ns/isolate.h"
 
-#include "bench/wrap.h"
+#include "core/wrap.h"
 
 #include <errno.h>
 #include <string.h>

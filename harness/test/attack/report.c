@@ -9,7 +9,7 @@
 #include "test/attack/attack.h"
 
 #include "bench/record.h"
-#include "bench/wrap.h"
+#include "core/wrap.h"
 
 #include <errno.h>
 #include <string.h>

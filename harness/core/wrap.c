@@ -1,5 +1,5 @@
 /* wrap.c - text in lines. */
-#include "bench/wrap.h"
+#include "core/wrap.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
