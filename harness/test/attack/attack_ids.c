@@ -198,12 +198,15 @@ set_of_size(unsigned sems)
     return -1;
 }
 
-/* Until it sleeps: else it might look between two of our steps. */
+/* Once it sleeps it has seen all that was to be seen.  It would wake up once a
+ * second, and look between two of our steps: so it is stopped, which gives the
+ * attacker no more time than a busy machine does. */
 static void
-wait_until_it_sleeps(const struct host *server)
+hold_it_asleep(const struct host *server)
 {
     while (!is_in_call(server->server, CALL_SEMTIMEDOP))
         sched_yield();
+    pause_server(server);
 }
 
 struct heir {
@@ -259,11 +262,12 @@ has_the_server_read_a_large_set(bool naive)
     *h = (struct heir){.server = &server, .sems = 18 + 1088};
     actor_start(&bob, BOB, bob_removes_his_set, h);
     actor_wait(&bob);
-    wait_until_it_sleeps(&server);
+    hold_it_asleep(&server);
     actor_go(&bob);
     actor_wait(&bob);
     choose_next_id(h->id);
     as_user(BOB, bob_has_a_large_one, h);
+    resume_server(&server);
     actor_go(&bob);
     actor_wait(&bob);
     served = is_served(&server);
@@ -297,12 +301,13 @@ has_the_server_take_from_her_set(bool naive)
     *h = (struct heir){.server = &server, .sems = CLIENT_SEMS};
     actor_start(&bob, BOB, bob_removes_his_set, h);
     actor_wait(&bob);
-    wait_until_it_sleeps(&server);
+    hold_it_asleep(&server);
     actor_go(&bob);
     actor_wait(&bob);
     choose_next_id(h->id);
     actor_start(&alice, ALICE, alice_has_the_id, h);
     actor_wait(&alice);
+    resume_server(&server);
     actor_go(&bob);
     actor_wait(&bob);
     be_served(&server);

@@ -223,6 +223,7 @@ ends_all_of_them(bool naive)
          r.status == WIRE_OK);
     client_close(&c);
     MUST(server_ends(&server)); /* that one he can end */
+    server.server = 0;          /* whichever it is from now on */
     do
         fell = waitpid(server.pid, NULL, WNOHANG) == server.pid;
     while (!fell && !is_served(&server)); /* it is started again */
