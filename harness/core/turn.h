@@ -27,7 +27,7 @@
 #include <stdbool.h>
 
 struct turn {
-    enum {
+    enum turn_state {
         TURN_MINE,
         TURN_NOTICE_OUT,
         TURN_REPLY_DUE,

@@ -28,12 +28,9 @@ play(void *client, int64_t deadline)
 }
 
 static struct turn
-in_state(int state)
+in_state(enum turn_state state)
 {
-    struct turn t = {.state = TURN_MINE};
-
-    t.state = state;
-    return t;
+    return (struct turn){.state = state};
 }
 
 static void
