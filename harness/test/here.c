@@ -24,6 +24,7 @@
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -279,6 +280,30 @@ make_dir_in(const char *dir, char *path, size_t size)
 }
 
 static bool
+is_noexec(const char *dir)
+{
+    struct statvfs st;
+
+    return statvfs(dir, &st) == 0 && (st.f_flag & ST_NOEXEC) != 0;
+}
+
+/* dir, or one in which programs and scripts run; and whoever is started by us
+ * makes his there, too. */
+static const char *
+with_programs(const char *dir)
+{
+    static const char *const other[] = {"/var/tmp", "/run", "/dev/shm"};
+
+    for (size_t i = 0; is_noexec(dir) && i < sizeof other / sizeof *other; i++)
+        if (!is_noexec(other[i]) && unfit(other[i]) == NULL) {
+            printf("%s is mounted noexec; %s is used instead\n", dir, other[i]);
+            setenv("TMPDIR", other[i], 1);
+            return other[i];
+        }
+    return dir;
+}
+
+static bool
 make_check_dir(void)
 {
     const char *dir = getenv("TMPDIR"), *why = NULL;
@@ -289,6 +314,7 @@ make_check_dir(void)
         printf("TMPDIR=%s: %s; /tmp is used instead\n", dir, why);
         dir = "/tmp";
     }
+    dir = with_programs(dir);
     if (make_dir_in(dir, check_dir, sizeof check_dir)) {
         strcpy(whole_dir, check_dir);
         return true;
