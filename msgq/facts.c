@@ -413,6 +413,18 @@ queue_name(void)
     return name;
 }
 
+static const char *
+need_queues(void)
+{
+    return need_mechanism(ipc_find("msgq/posix"));
+}
+
+static const char *
+need_queues_and_mounts(void)
+{
+    return need_queues() != NULL ? need_queues() : need_mounts();
+}
+
 /* Other programs of this user may have all the room there is for queues, for a
  * moment. */
 static mqd_t
@@ -462,8 +474,9 @@ taken(mqd_t q)
     return text;
 }
 
-FACT(M01, "The highest priority comes first; of the same, the oldest.",
-     "low 1, b 5, c 5, sent in that order: b")
+FACT_IF(need_queues, M01,
+        "The highest priority comes first; of the same, the oldest.",
+        "low 1, b 5, c 5, sent in that order: b")
 {
     const mqd_t q = open_new(0, 3);
 
@@ -474,8 +487,9 @@ FACT(M01, "The highest priority comes first; of the same, the oldest.",
     remove_mq(q);
 }
 
-FACT(M02, "A POSIX queue can be polled (on Linux it is a descriptor).",
-     "empty: 0; with a message: POLLIN")
+FACT_IF(need_queues, M02,
+        "A POSIX queue can be polled (on Linux it is a descriptor).",
+        "empty: 0; with a message: POLLIN")
 {
     const mqd_t q = make_mq(0);
     struct pollfd p = {.fd = (int)q, .events = POLLIN};
@@ -487,10 +501,11 @@ FACT(M02, "A POSIX queue can be polled (on Linux it is a descriptor).",
     remove_mq(q);
 }
 
-FACT(M03,
-     "mq_receive() wants a buffer for the longest message there could be, not "
-     "for this one.",
-     "15 bytes for one of 1: EMSGSIZE; 16: x")
+FACT_IF(
+    need_queues, M03,
+    "mq_receive() wants a buffer for the longest message there could be, not "
+    "for this one.",
+    "15 bytes for one of 1: EMSGSIZE; 16: x")
 {
     const mqd_t q = make_mq(O_NONBLOCK);
     char text[16];
@@ -523,11 +538,12 @@ block(int sig)
     must(sigprocmask(SIG_BLOCK, &set, NULL));
 }
 
-FACT(M04,
-     "mq_notify() tells once, and only when the queue was empty: who asks for "
-     "it later waits in vain.",
-     "twice asked for: EBUSY; not empty: silent; emptied, then sent to: a "
-     "signal")
+FACT_IF(
+    need_queues, M04,
+    "mq_notify() tells once, and only when the queue was empty: who asks for "
+    "it later waits in vain.",
+    "twice asked for: EBUSY; not empty: silent; emptied, then sent to: a "
+    "signal")
 {
     const struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
                                    .sigev_signo = SIGUSR1};
@@ -547,8 +563,9 @@ FACT(M04,
     remove_mq(q);
 }
 
-FACT(M05, "An unlinked queue lives on for those who have it; its name is free.",
-     "its name: ENOENT; itself: x")
+FACT_IF(need_queues, M05,
+        "An unlinked queue lives on for those who have it; its name is free.",
+        "its name: ENOENT; itself: x")
 {
     const mqd_t q = make_mq(0);
 
@@ -559,8 +576,9 @@ FACT(M05, "An unlinked queue lives on for those who have it; its name is free.",
     mq_close(q);
 }
 
-FACT(M06, "Empty and full are EAGAIN, or ETIMEDOUT at a time that has passed.",
-     "empty: EAGAIN; full: EAGAIN; in 1970: ETIMEDOUT")
+FACT_IF(need_queues, M06,
+        "Empty and full are EAGAIN, or ETIMEDOUT at a time that has passed.",
+        "empty: EAGAIN; full: EAGAIN; in 1970: ETIMEDOUT")
 {
     const struct timespec then = {0, 0};
     const mqd_t q = make_mq(O_NONBLOCK);
@@ -575,8 +593,9 @@ FACT(M06, "Empty and full are EAGAIN, or ETIMEDOUT at a time that has passed.",
     remove_mq(q);
 }
 
-FACT(M07, "The bytes of a user's queues are limited: RLIMIT_MSGQUEUE.",
-     "with room for none: EMFILE")
+FACT_IF(need_queues, M07,
+        "The bytes of a user's queues are limited: RLIMIT_MSGQUEUE.",
+        "with room for none: EMFILE")
 {
     struct mq_attr attr = {.mq_maxmsg = 2, .mq_msgsize = 16};
     const pid_t pid = fork_child();
@@ -591,10 +610,11 @@ FACT(M07, "The bytes of a user's queues are limited: RLIMIT_MSGQUEUE.",
     saw("with room for none: %s", errno_of(pid));
 }
 
-FACT(M08,
-     "A name begins with a slash and has no other; priorities end somewhere.",
-     "none: EINVAL; two: EACCES; 17 bytes of 16: EMSGSIZE; priority "
-     "MQ_PRIO_MAX: EINVAL")
+FACT_IF(
+    need_queues, M08,
+    "A name begins with a slash and has no other; priorities end somewhere.",
+    "none: EINVAL; two: EACCES; 17 bytes of 16: EMSGSIZE; priority "
+    "MQ_PRIO_MAX: EINVAL")
 {
     const mqd_t q = make_mq(O_NONBLOCK);
     const unsigned most = (unsigned)sysconf(_SC_MQ_PRIO_MAX);
@@ -607,7 +627,7 @@ FACT(M08,
     remove_mq(q);
 }
 
-FACT_IF(need_mounts, M09,
+FACT_IF(need_queues_and_mounts, M09,
         "Where mqueue is mounted, a queue is a file, and says how much is in "
         "it.",
         "QSIZE:3")
@@ -628,8 +648,8 @@ FACT_IF(need_mounts, M09,
     remove_mq(q);
 }
 
-FACT(M10, "A child inherits an open queue; exec() closes it.",
-     "sent by the child: x; FD_CLOEXEC: set")
+FACT_IF(need_queues, M10, "A child inherits an open queue; exec() closes it.",
+        "sent by the child: x; FD_CLOEXEC: set")
 {
     const mqd_t q = make_mq(0);
     const pid_t pid = fork_child();
@@ -643,10 +663,10 @@ FACT(M10, "A child inherits an open queue; exec() closes it.",
     remove_mq(q);
 }
 
-FACT(M11,
-     "Who already waits in mq_receive() gets the message, and nobody is "
-     "notified.",
-     "the receiver: exit 0; the notification: silent")
+FACT_IF(need_queues, M11,
+        "Who already waits in mq_receive() gets the message, and nobody is "
+        "notified.",
+        "the receiver: exit 0; the notification: silent")
 {
     const struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
                                    .sigev_signo = SIGUSR1};

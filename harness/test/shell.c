@@ -24,6 +24,7 @@ shell_in(const char *dir, const char *format, ...)
     ck_assert_int_eq(chdir(dir), 0);
     n = (size_t)snprintf(command, sizeof command,
                          "exec 2>&1; exec env -i PATH=\"$PATH\" "
+                         "${TMPDIR:+TMPDIR=\"$TMPDIR\"} "
                          "${IPCLAB_TURN:+IPCLAB_TURN=$IPCLAB_TURN} ");
     va_start(args, format);
     vsnprintf(command + n, sizeof command - n, format, args);

@@ -331,7 +331,9 @@ test_setuid(void)
                 of_the_environment_nothing_is_left_but_a_path_of_ours);
     add_test_if(tc,
                 need_set_user_id() != NULL ? need_set_user_id()
-                                           : need_right(CAP_SYS_NICE),
+                : need_right(CAP_SYS_NICE) != NULL
+                    ? need_right(CAP_SYS_NICE)
+                    : need_right(CAP_SYS_RESOURCE),
                 a_set_user_id_server_has_its_full_share_of_the_machine);
     add_test_if(
         tc, need_set_user_id() != NULL ? need_set_user_id() : need_namespaces(),

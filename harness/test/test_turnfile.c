@@ -175,7 +175,8 @@ is_answered(struct hand *h, uint8_t *payload, size_t size)
             sizeof note ||
         note.done != h->handoff.turn)
         return false;
-    ck_assert_int_gt(pread(h->handoff.fd, payload, size,
+    /* 0: an answer without results, at the end of a file that was cut off. */
+    ck_assert_int_ge(pread(h->handoff.fd, payload, size,
                            reply_area(h) + (off_t)sizeof note + WIRE_HEADER),
                      0);
     return true;

@@ -598,9 +598,14 @@ test_why(void)
 {
     Suite *s = suite_create("why");
     TCase *tc = test_case(s, "why");
+    const char *queues = need_mechanism(ipc_find("msgq/posix"));
 
     for (int i = 0; i < HANGS; i++)
-        add_loop_test_if(tc, need_proc(), a_hang_is_told_for_what_it_is, i);
+        add_loop_test_if(tc,
+                         need_proc() != NULL                     ? need_proc()
+                         : hangs[i].make == an_empty_posix_queue ? queues
+                                                                 : NULL,
+                         a_hang_is_told_for_what_it_is, i);
     add_test_if(tc, need_proc(), who_is_asked_about_goes_on);
     add_test_if(tc, need_root(), others_are_none_of_ones_business);
     add_test_if(tc, need_proc(), the_program_says_it_and_what_it_cannot);

@@ -325,17 +325,40 @@ has_root_look_for_long(bool naive)
     return looked_at > PROCFS_SHARE;
 }
 
+static const char *
+need_queues(void)
+{
+    const struct mq_attr small = {.mq_maxmsg = 1, .mq_msgsize = 1};
+    char name[32];
+    mqd_t q;
+
+    snprintf(name, sizeof name, "/ipclab-probe-%d", (int)getpid());
+    q = mq_open(name, O_CREAT | O_EXCL | O_RDONLY, 0600, &small);
+    if (q == -1)
+        return "needs room for a POSIX queue (ulimit -q)";
+    mq_unlink(name);
+    mq_close(q);
+    return NULL;
+}
+
+static const char *
+need_queues_and_silence(void)
+{
+    return silent_missing() != NULL ? silent_missing() : need_queues();
+}
+
 /* -- the table ------------------------------------------------------------ */
 
 const struct attack why_attacks[] = {
     {271, "ipclab why", "has ESC and newline in a name", .without = "printable",
-     .how = "only what can be printed", .run = names_his_file_oddly},
+     .how = "only what can be printed", .missing = need_queues,
+     .run = names_his_file_oddly},
     {272, "ipclab why", "has memory that never comes", .without = "childlooks",
      .how = "a child looks, for a time", .missing = silent_missing,
      .run = hides_his_memory},
     {273, "ipclab why", "has a file for a queue; to close it",
      .without = "held,childlooks", .how = "opened if it is a queue",
-     .missing = silent_missing, .run = changes_his_queue},
+     .missing = need_queues_and_silence, .run = changes_his_queue},
     {319, "ipclab why", "has 20,000 descriptors to be looked at",
      .without = "share", .how = "a share of each user's",
      .run = has_root_look_for_long},
