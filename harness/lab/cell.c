@@ -317,8 +317,15 @@ close_the_rest(const struct cell *c)
     mount_setattr(AT_FDCWD, c->dir, 0, &open, sizeof open);
 }
 
-/* A short name, since endpoints and sockets are in there (ENDPOINT_SIZE). */
-#define TMP "/var/tmp"
+/* A short name, since endpoints and sockets are in there (ENDPOINT_SIZE), which
+ * hides nothing that the cell is in. */
+static const char *
+short_name(const struct cell *c)
+{
+    static const char var_tmp[] = "/var/tmp/";
+
+    return strncmp(c->dir, var_tmp, strlen(var_tmp)) == 0 ? "/tmp" : "/var/tmp";
+}
 
 /* Its directory is a file system of limited size, too, with what was in there;
  * a descriptor of what it hides, or -1.  cp(1) is to have it: an ordinary user's
@@ -357,6 +364,8 @@ move_out(const struct cell *c, int outside)
 static int
 furnish(const struct cell *c)
 {
+    const char *tmp = short_name(c);
+
     if (spaces_private_mounts() != 0)
         return -1; /* what we mounted would be seen outside */
     close_the_rest(c);
@@ -365,9 +374,8 @@ furnish(const struct cell *c)
     /* A process that waits for itself as a file system ends with neither. */
     (void)!mount("/dev/null", "/dev/fuse", NULL, MS_BIND, NULL);
     mount_limited("/dev/shm", "mode=1777,size=64m,nr_inodes=4096");
-    if (strncmp(c->dir, TMP, strlen(TMP)) != 0 &&
-        mount_limited(TMP, "mode=1777,size=128m,nr_inodes=16384") == 0)
-        setenv("TMPDIR", TMP, 1);
+    if (mount_limited(tmp, "mode=1777,size=128m,nr_inodes=16384") == 0)
+        setenv("TMPDIR", tmp, 1);
     return move_in(c);
 }
 
