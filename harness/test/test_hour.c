@@ -578,7 +578,7 @@ need_for(int line)
         return need_programs();
     if (may == -1)
         may = here_try(may_unshare_all);
-    return may ? NULL : "need user namespaces";
+    return may ? need_dev_shm() : "need user namespaces";
 }
 
 Suite *

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/capability.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -19,10 +20,22 @@
 
 #define FILE_ID 2 /* the directory is 1, FUSE_ROOT_ID */
 
+static bool
+may_mount(void)
+{
+    cap_flag_value_t has = CAP_CLEAR;
+    cap_t ours = cap_get_proc();
+
+    if (ours != NULL)
+        cap_get_flag(ours, CAP_SYS_ADMIN, CAP_EFFECTIVE, &has);
+    cap_free(ours);
+    return has == CAP_SET;
+}
+
 const char *
 silent_missing(void)
 {
-    return geteuid() != 0                          ? "need root that may mount"
+    return geteuid() != 0 || !may_mount()          ? "need root that may mount"
            : access("/dev/fuse", R_OK | W_OK) != 0 ? "need /dev/fuse"
                                                    : NULL;
 }
