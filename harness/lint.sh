@@ -70,7 +70,7 @@ $h_files" "$command" --dry-run -Werror @
 # shellcheck disable=SC2086 # $mpi is several words
 wanted clang-tidy $clang_wanted && linter clang-tidy "$tidy_files" \
     "$command" --quiet @ -- -std=c17 -pthread $mpi "$@" \
-    -Iharness/core # as packaging/example.c finds them, installed
+    -idirafter harness/core # as packaging/example.c finds them, installed
 # varFuncNullUB: NULL ends an argument list; in every Linux libc it is a pointer.
 wanted cppcheck $cppcheck_wanted && linter cppcheck "$c_files" \
     "$command" --quiet --std=c11 --inline-suppr --suppress=varFuncNullUB \
