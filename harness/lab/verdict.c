@@ -497,14 +497,25 @@ is_late(const struct result *r)
            strstr(r->saw, "has not ended") != NULL;
 }
 
+/* One that is blank ends every server, also where it is not asked for. */
+static bool
+next_is_blank(const struct check *c)
+{
+    char names[256];
+    int line;
+
+    return blank_blocks(c, "next", names, sizeof names, &line) > 0;
+}
+
 /* "ipcd: fifo/work: stopped: Connection timed out": next() returned that, and it
  * is none of the two errors with which a server goes on. */
 static bool
-stopped_says(const struct result *r, struct verdict *v)
+stopped_says(const struct check *c, const struct result *r, struct verdict *v)
 {
     const char *at = r->said != NULL ? strstr(r->said, ": stopped: ") : NULL;
 
-    if (at == NULL || r->of->step > 5)
+    if (at == NULL || r->of->step > 5 ||
+        strstr(r->saw, "died of SIG") != NULL || next_is_blank(c))
         return false;
     at += 11;
     say(v->because, sizeof v->because,
@@ -523,11 +534,12 @@ stopped_says(const struct result *r, struct verdict *v)
  * place in a stream finds nothing but rubbish from there on.  In the later steps
  * they are meant to. */
 static bool
-witness_says(const struct result *r, struct verdict *v)
+witness_says(const struct check *c, const struct result *r, struct verdict *v)
 {
     const char *at = r->said, *last = NULL;
 
-    if (r->of->step > 5 || strstr(r->of->name, "/a_killed") != NULL)
+    if (r->of->step > 5 || strstr(r->of->name, "/a_killed") != NULL ||
+        next_is_blank(c))
         return false;
     while (at != NULL && (at = strstr(at, "witness: ")) != NULL) {
         at += 9;
@@ -633,8 +645,8 @@ all_that_is_known(const struct check *c, const struct result *r,
     if (r->note[0] != '\0')
         say(v->because, sizeof v->because, "%s", r->note);
     if (strstr(r->saw, "left behind") == NULL) {
-        if (!stopped_says(r, v))
-            witness_says(r, v);
+        if (!stopped_says(c, r, v))
+            witness_says(c, r, v);
         explain_bytes(v);
     }
     if (v->because[0] == '\0' && (best == NULL || !best->is_busy) &&
