@@ -173,12 +173,14 @@ reap_nobodys(void)
     free(children);
 }
 
-/* The state and the name of a child, or "". */
+/* The state and the name of a child, or "": what its stat says before the
+ * numbers. */
 static const char *
 child_left(void)
 {
     static char text[128];
     siginfo_t info = {.si_pid = 0};
+    const char *stat, *end;
     pid_t pid;
 
     if (!is_forked() ||
@@ -187,9 +189,11 @@ child_left(void)
     snprintf(text, sizeof text, "task/%d/children", (int)getpid());
     pid =
         info.si_pid != 0 ? info.si_pid : (pid_t)atoi(proc_text(getpid(), text));
-    snprintf(text, sizeof text, "a child process, %s: %.80s\n",
+    stat = proc_text(pid, "stat");
+    end = strrchr(stat, ')');
+    snprintf(text, sizeof text, "a child process, %s: %.*s\n",
              info.si_pid != 0 ? "which has ended" : "which runs",
-             proc_text(pid, "stat"));
+             end != NULL ? (int)(end + 1 - stat) : 0, stat);
     return text;
 }
 
