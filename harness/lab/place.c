@@ -333,9 +333,11 @@ find_candidates(const struct stack *s, struct candidates *c)
 /* -- their lines ----------------------------------------------------------- */
 
 /* What addr2line says of an address: the innermost of the functions in that
- * file (others may be inlined into it), and the outermost of all. */
+ * file (others may be inlined into it), and the outermost of all, with the line
+ * of that file on which it is. */
 struct line {
     char place[PATH_MAX], function[128], outermost[128];
+    int outer_line; /* 0: it is in another file */
 };
 
 /* "0x1234" on a line of its own, then pairs: a function, FILE:LINE. */
@@ -356,7 +358,11 @@ read_line(FILE *lines, const char *source, struct line *l)
         function[strcspn(function, "\n")] = '\0';
         memcpy(l->outermost, function, sizeof function);
         at = strstr(place, source);
-        if (l->place[0] != '\0' || at == NULL || strchr(at, ':') == NULL)
+        l->outer_line = 0;
+        if (at == NULL || strchr(at, ':') == NULL)
+            continue;
+        l->outer_line = atoi(strchr(at, ':') + 1);
+        if (l->place[0] != '\0')
             continue;
         snprintf(l->place, sizeof l->place, "%.*s", (int)strcspn(at, " \n"),
                  at);
@@ -365,14 +371,20 @@ read_line(FILE *lines, const char *source, struct line *l)
     return true;
 }
 
-/* Whose function has called that one, if it is another. */
+/* Whose function has called that one, if it is another, and where: the line
+ * that is to be changed may be there. */
 static void
 add_caller(const struct line *caller, const char *function, char *text,
            size_t size)
 {
     const size_t used = strlen(text);
 
-    if (caller->place[0] != '\0' && strcmp(caller->outermost, function) != 0)
+    if (caller->place[0] == '\0' || strcmp(caller->outermost, function) == 0)
+        return;
+    if (caller->outer_line > 0)
+        snprintf(text + used, size - used, ", called by %.60s() in line %d",
+                 caller->outermost, caller->outer_line);
+    else
         snprintf(text + used, size - used, ", called by %.60s()",
                  caller->outermost);
 }

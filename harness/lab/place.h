@@ -12,7 +12,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* "fifo/work/fifo.c:131, in work_recv()"; "" if it cannot be told. */
+/* "fifo/work/fifo.c:131, in work_recv()", or "fifo/work/fifo.c:89, in take(),
+ * called by work_recv() in line 131"; "" if it cannot be told. */
 void place_of(pid_t pid, pid_t tid, const char *source, char *text,
               size_t size);
 
