@@ -444,10 +444,28 @@ is_zombie(pid_t child)
            info.si_pid == child;
 }
 
+/* What open() blocks, close() lets through again. */
+static void
+expect_mask(const sigset_t *before)
+{
+    sigset_t now;
+
+    doing("what was blocked before open(), and nothing else",
+          "the signal mask, after close()");
+    ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, NULL, &now), 0);
+    for (int n = 1; n <= SIGRTMAX; n++)
+        if (sigismember(before, n) != sigismember(&now, n))
+            is_unexpected("signal %d (%s) is %s", n, strsignal(n),
+                          sigismember(&now, n) == 1 ? "still blocked"
+                                                    : "not blocked any more");
+}
+
 START_TEST(a_spawned_server_is_a_child_of_its_client_and_ends_with_it)
 {
+    sigset_t before;
     pid_t pid;
 
+    ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, NULL, &before), 0);
     begin(_i);
     pid = server_pid(&server);
     doing("it has ended, and its parent has waited for it",
@@ -457,6 +475,7 @@ START_TEST(a_spawned_server_is_a_child_of_its_client_and_ends_with_it)
         is_unexpected("%s", is_zombie(pid) ? "it has ended, and is a zombie"
                                            : "it is still running");
     ck_assert_int_eq(errno, ESRCH);
+    expect_mask(&before);
     server_stop(&server);
 }
 END_TEST
