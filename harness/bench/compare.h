@@ -77,11 +77,10 @@ extern const struct csv_column change_columns[];
 struct comparison {
     struct change *changes; /* the largest first, those without one last */
     size_t n;
-    bool noisy; /* either run says so of itself: then nothing is certain */
-    bool
-        moved[ELSEWHERE + 1]; /* the CPUs of this placement, between the runs */
-    long compared;            /* the sum of these: */
+    bool noisy;    /* either run says so of itself: then nothing is certain */
+    long compared; /* the sum of these: */
     long faster, slower, same, inconclusive;
+    bool moved[ELSEWHERE + 1]; /* by placement: its CPUs, between the runs */
 };
 
 /* The rows of a run and what summarise() made of them. */

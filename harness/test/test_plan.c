@@ -117,6 +117,39 @@ START_TEST(on_an_idle_machine_the_budget_is_used_and_nothing_left_out)
 }
 END_TEST
 
+/* However many there is time for: compare.h wants five of each size. */
+START_TEST(what_has_fewer_rounds_has_the_first_ones)
+{
+    struct machine m = usual;
+
+    m.load = 2.8;
+    takes(0, &m);
+    ck_assert_int_ge(spent.rounds, FEWER);
+    ck_assert_int_lt(spent.rounds, p.rounds);
+    for (const struct cell *c = p.cells; c < p.cells + p.cell_count; c++)
+        if (!c->left_out && (c->kind == ROW_RTT || c->kind == ROW_STREAM))
+            ck_assert_int_eq(c->runs, c->rounds < spent.rounds ? c->rounds
+                                                               : spent.rounds);
+    plan_free(&p);
+}
+END_TEST
+
+START_TEST(what_is_slow_has_three_unless_the_headlines_rest_on_it)
+{
+    plan_for(0, &usual);
+    for (struct cell *c = p.cells; c < p.cells + p.cell_count; c++) {
+        const bool five = c->rounds == FEWER;
+
+        c->runs = 3;
+        c->beside = 3 * NS_PER_SEC / 20;
+        ck_assert_int_eq(plan_has(c, 4), five || c->rounds == ALL_ROUNDS);
+        c->beside = 3 * NS_PER_SEC / 5;
+        ck_assert_int_eq(plan_has(c, 4), c->rounds == ALL_ROUNDS);
+    }
+    plan_free(&p);
+}
+END_TEST
+
 /* Whatever is left out: the round trips of 64 bytes are not. */
 START_TEST(on_a_busy_machine_the_default_ends_within_100_s)
 {
@@ -211,6 +244,8 @@ test_plan(void)
 
     tcase_add_test(tc,
                    on_an_idle_machine_the_budget_is_used_and_nothing_left_out);
+    tcase_add_test(tc, what_has_fewer_rounds_has_the_first_ones);
+    tcase_add_test(tc, what_is_slow_has_three_unless_the_headlines_rest_on_it);
     tcase_add_test(tc, on_a_busy_machine_the_default_ends_within_100_s);
     tcase_add_test(tc,
                    a_machine_that_gets_busy_meanwhile_costs_parts_and_no_time);

@@ -328,17 +328,7 @@ has_root_look_for_long(bool naive)
 static const char *
 need_queues(void)
 {
-    const struct mq_attr small = {.mq_maxmsg = 1, .mq_msgsize = 1};
-    char name[32];
-    mqd_t q;
-
-    snprintf(name, sizeof name, "/ipclab-probe-%d", (int)getpid());
-    q = mq_open(name, O_CREAT | O_EXCL | O_RDONLY, 0600, &small);
-    if (q == -1)
-        return "needs room for a POSIX queue (ulimit -q)";
-    mq_unlink(name);
-    mq_close(q);
-    return NULL;
+    return ipc_unavailable(ipc_find("msgq/posix"));
 }
 
 static const char *
